@@ -1,0 +1,53 @@
+"""listeval: strict JSON contracts for language models, and why their answers break them.
+
+The public API is what `__all__` names; everything else may move. Names load on first use,
+so `import listeval` costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from listeval.contract import Calls, Contract, Failure, Flag, Id, Item, KeyedList, Kind, Parsed, Record, Score
+    from listeval.runs import Run, RunConfig, load_run, run
+    from listeval.task import Dataset, Example, Metric, Task, TaskOptions
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "listeval.contract": (
+        ["Calls", "Contract", "Failure", "Flag", "Id", "Item", "KeyedList", "Kind", "Parsed", "Record", "Score"]
+    ),
+    "listeval.runs": ["Run", "RunConfig", "load_run", "run"],
+    "listeval.task": ["Dataset", "Example", "Metric", "Task", "TaskOptions"],
+}
+_MODULE = {name: module for module, names in _HOME.items() for name in names}
+
+__all__ = [
+    "Calls",
+    "Contract",
+    "Dataset",
+    "Example",
+    "Failure",
+    "Flag",
+    "Id",
+    "Item",
+    "KeyedList",
+    "Kind",
+    "Metric",
+    "Parsed",
+    "Record",
+    "Run",
+    "RunConfig",
+    "Score",
+    "Task",
+    "TaskOptions",
+    "load_run",
+    "run",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE:
+        return getattr(import_module(_MODULE[name]), name)
+    raise AttributeError(f"module 'listeval' has no attribute {name!r}")

@@ -1,0 +1,45 @@
+"""The error vocabulary: who is to blame decides the type, and the type decides what a user sees.
+
+`UserError` is anything a user can cause or cure: one line with cause, place and fix, no traceback.
+`EngineError` is one request that an engine failed; it becomes a row, never a crash.
+Everything else is a bug of ours and keeps its traceback.
+"""
+
+from enum import IntEnum
+from typing import Self
+
+
+class ExitCode(IntEnum):
+    """Process exit codes, frozen by a test."""
+
+    OK = 0
+    SAMPLES_ERRORED = 1
+    USAGE = 2
+    CANARY_FAILED = 3
+    PREDICTION_MISSED = 4
+
+
+class UserError(Exception):
+    """Something the user can put right: `cause`, where (`place`, may be empty) and how (`fix`)."""
+
+    def __init__(self, cause: str, *, place: str = "", fix: str = "") -> None:
+        self.cause, self.place, self.fix = cause, place, fix
+        where = f" ({place})" if place else ""
+        super().__init__(f"{cause}{where}" + (f". Fix: {fix}" if fix else ""))
+
+    @classmethod
+    def missing_package(cls, package: str, install: str, why: str) -> Self:
+        """A package that an optional part needs is not importable; `install` is the exact line to type."""
+        return cls(f"{why} needs the package '{package}', which is not installed", fix=install)
+
+
+class EngineError(Exception):
+    """One request failed inside an engine; the message is kept in the sample's row."""
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """A suggestion for a mistyped name, or the list of what there is."""
+    from difflib import get_close_matches
+
+    close = get_close_matches(word, known, n=1, cutoff=0.5)
+    return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(sorted(known)) or 'none'}"
