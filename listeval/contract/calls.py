@@ -1,0 +1,58 @@
+"""`Calls`: a list of function calls, `[{"name": ..., "arguments": {...}}, ...]`, over the example's functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, Field, TypeAdapter, create_model
+
+from listeval.contract.base import Contract, list_validator, model_hash
+from listeval.contract.extract import Extraction
+from listeval.contract.values import Item
+
+
+class Call(Item):
+    """One call: `arguments` is an instance of the arguments model of the function `name`."""
+
+    name: str
+    arguments: BaseModel
+
+
+class Calls(Contract[list[Call]]):
+    """Any number of calls; each names one of `functions` and fits that function's arguments model.
+
+    Raises ValueError without functions.
+    """
+
+    depth: ClassVar[int] = 1
+    noun: ClassVar[str] = "list of calls"
+    extraction = Extraction.OUTERMOST_ARRAY
+
+    def __init__(self, functions: Mapping[str, type[BaseModel]]) -> None:
+        if not functions:
+            raise ValueError("a Calls contract needs at least one function")
+        self.functions = dict(functions)
+
+    @cached_property
+    def validate(self) -> Callable[[str], list[Call]]:
+        return list_validator(self._call)
+
+    @cached_property
+    def _call(self) -> Any:
+        shapes = tuple(_shape(name, arguments) for name, arguments in self.functions.items())
+        return shapes[0] if len(shapes) == 1 else Annotated[shapes, Field(discriminator="name")]
+
+    def json_schema(self) -> dict[str, Any]:
+        shape: Any = list[self._call]  # type: ignore[name-defined]
+        return TypeAdapter(shape).json_schema()
+
+    def spec(self) -> dict[str, Any]:
+        functions = {name: model_hash(arguments) for name, arguments in self.functions.items()}
+        return {"shape": "calls", "functions": functions}
+
+
+def _shape(name: str, arguments: type[BaseModel]) -> type[Call]:
+    fields: dict[str, Any] = {"name": (Literal[name], ...), "arguments": (arguments, ...)}
+    return create_model("Call", __base__=Call, **fields)

@@ -1,0 +1,127 @@
+"""`KeyedList`: exactly K objects, each carrying one of the example's ids exactly once, in any order."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, ClassVar, NamedTuple, TypeVar
+
+from pydantic import TypeAdapter
+
+from listeval.contract.base import Contract, list_validator, model_hash, repeated_key
+from listeval.contract.diagnose import quote
+from listeval.contract.extract import Extraction
+from listeval.contract.outcome import Fault
+from listeval.contract.taxonomy import Flag, Kind
+from listeval.contract.values import Item
+
+ItemT = TypeVar("ItemT", bound=Item)
+
+_POSITION = re.compile(r"\s*(?:review|item|document|passage)?\s*[#(\[]?\s*(\d{1,6})\s*[)\]]?\s*", re.IGNORECASE)
+
+
+class KeyedList(Contract[list[ItemT]]):
+    """A list with one object per input id (the paper's rule: outermost `[...]`, K objects, unique input ids).
+
+    `item` is the model of one object, `key` its id field, `ids` the example's ids in input order.
+    Raises ValueError for ids that repeat and for a `key` that the model lacks.
+    """
+
+    depth: ClassVar[int] = 1
+    noun: ClassVar[str] = "list"
+    extraction = Extraction.OUTERMOST_ARRAY
+
+    def __init__(self, item: type[ItemT], *, key: str, ids: Sequence[str]) -> None:
+        self.item, self.key, self.ids = item, key, tuple(ids)
+        self._layout = _layout(item, key)
+        self._id_set = frozenset(self.ids)
+        self._colons = len(self.ids) * self._layout.keys
+        if len(self._id_set) != len(self.ids):
+            raise ValueError(f"ids repeat: {[i for i, n in Counter(self.ids).items() if n > 1]}")
+
+    @property
+    def validate(self) -> Callable[[str], list[ItemT]]:
+        return self._layout.validate
+
+    def check(self, value: list[ItemT], block: str) -> Fault | None:
+        named = list(map(self._layout.id_of, value))
+        if len(named) != len(self.ids) or self._id_set != set(named):
+            return self._fault(named)
+        # Each key brings one colon; as many colons as keys leave no room for a key written twice.
+        return None if block.count(":") == self._colons else repeated_key(block)
+
+    def _fault(self, named: list[str]) -> Fault:
+        size = len(self.ids)
+        if len(named) > size:
+            return Fault(Kind.TOO_LONG, f"{len(named):,} objects where {size} are due")
+        counts = Counter(named)
+        unknown = [name for name in counts if name not in self._id_set]
+        if named and len(unknown) == len(counts) and _are_positions(unknown, size):
+            return Fault(Kind.POSITION_ONLY, f"positions {quote(named[0])} ... in place of ids such as {self.ids[0]!r}")
+        twice = [name for name, n in counts.items() if n > 1 and name in self._id_set]
+        if twice:
+            detail = f"{quote(twice[0])} stands {counts[twice[0]]} times" + _more(twice)
+            return Fault(Kind.DUPLICATE_ID, detail, pointer=(twice[0], 1))
+        if unknown:
+            detail = f"{quote(unknown[0])} is not one of the {size} input ids" + _more(unknown)
+            return Fault(Kind.UNKNOWN_ID, detail, pointer=(unknown[0], 0))
+        absent = [name for name in self.ids if name not in counts]
+        detail = f"{len(absent)} of {size} ids missing: {', '.join(map(quote, absent[:3]))}"
+        return Fault(Kind.MISSING_ID, detail + (", ..." if len(absent) > 3 else ""), missing=len(absent))
+
+    def value_flags(self, block: str) -> tuple[Flag, ...]:
+        return (Flag.KEY_ORDER,) if self._out_of_order(block) else ()
+
+    def _out_of_order(self, block: str) -> bool:
+        """Whether the first or the last object writes its keys in another order than the contract's."""
+        first = last = -1
+        for name in self._layout.quoted:
+            forward, backward = block.find(name), block.rfind(name)
+            if forward < first or backward < last:
+                return True
+            first, last = forward, backward
+        return False
+
+    def json_schema(self) -> dict[str, Any]:
+        items = TypeAdapter(self.item).json_schema()
+        items["properties"][self.key] = {"type": "string", "enum": list(self.ids)}
+        defs = items.pop("$defs", None)
+        size = len(self.ids)
+        schema: dict[str, Any] = {"type": "array", "items": items, "minItems": size, "maxItems": size}
+        return {**schema, "$defs": defs} if defs else schema
+
+    def spec(self) -> dict[str, Any]:
+        return {"shape": "keyed_list", "item": model_hash(self.item), "key": self.key, "ids": list(self.ids)}
+
+
+class _Layout(NamedTuple):
+    """What is known of an item model, worked out once for all examples that use it."""
+
+    validate: Callable[[str], Any]
+    id_of: Callable[[Any], str]
+    quoted: tuple[str, ...]
+    """Field names as they stand in JSON, in the contract's order."""
+    keys: int
+    """Keys of one object; -1 where some may be left out, and counting proves nothing."""
+
+
+@lru_cache(maxsize=256)
+def _layout(item: type[Item], key: str) -> _Layout:
+    fields = item.model_fields
+    if key not in fields:
+        raise ValueError(f"{item.__name__} has no field {key!r}")
+    fixed = all(field.is_required() for field in fields.values())
+    quoted = tuple(f'"{name}"' for name in fields)
+    return _Layout(list_validator(item), attrgetter(key), quoted, len(fields) if fixed else -1)
+
+
+def _are_positions(names: list[str], size: int) -> bool:
+    found = [_POSITION.fullmatch(name) for name in names]
+    return all(match and int(match[1]) <= size for match in found)
+
+
+def _more(names: list[str]) -> str:
+    return f" (and {len(names) - 1} more)" if len(names) > 1 else ""

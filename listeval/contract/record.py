@@ -1,0 +1,33 @@
+"""`Record`: one JSON object of a fixed model, such as `{"answer": 42}`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, TypeAdapter
+
+from listeval.contract.base import Contract, model_hash, validator
+from listeval.contract.extract import Extraction
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Record(Contract[ModelT]):
+    """One object. `model` is the pydantic model; derive it from `Item` for strict types and no extra keys."""
+
+    depth: ClassVar[int] = 0
+    noun: ClassVar[str] = "JSON object"
+
+    def __init__(self, model: type[ModelT], *, extraction: Extraction = Extraction.OUTERMOST_OBJECT) -> None:
+        self._model, self.extraction = model, extraction
+
+    @property
+    def validate(self) -> Callable[[str], ModelT]:
+        return validator(self._model)
+
+    def json_schema(self) -> dict[str, Any]:
+        return TypeAdapter(self._model).json_schema()
+
+    def spec(self) -> dict[str, Any]:
+        return {"shape": "record", "model": model_hash(self._model), "extraction": self.extraction.value}
