@@ -1,0 +1,112 @@
+"""The list task on product reviews: score K reviews of one product by how helpful each is.
+
+Tasks differ only in their hub category and their sample; everything else is here.
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Mapping, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from listeval.contract import Contract, Id, Item, KeyedList, Kind, Score
+from listeval.task import Dataset, Example, Metric, Target, Task, TaskOptions
+
+from .bad import bad_answers
+from .copies import Product, merge
+from .hub import Category, stream
+from .prompting import answer, turns, worked_examples
+from .readers import read
+from .review import Review
+from .selection import Selection, select
+from .sources import Source, local
+
+
+class Scored(Item):
+    """One object of the answer."""
+
+    review_id: Id
+    score: Score
+
+
+class HelpfulnessOptions(TaskOptions):
+    """Options of the review tasks."""
+
+    k: int = Field(8, ge=2, description="reviews in a group")
+    shots: int = Field(0, ge=0, description="worked examples before the question, from the training part")
+    split: Literal["train", "validation", "test", "all"] = Field("test", description="part of the products")
+    cap: int = Field(16, ge=0, description="most groups of one product, 0 for all")
+
+
+class Helpfulness(Task, ABC):
+    """A review task; a subclass names its hub category and its bundled sample."""
+
+    category: ClassVar[Category]
+    sample: ClassVar[Path]
+    Options = HelpfulnessOptions
+    metrics = (Metric("kendall_tau"), Metric("ndcg@1", useful=True), Metric("ndcg@8"), Metric("mae"))
+    options: HelpfulnessOptions
+
+    def load(self, data: str | None, seed: int) -> Dataset:
+        source = stream(self.category) if data == "hub" else local(Path(data) if data is not None else self.sample)
+        reading = read(source)
+        graded = _graded(reading.reviews)
+        products = merge(graded)
+        options = self.options
+        chosen = select(products, k=options.k, part=options.split, cap=options.cap, seed=seed, place=source.name)
+        distinct = sum(product.size for product in products)
+        counts = {
+            "reviews": len(reading.reviews) + reading.without_text,
+            "without_text": reading.without_text,
+            "without_grade": len(reading.reviews) - len(graded),
+            "copies": len(graded) - distinct,
+            "distinct": distinct,
+            "products": len(products),
+        }
+        name = source.name if data is not None else f"{self.name} sample"
+        return Dataset(self._examples(chosen, products, source), name, source.fingerprint, counts | chosen.counts)
+
+    def _examples(self, chosen: Selection, products: Sequence[Product], source: Source) -> list[Example]:
+        shots = [worked_examples(group, chosen.training, self.options.shots) for group in chosen.kept]
+        titles = _titles(products, {group.product for group in chain(chosen.kept, *shots)}, source)
+        return [
+            Example(group.id, turns(group, shown, titles), {"grades": group.grades}, group.product)
+            for group, shown in zip(chosen.kept, shots, strict=True)
+        ]
+
+    def contract(self, target: Target) -> Contract[list[Scored]]:
+        return KeyedList(Scored, key="review_id", ids=tuple(target["grades"]))
+
+    def gold(self, target: Target) -> str:
+        return answer(target["grades"])
+
+    def score(self, targets: Sequence[Target], values: Sequence[Any]) -> list[dict[str, float]]:
+        from listeval.scoring import ranking
+
+        if not targets:
+            return []
+        named = [{item.review_id: item.score for item in value} for value in values]
+        grades = ranking.padded([tuple(target["grades"].values()) for target in targets])
+        scores = ranking.padded([[score[id] for id in t["grades"]] for t, score in zip(targets, named, strict=True)])
+        found = ranking.listwise(grades, scores, (1, 8))
+        columns = (found.kendall_tau, *found.ndcg, found.mae)
+        names = [metric.name for metric in self.metrics]
+        return [dict(zip(names, row, strict=True)) for row in zip(*(c.tolist() for c in columns), strict=True)]
+
+    def bad(self, target: Target) -> Mapping[Kind, str]:
+        return bad_answers(tuple(target["grades"]))
+
+
+def _graded(reviews: list[Review]) -> list[Review]:
+    """Where a rubric graded any review, only those that it graded: votes are another scale."""
+    graded = [review for review in reviews if review.grade is not None]
+    return graded or reviews
+
+
+def _titles(products: Sequence[Product], wanted: set[str], source: Source) -> Mapping[str, str | None]:
+    own = {product.id: product.title for product in products if product.id in wanted}
+    return {**own, **source.titles([name for name, title in own.items() if title is None])}

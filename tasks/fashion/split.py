@@ -1,0 +1,50 @@
+"""Product-level split: no product is in two parts, and neither seed nor K nor cap moves one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+
+from .copies import Product
+from .groups import capacity
+from .review import Split
+from .votes import grade_of
+
+TEST, VALIDATION = 20, 10
+"""Per cent of the groups that these parts get at least; train gets the rest."""
+
+_ORDER: tuple[Split, ...] = ("test", "validation", "train")
+
+_K, _CAP = 8, 16
+"""Groups are counted at these, whatever the options are, so that the options cannot move a product."""
+
+
+def split(products: Sequence[Product], k: int) -> Mapping[str, Split]:
+    """The part of each product by its id: the data's own where given, else drawn by a stable hash.
+
+    Undecided products are ordered by the hash of their id and fill the parts in turn. A product
+    weighs its groups; one with too few reviews or with equal grades only weighs nothing. The
+    test part is never empty where any product weighs (for K above 8, or where no product has
+    8 reviews, groups are counted at a size that products have), and validation takes no
+    product that train would be empty without.
+    """
+    parts: dict[str, Split] = {p.id: p.split for p in products if p.split is not None}
+    drawn = sorted((p for p in products if p.split is None), key=lambda p: (sha256(p.id.encode()).digest(), p.id))
+    size = min(max(k, _K), max((len(p.rivals) for p in drawn), default=_K))
+    weights = [_weight(product, size) for product in drawn]
+    total, left = sum(weights), sum(weight > 0 for weight in weights)
+    part, filled = 0, 0
+    for product, weight in zip(drawn, weights, strict=True):
+        if part == 0 and filled and 100 * filled >= TEST * total:
+            part, filled = 1, 0
+        if part == 1 and (100 * filled >= VALIDATION * total or left < 2):
+            part = 2
+        parts[product.id] = _ORDER[part]
+        filled += weight
+        left -= weight > 0
+    return parts
+
+
+def _weight(product: Product, size: int) -> int:
+    grades = {grade_of(review) for rivals in product.rivals for review in rivals}
+    return min(capacity(product.rivals, size), _CAP) if len(grades) > 1 else 0
