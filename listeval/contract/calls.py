@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, reduce
+from operator import or_
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, create_model
@@ -41,8 +42,9 @@ class Calls(Contract[list[Call]]):
 
     @cached_property
     def _call(self) -> Any:
-        shapes = tuple(_shape(name, arguments) for name, arguments in self.functions.items())
-        return shapes[0] if len(shapes) == 1 else Annotated[shapes, Field(discriminator="name")]
+        first, *rest = (_shape(name, arguments) for name, arguments in self.functions.items())
+        union = reduce(or_, rest, first)
+        return Annotated[union, Field(discriminator="name")] if rest else first
 
     def json_schema(self) -> dict[str, Any]:
         shape: Any = list[self._call]  # type: ignore[name-defined]

@@ -118,6 +118,8 @@ def _kind(contract: Contract[Any], error: ErrorDetails) -> Kind:
             return Kind.MISSING_KEY
         case "extra_forbidden":
             return Kind.EXTRA_KEY
+        case "union_tag_invalid":
+            return Kind.BAD_VALUE
         case "value_error" | "assertion_error":
             return Kind.CONTRACT_OTHER
         case _:

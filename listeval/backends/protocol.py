@@ -1,0 +1,157 @@
+"""What every engine adapter speaks: requests in, completions out as they finish.
+
+An adapter is one file with a function `open(model, options) -> Backend`. It never sees a
+task or a label; it gets our token ids (or the messages, where a remote server owns the
+template), a sampling spec, and the contract that constraints are derived from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from listeval.contract import Contract
+    from listeval.prompt import Renderer
+
+FinishReason = Literal["stop", "length", "content_filter", "error"]
+
+
+class Message(NamedTuple):
+    """One chat turn."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """The effective decoding parameters: all of them ours, none from a checkpoint's generation_config.
+
+    `temperature` 0 is greedy. `max_tokens` counts generated tokens only.
+    """
+
+    max_tokens: int = 512
+    temperature: float = 0.0
+    top_p: float = 1.0
+
+    @property
+    def greedy(self) -> bool:
+        """Whether decoding is an argmax, so that a seed changes nothing."""
+        return self.temperature == 0.0
+
+
+class Prompt(NamedTuple):
+    """One rendered prompt: `text` is the exact string behind `token_ids`.
+
+    Both are empty where only the server knows the template; then `messages` is what is sent.
+    """
+
+    messages: tuple[Message, ...]
+    text: str = ""
+    token_ids: tuple[int, ...] = ()
+
+
+class Request(NamedTuple):
+    """One sample owed to the engine. `key` names it and comes back on its completion.
+
+    `example` is the id of the example behind it: what recorded answers are looked up by.
+    """
+
+    key: str
+    example: str
+    prompt: Prompt
+    sampling: Sampling
+    seed: int
+    contract: Contract[Any]
+
+
+class Completion(NamedTuple):
+    """One raw answer, before any parsing.
+
+    `text` is the answer channel and `reasoning` what the engine (or a think tag) kept apart
+    from it. `latency_s` runs from hand-over to finish. An engine that failed this request
+    sets `error` and `finish_reason="error"`.
+    """
+
+    key: str
+    text: str
+    finish_reason: FinishReason
+    n_tokens: int = 0
+    n_prompt_tokens: int = 0
+    token_ids: tuple[int, ...] = ()
+    reasoning: str | None = None
+    latency_s: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the manifest says of the model behind a backend.
+
+    `fingerprint` hashes weights, config and tokenizer, so rows of one model can never serve
+    another; a remote server's is what the server says of itself. `max_length` is prompt plus
+    answer in tokens, None where unknown.
+    """
+
+    name: str
+    fingerprint: str
+    path: str | None = None
+    tokenizer_hash: str | None = None
+    template_hash: str | None = None
+    max_length: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the adapter can do with the model that it opened."""
+
+    token_prompts: bool
+    """Takes our token ids; else it sends messages and the server renders."""
+    logprobs: bool
+    """`score` works."""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendOptions:
+    """Knobs that change speed or numerics, recorded in the manifest. None means the engine's own choice."""
+
+    dtype: str | None = None
+    device: str | None = None
+    batch_size: int | None = None
+    concurrency: int | None = None
+    max_model_len: int | None = None
+    base_url: str | None = None
+    tokenizer: str | None = None
+    timeout_s: float = 600.0
+    enable_thinking: bool | None = None
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+class Backend(Protocol):
+    """An opened engine. Use it as a context manager or call `close`."""
+
+    name: str
+    model: ModelInfo
+    capabilities: Capabilities
+    renderer: Renderer | None
+    """None where the server renders; then `Prompt.messages` is what is sent."""
+
+    def versions(self) -> Mapping[str, str]:
+        """Versions of the packages and servers that made the numbers."""
+
+    def settings(self) -> Mapping[str, object]:
+        """The effective engine settings (dtype, device, batch size, ...), JSON values only."""
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """Yield one completion per request, in the order they finish, reading requests lazily."""
+
+    def score(self, token_ids: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Log-probability (natural, fp32 log-softmax) of every token but the first, per sequence.
+
+        Raises UserError where `capabilities.logprobs` is false.
+        """
+
+    def close(self) -> None:
+        """Free the engine; safe to call twice."""

@@ -1,0 +1,113 @@
+"""`RunConfig`: everything a user chooses, resolved and stored with its nulls so that a run repeats itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from listeval.backends.protocol import BackendOptions, Sampling
+from listeval.errors import UserError, did_you_mean
+
+
+class RunConfig(BaseModel):
+    """One run's configuration. Field names are the command line's, with underscores."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    task: str
+    model: str
+    backend: str = "auto"
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Task options, `--set name=value`."""
+    data: str | None = None
+    limit: int | None = Field(default=None, ge=1)
+    """Examples per seed, from the front."""
+    samples: tuple[str, ...] = ()
+    """Only these example ids."""
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    """Each seed groups and orders the data anew and seeds the sampler."""
+    max_tokens: int = Field(default=512, ge=1)
+    temperature: float = Field(default=0.0, ge=0.0)
+    top_p: float = Field(default=1.0, gt=0.0, le=1.0)
+    enable_thinking: bool | None = None
+    dtype: str | None = None
+    device: str | None = None
+    batch_size: int | None = Field(default=None, ge=1)
+    concurrency: int | None = Field(default=None, ge=1)
+    max_model_len: int | None = Field(default=None, ge=1)
+    base_url: str | None = None
+    tokenizer: str | None = None
+    timeout_s: float = Field(default=600.0, gt=0.0)
+    out: str | None = None
+
+    @property
+    def sampling(self) -> Sampling:
+        """The effective decoding parameters."""
+        return Sampling(self.max_tokens, self.temperature, self.top_p)
+
+    @property
+    def backend_options(self) -> BackendOptions:
+        """What the adapter is opened with."""
+        return BackendOptions(
+            dtype=self.dtype,
+            device=self.device,
+            batch_size=self.batch_size,
+            concurrency=self.concurrency,
+            max_model_len=self.max_model_len,
+            base_url=self.base_url,
+            tokenizer=self.tokenizer,
+            timeout_s=self.timeout_s,
+            enable_thinking=self.enable_thinking,
+        )
+
+
+def build_config(values: dict[str, Any]) -> RunConfig:
+    """Validate values from a command line or a file.
+
+    Raises UserError naming the first offending field and, for an unknown one, the nearest known.
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise config_error(error, list(RunConfig.model_fields)) from None
+
+
+def config_error(error: ValidationError, known: list[str], prefix: str = "--") -> UserError:
+    """A pydantic error of a configuration as one line a user can act on."""
+    first = error.errors()[0]
+    name = ".".join(map(str, first["loc"])) or "config"
+    if first["type"] == "extra_forbidden":
+        return UserError(f"unknown option '{name}'", fix=did_you_mean(name, known))
+    if first["type"] == "missing":
+        return UserError(f"no {name} is given", fix=f"add {prefix}{name.replace('_', '-')} VALUE")
+    return UserError(f"{prefix}{name.replace('_', '-')}: {first['msg']}", fix=f"got {first.get('input')!r}")
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The configuration of an earlier run (its directory) or of a JSON or YAML file.
+
+    A run's directory becomes its own `out`, so `listeval run @RUN` completes that run.
+    Raises UserError where there is no such file or it is not a mapping.
+    """
+    manifest = path / "manifest.json"
+    file = manifest if path.is_dir() else path
+    try:
+        text = file.read_text()
+    except OSError as error:
+        raise UserError(
+            f"no configuration: {error.strerror}", place=str(file), fix="name a run or a config file"
+        ) from None
+    try:
+        values = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
+    except (json.JSONDecodeError, yaml.YAMLError) as error:
+        raise UserError(
+            f"not a configuration: {error}".replace("\n", " "), place=str(file), fix="correct the file"
+        ) from None
+    config = values.get("config", values) if isinstance(values, dict) else None
+    if not isinstance(config, dict):
+        raise UserError("not a configuration: no mapping of options", place=str(file), fix="write 'task: fashion' ...")
+    return {**config, "out": str(path)} if path.is_dir() else config

@@ -1,0 +1,133 @@
+"""The manifest: what made the rows of a run, complete enough to repeat it and to refuse to mix it."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from listeval.errors import UserError
+from listeval.runs.config import RunConfig
+
+SCHEMA = 1
+
+
+class Attempt(BaseModel):
+    """One process that worked on the run to its end or to Ctrl-C. A killed one leaves none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    started: str
+    seconds: float
+    """From the first request to the last row."""
+    rows: int
+    tokens: int
+    """Generated tokens."""
+
+
+class Manifest(BaseModel):
+    """Contents of `manifest.json`; the field set is frozen by a test.
+
+    `identity` is everything that determines a row besides its example; two runs with one
+    identity hash are the same run. `data` is keyed by seed.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = SCHEMA
+    listeval: str
+    created: str
+    config: RunConfig
+    identity: dict[str, Any]
+    task: dict[str, Any]
+    data: dict[str, dict[str, Any]]
+    model: dict[str, Any]
+    backend: dict[str, Any]
+    constraint: str = "none"
+    canary: dict[str, Any] | None = None
+    environment: dict[str, Any]
+    attempts: list[Attempt] = []
+
+    @property
+    def identity_hash(self) -> str:
+        """Names the run among others of the same task and model."""
+        return hash_json(self.identity)
+
+    def write(self, directory: Path) -> None:
+        """Replace `manifest.json` atomically."""
+        write_atomic(directory / "manifest.json", self.model_dump_json(indent=1).encode())
+
+
+def hash_json(value: Any) -> str:
+    """sha256 (hex) of canonical JSON."""
+    return sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def write_atomic(path: Path, data: bytes) -> None:
+    """Write a whole file or none. Raises UserError when the disk refuses."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(
+            f"cannot write: {error.strerror}", place=str(path), fix="free some space or choose another --out"
+        ) from None
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of a run directory. Raises UserError where there is none or it is of another schema."""
+    path = directory / "manifest.json"
+    try:
+        values = json.loads(path.read_bytes())
+    except OSError:
+        raise UserError(
+            "not a run: no manifest.json", place=str(directory), fix="name the directory that `listeval run` printed"
+        ) from None
+    except ValueError as error:
+        raise UserError(f"manifest.json is not JSON: {error}", place=str(path), fix="restore the file") from None
+    version = values.get("schema_version") if isinstance(values, dict) else None
+    if version != SCHEMA:
+        raise UserError(
+            f"manifest schema {version}, this listeval reads {SCHEMA}",
+            place=str(path),
+            fix="use the listeval that wrote it",
+        )
+    return Manifest.model_validate(values)
+
+
+def check_same_run(old: Manifest, new: Manifest, directory: Path) -> None:
+    """Refuse to add rows of another configuration to a run. Raises UserError naming what differs."""
+    before, after = _flat(old.identity), _flat(new.identity)
+    changed = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
+    if changed:
+        shown = "; ".join(f"{n}: {_short(before.get(n))} -> {_short(after.get(n))}" for n in changed[:3])
+        raise UserError(
+            f"this directory holds another run ({shown})",
+            place=str(directory),
+            fix="choose another --out, or leave it out",
+        )
+
+
+def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    out: dict[str, Any] = {}
+    for name, item in value.items():
+        if isinstance(item, Mapping):
+            out.update(_flat(item, f"{prefix}{name}."))
+        else:
+            out[prefix + name] = item
+    return out
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 24 else text[:21] + "..."

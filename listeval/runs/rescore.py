@@ -1,0 +1,31 @@
+"""Re-score a run from its own rows: raw texts stay, everything that follows from them is made anew."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from listeval.runs.judge import parse_and_score
+from listeval.runs.lock import exclusive
+from listeval.runs.manifest import write_atomic
+from listeval.runs.plan import make_task
+from listeval.runs.rows import encode, read_rows
+from listeval.runs.store import Run, load_run
+
+
+def rescore(path: str | Path) -> Run:
+    """Parse and score every row again with today's task code; needs neither model nor data.
+
+    The rows are replaced atomically. Raises UserError for a path that is not a run, for a run
+    that is being written, and for a task that is gone.
+    """
+    old = load_run(path)
+    task = make_task(old.manifest.task["name"], old.manifest.task["options"])
+    with exclusive(old.path):
+        rows = list(read_rows(old.path / "samples.jsonl"))
+        parse_and_score(task, rows)
+        write_atomic(old.path / "samples.jsonl", b"".join(map(encode, rows)))
+        old.manifest.task["version"] = task.version
+        old.manifest.write(old.path)
+    fresh = Run(old.path, old.manifest)
+    fresh.write_metrics()
+    return fresh

@@ -1,0 +1,71 @@
+"""A run on disk, read back: manifest, rows, and metrics recomputed from all rows every time."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from listeval.runs.manifest import Manifest, read_manifest, write_atomic
+from listeval.runs.metrics import Summary, summarise
+from listeval.runs.rows import Row, read_rows
+from listeval.task import Metric
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run directory and its manifest. Rows and summary are read on first use."""
+
+    path: Path
+    manifest: Manifest
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """The latest row of every sample that the configuration asks for, by seed and place.
+
+        The order is the data's, not that of arrival, so sums are the same however a run was interrupted.
+        """
+        config = self.manifest.config
+        wanted = set(config.samples[: config.limit])
+        limit = math.inf if wanted or config.limit is None else config.limit
+        rows = [
+            row
+            for row in read_rows(self.path / "samples.jsonl")
+            if row["seed"] in config.seeds and row["index"] < limit and (not wanted or row["example"] in wanted)
+        ]
+        return sorted(rows, key=lambda row: (row["seed"], row["index"]))
+
+    @cached_property
+    def summary(self) -> Summary:
+        """Rates, metrics with intervals, and the failure table."""
+        return summarise(self.rows, [Metric(**metric) for metric in self.manifest.task["metrics"]])
+
+    @property
+    def tokens_per_second(self) -> float | None:
+        """Generated tokens over generation time, all finished attempts together; None before one finished."""
+        seconds = sum(a.seconds for a in self.manifest.attempts)
+        return round(sum(a.tokens for a in self.manifest.attempts) / seconds, 1) if seconds else None
+
+    def to_json(self) -> dict[str, Any]:
+        """What `--json` prints: one object, metric names as in the task."""
+        return {
+            "task": self.manifest.task["name"],
+            "model": self.manifest.model["name"],
+            "backend": self.manifest.backend["name"],
+            **self.summary.to_json(),
+            "tokens_per_second": self.tokens_per_second,
+            "run": str(self.path),
+        }
+
+    def write_metrics(self) -> None:
+        """Replace `metrics.json`; a function of the rows alone."""
+        write_atomic(self.path / "metrics.json", json.dumps(self.summary.to_json(), indent=1).encode())
+
+
+def load_run(path: str | Path) -> Run:
+    """Open a run directory. Raises UserError where it is none."""
+    directory = Path(path)
+    return Run(directory, read_manifest(directory))

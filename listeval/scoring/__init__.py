@@ -1,0 +1,1 @@
+"""Scores of parsed answers: one module a family of metrics, each a pure function of labels and answers."""

@@ -1,0 +1,216 @@
+"""Intervals for means and rates that know which samples belong together.
+
+Samples of one cluster (the groups of one product, the seeds of one example) are not independent, so whole clusters
+are resampled or counted (Miller 2024, arXiv 2411.00640). Every function is a pure function of its arguments: the same
+values in the same order give the same bits, whatever the number of threads.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from statistics import NormalDist
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+Bounds = tuple[float, float]
+
+# Draws held at a time, so that 10,000 resamples of any number of clusters take some tens of megabytes.
+_BLOCK = 1 << 18
+
+
+class Interval(NamedTuple):
+    """An estimate and its confidence limits; `low` and `high` are NaN where the data say nothing about them."""
+
+    value: float
+    low: float
+    high: float
+
+
+def mean_interval(
+    values: ArrayLike,
+    clusters: Sequence[str] | None = None,
+    *,
+    bounds: Bounds | None = None,
+    seed: int = 0,
+    resamples: int = 10_000,
+    level: float = 0.95,
+) -> Interval:
+    """The mean of the values that are not NaN, with its interval: `mean_intervals` of one column."""
+    limits = {} if bounds is None else {"": bounds}
+    columns = {"": values}
+    return mean_intervals(columns, clusters, bounds=limits, seed=seed, resamples=resamples, level=level)[""]
+
+
+def mean_intervals(
+    columns: Mapping[str, ArrayLike],
+    clusters: Sequence[str] | None = None,
+    *,
+    bounds: Mapping[str, Bounds] | None = None,
+    seed: int = 0,
+    resamples: int = 10_000,
+    level: float = 0.95,
+) -> dict[str, Interval]:
+    """Means of columns over the same n samples, with bootstrap intervals from the same resamples.
+
+    `columns` maps a name to (n,) values, NaN = no value; `clusters` has n labels, an empty one for a sample that stands
+    alone. Whole clusters are drawn with replacement, and a mean is the sum over the number of values in the draw (Efron
+    1979). Limits are percentiles, widened for few clusters as the t distribution is against the normal (the expanded
+    percentile interval of Hesterberg 2015, arXiv 1411.5279).
+
+    No interval (NaN) with fewer than two clusters. Values that are all equal have no bootstrap width either, which is
+    no proof: then, if `bounds` (lowest and highest possible value) are known, the limits are what a share of unseen
+    samples at the bounds could do, that share being at most Wilson's limit for 0 of the clusters; else NaN.
+
+    Raises ValueError where lengths differ or `level` is not between 0 and 1.
+    """
+    table = [np.asarray(column, dtype=np.float64) for column in columns.values()]
+    if not table:
+        return {}
+    index = _cluster_index(clusters, len(table[0]))
+    sums = np.stack([_by_cluster(index, np.nan_to_num(v, nan=0.0)) for v in table])
+    counts = np.stack([_by_cluster(index, (~np.isnan(v)).astype(np.float64)) for v in table])
+    draws = _bootstrap(sums, counts, seed, resamples)
+    known = bounds or {}
+    return {
+        name: _limits(v[~np.isnan(v)], int(np.count_nonzero(c)), means, known.get(name), level)
+        for name, v, c, means in zip(columns, table, counts, draws, strict=True)
+    }
+
+
+def wilson(successes: float, n: float, *, level: float = 0.95) -> Interval:
+    """The rate of `successes` among `n` independent samples, with Wilson's score interval (Wilson 1927, JASA 22).
+
+    It keeps a width at 0 of n and n of n, where normal and bootstrap intervals have none. NaN for n = 0.
+    `n` need not be whole: `rate_interval` passes an effective number.
+    Raises ValueError where `successes` is not in 0..n or `level` is not between 0 and 1.
+    """
+    if not 0 <= successes <= n:
+        raise ValueError(f"successes must be in 0..n, not {successes} of {n}")
+    z2 = _normal_quantile(level) ** 2
+    if n == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    rate = successes / n
+    centre = (successes + z2 / 2) / (n + z2)
+    half = math.sqrt(z2) / (n + z2) * math.sqrt(rate * (n - successes) + z2 / 4)
+    # At the ends the limit is the rate itself; rounding would leave it a few 1e-17 off, or below 0.
+    low = 0.0 if successes == 0 else centre - half
+    return Interval(rate, low, 1.0 if successes == n else centre + half)
+
+
+def rate_interval(outcomes: ArrayLike, clusters: Sequence[str] | None = None, *, level: float = 0.95) -> Interval:
+    """The rate of true `outcomes` (n,), with Wilson's interval for the number of independent samples they are worth.
+
+    `clusters` are labels as in `mean_intervals`. The samples are worth n over the design effect, the variance of the
+    rate with clusters over its variance without (Kish 1965), reduced for few clusters as in Korn & Graubard (1998), and
+    never above n; Franco et al. (2019, J. Surv. Stat. Methodol. 7) recommend Wilson's among such intervals. Where
+    outcomes are all equal nothing is known of the dependence, and each cluster counts once: the widest interval that
+    the dependence could ask for. With every sample alone in its cluster this is `wilson`.
+
+    Raises ValueError where lengths differ or `level` is not between 0 and 1.
+    """
+    hits = np.asarray(outcomes, dtype=np.float64)
+    n = len(hits)
+    index = _cluster_index(clusters, n)
+    if n == 0:
+        return wilson(0, 0, level=level)
+    rate = float(hits.sum()) / n
+    worth = _effective_size(rate, _by_cluster(index, hits), _by_cluster(index, np.ones(n)), level)
+    return wilson(rate * worth, worth, level=level)._replace(value=rate)
+
+
+def _effective_size(rate: float, hits: Floats, sizes: Floats, level: float) -> float:
+    """How many independent samples the clusters are worth; `hits` and `sizes` are per cluster."""
+    clusters, n = len(sizes), float(sizes.sum())
+    if clusters < 2 or rate in (0.0, 1.0):
+        return float(clusters)
+    # Linearised variance of a ratio; with singletons it is rate (1 - rate) / (n - 1), which makes the effect 1.
+    clustered = clusters / (clusters - 1) * float(((hits - rate * sizes) ** 2).sum()) / n**2
+    design_effect = clustered / (rate * (1 - rate) / (n - 1))
+    few = _student_quantile(level, n - 1) / _student_quantile(level, clusters - 1)
+    return min(n, n / design_effect * few**2) if design_effect > 0 else n
+
+
+def _cluster_index(clusters: Sequence[str] | None, n: int) -> NDArray[np.intp]:
+    """(n,): the number of each sample's cluster, in the order of first appearance."""
+    if clusters is None:
+        return np.arange(n)
+    if len(clusters) != n:
+        raise ValueError(f"{n} values but {len(clusters)} cluster labels")
+    seen: dict[str | int, int] = {}
+    return np.array([seen.setdefault(label or at, len(seen)) for at, label in enumerate(clusters)], dtype=np.intp)
+
+
+def _by_cluster(index: NDArray[np.intp], values: Floats) -> Floats:
+    """(clusters,): sums of the (n,) values."""
+    if len(values) != len(index):
+        raise ValueError(f"columns of different lengths: {len(values)} and {len(index)}")
+    return np.bincount(index, weights=values).astype(np.float64)
+
+
+def _bootstrap(sums: Floats, counts: Floats, seed: int, resamples: int) -> Floats:
+    """(columns, resamples) means; `sums` and `counts` are (columns, clusters). NaN where a draw has no value."""
+    clusters = sums.shape[1]
+    if clusters < 2:
+        return np.full((len(sums), resamples), np.nan)
+    both = np.concatenate([sums, counts])
+    rng = np.random.default_rng(seed)
+    totals = np.empty((len(both), resamples))
+    step = max(1, _BLOCK // clusters)
+    for at in range(0, resamples, step):
+        rows = min(step, resamples - at)
+        drawn = rng.integers(0, clusters, (rows, clusters)) + np.arange(0, rows * clusters, clusters)[:, None]
+        times = np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters).astype(np.float64)
+        # einsum and not BLAS, whose order of summation changes with the number of threads.
+        totals[:, at : at + rows] = np.einsum("rm,cm->cr", times, both)
+    with np.errstate(invalid="ignore"):
+        means: Floats = totals[: len(sums)] / totals[len(sums) :]
+    return means
+
+
+def _limits(values: Floats, clusters: int, means: Floats, bounds: Bounds | None, level: float) -> Interval:
+    """The interval of one column: its values, the clusters that have one, and its bootstrap means."""
+    alpha = _expanded_alpha(level, clusters)
+    if len(values) == 0:
+        return Interval(math.nan, math.nan, math.nan)
+    mean = math.fsum(values) / len(values)
+    if clusters < 2:
+        return Interval(mean, math.nan, math.nan)
+    if values.min() < values.max():
+        low, high = np.quantile(means[~np.isnan(means)], [alpha, 1 - alpha])
+        return Interval(mean, float(low), float(high))
+    if bounds is None:
+        return Interval(mean, math.nan, math.nan)
+    unseen = wilson(0, clusters, level=level).high
+    return Interval(mean, mean - unseen * (mean - bounds[0]), mean + unseen * (bounds[1] - mean))
+
+
+def _expanded_alpha(level: float, clusters: int) -> float:
+    """The tail whose normal quantile, times sqrt(1 - 1/m), is the t quantile with m - 1 degrees of freedom."""
+    z = _student_quantile(level, max(1, clusters - 1))
+    return NormalDist().cdf(-z * math.sqrt(clusters / max(1, clusters - 1)))
+
+
+def _normal_quantile(level: float) -> float:
+    """z of a two-sided interval."""
+    if not 0 < level < 1:
+        raise ValueError(f"level must be between 0 and 1, not {level}")
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
+def _student_quantile(level: float, freedom: float) -> float:
+    """t of a two-sided interval, by the expansion 26.7.5 of Abramowitz & Stegun: scipy's import costs 0.5 s.
+
+    At the 95 % level within 1 % for 2 degrees of freedom and 0.1 % from 4.
+    """
+    z = _normal_quantile(level)
+    terms = (
+        (z**3 + z) / 4,
+        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
+        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
+        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
+    )
+    return z + sum(term / freedom**power for power, term in enumerate(terms, start=1))

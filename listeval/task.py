@@ -1,0 +1,97 @@
+"""The task protocol: what a plug-in says so that any model can be run against its contract.
+
+A task turns data into `Example`s. Everything that parsing and scoring need is in the
+example's `target`, a JSON object that is stored with every row, so a run is re-scored
+from its rows alone: no model, no data, only the task's code.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from listeval.backends.protocol import Message
+
+if TYPE_CHECKING:
+    from listeval.contract import Contract, Kind
+
+Target = Mapping[str, Any]
+"""A JSON object: ids, labels, function documents, tests, ... whatever contract and score need."""
+
+
+class Example(NamedTuple):
+    """One question. `id` is unique in the data set and seed; runs are compared by joining on it.
+
+    `cluster` names what examples have in common (the product of a group of reviews):
+    intervals resample whole clusters. Empty means the example stands alone.
+    """
+
+    id: str
+    messages: tuple[Message, ...]
+    target: Target
+    cluster: str = ""
+
+
+class Dataset(NamedTuple):
+    """What `Task.load` found. `counts` names what was kept and what was skipped, and why."""
+
+    examples: Sequence[Example]
+    source: str
+    fingerprint: str
+    counts: Mapping[str, int]
+
+
+class Metric(NamedTuple):
+    """A number that `Task.score` gives for a parsed answer; NaN where it is undefined.
+
+    With `useful`, a second mean `useful_<name>` counts every contract failure as zero.
+    """
+
+    name: str
+    useful: bool = False
+
+
+class TaskOptions(BaseModel):
+    """Base of a task's options, set on the command line by `--set name=value`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Task(ABC):
+    """Base class of a plug-in: `tasks/<name>/task.py` defines exactly one subclass."""
+
+    name: ClassVar[str]
+    version: ClassVar[int]
+    """Raised whenever prompt, contract or labels change."""
+    summary: ClassVar[str]
+    metrics: ClassVar[tuple[Metric, ...]]
+    Options: ClassVar[type[TaskOptions]] = TaskOptions
+
+    def __init__(self, options: TaskOptions | None = None) -> None:
+        self.options = options if options is not None else self.Options()
+
+    @abstractmethod
+    def load(self, data: str | None, seed: int) -> Dataset:
+        """Examples of `data` (a path, `hub`, or None for the bundled sample), deterministic in (data, seed).
+
+        Raises UserError where the data cannot be read or yields no example.
+        """
+
+    @abstractmethod
+    def contract(self, target: Target) -> Contract[Any]:
+        """The contract bound to this example."""
+
+    @abstractmethod
+    def gold(self, target: Target) -> str:
+        """The text of an answer that parses and scores best."""
+
+    @abstractmethod
+    def score(self, targets: Sequence[Target], values: Sequence[Any]) -> list[dict[str, float]]:
+        """Metrics of parsed answers: one dict for each (target, parsed value) pair, in order."""
+
+    def bad(self, target: Target) -> Mapping[Kind, str]:
+        """Known-bad answers and the kind that each must land in, for `listeval tasks check`."""
+        return {}

@@ -1,0 +1,32 @@
+"""The manifest is a frozen surface, complete enough to repeat the run."""
+
+import json
+
+from listeval.runs import RunConfig, load_run
+from listeval.runs.config import read_config
+from listeval.runs.manifest import Attempt, Manifest
+
+
+def test_schema_is_frozen():
+    assert list(Manifest.model_fields) == [
+        "schema_version", "listeval", "created", "config", "identity", "task", "data", "model", "backend",
+        "constraint", "canary", "environment", "attempts",
+    ]  # fmt: skip
+    assert list(Attempt.model_fields) == ["started", "seconds", "rows", "tokens"]
+    assert Manifest.model_fields["schema_version"].default == 1
+
+
+def test_config_is_stored_with_its_nulls_and_runs_again(start):
+    done = start(limit=3)
+    stored = json.loads((done.path / "manifest.json").read_text())["config"]
+    assert set(stored) == set(RunConfig.model_fields)
+    assert stored["dtype"] is None
+    assert RunConfig(**read_config(done.path)) == done.manifest.config
+
+
+def test_it_names_what_made_the_rows(start):
+    manifest = load_run(start(limit=3).path).manifest
+    assert manifest.identity["model"]["fingerprint"]
+    assert manifest.data["0"]["fingerprint"] and manifest.data["0"]["counts"]["kept"] > 0
+    assert manifest.task["code"] and manifest.environment["packages"]["pydantic"]
+    assert [attempt.rows for attempt in manifest.attempts] == [3]

@@ -1,0 +1,92 @@
+"""The journal: whole rows or none, a torn line owed again, a later row winning."""
+
+import errno
+import os
+
+import pytest
+
+from listeval.errors import UserError
+from listeval.runs.rows import Journal, Row, done_keys, encode, read_rows
+
+KEYS = list(Row.__annotations__)
+
+
+def row(key, outcome="scored", **changes):
+    values = dict.fromkeys(KEYS)
+    return {**values, "key": key, "outcome": outcome, "scores": {}, "text": 'é\n"', **changes}
+
+
+def write(path, *rows):
+    journal = Journal(path)
+    journal.append(rows)
+    journal.close()
+
+
+def test_row_fields_are_frozen():
+    assert (
+        KEYS
+        == (
+            "key outcome example index seed cluster kind detail flags span missing scores value target text reasoning "
+            "finish_reason n_tokens n_prompt_tokens latency_s prompt reason error"
+        ).split()
+    )  # noqa: SIM905 - reads as the list it is
+
+
+def test_rows_come_back_as_they_went(tmp_path):
+    path = tmp_path / "samples.jsonl"
+    write(path, row("a", scores={"tau": float("nan")}, span=(1, 2)), row("b"))
+    first, second = read_rows(path)
+    assert (first["text"], first["scores"], first["span"], second["key"]) == ('é\n"', {"tau": None}, [1, 2], "b")
+
+
+def test_a_later_row_replaces_an_earlier_one(tmp_path):
+    path = tmp_path / "samples.jsonl"
+    write(path, row("a", "error"), row("b"))
+    assert done_keys(path) == {"b"}
+    write(path, row("a", detail="again"))
+    assert done_keys(path) == {"a", "b"}
+    assert {r["key"]: r["detail"] for r in read_rows(path)} == {"a": "again", "b": None}
+
+
+@pytest.mark.parametrize("kept", [0, 1, 40, -1])
+def test_a_torn_last_line_is_owed_and_cut_off(tmp_path, kept):
+    path = tmp_path / "samples.jsonl"
+    torn = encode(row("b"))[:kept]
+    path.write_bytes(encode(row("a")) + torn)
+    assert done_keys(path) == {"a"}
+    assert [r["key"] for r in read_rows(path)] == ["a"]
+    write(path, row("b"), row("c"))
+    assert [r["key"] for r in read_rows(path)] == ["a", "b", "c"]
+
+
+def test_a_torn_line_longer_than_the_search_block(tmp_path):
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(encode(row("a")) + encode(row("b", text="x" * 200_000))[:-1])
+    write(path, row("c"))
+    assert [r["key"] for r in read_rows(path)] == ["a", "c"]
+
+
+def test_a_broken_line_in_the_middle_is_named(tmp_path):
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(encode(row("a")) + b'{"key": 1\n' + encode(row("b")))
+    with pytest.raises(UserError, match=r"samples\.jsonl:2"):
+        list(read_rows(path))
+
+
+def test_a_full_disk_keeps_every_whole_row(tmp_path, monkeypatch):
+    path = tmp_path / "samples.jsonl"
+    journal = Journal(path)
+    journal.append([row("a")])
+    real = os.write
+
+    def half(handle, data):
+        if len(data) > 5:
+            return real(handle, bytes(data)[:5])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", half)
+    with pytest.raises(UserError, match="No space left on device"):
+        journal.append([row("b")])
+    monkeypatch.undo()
+    journal.close()
+    assert path.read_bytes() == encode(row("a"))

@@ -1,0 +1,53 @@
+"""The engine's thread: batches in order, errors handed over, an early close that stops the engine."""
+
+import threading
+import time
+
+import pytest
+
+from listeval.backends.protocol import Completion
+from listeval.runs.stream import completions
+
+
+class Engine:
+    """Yields completions slowly and knows whether it was closed."""
+
+    def __init__(self, n, error=None, pause=0.0):
+        self.n, self.error, self.pause, self.made = n, error, pause, 0
+        self.closed = threading.Event()
+
+    def generate(self, requests):
+        for i in range(self.n):
+            if self.closed.is_set():
+                return
+            time.sleep(self.pause)
+            self.made += 1
+            yield Completion(str(i), "", "stop")
+        if self.error:
+            raise self.error
+
+    def close(self):
+        self.closed.set()
+
+
+def test_everything_arrives_once_in_order():
+    keys = [c.key for batch in completions(Engine(10_000), ()) for c in batch]
+    assert keys == [str(i) for i in range(10_000)]
+
+
+def test_an_engine_error_comes_after_what_was_finished():
+    seen = []
+    with pytest.raises(ValueError, match="boom"):
+        for batch in completions(Engine(5, ValueError("boom")), ()):
+            seen += batch
+    assert len(seen) == 5
+
+
+def test_a_consumer_that_leaves_stops_the_engine():
+    engine = Engine(10_000, pause=0.001)
+    stream = completions(engine, ())
+    next(stream)
+    stream.close()
+    assert engine.closed.is_set()
+    assert engine.made < 10_000
+    assert "listeval-engine" not in {thread.name for thread in threading.enumerate()}
