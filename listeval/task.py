@@ -48,10 +48,12 @@ class Metric(NamedTuple):
     """A number that `Task.score` gives for a parsed answer; NaN where it is undefined.
 
     With `useful`, a second mean `useful_<name>` counts every contract failure as zero.
+    `bounds` are the lowest and highest possible value; they give equal values an honest interval.
     """
 
     name: str
     useful: bool = False
+    bounds: tuple[float, float] | None = None
 
 
 class TaskOptions(BaseModel):

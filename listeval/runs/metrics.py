@@ -17,7 +17,7 @@ from typing import Any
 from listeval.contract import Flag, Kind
 from listeval.runs.judge import TOO_LONG
 from listeval.runs.rows import Row
-from listeval.stats import Interval, mean_interval, rate_interval
+from listeval.stats import Interval, mean_intervals, rate_interval
 from listeval.task import Metric
 
 
@@ -56,41 +56,70 @@ def summarise(rows: Sequence[Row], metrics: Sequence[Metric]) -> Summary:
     outcomes = Counter(row["outcome"] for row in rows)
     kinds = Counter(row["kind"] for row in rows)
     flags = Counter(flag for row in rows for flag in row["flags"])
-    seeds = sorted({row["seed"] for row in rows})
+    seeds = {row["seed"] for row in rows}
     return Summary(
         n=len(rows),
         scored=outcomes["scored"],
         unscored=outcomes["unscored"],
         errors=outcomes["error"],
         prompt_too_long=sum(row["reason"] == TOO_LONG for row in rows),
-        metrics=_means(rows, metrics),
+        metrics=_intervals(rows, metrics),
         kinds={kind.value: kinds[kind.value] for kind in Kind},
         flags={flag.value: flags[flag.value] for flag in Flag},
         by_seed={
-            str(seed): {
-                name: mean.value for name, mean in _means([r for r in rows if r["seed"] == seed], metrics).items()
-            }
-            for seed in (seeds if len(seeds) > 1 else ())
+            str(seed): _values([row for row in rows if row["seed"] == seed], metrics)
+            for seed in sorted(seeds)
+            if len(seeds) > 1
         },
     )
 
 
-def _means(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, Interval]:
-    answered = [row for row in rows if row["kind"] != Kind.ENGINE_ERROR]
+def _intervals(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, Interval]:
+    answered = _answered(rows)
     clusters = [_cluster(row) for row in answered]
-    found = {
-        "parse_rate": rate_interval([row["kind"] == Kind.OK for row in answered], clusters),
-        "fmc": rate_interval([row["kind"] == Kind.MISSING_ID and row["missing"] == 1 for row in answered], clusters),
+    rates = {name: rate_interval(hits, clusters) for name, hits in _rates(answered).items()}
+    scored = _scored(rows)
+    columns, bounds = _columns(scored, metrics), _bounds(metrics)
+    return rates | mean_intervals(columns, [_cluster(row) for row in scored], bounds=bounds)
+
+
+def _values(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, float]:
+    """The estimates of `_intervals` without their intervals."""
+    columns = _rates(_answered(rows)) | _columns(_scored(rows), metrics)
+    return {name: _mean([value for value in column if not math.isnan(value)]) for name, column in columns.items()}
+
+
+def _rates(answered: Sequence[Row]) -> dict[str, list[float]]:
+    return {
+        "parse_rate": [float(row["kind"] == Kind.OK) for row in answered],
+        "fmc": [float(row["kind"] == Kind.MISSING_ID and row["missing"] == 1) for row in answered],
     }
-    scored = [row for row in rows if row["outcome"] == "scored"]
-    parsed = [row for row in scored if row["kind"] == Kind.OK]
-    for metric in metrics:
-        found[metric.name] = mean_interval([_score(row, metric) for row in parsed], [_cluster(row) for row in parsed])
-    for metric in metrics:
-        if metric.useful:
-            values = [_score(row, metric) if row["kind"] == Kind.OK else 0.0 for row in scored]
-            found[f"useful_{metric.name}"] = mean_interval(values, [_cluster(row) for row in scored])
-    return found
+
+
+def _columns(scored: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, list[float]]:
+    """One value for each scored row: NaN where a metric has none, zero for a failure in the useful form."""
+    plain = {metric.name: [_score(row, metric) for row in scored] for metric in metrics}
+    useful = {
+        f"useful_{metric.name}": [
+            value if row["kind"] == Kind.OK else 0.0 for row, value in zip(scored, plain[metric.name], strict=True)
+        ]
+        for metric in metrics
+        if metric.useful
+    }
+    return plain | useful
+
+
+def _bounds(metrics: Sequence[Metric]) -> dict[str, tuple[float, float]]:
+    known = {metric.name: metric.bounds for metric in metrics if metric.bounds is not None}
+    return known | {f"useful_{name}": (min(0.0, low), max(0.0, high)) for name, (low, high) in known.items()}
+
+
+def _answered(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["kind"] != Kind.ENGINE_ERROR]
+
+
+def _scored(rows: Sequence[Row]) -> list[Row]:
+    return [row for row in rows if row["outcome"] == "scored"]
 
 
 def _score(row: Row, metric: Metric) -> float:
@@ -99,7 +128,12 @@ def _score(row: Row, metric: Metric) -> float:
 
 
 def _cluster(row: Row) -> str:
-    return row["cluster"] or f"{row['seed']}/{row['example']}"
+    """What the row's answer depends on: its product, else its example, whatever the seed."""
+    return row["cluster"] or row["example"]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values) if values else math.nan
 
 
 def _null(value: float) -> float | None:

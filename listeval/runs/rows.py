@@ -70,27 +70,24 @@ class Journal:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        self._size = _whole_lines(path)
-        os.ftruncate(self._file, self._size)
+        os.ftruncate(self._file, _whole_lines(path))
         self._synced = time.monotonic()
 
     def append(self, rows: Sequence[Row]) -> None:
-        """Write rows, whole or not at all."""
-        data = b"".join(map(encode, rows))
-        view = memoryview(data)
+        """Write rows; of a disk that fills up, those that fit stay and the torn one goes."""
+        view = memoryview(b"".join(map(encode, rows)))
         try:
             while view:
                 view = view[os.write(self._file, view) :]
             if time.monotonic() - self._synced > _SYNC_EVERY_S:
                 self.sync()
         except OSError as error:
-            self._cut()
+            os.ftruncate(self._file, _whole_lines(self.path))
             raise UserError(
                 f"cannot append to the run: {error.strerror}",
                 place=str(self.path),
                 fix="free some space and give the same command again; every row before this one is kept",
             ) from None
-        self._size += len(data)
 
     def sync(self) -> None:
         """Force the rows to the disk."""
@@ -103,9 +100,6 @@ class Journal:
             os.fsync(self._file)
         finally:
             os.close(self._file)
-
-    def _cut(self) -> None:
-        os.ftruncate(self._file, self._size)
 
 
 def _whole_lines(path: Path) -> int:

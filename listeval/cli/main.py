@@ -1,0 +1,68 @@
+"""Entry point: finds the verb, runs it, and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+
+import click
+
+from listeval import __version__
+from listeval.errors import ExitCode, UserError, did_you_mean
+
+_VERBS = ("run", "score", "show", "report", "tasks", "doctor")
+
+
+class _Verbs(click.Group):
+    """Verbs are modules of this package, imported when they are asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_VERBS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _VERBS:
+            return None
+        command: click.Command = import_module(f"listeval.cli.{name}").command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _VERBS:
+            raise UserError(f"unknown command '{args[0]}'", fix=did_you_mean(args[0], list(_VERBS)))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="listeval")
+def cli() -> None:
+    """Does the model keep its JSON contract, how does it break, and what to do about it?
+
+    Start with: listeval run --task fashion --model smollm2 --limit 16
+    """
+
+
+def main(args: list[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 samples errored, 2 usage, 3 canary failed, 130 interrupted."""
+    try:
+        code = cli.main(args=args, prog_name="listeval", standalone_mode=False)
+    except UserError as error:
+        code = _fail(str(error))
+    except click.UsageError as error:
+        hint = f". Fix: {error.ctx.command_path} --help" if error.ctx else ""
+        code = _fail(error.format_message().rstrip(".") + hint)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("listeval: stopped; give the same command again and it goes on from here", err=True)
+        code = 130
+    except BrokenPipeError:
+        # The reader of our output went away (`| head`); leave without a second error at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    sys.stdout.flush()
+    sys.exit(int(code or 0))
+
+
+def _fail(message: str) -> int:
+    click.echo("listeval: " + " ".join(message.split()), err=True)
+    return ExitCode.USAGE

@@ -1,0 +1,31 @@
+"""`listeval report`: one table of one or several runs."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("report", short_help="Tables of one or several runs: terminal, Markdown or JSON.")
+@click.argument("run_paths", metavar="RUN...", nargs=-1, required=True)
+@click.option(
+    "--format", "form", type=click.Choice(["table", "markdown", "json"]), default="table", help="Default: table."
+)
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+def command(run_paths: tuple[str, ...], form: str, as_json: bool) -> None:
+    """Metrics with intervals, outcome counts and the failure table of each RUN, recomputed from its rows."""
+    from listeval.runs import load_run
+
+    runs = [load_run(path) for path in run_paths]
+    if as_json or form == "json":
+        import json
+
+        objects = [run.to_json() for run in runs]
+        click.echo(json.dumps(objects[0] if len(objects) == 1 else objects))
+    elif form == "markdown":
+        from listeval.report.markdown import markdown
+
+        click.echo(markdown(runs))
+    else:
+        from listeval.report.terminal import print_runs
+
+        print_runs(runs)

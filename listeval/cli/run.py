@@ -1,0 +1,123 @@
+"""`listeval run`: a task, a model, a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from listeval.errors import ExitCode, UserError
+
+_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
+    ("--task", str, "NAME", "Task plug-in; see `listeval tasks list`."),
+    ("--model", str, "CKPT", "Checkpoint folder, hub id, `smollm2`, or what the backend serves."),
+    ("--backend", str, "NAME", "auto (default), vllm, hf, openai, replay or null."),
+    ("--data", str, "PATH|hub", "Data file or folder; default: the task's bundled sample."),
+    ("--limit", int, "N", "Only the first N examples of each seed."),
+    ("--samples", str, "ID,ID", "Only these example ids."),
+    ("--seeds", str, "0,1,2", "Each seed groups and orders the data anew (default 0)."),
+    ("--max-tokens", int, "N", "Token budget of one answer (default 512)."),
+    ("--temperature", float, "T", "0 is greedy (default)."),
+    ("--top-p", float, "P", "Nucleus (default 1)."),
+    ("--dtype", str, "NAME", "float32, bfloat16, ... (default: the backend's choice)."),
+    ("--device", str, "NAME", "cpu, cuda, cuda:1, ... (default: the best there is)."),
+    ("--batch-size", int, "N", "Sequences decoded together."),
+    ("--concurrency", int, "N", "Requests in flight (openai, vllm, null)."),
+    ("--max-model-len", int, "N", "Prompt plus answer in tokens (vllm)."),
+    ("--base-url", str, "URL", "Server of the openai backend; the key comes from $OPENAI_API_KEY."),
+    ("--tokenizer", str, "PATH", "openai: render here with this tokenizer and send token ids."),
+    ("--timeout-s", float, "S", "openai: seconds to wait for one answer (default 600)."),
+    ("--out", str, "DIR", "Run directory (default: runs/<task>-<model>-<hash>)."),
+)
+
+
+def _options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for flag, kind, metavar, text in reversed(_OPTIONS):
+        function = click.option(flag, type=kind, metavar=metavar, help=text)(function)
+    return function
+
+
+@click.command("run", short_help="Run a task on a model and report how its contract holds.")
+@click.argument("config", required=False, metavar="[@RUN|@FILE]")
+@_options
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Task option, repeatable: --set k=4.")
+@click.option(
+    "--thinking/--no-thinking",
+    "enable_thinking",
+    default=None,
+    help="Passed to the chat template (default: not passed).",
+)
+@click.option("--show-prompt", is_flag=True, help="Print the first rendered prompt to stderr.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(
+    config: str | None, settings: tuple[str, ...], show_prompt: bool, as_json: bool, quiet: bool, **flags: Any
+) -> ExitCode:
+    """Run TASK on MODEL: prompts, answers, contract, scores, intervals.
+
+    The same command again runs only what is owed. @RUN completes an earlier run from its own
+    directory; with --out it repeats it. @FILE reads options from JSON or YAML. Flags win.
+    """
+    from listeval.cli.progress import Progress
+    from listeval.runs import run
+    from listeval.runs.config import build_config
+
+    values = _from_file(config)
+    values |= {name: value for name, value in flags.items() if value is not None}
+    values["options"] = {**values.get("options", {}), **dict(map(parse_setting, settings))}
+    for name in ("seeds", "samples"):
+        if isinstance(values.get(name), str):
+            values[name] = [part.strip() for part in values[name].split(",") if part.strip()]
+    for name in ("data", "model", "tokenizer"):
+        values[name] = _absolute(values.get(name))
+    resolved = build_config({name: value for name, value in values.items() if value is not None})
+    with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
+        finished = run(resolved, progress)
+    _print(finished, as_json)
+    return ExitCode.SAMPLES_ERRORED if finished.summary.errors else ExitCode.OK
+
+
+def _print(finished: Any, as_json: bool) -> None:
+    if as_json:
+        import json
+
+        click.echo(json.dumps(finished.to_json()))
+        return
+    from listeval.report.terminal import print_runs
+
+    print_runs([finished])
+    shown = finished.summary.n - finished.summary.kinds["ok"]
+    click.echo(f"\nrun: {finished.path}")
+    if shown:
+        click.echo(f"why they failed: listeval show {finished.path}")
+
+
+def _from_file(config: str | None) -> dict[str, Any]:
+    if config is None:
+        return {}
+    if not config.startswith("@"):
+        raise UserError(f"unexpected argument '{config}'", fix=f"for an earlier run or a config file write @{config}")
+    from listeval.runs.config import read_config
+
+    return read_config(Path(config[1:]))
+
+
+def parse_setting(text: str) -> tuple[str, Any]:
+    """`k=4` as ("k", 4); values are read as YAML. Raises UserError without a name or an equals sign."""
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise UserError(f"'{text}' is not NAME=VALUE", place="--set", fix="write --set k=4")
+    import yaml
+
+    try:
+        return name, yaml.safe_load(value)
+    except yaml.YAMLError:
+        return name, value
+
+
+def _absolute(value: str | None) -> str | None:
+    """A path that exists, made absolute so that the manifest works from any folder; anything else as it is."""
+    is_path = value is not None and ("/" in value or value.startswith(".")) and Path(value).expanduser().exists()
+    return str(Path(value).expanduser().resolve()) if is_path and value else value

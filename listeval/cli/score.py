@@ -1,0 +1,23 @@
+"""`listeval score`: re-score a run from its own rows."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("score", short_help="Parse and score a run's answers again, without a model.")
+@click.argument("run_path", metavar="RUN")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
+def command(run_path: str, as_json: bool) -> None:
+    """Parse and score RUN again with today's task code; needs neither model nor data."""
+    from listeval.runs import rescore
+
+    finished = rescore(run_path)
+    if as_json:
+        import json
+
+        click.echo(json.dumps(finished.to_json()))
+        return
+    from listeval.report.terminal import print_runs
+
+    print_runs([finished])

@@ -1,0 +1,43 @@
+"""`listeval show`: answers of a run, each with the reason for its verdict."""
+
+from __future__ import annotations
+
+import click
+
+from listeval.errors import UserError, did_you_mean
+
+
+@click.command("show", short_help="Show answers of a run and explain why each failed.")
+@click.argument("run_path", metavar="RUN")
+@click.option("--kind", metavar="KIND", help="Only this kind, e.g. duplicate_id; `any` for every answer.")
+@click.option("--sample", metavar="ID", help="Only the example with this id.")
+@click.option("--limit", type=click.IntRange(min=1), default=3, show_default=True, help="How many.")
+@click.option("--prompt", "with_prompt", is_flag=True, help="The prompt too.")
+@click.option("--json", "as_json", is_flag=True, help="The whole rows, one JSON object a line.")
+def command(run_path: str, kind: str | None, sample: str | None, limit: int, with_prompt: bool, as_json: bool) -> None:
+    """Show failures of RUN (or what --kind and --sample choose), with the faulty span marked."""
+    from listeval.contract import Kind
+    from listeval.runs import load_run
+
+    known = [k.value for k in Kind]
+    if kind not in (None, "any", *known):
+        raise UserError(f"unknown kind '{kind}'", place="--kind", fix=did_you_mean(kind or "", known))
+    rows = load_run(run_path).rows
+    chosen = [
+        row
+        for row in rows
+        if (sample is None or row["example"] == sample)
+        and (kind == "any" or row["kind"] == kind or (kind is None and (sample is not None or row["kind"] != "ok")))
+    ]
+    if sample is not None and not chosen:
+        raise UserError(f"no example '{sample}' of that kind", place=run_path, fix="see `listeval show RUN --kind any`")
+    if as_json:
+        import json
+
+        for row in chosen[:limit]:
+            click.echo(json.dumps(row))
+        return
+    from listeval.report.explain import print_rows
+
+    print_rows(chosen[:limit], with_prompt=with_prompt)
+    click.echo(f"{min(limit, len(chosen))} of {len(chosen)} shown ({len(rows)} samples in the run)")

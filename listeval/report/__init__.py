@@ -1,0 +1,1 @@
+"""What people read of runs: terminal tables, Markdown, explained failures. Computes nothing."""

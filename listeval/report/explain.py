@@ -1,0 +1,63 @@
+"""One answer at a time: what came back, what is wrong with it, and where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from listeval.contract import Kind
+
+if TYPE_CHECKING:
+    from listeval.runs.rows import Row
+
+_HEAD, _AROUND = 700, 300
+
+
+def print_rows(rows: Sequence[Row], *, with_prompt: bool = False, console: Console | None = None) -> None:
+    """Each row: id, verdict in words, the (shortened) answer with the faulty span marked. Model text stays inert."""
+    out = console or Console()
+    for row in rows:
+        out.print(Text(f"{row['example']} (seed {row['seed']})", style="bold"), end="  ")
+        out.print(Text(row["kind"], style="green" if row["kind"] == "ok" else "red"), end="")
+        out.print(Text(f": {row['detail'] or Kind(row['kind']).meaning}"))
+        facts = [f"{row['n_tokens']} tokens", f"finished by {row['finish_reason']}", *row["flags"]]
+        facts += [f"{name} {value:.3f}" for name, value in row["scores"].items() if value is not None]
+        out.print(Text(", ".join(facts), style="dim"))
+        if with_prompt:
+            out.print(Text(f"--- prompt ---\n{row['prompt']}\n--- answer ---", style="dim"))
+        out.print(answer(row))
+        if row["reasoning"]:
+            out.print(Text(f"--- reasoning ---\n{_clip(row['reasoning'])}", style="dim"))
+        out.print()
+
+
+def answer(row: Row) -> Text:
+    """The raw text, control characters made visible, the faulty span reversed, long stretches cut out."""
+    text, span = row["text"], row["span"]
+    if not text:
+        return Text("(no text)", style="dim")
+    if span is None or row["kind"] == "ok":
+        return Text(_visible(_clip(text)))
+    start, end = span[0], min(span[1], span[0] + _HEAD)
+    before, after = text[:start], text[end:]
+    lead = (
+        before
+        if len(before) <= _HEAD
+        else before[:_AROUND] + f" … {len(before) - 2 * _AROUND:,} characters … " + before[-_AROUND:]
+    )
+    tail = after if len(after) <= _AROUND else after[:_AROUND] + f" … {len(after) - _AROUND:,} more characters"
+    return Text.assemble(
+        _visible(lead), (_visible(text[start:end]), "reverse" if end - start < _HEAD else ""), _visible(tail)
+    )
+
+
+def _clip(text: str) -> str:
+    return text if len(text) <= _HEAD else f"{text[:_HEAD]} … {len(text) - _HEAD:,} more characters"
+
+
+def _visible(text: str) -> str:
+    """Escape what a terminal would obey."""
+    return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)

@@ -1,0 +1,42 @@
+"""The tables of `listeval report` as Markdown, runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+from listeval.contract import Kind
+from listeval.report.numbers import counts, interval, share
+from listeval.report.terminal import title
+
+if TYPE_CHECKING:
+    from listeval.runs import Run
+
+
+def markdown(runs: Sequence[Run]) -> str:
+    """Metrics and failure kinds of each run, one column a run, and what the columns are."""
+    names = list(dict.fromkeys(name for run in runs for name in run.summary.metrics))
+    header = [f"[{number}]" for number, _ in enumerate(runs, 1)]
+    metrics = (
+        [name, *(interval(name, run.summary.metrics[name]) if name in run.summary.metrics else "" for run in runs)]
+        for name in names
+    )
+    kinds = (
+        [kind.value, *(f"{run.summary.kinds[kind]} ({share(run.summary.kinds[kind], run.summary.n)})" for run in runs)]
+        for kind in Kind
+    )
+    legend = [
+        f"- {mark} {_escape(title(run))} — {counts(run.summary)} (`{run.path}`)"
+        for mark, run in zip(header, runs, strict=True)
+    ]
+    parts = [_table(["metric", *header], metrics), _table(["kind", *header], kinds), "\n".join(legend)]
+    return "\n\n".join(parts)
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|")

@@ -1,0 +1,99 @@
+"""Tables on a terminal of 80 columns: metrics with intervals, then the whole failure taxonomy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from listeval.contract import Kind
+from listeval.report.numbers import counts, interval, share
+
+if TYPE_CHECKING:
+    from listeval.runs import Run
+
+_STACK_FROM = 3
+"""So many runs side by side do not fit 80 columns; then each run is a table of its own."""
+
+
+def print_runs(runs: Sequence[Run], console: Console | None = None) -> None:
+    """One run: metrics and the failure table with meanings. Several: side by side, or stacked from three on."""
+    out = console or Console()
+    if len(runs) >= _STACK_FROM:
+        for run in runs:
+            print_runs([run], out)
+        return
+    for run in runs:
+        out.print(Text(f"{title(run)}\n{counts(run.summary)}"), highlight=False)
+    for table in (_metrics(runs), _kinds(runs)):
+        out.print()
+        out.print(table)
+    for run in runs:
+        flags = ", ".join(f"{name} {n}" for name, n in run.summary.flags.items() if n)
+        if flags:
+            out.print(Text(f"flags of {run.path.name}: {flags}", style="dim"))
+
+
+def title(run: Run) -> str:
+    """Task, model and engine of a run in one line."""
+    manifest = run.manifest
+    options = " ".join(f"{name}={value}" for name, value in manifest.config.options.items())
+    speed = f" · {run.tokens_per_second:,} tok/s" if run.tokens_per_second else ""
+    model = Path(manifest.model["name"]).name
+    return f"{manifest.task['name']} {options}".strip() + f" · {model} · {manifest.backend['name']}{speed}"
+
+
+def _table(runs: Sequence[Run], first: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    table.add_column(first, no_wrap=True)
+    for run in runs:
+        table.add_column(run.path.name if len(runs) > 1 else "value [95 % interval]", overflow="fold")
+    return table
+
+
+def _metrics(runs: Sequence[Run]) -> Table:
+    table = _table(runs, "metric")
+    names = list(dict.fromkeys(name for run in runs for name in run.summary.metrics))
+    if len(runs) == 1:
+        table.add_column("over", style="dim")
+    for name in names:
+        found = [run.summary.metrics.get(name) for run in runs]
+        cells = [interval(name, value) if value is not None else "" for value in found]
+        table.add_row(name, *cells, *([_population(name)] if len(runs) == 1 else []))
+    return table
+
+
+def _population(name: str) -> str:
+    if name in ("parse_rate", "fmc"):
+        return "answers"
+    return "all scored, failures 0" if name.startswith("useful_") else "parsed answers"
+
+
+def _kinds(runs: Sequence[Run]) -> Table:
+    return _kinds_of_one(runs[0]) if len(runs) == 1 else _kinds_side_by_side(runs)
+
+
+def _kinds_of_one(run: Run) -> Table:
+    # Only the meaning gives way to a narrow terminal.
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), expand=True)
+    table.add_column("kind", no_wrap=True)
+    table.add_column("n", no_wrap=True, justify="right")
+    table.add_column("share", no_wrap=True, justify="right")
+    table.add_column("meaning", style="dim", overflow="ellipsis", no_wrap=True, ratio=1)
+    for kind in Kind:
+        n = run.summary.kinds[kind]
+        table.add_row(kind.value, str(n), share(n, run.summary.n), kind.meaning, style="" if n else "dim")
+    return table
+
+
+def _kinds_side_by_side(runs: Sequence[Run]) -> Table:
+    table = _table(runs, "kind")
+    for kind in Kind:
+        found = [run.summary.kinds[kind] for run in runs]
+        cells = [f"{n} ({share(n, run.summary.n)})" for n, run in zip(found, runs, strict=True)]
+        table.add_row(kind.value, *cells, style="" if any(found) else "dim")
+    return table

@@ -1,0 +1,73 @@
+"""The command line is a frozen surface: verbs, flags, exit codes; and `--help` imports nothing heavy."""
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from listeval.cli.main import cli
+from listeval.errors import ExitCode
+
+FLAGS = {
+    "run": (
+        "--backend --base-url --batch-size --concurrency --data --device --dtype --json --limit --max-model-len "
+        "--max-tokens --model --no-thinking --out --quiet --samples --seeds --set --show-prompt --task --temperature "
+        "--thinking --timeout-s --tokenizer --top-p"
+    ),
+    "score": "--json",
+    "show": "--json --kind --limit --prompt --sample",
+    "report": "--format --json",
+    "doctor": "--json",
+}
+
+
+def flags(command: click.Command) -> str:
+    options = [p for p in command.params if isinstance(p, click.Option)]
+    return " ".join(sorted(name for option in options for name in option.opts + option.secondary_opts))
+
+
+def verb(name: str) -> click.Command:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    return command
+
+
+def test_verbs_are_frozen():
+    assert cli.list_commands(click.Context(cli)) == ["run", "score", "show", "report", "tasks", "doctor"]
+    assert sorted(verb("tasks").commands) == ["list", "show"]
+
+
+@pytest.mark.parametrize("name", FLAGS)
+def test_flags_are_frozen(name):
+    assert flags(verb(name)) == FLAGS[name]
+
+
+def test_exit_codes_are_frozen():
+    assert {code.name: code.value for code in ExitCode} == {
+        "OK": 0, "SAMPLES_ERRORED": 1, "USAGE": 2, "CANARY_FAILED": 3, "PREDICTION_MISSED": 4,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("args", ["--help", "run --help", "--version"])
+def test_help_imports_nothing_heavy(args):
+    heavy = "numpy pydantic rich jinja2 yaml torch transformers vllm httpx scipy".split()  # noqa: SIM905
+    code = (
+        "import sys; from listeval.cli.main import main\n"
+        f"try: main({args.split()!r})\n"
+        f"finally: print([m for m in {heavy!r} if m in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == "[]"
+    assert done.stdout
+
+
+def test_importing_listeval_imports_nothing_else():
+    code = "import sys, listeval; print([m for m in ('numpy', 'pydantic', 'click') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+def test_every_public_name_loads():
+    import listeval
+
+    assert all(getattr(listeval, name) for name in listeval.__all__)
