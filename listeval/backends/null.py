@@ -13,12 +13,16 @@ import json
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from hashlib import blake2b, sha256
 from typing import Any, NamedTuple
 
+from listeval.backends.checkpoint import refuse_unused
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, FinishReason, ModelInfo, Request
 from listeval.contract import Contract, KeyedList
 from listeval.errors import UserError
+
+_UNUSED = ("dtype", "device", "batch_size", "max_model_len", "base_url", "tokenizer", "enable_thinking")
 
 RULE_VERSION = 1
 """Raised whenever an answer changes: it is part of the fingerprint."""
@@ -26,6 +30,7 @@ RULE_VERSION = 1
 
 def open(model: str, options: BackendOptions) -> NullBackend:
     """A null engine; `model` is only a label. Raises UserError for options that make no sense."""
+    refuse_unused(options, "null", _UNUSED)
     window = 64 if options.concurrency is None else options.concurrency
     delay = options.extra.get("delay_s", 0.0)
     if window < 1:
@@ -97,26 +102,33 @@ class Draft(NamedTuple):
 
 
 class _Shape(NamedTuple):
-    """A list answer in the making: rendered ids, their scores, the id field and the others."""
+    """A list answer in the making: rendered ids, a hash byte for each, the id field and the others."""
 
-    ids: tuple[str, ...]
+    ids: Sequence[str]
     scores: bytes
     key: str
     fields: tuple[str, ...]
 
-    def item(self, i: int, name: str | None = None, *, key: str | None = None, value: str | None = None) -> str:
-        """Object `i` as JSON: `name` replaces its id, `key` the name of its id field, `value` its values."""
-        score = value or self.scores[i % len(self.scores)] % 11
-        rest = "".join([f', "{field}": {score}' for field in self.fields])
-        return f'{{"{key or self.key}": {name or self.ids[i]}{rest}}}'
-
-    def items(self, n: int) -> list[str]:
-        """The first `n` objects."""
-        return [self.item(i) for i in range(n)]
+    def item(self, i: int, name: str | None = None, value: str | None = None) -> str:
+        """Object `i` as JSON; `name` replaces its id, `value` its values."""
+        rest = _rest(self.fields, value or str(self.scores[i] % 11))
+        return f'{{"{self.key}": {name or self.ids[i]}{rest}}}'
 
     def text(self, *extra: str, skip: int = 0) -> str:
-        """The list without its last `skip` objects, then `extra` ones."""
-        return f"[{', '.join([*self.items(len(self.ids) - skip), *extra])}]"
+        """The list without its last `skip` objects, then `extra` ones. Scores are 0 to 10."""
+        head, tails = f'{{"{self.key}": ', _tails(self.fields)
+        items = [head + name + tails[byte % 11] for name, byte in zip(self.ids, self.scores, strict=False)]
+        return f"[{', '.join([*items[: len(items) - skip], *extra])}]"
+
+
+def _rest(fields: tuple[str, ...], value: str) -> str:
+    return "".join([f', "{field}": {value}' for field in fields])
+
+
+@lru_cache(maxsize=64)
+def _tails(fields: tuple[str, ...]) -> tuple[str, ...]:
+    """How an object goes on after its id, for each score: a list costs one concatenation an object."""
+    return tuple([_rest(fields, str(score)) + "}" for score in range(11)])
 
 
 _SHARES: tuple[tuple[int, str, Callable[[_Shape], Draft]], ...] = (
@@ -151,8 +163,9 @@ def answer(key: str, contract: Contract[Any]) -> Draft:
     if not isinstance(contract, KeyedList):
         return Draft("{}")
     digest = blake2b(key.encode("utf-8", "surrogatepass"), digest_size=64).digest()
-    fields = tuple([name for name in contract.item.model_fields if name != contract.key])
-    ids = tuple([json.dumps(name) for name in contract.ids])
+    ids = [json.dumps(name) for name in contract.ids]
+    scores = digest[2:] * (len(ids) // 62 + 1)
     # Two bytes, so that the 100 slots are even to one part in 650.
     slot = int.from_bytes(digest[:2], "big") % len(_SLOTS)
-    return _SLOTS[slot](_Shape(ids, digest[2:], contract.key, fields))
+    fields = tuple([name for name in contract.item.model_fields if name != contract.key])
+    return _SLOTS[slot](_Shape(ids, scores, contract.key, fields))

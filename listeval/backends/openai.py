@@ -1,0 +1,228 @@
+"""The openai engine: any OpenAI-compatible server, asked over HTTP with many requests in flight.
+
+With `options.tokenizer` our renderer makes the prompt and its token ids go to
+`/completions`, so the model reads exactly what it reads in every other backend. Without,
+the messages go to `/chat/completions` and the server's own template decides.
+
+The address is `options.base_url` or $OPENAI_BASE_URL; `/v1` may be left out. The key comes
+from $OPENAI_API_KEY alone and is recorded nowhere: it is taken out of whatever the server says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from hashlib import sha256
+from importlib.metadata import version
+from importlib.util import find_spec
+from queue import SimpleQueue
+from typing import Any
+from urllib.parse import urlsplit
+
+from listeval.backends import openai_wire as wire
+from listeval.backends.channels import split_channels
+from listeval.backends.checkpoint import refuse_unused
+from listeval.backends.models import resolve
+from listeval.backends.openai_http import Connection, EventLoop, Refused, Retry, Unavailable
+from listeval.backends.openai_probe import STOP, STOP_AT_FIRST, Served, check_tokenizer, probe, stop
+from listeval.backends.packaged import PACKAGED
+from listeval.backends.protocol import BackendOptions, Capabilities, Completion, ModelInfo, Request
+from listeval.errors import UserError
+from listeval.prompt import Renderer, load_tokenizer
+
+_PATIENT = Retry()
+
+
+def open(model: str, options: BackendOptions, retry: Retry = _PATIENT) -> OpenAIBackend:
+    """Connect to the server that serves `model`.
+
+    Raises UserError where httpx is missing, no address is given, no server answers there, it refuses the
+    key, it does not list `model`, or it tells that `options.tokenizer` is not the model's; and for an option
+    that would change nothing.
+    """
+    refuse_unused(options, "openai", ("dtype", "device", "batch_size"))
+    if find_spec("httpx") is None:
+        raise UserError.missing_package("httpx", "pip install 'listeval[openai]'", "the openai backend")
+    given = options.base_url or os.environ.get("OPENAI_BASE_URL")
+    if not given:
+        fix = "give --base-url http://HOST:PORT/v1 or set $OPENAI_BASE_URL"
+        raise UserError("no address of a server", place="openai backend", fix=fix)
+    url = wire.base_url(given)
+    concurrency = 32 if options.concurrency is None else options.concurrency
+    if concurrency < 1:
+        raise UserError(f"concurrency is {concurrency}", place="openai backend", fix="give 1 or more")
+    renderer = None
+    if options.tokenizer:
+        source = resolve(options.tokenizer).path if options.tokenizer in PACKAGED else options.tokenizer
+        renderer = Renderer(load_tokenizer(source), options.enable_thinking)
+    key = _key()
+    loop = EventLoop()
+    http = Connection(url, key, options.timeout_s, concurrency, retry)
+    try:
+        served = loop.submit(probe(http, url, model)).result()
+        if renderer is not None and served.vllm:
+            loop.submit(check_tokenizer(http, url, model, renderer)).result()
+    except BaseException:
+        loop.close(http.aclose())
+        raise
+    return OpenAIBackend(model, url, options, concurrency, loop, http, served, renderer)
+
+
+def _key() -> str | None:
+    key = os.environ.get("OPENAI_API_KEY", "").strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        fix = "set it to the key alone"
+        raise UserError("$OPENAI_API_KEY holds characters that no key has", place="environment", fix=fix)
+    return key or None
+
+
+class OpenAIBackend:
+    """See the module. Requests are read in the caller's thread, at most `concurrency` ahead of the answers."""
+
+    name = "openai"
+
+    def __init__(
+        self,
+        model: str,
+        url: str,
+        options: BackendOptions,
+        concurrency: int,
+        loop: EventLoop,
+        http: Connection,
+        served: Served,
+        renderer: Renderer | None,
+    ) -> None:
+        self._url, self._options, self._concurrency = url, options, concurrency
+        self._loop, self._http, self._served = loop, http, served
+        self._limit = "max_tokens"
+        self._answered = self._closed = False
+        self.renderer = renderer
+        self.capabilities = Capabilities(token_prompts=renderer is not None, logprobs=False)
+        self.model = _model_info(model, url, served, options, renderer)
+
+    def versions(self) -> Mapping[str, str]:
+        """httpx and the server, as far as it says what it is."""
+        return {"httpx": version("httpx"), "server": self._served.server or "unknown"}
+
+    def settings(self) -> Mapping[str, object]:
+        """Address, mode and patience."""
+        return {
+            "base_url": self._url,
+            "prompts": "messages" if self.renderer is None else "token_ids",
+            "tokenizer": self._options.tokenizer,
+            "enable_thinking": self._options.enable_thinking,
+            "concurrency": self._concurrency,
+            "timeout_s": self._options.timeout_s,
+            "sampling_defaults": wire.NEUTRAL if self._served.vllm else "the server's",
+        }
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """One completion per request as they finish. Closing the iterator drops whatever is in flight.
+
+        Raises UserError where no further request can succeed: the key is refused, the model is not there,
+        the server is gone. Completions that had arrived by then are yielded first.
+        """
+        done: SimpleQueue[Future[Completion]] = SimpleQueue()
+        in_flight: set[Future[Completion]] = set()
+        source = iter(requests)
+        try:
+            while True:
+                while len(in_flight) < self._concurrency and (request := next(source, None)) is not None:
+                    future = self._loop.submit(self._complete(request))
+                    in_flight.add(future)
+                    future.add_done_callback(done.put)
+                if not in_flight:
+                    return
+                future = done.get()
+                in_flight.remove(future)
+                if future.exception() is not None:
+                    yield from [f.result() for f in in_flight if f.done() and f.exception() is None]
+                yield future.result()
+        finally:
+            for future in in_flight:
+                future.cancel()
+
+    async def _complete(self, request: Request) -> Completion:
+        start = time.perf_counter()
+        try:
+            answer = await self._ask(request)
+        except Refused as error:
+            if error.status in STOP or (error.status in STOP_AT_FIRST and not self._answered):
+                raise stop(error, self._url) from None
+            return _failed(request, error, start)
+        except Unavailable as error:
+            if error.gone:
+                fix = "see to the server, then run the same command again"
+                raise UserError(f"the server is out of service: {error}", place=self._url, fix=fix) from None
+            return _failed(request, error, start)
+        self._answered = True
+        reasoning, text = answer.reasoning, answer.text
+        if reasoning is None:
+            reasoning, text = split_channels(text, request.prompt.text)
+        return Completion(
+            key=request.key,
+            text=text,
+            finish_reason=answer.finish_reason,
+            n_tokens=answer.n_tokens,
+            n_prompt_tokens=answer.n_prompt_tokens or len(request.prompt.token_ids),
+            token_ids=answer.token_ids,
+            reasoning=reasoning,
+            latency_s=time.perf_counter() - start,
+        )
+
+    async def _ask(self, request: Request) -> wire.Answer:
+        path, read, body = self._call(request)
+        try:
+            return await self._http.ask(path, read, body)
+        except Refused as error:
+            # Servers of reasoning models know the budget by its newer name only, and say so.
+            if error.status != 400 or "max_completion_tokens" not in error.message or "max_tokens" not in body:
+                raise
+            self._limit = "max_completion_tokens"
+        path, read, body = self._call(request)
+        return await self._http.ask(path, read, body)
+
+    def _call(self, request: Request) -> tuple[str, Callable[[Any], wire.Answer], dict[str, Any]]:
+        """Path, reader and body for a request."""
+        extra: dict[str, Any] = {**wire.NEUTRAL, "return_token_ids": True} if self._served.vllm else {}
+        if self.renderer is None:
+            body = wire.chat_body(self.model.name, request, self._limit, self._options.enable_thinking)
+            return "/chat/completions", wire.chat_answer, body | extra
+        if self._served.vllm:
+            extra["add_special_tokens"] = False
+        return "/completions", wire.completion_answer, wire.completion_body(self.model.name, request) | extra
+
+    def score(self, token_ids: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Raises UserError: the protocol has no log-probabilities of a prompt."""
+        fix = "use --backend hf or vllm with the checkpoint"
+        raise UserError("the openai backend has no log-probabilities", place=self._url, fix=fix)
+
+    def close(self) -> None:
+        """Drop whatever is in flight and close the connections."""
+        if not self._closed:
+            self._closed = True
+            self._loop.close(self._http.aclose())
+
+
+def _failed(request: Request, error: Exception, start: float) -> Completion:
+    latency = time.perf_counter() - start
+    return Completion(key=request.key, text="", finish_reason="error", latency_s=latency, error=str(error))
+
+
+def _model_info(model: str, url: str, served: Served, options: BackendOptions, renderer: Renderer | None) -> ModelInfo:
+    """The model as the server describes it. `created` is left out: vLLM says the time of the question."""
+    said = {name: served.card.get(name) for name in ("id", "root", "parent", "owned_by", "max_model_len")}
+    parts = urlsplit(url)
+    identity = json.dumps([parts.netloc + parts.path, model, said], sort_keys=True)
+    length = said["max_model_len"]
+    return ModelInfo(
+        name=model,
+        fingerprint=sha256(identity.encode()).hexdigest(),
+        path=url,
+        tokenizer_hash=renderer.tokenizer_hash if renderer else None,
+        template_hash=renderer.template_hash if renderer else None,
+        max_length=length if isinstance(length, int) else options.max_model_len,
+    )

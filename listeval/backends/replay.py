@@ -1,0 +1,162 @@
+"""The replay engine: recorded answers in place of a model.
+
+`--model PATH` is a run directory, its `samples.jsonl`, or any JSONL whose rows are JSON
+strings or objects with `text` (and, where known, `example`, `seed`, `finish_reason`,
+`reasoning`, `n_tokens`, `n_prompt_tokens`, `error`). Rows that name their example answer
+by (example, seed), or any seed where they name none; rows that do not are handed out in
+file order, one per request. Only `open` can fail; a request that was never recorded
+becomes an error of its own.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from listeval.backends.checkpoint import refuse_unused
+from listeval.backends.protocol import BackendOptions, Capabilities, Completion, FinishReason, ModelInfo, Request
+from listeval.errors import UserError
+
+SAMPLES = "samples.jsonl"
+"""The rows of a run directory: the only file whose torn last line is a matter of course."""
+
+_UNUSED = ("dtype", "device", "batch_size", "concurrency", "max_model_len", "base_url", "tokenizer", "enable_thinking")
+_REASONS: tuple[str, ...] = get_args(FinishReason)
+_ROW = """a row is {"text": "...", "example": "..."} or a JSON string"""
+
+
+def open(model: str, options: BackendOptions) -> ReplayBackend:
+    """Read the recorded answers at path `model`.
+
+    Raises UserError where the path is missing, unreadable or without rows, for a row that is no answer, and
+    for an option that would change nothing.
+    """
+    refuse_unused(options, "replay", _UNUSED)
+    path = Path(model)
+    if path.is_dir():
+        path = path / SAMPLES
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError:
+        raise UserError("no recorded answers", place=str(path), fix="give a run directory or a JSONL file") from None
+    except OSError as error:
+        raise UserError(f"cannot read recorded answers: {error.strerror}", place=str(path)) from None
+    tape = _read(content, path)
+    if not tape.keyed and not tape.ordered:
+        raise UserError("no rows in the recorded answers", place=str(path), fix=_ROW)
+    return ReplayBackend(model, path, tape, sha256(content).hexdigest())
+
+
+@dataclass(slots=True)
+class Tape:
+    """Recorded answers: by (example, seed or None), or in order. One of the two is empty."""
+
+    keyed: dict[tuple[str, int | None], Completion] = field(default_factory=dict)
+    ordered: list[Completion] = field(default_factory=list)
+
+
+class ReplayBackend:
+    """See the module. Deterministic, except that ordered rows depend on the order of the requests."""
+
+    name = "replay"
+    renderer = None
+    capabilities = Capabilities(token_prompts=False, logprobs=False)
+
+    def __init__(self, name: str, path: Path, tape: Tape, fingerprint: str) -> None:
+        self._path, self._keyed, self._ordered = path, tape.keyed, iter(tape.ordered)
+        self._matching = "example" if tape.keyed else "order"
+        self.model = ModelInfo(name=name, fingerprint=fingerprint, path=str(path))
+
+    def versions(self) -> Mapping[str, str]:
+        """Nothing but the file makes the answers."""
+        return {}
+
+    def settings(self) -> Mapping[str, object]:
+        """How rows meet requests: by `example` or by `order`."""
+        return {"matching": self._matching}
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """One recorded answer per request, in order."""
+        for request in requests:
+            yield self._find(request)._replace(key=request.key)
+
+    def _find(self, request: Request) -> Completion:
+        found = self._keyed.get((request.example, request.seed)) or self._keyed.get((request.example, None))
+        if found is None:
+            found = next(self._ordered, None)
+        if found is None:
+            error = f"no recorded answer for example {request.example} (seed {request.seed}) in {self._path}"
+            return Completion(key=request.key, text="", finish_reason="error", error=error)
+        return found
+
+    def score(self, token_ids: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Raises UserError: there is no model."""
+        raise UserError("recorded answers have no log-probabilities", fix="use --backend hf or vllm")
+
+    def close(self) -> None:
+        """Nothing to free."""
+
+
+def _read(content: bytes, path: Path) -> Tape:
+    """Every row of the file. Of a run's rows for one sample the last counts: it was owed again."""
+    tape, lines = Tape(), content.split(b"\n")
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        place = f"{path}:{number}"
+        try:
+            row = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            if number == len(lines) and path.name == SAMPLES:
+                break
+            raise UserError(f"row is not JSON: {str(error)[:120]}", place=place, fix=_ROW) from None
+        _add(tape, {"text": row} if isinstance(row, str) else row, place)
+    return tape
+
+
+def _add(tape: Tape, row: Any, place: str) -> None:
+    if not isinstance(row, dict) or not isinstance(row.get("text"), str):
+        raise UserError("row has no text", place=place, fix=_ROW)
+    example, seed = row.get("example"), row.get("seed")
+    if example is None:
+        tape.ordered.append(_completion(row, place))
+    elif not isinstance(example, str) or not isinstance(seed, int | None):
+        raise UserError("example must be a string and seed an integer", place=place, fix=_ROW)
+    elif (example, seed) in tape.keyed and "key" not in row:
+        fix = 'keep one, or tell them apart by "seed"'
+        raise UserError(f"second answer for example {example}", place=place, fix=fix)
+    else:
+        tape.keyed[example, seed] = _completion(row, place)
+    if tape.keyed and tape.ordered:
+        fix = "give every row an example, or none"
+        raise UserError("some rows name their example and some do not", place=place, fix=fix)
+
+
+def _completion(row: Mapping[str, Any], place: str) -> Completion:
+    """A row as the completion that it was; its key is set once a request claims it."""
+    error, reason = row.get("error"), row.get("finish_reason") or "stop"
+    if error or reason == "error":
+        error = str(error or row.get("detail") or "recorded as an error")
+        return Completion(key="", text="", finish_reason="error", error=error)
+    if reason not in _REASONS:
+        raise UserError(f"unknown finish_reason {reason!r}", place=place, fix=f"one of {', '.join(_REASONS)}")
+    reasoning = row.get("reasoning")
+    return Completion(
+        key="",
+        text=row["text"],
+        finish_reason=cast("FinishReason", reason),
+        n_tokens=_count(row, "n_tokens", place),
+        n_prompt_tokens=_count(row, "n_prompt_tokens", place),
+        reasoning=None if reasoning is None else str(reasoning),
+    )
+
+
+def _count(row: Mapping[str, Any], name: str, place: str) -> int:
+    value = row.get(name) or 0
+    if not isinstance(value, int) or value < 0:
+        raise UserError(f"{name} is not a count", place=place, fix="give an integer or leave it out")
+    return value
