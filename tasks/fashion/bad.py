@@ -21,11 +21,11 @@ def bad_answers(ids: Sequence[str]) -> dict[Kind, str]:
         Kind.MISSING_ID: _list(ids[:-1]),
         Kind.UNKNOWN_ID: _list([*ids[:-1], stranger]),
         Kind.TOO_LONG: _list([*ids, stranger]),
-        Kind.MISSING_KEY: _list(ids).replace(',"score":5', "", 1),
-        Kind.EXTRA_KEY: _list(ids).replace('"score":5', '"score":5,"why":"concrete"', 1),
-        Kind.BAD_VALUE: _list(ids).replace('"score":5', '"score":"high"', 1),
+        Kind.MISSING_KEY: _list(ids).replace(', "score": 5', "", 1),
+        Kind.EXTRA_KEY: _list(ids).replace('"score": 5', '"score": 5, "why": "concrete"', 1),
+        Kind.BAD_VALUE: _list(ids).replace('"score": 5', '"score": "high"', 1),
         Kind.WRONG_TYPE: '["first", "second"]',
-        Kind.MALFORMED_JSON: _list(ids).replace('"score":5', '"score":', 1),
+        Kind.MALFORMED_JSON: _list(ids).replace('"score": 5', '"score": ', 1),
         Kind.NO_JSON: "The first review is the most helpful one, the last one says little.",
         Kind.REFUSAL: "I'm sorry, but I can't help with that.",
         Kind.EMPTY: "",
@@ -37,4 +37,4 @@ def bad_answers(ids: Sequence[str]) -> dict[Kind, str]:
 
 def _list(ids: Sequence[str]) -> str:
     # Joined, not built from a dict, because a bad list may name an id twice.
-    return "[" + ",".join(answer({name: 5.0})[1:-1] for name in ids) + "]"
+    return "[" + ", ".join(answer({name: 5.0})[1:-1] for name in ids) + "]"

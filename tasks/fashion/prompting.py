@@ -16,10 +16,10 @@ Titles = Mapping[str, str | None]
 
 
 def answer(grades: Mapping[str, float]) -> str:
-    """The compact JSON list that scores each id as `grades` says."""
+    """The JSON list that scores each id as `grades` says, spaced as most models write JSON."""
     scores = {name: int(grade) if grade == int(grade) else grade for name, grade in grades.items()}
     rows = [{"review_id": name, "score": score} for name, score in scores.items()]
-    return json.dumps(rows, ensure_ascii=False, separators=(",", ":"))
+    return json.dumps(rows, ensure_ascii=False)
 
 
 def question(group: Group, titles: Titles) -> str:

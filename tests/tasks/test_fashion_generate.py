@@ -39,7 +39,7 @@ def test_rows_are_as_described():
     assert {len(name) for name in ids} == {5}
     lengths = [len(review["text"].split()) for review in reviews]
     assert min(lengths) == 5
-    assert 110 <= max(lengths) <= 120
+    assert 65 <= max(lengths) <= 70
     text = "".join(review["text"] for review in reviews)
     assert all(mark in text for mark in '"[]{}()\n\\′½é😍★')
     assert {review["grade"] for review in reviews} == set(range(11))

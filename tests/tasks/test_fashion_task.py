@@ -82,9 +82,9 @@ def test_bad_answers_cover_the_list_kinds():
     assert Kind.POSITION_ONLY not in Fashion().bad({"grades": {"1": 0.0, "77": 2.0}})
 
 
-def test_gold_is_compact():
+def test_gold_is_plain_json():
     assert Fashion().gold(TARGET) == (
-        '[{"review_id":"R7K2Q","score":8},{"review_id":"A19","score":2.5},{"review_id":"12","score":0}]'
+        '[{"review_id": "R7K2Q", "score": 8}, {"review_id": "A19", "score": 2.5}, {"review_id": "12", "score": 0}]'
     )
 
 
@@ -120,10 +120,8 @@ def test_the_prompt_in_full(tmp_path):
         "Product: Wool hat. Below are reviews. Score each.\n\n"
         f"[Review 1] id={first}\n{bodies[first]}\n\n"
         f"[Review 2] id={second}\n{bodies[second]}\n\n"
-        "Judge how helpful each review is to a shopper who is deciding whether to buy this product, "
-        "from 0 (no help) to 10 (very helpful).\n"
-        "Return JSON list of objects, one for each of the 2 reviews, each id exactly once, and nothing else:\n"
-        '[{"review_id":"<id>","score":<0-10>},...]',
+        "Score how helpful each review is to a shopper, from 0 to 10. "
+        'Return JSON list of objects with keys "review_id" and "score", one for each of the 2 reviews.',
     )
 
 
