@@ -75,6 +75,11 @@ class Task(ABC):
     def __init__(self, options: TaskOptions | None = None) -> None:
         self.options = options if options is not None else self.Options()
 
+    @property
+    def max_tokens(self) -> int:
+        """Budget of one answer in tokens where the user names none: ample for a good answer, short for a loop."""
+        return 512
+
     @abstractmethod
     def load(self, data: str | None, seed: int) -> Dataset:
         """Examples of `data` (a path, `hub`, or None for the bundled sample), deterministic in (data, seed).

@@ -18,7 +18,7 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--limit", int, "N", "Only the first N examples of each seed."),
     ("--samples", str, "ID,ID", "Only these example ids."),
     ("--seeds", str, "0,1,2", "Each seed groups and orders the data anew (default 0)."),
-    ("--max-tokens", int, "N", "Token budget of one answer (default 512)."),
+    ("--max-tokens", int, "N", "Token budget of one answer (default: the task's)."),
     ("--temperature", float, "T", "0 is greedy (default)."),
     ("--top-p", float, "P", "Nucleus (default 1)."),
     ("--dtype", str, "NAME", "float32, bfloat16, ... (default: the backend's choice)."),

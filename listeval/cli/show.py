@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import TYPE_CHECKING
+
 import click
 
 from listeval.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from listeval.runs.rows import Row
 
 
 @click.command("show", short_help="Show answers of a run and explain why each failed.")
@@ -23,12 +29,14 @@ def command(run_path: str, kind: str | None, sample: str | None, limit: int, wit
     if kind not in (None, "any", *known):
         raise UserError(f"unknown kind '{kind}'", place="--kind", fix=did_you_mean(kind or "", known))
     rows = load_run(run_path).rows
-    chosen = [
-        row
-        for row in rows
-        if (sample is None or row["example"] == sample)
-        and (kind == "any" or row["kind"] == kind or (kind is None and (sample is not None or row["kind"] != "ok")))
-    ]
+    chosen = _one_of_each_kind_first(
+        [
+            row
+            for row in rows
+            if (sample is None or row["example"] == sample)
+            and (kind == "any" or row["kind"] == kind or (kind is None and (sample is not None or row["kind"] != "ok")))
+        ]
+    )
     if sample is not None and not chosen:
         raise UserError(f"no example '{sample}' of that kind", place=run_path, fix="see `listeval show RUN --kind any`")
     if as_json:
@@ -41,3 +49,13 @@ def command(run_path: str, kind: str | None, sample: str | None, limit: int, wit
 
     print_rows(chosen[:limit], with_prompt=with_prompt)
     click.echo(f"{min(limit, len(chosen))} of {len(chosen)} shown ({len(rows)} samples in the run)")
+
+
+def _one_of_each_kind_first(rows: list[Row]) -> list[Row]:
+    """The nth answer of its kind comes before every kind's next one; the run's order decides within."""
+    seen: Counter[str] = Counter()
+    rank = {}
+    for row in rows:
+        rank[row["key"]] = seen[row["kind"]]
+        seen[row["kind"]] += 1
+    return sorted(rows, key=lambda row: rank[row["key"]])

@@ -30,7 +30,8 @@ class RunConfig(BaseModel):
     """Only these example ids."""
     seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
     """Each seed groups and orders the data anew and seeds the sampler."""
-    max_tokens: int = Field(default=512, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1)
+    """Budget of one answer; None until `resolved`."""
     temperature: float = Field(default=0.0, ge=0.0)
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
     enable_thinking: bool | None = None
@@ -44,9 +45,15 @@ class RunConfig(BaseModel):
     timeout_s: float = Field(default=600.0, gt=0.0)
     out: str | None = None
 
+    def resolved(self, max_tokens: int) -> RunConfig:
+        """The configuration with the task's budget where the user named none."""
+        return self if self.max_tokens is not None else self.model_copy(update={"max_tokens": max_tokens})
+
     @property
     def sampling(self) -> Sampling:
-        """The effective decoding parameters."""
+        """The effective decoding parameters of a resolved configuration."""
+        if self.max_tokens is None:
+            raise ValueError("not resolved")
         return Sampling(self.max_tokens, self.temperature, self.top_p)
 
     @property

@@ -61,6 +61,7 @@ def run(config: RunConfig, observer: Observer | None = None) -> Run:
     """
     watch = observer or Silent()
     task = plan.make_task(config.task, config.options)
+    config = config.resolved(task.max_tokens)
     data = plan.load_data(task, config)
     watch.note(f"opening {config.model} with {config.backend}")
     backend = open_backend(config.backend, config.model, config.backend_options)

@@ -56,6 +56,11 @@ class Helpfulness(Task, ABC):
     )
     options: HelpfulnessOptions
 
+    @property
+    def max_tokens(self) -> int:
+        """An object with a reviewer's 28-letter id takes some 40 tokens."""
+        return 64 + 48 * self.options.k
+
     def load(self, data: str | None, seed: int) -> Dataset:
         source = stream(self.category) if data == "hub" else local(Path(data) if data is not None else self.sample)
         reading = read(source)

@@ -31,6 +31,8 @@ def test_show_report_score_and_rerun(listeval, tmp_path):
     listeval(*NULL, "--limit", 30, "--out", "r")
     shown = listeval("show", "r", "--limit", 2)
     assert "2 of" in shown.stdout
+    kinds = [json.loads(line)["kind"] for line in listeval("show", "r", "--limit", 4, "--json").stdout.splitlines()]
+    assert len(set(kinds)) == 4 and "ok" not in kinds
     assert listeval("show", "r", "--kind", "duplicate_id").stdout.count("stands 2 times") <= 3
     before = json.loads(listeval("report", "r", "--json").stdout)
     assert json.loads(listeval("score", "r", "--json").stdout) == before

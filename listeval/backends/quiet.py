@@ -1,0 +1,62 @@
+"""An engine's own chatter, from Python, C++ and its worker processes, kept away from stdout and the terminal."""
+
+import os
+import re
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_ERROR_LINE = re.compile(r"\b\w+(?:Error|Exception)\b: .+|Illegal instruction.*|.*died unexpectedly.*")
+_TAIL = 200_000
+
+
+class EngineLog:
+    """Where file descriptors 1 and 2 point while an engine starts, and for good in the processes it spawns.
+
+    An unnamed temporary file, so nothing is left behind however the process ends; with `verbose`
+    everything goes to stderr and there is no file.
+    """
+
+    def __init__(self, *, verbose: bool) -> None:
+        self._file = None if verbose else tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the engine
+        self.saved: Path | None = None
+
+    @contextmanager
+    def capture(self) -> Iterator[None]:
+        """Redirect the descriptors themselves: replacing sys.stdout would not reach C++ and child processes."""
+        sys.stdout.flush()
+        sys.stderr.flush()
+        copies = os.dup(1), os.dup(2)
+        target = 2 if self._file is None else self._file.fileno()
+        try:
+            os.dup2(target, 1)
+            os.dup2(target, 2)
+            yield
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            for descriptor, copy in zip((1, 2), copies, strict=True):
+                os.dup2(copy, descriptor)
+                os.close(copy)
+
+    def cause(self) -> str | None:
+        """The last error that the engine logged, on one line, or None; what it wrote goes to the file `saved`."""
+        if self._file is None:
+            return None
+        # Not read through the file's own position, which the engine's processes share and write at.
+        text = os.pread(self._file.fileno(), os.fstat(self._file.fileno()).st_size, 0).decode(errors="replace")
+        handle, name = tempfile.mkstemp(prefix="listeval-engine-", suffix=".log")
+        os.close(handle)
+        self.saved = Path(name)
+        self.saved.write_text(text)
+        # The outermost error of a multi-process engine only says that an inner one happened.
+        telling = [line for line in _ERROR_LINE.findall(text[-_TAIL:]) if "root cause" not in line.lower()]
+        return telling[-1][:300] if telling else None
+
+    def close(self) -> None:
+        """Let go of the unnamed file; safe to call twice."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
