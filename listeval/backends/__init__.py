@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from typing import cast
 
 from listeval.backends.protocol import Backend, BackendOptions
+from listeval.backends.threads import wait_passively
 from listeval.errors import UserError, did_you_mean
 
 ADAPTERS: dict[str, str] = {
@@ -32,6 +33,7 @@ def auto() -> str:
     """`vllm` where it is importable and its device is there (a GPU, or the CPU build), else `hf`."""
     if find_spec("vllm") is None or find_spec("torch") is None:
         return "hf"
+    wait_passively()
     import torch
 
     return "vllm" if torch.cuda.is_available() or "+cpu" in torch.__version__ else "hf"

@@ -1,0 +1,88 @@
+"""One renderer: the template's text, its ids, and nothing cut."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from listeval.backends.protocol import Message
+from listeval.errors import UserError
+from listeval.prompt import Renderer, load_tokenizer
+
+CHAT = (Message("user", "Rate id=101."),)
+THINKING = (
+    "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    "{% if enable_thinking is defined and not enable_thinking %}<no-think>{% endif %}"
+)
+
+
+def test_text_is_the_template_and_ids_are_its_encoding(checkpoint: Path) -> None:
+    renderer = Renderer(load_tokenizer(checkpoint))
+    prompt = renderer.render(CHAT)
+    assert prompt.text == "<|im_start|>user\nRate id=101.<|im_end|>\n<|im_start|>assistant\n"
+    assert prompt.messages == CHAT
+    assert list(prompt.token_ids) == renderer.tokenizer.encode(prompt.text, add_special_tokens=False)
+    assert renderer.tokenizer.decode(prompt.token_ids) == prompt.text
+
+
+@pytest.mark.parametrize(("enable_thinking", "marked"), [(None, False), (True, False), (False, True)])
+def test_enable_thinking_has_three_states(
+    make_checkpoint: Callable[..., Path], enable_thinking: bool | None, marked: bool
+) -> None:
+    renderer = Renderer(load_tokenizer(make_checkpoint(template=THINKING)), enable_thinking)
+    assert renderer.render(CHAT).text.endswith("<no-think>") is marked
+
+
+@pytest.mark.parametrize("enable_thinking", [True, False])
+def test_enable_thinking_that_would_change_nothing_is_refused(checkpoint: Path, enable_thinking: bool) -> None:
+    with pytest.raises(UserError, match="enable_thinking"):
+        Renderer(load_tokenizer(checkpoint), enable_thinking)
+
+
+def test_a_model_without_chat_template_names_itself_and_the_fix(make_checkpoint: Callable[..., Path]) -> None:
+    folder = make_checkpoint(template=None)
+    with pytest.raises(UserError, match="--tokenizer") as error:
+        Renderer(load_tokenizer(folder))
+    assert error.value.place == str(folder)
+
+
+def test_a_template_that_refuses_a_role_is_a_user_error(make_checkpoint: Callable[..., Path]) -> None:
+    folder = make_checkpoint(template="{{ raise_exception('System role not supported') }}")
+    with pytest.raises(UserError, match="System role not supported"):
+        Renderer(load_tokenizer(folder)).render(CHAT)
+
+
+def test_truncation_saved_in_a_tokenizer_does_not_cut_prompts(make_checkpoint: Callable[..., Path]) -> None:
+    folder = make_checkpoint()
+    file = folder / "tokenizer.json"
+    saved = json.loads(file.read_text())
+    saved["truncation"] = {"direction": "Right", "max_length": 4, "strategy": "LongestFirst", "stride": 0}
+    file.write_text(json.dumps(saved))
+    renderer = Renderer(load_tokenizer(folder))
+    assert renderer.tokenizer.decode(renderer.render(CHAT).token_ids) == renderer.render(CHAT).text
+
+
+def test_decoding_leaves_spaces_before_punctuation(checkpoint: Path) -> None:
+    tokenizer = load_tokenizer(checkpoint)
+    tokenizer.clean_up_tokenization_spaces = True
+    renderer = Renderer(tokenizer)
+    text = '[{"a": "so , so ."} , 1]'
+    assert renderer.decode(renderer.encode(text)) == text
+
+
+def test_hashes_tell_templates_and_tokenizers_apart(make_checkpoint: Callable[..., Path], checkpoint: Path) -> None:
+    one, two = Renderer(load_tokenizer(checkpoint)), Renderer(load_tokenizer(make_checkpoint(template=THINKING)))
+    again = Renderer(load_tokenizer(checkpoint))
+    assert one.template_hash == again.template_hash != two.template_hash
+    assert one.tokenizer_hash == again.tokenizer_hash == two.tokenizer_hash
+    one.tokenizer.add_tokens(["<new>"])
+    assert Renderer(one.tokenizer).tokenizer_hash != again.tokenizer_hash
+
+
+def test_a_folder_without_tokenizer_is_a_user_error(tmp_path: Path) -> None:
+    pytest.importorskip("transformers")
+    with pytest.raises(UserError, match="no tokenizer"):
+        load_tokenizer(tmp_path)
