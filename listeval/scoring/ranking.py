@@ -39,15 +39,19 @@ class Listwise(NamedTuple):
     """(n,)"""
 
 
-def listwise(grades: ArrayLike, scores: ArrayLike, cutoffs: tuple[int, ...]) -> Listwise:
+def listwise(
+    grades: ArrayLike, scores: ArrayLike, cutoffs: tuple[int, ...], scale: tuple[float, float] | None = None
+) -> Listwise:
     """NDCG at every cutoff, tau-b and MAE of (n, K) groups, from one comparison of all pairs.
 
+    For MAE a score beyond the `scale` of the grades counts as its nearest end, so that no answer of 1e300 outweighs
+    all others; ranks take scores as they are.
     Raises ValueError where the shapes differ or are not (n, K), or a cutoff is below 1.
     """
 
     def block(g: Floats, s: Floats) -> tuple[Floats, ...]:
         better = _better(g, s)
-        return _ndcg(g, better, cutoffs), _tau(g, better), _mae(g, s)
+        return _ndcg(g, better, cutoffs), _tau(g, better), _mae(g, s if scale is None else np.clip(s, *scale))
 
     return Listwise(*_by_blocks(block, grades, scores))
 

@@ -26,6 +26,10 @@ from .selection import Selection, select
 from .sources import Source, local
 
 
+SCALE = (0.0, 10.0)
+"""Lowest and highest grade."""
+
+
 class Scored(Item):
     """One object of the answer."""
 
@@ -52,7 +56,7 @@ class Helpfulness(Task, ABC):
         Metric("kendall_tau", bounds=(-1.0, 1.0)),
         Metric("ndcg@1", useful=True, bounds=(0.0, 1.0)),
         Metric("ndcg@8", bounds=(0.0, 1.0)),
-        Metric("mae"),
+        Metric("mae", bounds=(0.0, SCALE[1] - SCALE[0])),
     )
     options: HelpfulnessOptions
 
@@ -102,7 +106,7 @@ class Helpfulness(Task, ABC):
         named = [{item.review_id: item.score for item in value} for value in values]
         grades = ranking.padded([tuple(target["grades"].values()) for target in targets])
         scores = ranking.padded([[score[id] for id in t["grades"]] for t, score in zip(targets, named, strict=True)])
-        found = ranking.listwise(grades, scores, (1, 8))
+        found = ranking.listwise(grades, scores, (1, 8), SCALE)
         columns = (found.kendall_tau, *found.ndcg, found.mae)
         names = [metric.name for metric in self.metrics]
         return [dict(zip(names, row, strict=True)) for row in zip(*(c.tolist() for c in columns), strict=True)]

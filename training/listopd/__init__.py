@@ -1,1 +1,1 @@
-"""ListOPD: on-policy distillation for answers that must keep a contract. The trainer lands here next."""
+"""ListOPD: on-policy distillation for answers that must keep a contract."""
