@@ -4,8 +4,8 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import cast
 
+from listeval.backends.cpu import wait_passively
 from listeval.backends.protocol import Backend, BackendOptions
-from listeval.backends.threads import wait_passively
 from listeval.errors import UserError, did_you_mean
 
 ADAPTERS: dict[str, str] = {
@@ -22,14 +22,20 @@ def open_backend(name: str, model: str, options: BackendOptions) -> Backend:
 
     Raises UserError for an unknown name, a missing package or a model that cannot be opened.
     """
-    chosen = auto() if name == "auto" else name
-    if chosen not in ADAPTERS:
-        raise UserError(f"unknown backend '{name}'", place="--backend", fix=did_you_mean(name, [*ADAPTERS, "auto"]))
-    adapter = import_module(f"listeval.backends.{chosen}")
+    adapter = import_module(f"listeval.backends.{choose(name)}")
     return cast("Backend", adapter.open(model, options))
 
 
-def auto() -> str:
+def choose(name: str) -> str:
+    """The adapter that `name` stands for. Raises UserError for an unknown one."""
+    if name == "auto":
+        return _auto()
+    if name not in ADAPTERS:
+        raise UserError(f"unknown backend '{name}'", place="--backend", fix=did_you_mean(name, [*ADAPTERS, "auto"]))
+    return name
+
+
+def _auto() -> str:
     """`vllm` where it is importable and its device is there (a GPU, or the CPU build), else `hf`."""
     if find_spec("vllm") is None or find_spec("torch") is None:
         return "hf"

@@ -10,10 +10,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from listeval.backends.cpu import wait_passively
 from listeval.backends.models import fingerprint, resolve
 from listeval.backends.packaged import PACKAGED
 from listeval.backends.protocol import BackendOptions, Message, ModelInfo, Prompt
-from listeval.backends.threads import wait_passively
 from listeval.errors import UserError, did_you_mean
 from listeval.prompt import Renderer, load_tokenizer
 

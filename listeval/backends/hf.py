@@ -24,6 +24,7 @@ from listeval.backends.checkpoint import (
     refusal,
     refuse_unused,
 )
+from listeval.backends.cpu import keep_memory
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request, Sampling
 from listeval.errors import UserError
 
@@ -48,6 +49,8 @@ def open(model: str, options: BackendOptions) -> HFBackend:
     refuse_unused(options, "hf", ("base_url", "concurrency"))
     checkpoint = open_checkpoint(model, options)
     device = _device(options.device)
+    if device.type == "cpu":
+        keep_memory()
     dtype = options.dtype or ("float32" if device.type == "cpu" else "auto")
     loaded = _load(checkpoint, device, dtype, options.extra)
     return HFBackend(checkpoint, loaded, options.batch_size or _BATCH.get(device.type, 64))

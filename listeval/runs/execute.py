@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
 
-from listeval.backends import open_backend
+from listeval.backends import choose, open_backend
 from listeval.backends.protocol import Backend, Prompt, Request
 from listeval.errors import UserError
 from listeval.runs import plan
@@ -63,8 +63,9 @@ def run(config: RunConfig, observer: Observer | None = None) -> Run:
     task = plan.make_task(config.task, config.options)
     config = config.resolved(task.max_tokens)
     data = plan.load_data(task, config)
-    watch.note(f"opening {config.model} with {config.backend}")
-    backend = open_backend(config.backend, config.model, config.backend_options)
+    chosen = choose(config.backend)
+    watch.note(f"opening {config.model} with {chosen}")
+    backend = open_backend(chosen, config.model, config.backend_options)
     try:
         manifest = plan.make_manifest(config, task, data, backend)
         directory = Path(config.out) if config.out else plan.default_out(manifest)
