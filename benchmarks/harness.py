@@ -25,6 +25,8 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 Seconds = Mapping[str, Sequence[float]]
 """Contender -> seconds a unit, one figure a round."""
+_PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6}
+_MET = {True: "yes", False: "no", None: ""}
 
 
 @dataclass(frozen=True)
@@ -76,13 +78,30 @@ class Row:
         return f"{middle:.3g}x its time ({low:.3g}-{high:.3g})"
 
 
+@dataclass(frozen=True)
+class Figure:
+    """Times with a bound of their own (median, quartiles), in `unit`: what a user waits for, whatever peers need."""
+
+    case: str
+    contender: str
+    unit: str
+    value: tuple[float, float, float]
+    most: float | None
+    met: bool | None
+
+
 @dataclass
 class Report:
-    """The result of one benchmark: its comparisons and whatever else was found, such as agreement with peers."""
+    """The result of one benchmark: its comparisons and whatever else was found, such as agreement with peers.
+
+    `load` is the machine's one-minute load average before anything was timed.
+    """
 
     benchmark: str
     rows: list[Row] = field(default_factory=list)
+    figures: list[Figure] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    load: float = field(default_factory=lambda: round(os.getloadavg()[0], 1))
 
     def compare(self, case: str, seconds: Seconds, ours: str, peer: str, goal: Goal | None = None) -> None:
         """Add the comparison of two contenders that were timed in the same rounds."""
@@ -91,29 +110,61 @@ class Report:
         goal = goal or Goal()
         self.rows.append(Row(case, ours, peer, micro[0], micro[1], ratio, str(goal), goal.met(ratio[0])))
 
+    def figure(self, case: str, contender: str, seconds: Sequence[float], unit: str, most: float | None = None) -> None:
+        """Add times of one contender; `unit` begins with the unit of time (`ms a sample`), `most` is in it."""
+        value = _quartiles([s * _PER_SECOND[unit.split()[0]] for s in seconds])
+        met = None if most is None else value[0] <= most
+        self.figures.append(Figure(case, contender, unit, value, most, met))
+
     def markdown(self) -> str:
-        """A table of the comparisons, then the facts."""
+        """A table of the comparisons, one of the figures, then the facts."""
+        facts = [*(f"- {name}: {value}" for name, value in self.facts.items()), f"- load before: {self.load}"]
+        tables = [lines for lines in (self._comparisons(), self._figures()) if len(lines) > 2]
+        return "\n\n".join("\n".join(lines) for lines in [*tables, facts])
+
+    def _comparisons(self) -> list[str]:
         lines = ["| case | ours | µs | peer | µs | ours against the peer (quartiles) | goal | met |", "|" + "---|" * 8]
         for row in self.rows:
-            met = {True: "yes", False: "no", None: ""}[row.met]
-            cells = (row.case, row.ours, _micro(row.ours_us), row.peer, _micro(row.peer_us), row.speed(), row.goal, met)
+            met = _MET[row.met]
+            cells = (
+                row.case,
+                row.ours,
+                _spread(row.ours_us),
+                row.peer,
+                _spread(row.peer_us),
+                row.speed(),
+                row.goal,
+                met,
+            )
             lines.append("| " + " | ".join(cells) + " |")
-        return "\n".join([*lines, "", *(f"- {name}: {value}" for name, value in self.facts.items())])
+        return lines
+
+    def _figures(self) -> list[str]:
+        lines = ["| case | contender | time (quartiles) | unit | goal | met |", "|" + "---|" * 6]
+        for f in self.figures:
+            goal = "" if f.most is None else f"<= {f.most:g}"
+            lines.append("| " + " | ".join((f.case, f.contender, _spread(f.value), f.unit, goal, _MET[f.met])) + " |")
+        return lines
+
+
+def take_turns(measures: Mapping[str, Callable[[], float]], *, rounds: int) -> dict[str, list[float]]:
+    """What each measure returned in every round, the order reversed from round to round."""
+    found: dict[str, list[float]] = {name: [] for name in measures}
+    for number in range(rounds):
+        for name in measures if number % 2 == 0 else reversed(list(measures)):
+            found[name].append(measures[name]())
+    return found
 
 
 def interleave(contenders: Sequence[Contender], *, rounds: int, least: float = 0.03) -> dict[str, list[float]]:
     """Seconds a unit of every contender in every round; a measurement repeats its call for about `least` seconds."""
-    loops = {c.name: _loops(c.call, least) for c in contenders}
-    seconds: dict[str, list[float]] = {c.name: [] for c in contenders}
+    measures = {c.name: _measure(c, _loops(c.call, least)) for c in contenders}
     gc.collect()
     gc.disable()
     try:
-        for number in range(rounds):
-            for c in contenders if number % 2 == 0 else reversed(contenders):
-                seconds[c.name].append(_time(c.call, loops[c.name]) / (loops[c.name] * c.units))
+        return take_turns(measures, rounds=rounds)
     finally:
         gc.enable()
-    return seconds
 
 
 def machine(packages: Sequence[str]) -> dict[str, Any]:
@@ -128,11 +179,16 @@ def machine(packages: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def arguments(doc: str | None) -> argparse.Namespace:
-    """`--rounds` and `--dry`, the same for every benchmark."""
+def arguments(doc: str | None, *, rounds: int = 11, peers: bool = False, models: bool = False) -> argparse.Namespace:
+    """`--rounds` and `--dry`, the same for every benchmark; `--peers` where some have their own environment."""
     parser = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=11, help="measurements of every contender (default 11)")
+    parser.add_argument("--rounds", type=int, default=rounds, help="measurements of every contender (%(default)s)")
     parser.add_argument("--dry", action="store_true", help="print, but write no result file")
+    if peers:
+        text = "interpreter with lm-eval and inspect-ai (default: $LISTEVAL_PEERS; without it, ours alone)"
+        parser.add_argument("--peers", metavar="PYTHON", default=os.environ.get("LISTEVAL_PEERS"), help=text)
+    if models:
+        parser.add_argument("--models", metavar="CKPT", nargs="*", default=[], help="checkpoints to measure as well")
     return parser.parse_args()
 
 
@@ -151,7 +207,9 @@ def publish(report: Report, packages: Sequence[str], *, dry: bool) -> None:
     kept = json.loads(path.read_text()) if path.exists() else {}
     kept[report.benchmark] = {
         "machine": here,
+        "load": report.load,
         "rows": [asdict(row) for row in report.rows],
+        "figures": [asdict(figure) for figure in report.figures],
         "facts": report.facts,
         "markdown": report.markdown(),
     }
@@ -168,6 +226,10 @@ def _page(kept: Mapping[str, Any], today: str) -> str:
         where = f"{here['cpu']}, {here['cores']} cores, Python {here['python']}, {versions}"
         parts.append(f"## {name}\n\n{where}\n\n{entry['markdown']}")
     return "\n\n".join(parts) + "\n"
+
+
+def _measure(contender: Contender, loops: int) -> Callable[[], float]:
+    return lambda: _time(contender.call, loops) / (loops * contender.units)
 
 
 def _time(call: Callable[[], object], loops: int) -> float:
@@ -191,8 +253,8 @@ def _quartiles(values: Sequence[float]) -> tuple[float, float, float]:
     return middle, low, high
 
 
-def _micro(us: tuple[float, float, float]) -> str:
-    return f"{us[0]:.3g} ({us[1]:.3g}-{us[2]:.3g})"
+def _spread(values: tuple[float, float, float]) -> str:
+    return f"{values[0]:.3g} ({values[1]:.3g}-{values[2]:.3g})"
 
 
 def _cpu() -> str:

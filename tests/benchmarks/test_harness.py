@@ -27,6 +27,27 @@ def test_a_ratio_is_the_median_over_rounds():
     assert "2x as fast" in report.markdown()
 
 
+def test_measures_take_turns_in_reverse_every_second_round():
+    called = []
+    measures = {name: lambda n=name: called.append(n) or float(len(called)) for name in "abc"}
+    assert harness.take_turns(measures, rounds=2) == {"a": [1, 6], "b": [2, 5], "c": [3, 4]}
+
+
+def test_a_figure_is_held_against_its_bound_in_its_own_unit():
+    report = Report("x", load=0.5)
+    report.figure("case", "fast", [0.0001, 0.0002, 0.0003], "ms a sample", most=0.2)
+    report.figure("case", "slow", [0.0003], "ms a sample", most=0.2)
+    report.figure("case", "peer", [2.0], "s")
+    assert [(f.value[0], f.met) for f in report.figures] == [
+        (pytest.approx(0.2), True),
+        (pytest.approx(0.3), False),
+        (2.0, None),
+    ]
+    text = report.markdown()
+    assert "| case | slow | 0.3 (0.3-0.3) | ms a sample | <= 0.2 | no |" in text
+    assert "load before: 0.5" in text and "µs" not in text, "a report without comparisons has no empty table"
+
+
 @pytest.mark.parametrize(
     ("goal", "ratio", "met"),
     [
