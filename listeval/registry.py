@@ -93,6 +93,8 @@ def load_task(name: str) -> type[Task]:
         raise UserError(
             f"task '{name}' is not a listeval.Task", place=ref.origin, fix="derive its class from listeval.Task"
         )
+    if task.name != name:
+        raise UserError(f"task '{name}' calls itself '{task.name}'", place=ref.origin, fix="use one name for both")
     return task
 
 

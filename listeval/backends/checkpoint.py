@@ -37,7 +37,7 @@ def open_checkpoint(model: str, options: BackendOptions, ceiling: int | None = N
     The length is `options.max_model_len`, else what the model takes, at most `ceiling`.
     """
     wait_passively()
-    _check_torchvision()
+    check_torchvision()
     if options.dtype is not None and options.dtype not in _DTYPES:
         raise UserError(f"unknown dtype '{options.dtype}'", place="--dtype", fix=did_you_mean(options.dtype, _DTYPES))
     name, path = resolve(model)
@@ -141,7 +141,7 @@ def _json(file: Path) -> Mapping[str, Any]:
     return content
 
 
-def _check_torchvision() -> None:
+def check_torchvision() -> None:
     """A CUDA-built torchvision beside a CPU torch kills every import of a transformers model; say so first."""
     if find_spec("torch") is None or find_spec("torchvision") is None:
         return

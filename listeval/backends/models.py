@@ -19,7 +19,16 @@ from listeval.errors import UserError, did_you_mean
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 _INDEXES = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 _WEIGHTS = ("*.safetensors", "pytorch_model*.bin")
-_IDENTITY = ("config.json", "tokenizer*", "vocab*", "merges.txt", "special_tokens_map.json", "*.jinja", "*.model")
+_IDENTITY = (
+    "config.json",
+    "generation_config.json",
+    "tokenizer*",
+    "vocab*",
+    "merges.txt",
+    "special_tokens_map.json",
+    "*.jinja",
+    "*.model",
+)
 _OTHER_FORMATS = ("*.bin", "*.pt", "*.pth", "*.gguf", "*.onnx", "*.h5", "*.msgpack", "*.tflite", "original/*", "onnx/*")
 _MIB = 1 << 20
 _WHOLE = 1 << 30

@@ -56,7 +56,8 @@ class Prompt(NamedTuple):
 class Request(NamedTuple):
     """One sample owed to the engine. `key` names it and comes back on its completion.
 
-    `example` is the id of the example behind it: what recorded answers are looked up by.
+    `example` and `place` are the id of the example behind it and its place among its seed's examples:
+    what recorded answers are looked up by.
     """
 
     key: str
@@ -65,6 +66,7 @@ class Request(NamedTuple):
     sampling: Sampling
     seed: int
     contract: Contract[Any]
+    place: int = 0
 
 
 class Completion(NamedTuple):
@@ -130,7 +132,7 @@ class BackendOptions:
 
 
 class Backend(Protocol):
-    """An opened engine. Use it as a context manager or call `close`."""
+    """An opened engine; whoever opened it calls `close`."""
 
     name: str
     model: ModelInfo

@@ -17,6 +17,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast, get_args
 
+from listeval.backends.channels import split_channels
 from listeval.backends.checkpoint import refuse_unused
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, FinishReason, ModelInfo, Request
 from listeval.errors import UserError
@@ -44,7 +45,9 @@ def open(model: str, options: BackendOptions) -> ReplayBackend:
     except FileNotFoundError:
         raise UserError("no recorded answers", place=str(path), fix="give a run directory or a JSONL file") from None
     except OSError as error:
-        raise UserError(f"cannot read recorded answers: {error.strerror}", place=str(path)) from None
+        raise UserError(
+            f"cannot read recorded answers: {error.strerror}", place=str(path), fix="make it readable"
+        ) from None
     tape = _read(content, path)
     if not tape.keyed and not tape.ordered:
         raise UserError("no rows in the recorded answers", place=str(path), fix=_ROW)
@@ -60,14 +63,14 @@ class Tape:
 
 
 class ReplayBackend:
-    """See the module. Deterministic, except that ordered rows depend on the order of the requests."""
+    """See the module. Ordered rows answer the examples of each seed by place, so a resumed run pairs them alike."""
 
     name = "replay"
     renderer = None
     capabilities = Capabilities(token_prompts=False, logprobs=False)
 
     def __init__(self, name: str, path: Path, tape: Tape, fingerprint: str) -> None:
-        self._path, self._keyed, self._ordered = path, tape.keyed, iter(tape.ordered)
+        self._path, self._keyed, self._ordered = path, tape.keyed, tape.ordered
         self._matching = "example" if tape.keyed else "order"
         self.model = ModelInfo(name=name, fingerprint=fingerprint, path=str(path))
 
@@ -87,7 +90,7 @@ class ReplayBackend:
     def _find(self, request: Request) -> Completion:
         found = self._keyed.get((request.example, request.seed)) or self._keyed.get((request.example, None))
         if found is None:
-            found = next(self._ordered, None)
+            found = self._ordered[request.place] if request.place < len(self._ordered) else None
         if found is None:
             error = f"no recorded answer for example {request.example} (seed {request.seed}) in {self._path}"
             return Completion(key=request.key, text="", finish_reason="error", error=error)
@@ -144,10 +147,11 @@ def _completion(row: Mapping[str, Any], place: str) -> Completion:
         return Completion(key="", text="", finish_reason="error", error=error)
     if reason not in _REASONS:
         raise UserError(f"unknown finish_reason {reason!r}", place=place, fix=f"one of {', '.join(_REASONS)}")
-    reasoning = row.get("reasoning")
+    # A run's rows were split when they were made; a raw text may still hold its thinking.
+    reasoning, text = (row["reasoning"], row["text"]) if "reasoning" in row else split_channels(row["text"])
     return Completion(
         key="",
-        text=row["text"],
+        text=text,
         finish_reason=cast("FinishReason", reason),
         n_tokens=_count(row, "n_tokens", place),
         n_prompt_tokens=_count(row, "n_prompt_tokens", place),

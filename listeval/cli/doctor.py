@@ -62,11 +62,15 @@ def _device() -> Check:
         return Check("device", "missing", "torch is not installed", _NEEDS["hf"][1])
     import torch
 
+    from listeval.backends.checkpoint import check_torchvision
+    from listeval.errors import UserError
+
     if torch.cuda.is_available():
         return Check("device", "ok", torch.cuda.get_device_name())
-    if find_spec("torchvision") is not None and "+cpu" in torch.__version__:
-        detail = "torchvision beside a CPU build of torch breaks every transformers model"
-        return Check("device", "broken", detail, "pip uninstall -y torchvision torchaudio torchcodec")
+    try:
+        check_torchvision()
+    except UserError as error:
+        return Check("device", "broken", error.cause, error.fix)
     return Check("device", "ok", f"CPU, {torch.get_num_threads()} threads")
 
 

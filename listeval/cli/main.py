@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
 from listeval import __version__
 from listeval.errors import ExitCode, UserError, did_you_mean
 
+_INTERRUPTED = 130
 _VERBS = ("run", "score", "show", "report", "tasks", "doctor")
 
 
@@ -45,22 +48,43 @@ def cli() -> None:
 
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 samples errored, 2 usage, 3 canary failed, 130 interrupted."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            # A terminal that cannot show a character must not cost a finished run its table.
+            stream.reconfigure(errors="replace")
+    sys.exit(_run(sys.argv[1:] if args is None else args))
+
+
+def _run(args: list[str]) -> int:
     try:
-        code = cli.main(args=args, prog_name="listeval", standalone_mode=False)
+        # Not `cli.main`: it would turn a closed pipe into exit code 1, which means that samples errored.
+        with cli.make_context("listeval", args) as context:
+            code = cli.invoke(context)
+        sys.stdout.flush()
+        return int(code or 0)
+    except click.exceptions.Exit as exit:
+        return exit.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return ExitCode.USAGE
     except UserError as error:
-        code = _fail(str(error))
+        return _fail(str(error))
     except click.UsageError as error:
         hint = f". Fix: {error.ctx.command_path} --help" if error.ctx else ""
-        code = _fail(error.format_message().rstrip(".") + hint)
+        return _fail(error.format_message().rstrip(".") + hint)
     except (KeyboardInterrupt, click.Abort):
         click.echo("listeval: stopped; give the same command again and it goes on from here", err=True)
-        code = 130
-    except BrokenPipeError:
-        # The reader of our output went away (`| head`); leave without a second error at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    sys.stdout.flush()
-    sys.exit(int(code or 0))
+        return _INTERRUPTED
+    except OSError as error:
+        return _output_failed(error)
+
+
+def _output_failed(error: OSError) -> int:
+    """The reader of our output went away (`| head`), or the disk behind it is full; anything else is a bug."""
+    if error.errno not in (errno.EPIPE, errno.ENOSPC):
+        raise error
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0 if error.errno == errno.EPIPE else _fail(f"cannot write to stdout: {error.strerror}")
 
 
 def _fail(message: str) -> int:

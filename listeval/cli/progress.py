@@ -17,7 +17,7 @@ _LINE_EVERY_S = 15.0
 
 
 class Progress:
-    """An observer of a run (see `listeval.runs.execute.Observer`)."""
+    """An observer of a run; what each method is told stands at `listeval.runs.observer.Observer`."""
 
     def __init__(self, *, quiet: bool, show_prompt: bool) -> None:
         self.quiet, self.show_prompt = quiet, show_prompt
@@ -34,6 +34,8 @@ class Progress:
     ) -> None:
         if self.bar is not None:
             self.bar.stop()
+        if self.before:
+            self.note(f"{self.before} of {self.total} samples were there already")
 
     def note(self, text: str) -> None:
         if not self.quiet:
@@ -46,13 +48,17 @@ class Progress:
         counted = f"{len(prompt.token_ids):,} tokens" if prompt.token_ids else "rendered by the server"
         click.echo(f"--- first prompt ({counted}) ---\n{text}\n--- end of prompt ---", err=True)
 
-    def begin(self, total: int, done: int) -> None:
-        self.total, self.done, self.before = total, done, done
+    def begin(self, total: int) -> None:
+        self.total = total
         self.started = self.spoken = time.monotonic()
-        if done:
-            self.note(f"{done} of {total} samples are there already")
         if not self.quiet and sys.stderr.isatty():
             self._open_bar()
+
+    def skip(self) -> None:
+        self.done += 1
+        self.before += 1
+        if self.bar is not None:
+            self.bar.update(self.task, completed=self.done)
 
     def rows(self, rows: list[Row]) -> None:
         self.done += len(rows)

@@ -25,9 +25,9 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--device", str, "NAME", "cpu, cuda, cuda:1, ... (default: the best there is)."),
     ("--batch-size", int, "N", "Sequences decoded together."),
     ("--concurrency", int, "N", "Requests in flight (openai, vllm, null)."),
-    ("--max-model-len", int, "N", "Prompt plus answer in tokens (vllm)."),
+    ("--max-model-len", int, "N", "Prompt plus answer in tokens (hf, vllm; default: the model's)."),
     ("--base-url", str, "URL", "Server of the openai backend; the key comes from $OPENAI_API_KEY."),
-    ("--tokenizer", str, "PATH", "openai: render here with this tokenizer and send token ids."),
+    ("--tokenizer", str, "PATH", "Another tokenizer; with openai: render here, send token ids."),
     ("--timeout-s", float, "S", "openai: seconds to wait for one answer (default 600)."),
     ("--out", str, "DIR", "Run directory (default: runs/<task>-<model>-<hash>)."),
 )
@@ -66,12 +66,12 @@ def command(
 
     values = _from_file(config)
     values |= {name: value for name, value in flags.items() if value is not None}
-    values["options"] = {**values.get("options", {}), **dict(map(parse_setting, settings))}
+    values["options"] = {**(values.get("options") or {}), **dict(map(parse_setting, settings))}
     for name in ("seeds", "samples"):
         if isinstance(values.get(name), str):
             values[name] = [part.strip() for part in values[name].split(",") if part.strip()]
     for name in ("data", "model", "tokenizer"):
-        values[name] = _absolute(values.get(name))
+        values[name] = _absolute(values.get(name), bare=name == "data")
     resolved = build_config({name: value for name, value in values.items() if value is not None})
     with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
         finished = run(resolved, progress)
@@ -117,7 +117,12 @@ def parse_setting(text: str) -> tuple[str, Any]:
         return name, value
 
 
-def _absolute(value: str | None) -> str | None:
-    """A path that exists, made absolute so that the manifest works from any folder; anything else as it is."""
-    is_path = value is not None and ("/" in value or value.startswith(".")) and Path(value).expanduser().exists()
-    return str(Path(value).expanduser().resolve()) if is_path and value else value
+def _absolute(value: object, *, bare: bool) -> object:
+    """A path that exists, made absolute so that the manifest works from any folder; anything else as it is.
+
+    A `bare` name counts as a path too, where it cannot be the name of something else.
+    """
+    if not isinstance(value, str) or not value or not (bare or "/" in value or value.startswith(".")):
+        return value
+    path = Path(value).expanduser()
+    return str(path.resolve()) if path.exists() else value

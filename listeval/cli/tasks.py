@@ -6,6 +6,8 @@ from collections.abc import Mapping
 
 import click
 
+from listeval.errors import UserError
+
 
 @click.group("tasks", short_help="List tasks, or show one: prompt, contract, gold answer.")
 def command() -> None:
@@ -41,6 +43,8 @@ def show_task(name: str, settings: tuple[str, ...], data: str | None) -> None:
 
     task = make_task(name, dict(map(parse_setting, settings)))
     dataset = task.load(data, 0)
+    if not dataset.examples:
+        raise UserError(f"task '{name}' has no example here", place=dataset.source, fix="give other --data or options")
     example = dataset.examples[0]
     click.echo(f"{task.name} (version {task.version}): {task.summary}")
     click.echo(f"metrics: {', '.join(metric.name for metric in task.metrics)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import lru_cache
@@ -110,4 +111,6 @@ def repeated_key(block: str) -> Fault | None:
     if not repeated:
         return None
     key = diagnose.quote(repeated[0])
-    return Fault(Kind.EXTRA_KEY, f"the key {key} stands twice in one object", pointer=(f'"{repeated[0]}"', 1))
+    return Fault(
+        Kind.EXTRA_KEY, f"the key {key} stands twice in one object", pointer=(rf'("{re.escape(repeated[0])}")\s*:', 1)
+    )

@@ -6,6 +6,7 @@ Runs on failures only. The stages and their order are those of `taxonomy`.
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from pydantic_core import ErrorDetails, ValidationError, from_json
@@ -25,6 +26,12 @@ _REFUSAL = re.compile(
     r"|i (?:can(?:['\u2019]t|not| not)|won['\u2019]t|will not))\b",
     re.IGNORECASE,
 )
+_INNER = {
+    Extraction.OUTERMOST_ARRAY: re.compile(r"\[\s*[\[{]"),
+    Extraction.OUTERMOST_OBJECT: re.compile(r"\{\s*\""),
+}
+"""Where the block that the contract is after may begin."""
+
 _COLUMN = re.compile(r" at line (\d+) column (\d+)$")
 _ORDER = list(Kind)
 
@@ -41,6 +48,8 @@ def unfinished(contract: Contract[Any], text: str, finish_reason: str) -> Failur
     if len(text) - stripped >= _RUNAWAY:
         detail = f"the budget ran out in {len(text) - stripped:,} whitespace characters"
         return _failure(Kind.WHITESPACE_RUNAWAY, detail, text, (stripped, len(text)))
+    if not text:
+        return _failure(Kind.TRUNCATED, "the budget ran out before the first word of the answer")
     whole = isinstance(contract.parse(text), Parsed)
     detail = f"the budget ran out after a complete {contract.noun}" if whole else "the budget ran out inside the answer"
     return _failure(Kind.TRUNCATED, detail, text, (max(0, stripped - 40), stripped))
@@ -84,22 +93,28 @@ def invalid(contract: Contract[Any], text: str, span: Span, error: ValidationErr
     worst = min(range(len(errors)), key=lambda i: _ORDER.index(kinds[i]))
     kind, first = kinds[worst], errors[worst]
     if kind is Kind.MALFORMED_JSON and not looks_like_json(text, span[0]):
-        return _other_json(contract, text) if text.strip() else no_block(contract, text, reasoning)
+        return _prose_first(contract, text, span, reasoning)
     detail = _sentence(contract, kind, first)
     point = _json_span(text, span, first["msg"]) if kind is Kind.MALFORMED_JSON else span
     return _failure(kind, detail, text, point, flags=surroundings(text, span))
+
+
+def _prose_first(contract: Contract[Any], text: str, span: Span, reasoning: str | None) -> Failure:
+    """The outermost bracket opens prose; JSON may still follow inside, which the rule does not reach."""
+    inner = _INNER[contract.extraction].search(text, span[0] + 1) if contract.extraction in _INNER else None
+    if inner is not None:
+        detail = "brackets in the prose before it make the outermost block no JSON"
+        return _failure(Kind.MALFORMED_JSON, detail, text, (span[0], inner.start()), flags=(Flag.PROSE_WRAPPED,))
+    return _other_json(contract, text) if text.strip() else no_block(contract, text, reasoning)
 
 
 def faulty(text: str, span: Span, fault: Fault) -> Failure:
     """List semantics: a schema-valid block that breaks a rule."""
     point = span
     if fault.pointer is not None:
-        word, nth = fault.pointer
-        at = span[0] - 1
-        for _ in range(nth + 1):
-            at = text.find(word, at + 1)
-        if at >= 0:
-            point = (at, at + len(word))
+        pattern, nth = fault.pointer
+        found = next(islice(re.compile(pattern).finditer(text, *span), nth, None), None)
+        point = found.span(1) if found else span
     return _failure(fault.kind, fault.detail, text, point, missing=fault.missing, flags=surroundings(text, span))
 
 

@@ -64,13 +64,17 @@ class KeyedList(Contract[list[ItemT]]):
         twice = [name for name, n in counts.items() if n > 1 and name in self._id_set]
         if twice:
             detail = f"{quote(twice[0])} stands {counts[twice[0]]} times" + _more(twice)
-            return Fault(Kind.DUPLICATE_ID, detail, pointer=(twice[0], 1))
+            return Fault(Kind.DUPLICATE_ID, detail, pointer=(self._pattern(twice[0]), 1))
         if unknown:
             detail = f"{quote(unknown[0])} is not one of the {size} input ids" + _more(unknown)
-            return Fault(Kind.UNKNOWN_ID, detail, pointer=(unknown[0], 0))
+            return Fault(Kind.UNKNOWN_ID, detail, pointer=(self._pattern(unknown[0]), 0))
         absent = [name for name in self.ids if name not in counts]
         detail = f"{len(absent)} of {size} ids missing: {', '.join(map(quote, absent[:3]))}"
         return Fault(Kind.MISSING_ID, detail + (", ..." if len(absent) > 3 else ""), missing=len(absent))
+
+    def _pattern(self, name: str) -> str:
+        """Where an object names the id `name`, with or without quotes."""
+        return rf'"{re.escape(self.key)}"\s*:\s*"?({re.escape(name)})"?\s*[,}}]'
 
     def value_flags(self, block: str) -> tuple[Flag, ...]:
         return (Flag.KEY_ORDER,) if self._out_of_order(block) else ()

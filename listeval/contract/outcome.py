@@ -37,7 +37,7 @@ class Failure(NamedTuple):
 class Fault(NamedTuple):
     """A rule that schema-valid JSON breaks; becomes a Failure once the flags are known.
 
-    `pointer` is a string of the answer to point at, by its nth occurrence.
+    `pointer` is a pattern of what to point at (its first group), and which match from the front.
     """
 
     kind: Kind

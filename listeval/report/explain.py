@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.text import Text
 
 from listeval.contract import Kind
+from listeval.report.console import ReportConsole
 
 if TYPE_CHECKING:
     from listeval.runs.rows import Row
@@ -18,19 +19,19 @@ _HEAD, _AROUND = 700, 300
 
 def print_rows(rows: Sequence[Row], *, with_prompt: bool = False, console: Console | None = None) -> None:
     """Each row: id, verdict in words, the (shortened) answer with the faulty span marked. Model text stays inert."""
-    out = console or Console()
+    out = console or ReportConsole()
     for row in rows:
         out.print(Text(f"{row['example']} (seed {row['seed']})", style="bold"), end="  ")
         out.print(Text(row["kind"], style="green" if row["kind"] == "ok" else "red"), end="")
-        out.print(Text(f": {row['detail'] or Kind(row['kind']).meaning}"))
+        out.print(Text(f": {_visible(row['detail'] or Kind(row['kind']).meaning)}"))
         facts = [f"{row['n_tokens']} tokens", f"finished by {row['finish_reason']}", *row["flags"]]
         facts += [f"{name} {value:.3f}" for name, value in row["scores"].items() if value is not None]
         out.print(Text(", ".join(facts), style="dim"))
         if with_prompt:
-            out.print(Text(f"--- prompt ---\n{row['prompt']}\n--- answer ---", style="dim"))
+            out.print(Text(f"--- prompt ---\n{_visible(row['prompt'])}\n--- answer ---", style="dim"))
         out.print(answer(row))
         if row["reasoning"]:
-            out.print(Text(f"--- reasoning ---\n{_clip(row['reasoning'])}", style="dim"))
+            out.print(Text(f"--- reasoning ---\n{_visible(_clip(row['reasoning']))}", style="dim"))
         out.print()
 
 

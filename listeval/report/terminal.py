@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from listeval.contract import Kind
+from listeval.report.console import ReportConsole
 from listeval.report.numbers import counts, interval, share
 
 if TYPE_CHECKING:
@@ -22,20 +23,24 @@ _STACK_FROM = 3
 
 def print_runs(runs: Sequence[Run], console: Console | None = None) -> None:
     """One run: metrics and the failure table with meanings. Several: side by side, or stacked from three on."""
-    out = console or Console()
+    out = console or ReportConsole()
     if len(runs) >= _STACK_FROM:
         for run in runs:
             print_runs([run], out)
         return
     for run in runs:
-        out.print(Text(f"{title(run)}\n{counts(run.summary)}"), highlight=False)
+        out.print(Text(f"{_name(run)}: {title(run)}\n{counts(run.summary)}"))
     for table in (_metrics(runs), _kinds(runs)):
         out.print()
         out.print(table)
     for run in runs:
         flags = ", ".join(f"{name} {n}" for name, n in run.summary.flags.items() if n)
         if flags:
-            out.print(Text(f"flags of {run.path.name}: {flags}", style="dim"))
+            out.print(Text(f"flags of {_name(run)}: {flags}", style="dim"))
+
+
+def _name(run: Run) -> str:
+    return run.path.resolve().name
 
 
 def title(run: Run) -> str:
@@ -51,7 +56,7 @@ def _table(runs: Sequence[Run], first: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column(first, no_wrap=True)
     for run in runs:
-        table.add_column(run.path.name if len(runs) > 1 else "value [95 % interval]", overflow="fold")
+        table.add_column(Text(_name(run) if len(runs) > 1 else "value [95 % interval]"), overflow="fold")
     return table
 
 

@@ -16,7 +16,7 @@ from listeval.errors import UserError, did_you_mean
 class RunConfig(BaseModel):
     """One run's configuration. Field names are the command line's, with underscores."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     task: str
     model: str
@@ -45,16 +45,17 @@ class RunConfig(BaseModel):
     timeout_s: float = Field(default=600.0, gt=0.0)
     out: str | None = None
 
-    def resolved(self, max_tokens: int) -> RunConfig:
-        """The configuration with the task's budget where the user named none."""
-        return self if self.max_tokens is not None else self.model_copy(update={"max_tokens": max_tokens})
+    def resolved(self, max_tokens: int, backend: str) -> RunConfig:
+        """With the backend that `auto` stands for, and the task's budget where the user named none."""
+        return self.model_copy(update={"backend": backend, "max_tokens": self.max_tokens or max_tokens})
 
     @property
     def sampling(self) -> Sampling:
         """The effective decoding parameters of a resolved configuration."""
         if self.max_tokens is None:
             raise ValueError("not resolved")
-        return Sampling(self.max_tokens, self.temperature, self.top_p)
+        # A nucleus means nothing to an argmax, so it does not make another run.
+        return Sampling(self.max_tokens, self.temperature, self.top_p if self.temperature else 1.0)
 
     @property
     def backend_options(self) -> BackendOptions:
@@ -103,14 +104,14 @@ def read_config(path: Path) -> dict[str, Any]:
     manifest = path / "manifest.json"
     file = manifest if path.is_dir() else path
     try:
-        text = file.read_text()
+        text = file.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise UserError(
             f"no configuration: {error.strerror}", place=str(file), fix="name a run or a config file"
         ) from None
     try:
         values = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
-    except (json.JSONDecodeError, yaml.YAMLError) as error:
+    except (ValueError, yaml.YAMLError) as error:
         raise UserError(
             f"not a configuration: {error}".replace("\n", " "), place=str(file), fix="correct the file"
         ) from None

@@ -9,10 +9,8 @@ from typing import Any
 from listeval.backends.protocol import Completion
 from listeval.contract import Failure, Kind, Parsed
 from listeval.runs.plan import Owed
-from listeval.runs.rows import Row
+from listeval.runs.rows import TOO_LONG, Row
 from listeval.task import Task
-
-TOO_LONG = "prompt_too_long"
 
 
 def judge(task: Task, answers: Sequence[tuple[Owed, Completion]]) -> list[Row]:
@@ -32,19 +30,48 @@ def refuse(owed: Owed, limit: int) -> Row:
 
 
 def parse_and_score(task: Task, rows: Sequence[Row]) -> None:
-    """Set everything in `rows` that follows from their raw text and target, in place."""
+    """Set everything in `rows` that follows from their raw text and target, in place.
+
+    A task that raises leaves the rows at fault unscored with the reason; `rescore` tries them again.
+    """
     parsed: list[tuple[Row, Any]] = []
     for row in rows:
-        if row["outcome"] == "unscored" and row["reason"] == TOO_LONG:
+        if row["reason"] == TOO_LONG:
             continue
-        result = task.contract(row["target"]).parse(row["text"], row["finish_reason"], row["reasoning"])
+        row["reason"] = None
+        try:
+            result = task.contract(row["target"]).parse(row["text"], row["finish_reason"], row["reasoning"])
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+            _unscore(row, "contract", error)
+            continue
         _classify(row, result)
         if isinstance(result, Parsed):
             parsed.append((row, result.value))
     if parsed:
+        _score(task, parsed)
+
+
+def _score(task: Task, parsed: Sequence[tuple[Row, Any]]) -> None:
+    """Score a batch; where the task raises, its halves, down to the row at fault."""
+    names = {metric.name for metric in task.metrics}
+    try:
         scores = task.score([row["target"] for row, _ in parsed], [value for _, value in parsed])
         for (row, _), found in zip(parsed, scores, strict=True):
-            row["scores"] = {name: None if math.isnan(x) else float(x) for name, x in found.items()}
+            if found.keys() != names:
+                raise ValueError(f"it gave {sorted(found)}, its metrics are {sorted(names)}")
+            row["scores"] = {name: float(x) if math.isfinite(x) else None for name, x in found.items()}
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+        if len(parsed) == 1:
+            _unscore(parsed[0][0], "score", error)
+            return
+        half = len(parsed) // 2
+        _score(task, parsed[:half])
+        _score(task, parsed[half:])
+
+
+def _unscore(row: Row, step: str, error: Exception) -> None:
+    row["outcome"], row["scores"] = "unscored", {}
+    row["reason"] = row["detail"] = f"{step}: {type(error).__name__}: {error}"
 
 
 def _classify(row: Row, result: Parsed[Any] | Failure) -> None:
@@ -59,13 +86,14 @@ def _classify(row: Row, result: Parsed[Any] | Failure) -> None:
 
 
 def _row(owed: Owed, completion: Completion) -> Row:
-    example, request = owed.example, owed.request
+    example, request = owed.sample.example, owed.request
     prompt = request.prompt
     return Row(
         key=request.key,
         outcome="error",
+        reason=None,
         example=example.id,
-        index=owed.place,
+        index=owed.sample.place,
         seed=request.seed,
         cluster=example.cluster,
         kind=Kind.ENGINE_ERROR.value,
@@ -83,7 +111,6 @@ def _row(owed: Owed, completion: Completion) -> Row:
         n_prompt_tokens=completion.n_prompt_tokens or len(prompt.token_ids),
         latency_s=round(completion.latency_s, 6),
         prompt=_unicode(prompt.text or "\n\n".join(f"{m.role}: {m.content}" for m in prompt.messages)),
-        reason=None,
         error=completion.error,
     )
 

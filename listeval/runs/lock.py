@@ -15,7 +15,12 @@ from listeval.errors import UserError
 def exclusive(directory: Path) -> Iterator[None]:
     """Hold the run's lock. Raises UserError when another process holds it, naming its pid."""
     path = directory / ".lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise UserError(
+            f"cannot write here: {error.strerror}", place=str(directory), fix="choose another --out"
+        ) from None
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from listeval.errors import UserError
 from listeval.runs.config import RunConfig
@@ -28,6 +28,8 @@ class Attempt(BaseModel):
     rows: int
     tokens: int
     """Generated tokens."""
+    versions: dict[str, str]
+    """listeval's and the engine's packages, as they were for these rows."""
 
 
 class Manifest(BaseModel):
@@ -102,7 +104,12 @@ def read_manifest(directory: Path) -> Manifest:
             place=str(path),
             fix="use the listeval that wrote it",
         )
-    return Manifest.model_validate(values)
+    try:
+        return Manifest.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise UserError(f"manifest.json: {where}: {first['msg']}", place=str(path), fix="restore the file") from None
 
 
 def check_same_run(old: Manifest, new: Manifest, directory: Path) -> None:

@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from listeval.contract import Flag, Kind
-from listeval.runs.judge import TOO_LONG
-from listeval.runs.rows import Row
+from listeval.runs.rows import TOO_LONG, Row
 from listeval.stats import Interval, mean_intervals, rate_interval
 from listeval.task import Metric
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +14,8 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from listeval import __version__
-from listeval.backends.protocol import Backend, Prompt, Request
+from listeval.backends.protocol import Backend, Prompt, Request, Sampling
+from listeval.contract import Contract
 from listeval.errors import UserError
 from listeval.registry import find_all, load_task
 from listeval.runs.config import RunConfig, config_error
@@ -21,11 +24,20 @@ from listeval.runs.manifest import Manifest
 from listeval.task import Dataset, Example, Task
 
 
-class Owed(NamedTuple):
-    """One sample, its place among its seed's examples, and the request that will answer it."""
+class Sample(NamedTuple):
+    """One example of one seed, with the key of its row; nothing is rendered yet."""
 
+    key: str
     example: Example
     place: int
+    seed: int
+    contract: Contract[Any]
+
+
+class Owed(NamedTuple):
+    """One sample and the request that will answer it."""
+
+    sample: Sample
     request: Request
 
 
@@ -39,27 +51,33 @@ def make_task(name: str, options: dict[str, Any]) -> Task:
 
 
 def load_data(task: Task, config: RunConfig) -> dict[int, Dataset]:
-    """Each seed's examples, cut to `samples` and `limit`. Raises UserError for a sample id that does not exist."""
-    return {seed: _cut(task.load(config.data, seed), config) for seed in config.seeds}
+    """Each seed's examples. Raises UserError for an example id that repeats and for a wanted one that no seed has."""
+    data = {seed: task.load(config.data, seed) for seed in config.seeds}
+    known: set[str] = set()
+    for dataset in data.values():
+        ids = Counter(example.id for example in dataset.examples)
+        twice = [name for name, n in ids.items() if n > 1]
+        if twice:
+            raise UserError(f"two examples have the id '{twice[0]}'", place=dataset.source, fix="give each its own id")
+        known |= ids.keys()
+    absent = [name for name in config.samples if name not in known]
+    if absent:
+        place = next(iter(data.values())).source
+        raise UserError(f"no example '{absent[0]}'", place=place, fix=f"ids look like '{next(iter(known), '')}'")
+    return data
 
 
-def _cut(dataset: Dataset, config: RunConfig) -> Dataset:
-    examples: Sequence[Example] = dataset.examples
-    if config.samples:
-        by_id = {example.id: example for example in examples}
-        absent = [name for name in config.samples if name not in by_id]
-        if absent:
-            raise UserError(
-                f"no example '{absent[0]}'", place=dataset.source, fix=f"ids look like '{next(iter(by_id), '')}'"
-            )
-        examples = [by_id[name] for name in config.samples]
-    return dataset._replace(examples=examples[: config.limit])
+def chosen(dataset: Dataset, config: RunConfig) -> list[tuple[int, Example]]:
+    """The examples that `samples` and `limit` leave, each with its place in the whole data set."""
+    wanted = set(config.samples)
+    places = [(place, example) for place, example in enumerate(dataset.examples) if not wanted or example.id in wanted]
+    return places[: config.limit]
 
 
 def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: Backend) -> dict[str, Any]:
     """Everything that determines the rows, besides the examples themselves; speed knobs are left out."""
     return {
-        "task": {"name": task.name, "version": task.version, "options": task.options.model_dump(mode="json")},
+        "task": {name: value for name, value in task_entry(task).items() if name != "metrics"},
         "data": next(iter(data.values())).fingerprint,
         "model": {
             "fingerprint": backend.model.fingerprint,
@@ -68,7 +86,7 @@ def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: B
         },
         "backend": backend.name,
         "dtype": backend.settings().get("dtype"),
-        "sampling": {"max_tokens": config.max_tokens, "temperature": config.temperature, "top_p": config.top_p},
+        "sampling": asdict(config.sampling),
         "enable_thinking": config.enable_thinking,
         "constraint": "none",
     }
@@ -82,13 +100,7 @@ def make_manifest(config: RunConfig, task: Task, data: dict[int, Dataset], backe
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         config=config,
         identity=identity(config, task, data, backend),
-        task={
-            "name": task.name,
-            "version": task.version,
-            "options": task.options.model_dump(mode="json"),
-            "code": _code_hash(task.name),
-            "metrics": [metric._asdict() for metric in task.metrics],
-        },
+        task=task_entry(task),
         data={
             str(seed): {"source": d.source, "fingerprint": d.fingerprint, "counts": dict(d.counts)}
             for seed, d in data.items()
@@ -99,11 +111,23 @@ def make_manifest(config: RunConfig, task: Task, data: dict[int, Dataset], backe
     )
 
 
-def _code_hash(name: str) -> str | None:
-    """Hash of a folder task's code and prompts; None for one that comes from a package."""
-    ref = find_all().get(name)
-    if ref is None or ref.folder is None:
-        return None
+def task_entry(task: Task) -> dict[str, Any]:
+    """What the manifest says of a task: its options, and a hash of its code and prompts."""
+    return {
+        "name": task.name,
+        "version": task.version,
+        "options": task.options.model_dump(mode="json"),
+        "code": _code(task.name),
+        "metrics": [metric._asdict() for metric in task.metrics],
+    }
+
+
+def _code(name: str) -> str:
+    """Hash of a folder task's code and prompts, or the distribution that an installed one comes from."""
+    ref = find_all()[name]
+    if ref.folder is None:
+        distribution = ref.entry.dist if ref.entry else None
+        return f"{distribution.name} {distribution.version}" if distribution else ref.origin
     files = sorted(p for p in ref.folder.iterdir() if p.suffix in {".py", ".jinja"})
     return sha256(b"".join(p.name.encode() + p.read_bytes() for p in files)).hexdigest()
 
@@ -114,19 +138,28 @@ def default_out(manifest: Manifest) -> Path:
     return Path("runs") / f"{manifest.task['name']}-{model}-{manifest.identity_hash[:8]}"
 
 
-def owed(task: Task, data: dict[int, Dataset], backend: Backend, manifest: Manifest) -> Iterator[Owed]:
-    """Every sample of the run with its request, rendered on demand, in order."""
+def samples(task: Task, data: dict[int, Dataset], manifest: Manifest) -> Iterator[Sample]:
+    """Every sample of the run in order, made on demand."""
     prefix = bytes.fromhex(manifest.identity_hash)
-    sampling, renderer = manifest.config.sampling, backend.renderer
     for seed, dataset in data.items():
-        for index, example in enumerate(dataset.examples):
-            prompt = renderer.render(example.messages) if renderer else Prompt(tuple(example.messages))
+        for place, example in chosen(dataset, manifest.config):
             contract = task.contract(example.target)
-            key = row_key(prefix, example.id, seed, prompt, contract.spec())
-            yield Owed(example, index, Request(key, example.id, prompt, sampling, seed, contract))
+            yield Sample(row_key(prefix, example, seed, contract), example, place, seed, contract)
 
 
-def row_key(prefix: bytes, example: str, seed: int, prompt: Prompt, contract: dict[str, Any]) -> str:
-    """Content hash (32 hex digits) of everything that determines a row; `prefix` is the run's identity hash."""
-    sent: Any = prompt.token_ids or [[message.role, message.content] for message in prompt.messages]
-    return sha256(prefix + to_json([example, seed, sent, contract])).hexdigest()[:32]
+def render(sample: Sample, backend: Backend, sampling: Sampling) -> Owed:
+    """The sample with its request. Raises UserError where the chat template refuses the messages."""
+    messages = sample.example.messages
+    prompt = backend.renderer.render(messages) if backend.renderer else Prompt(tuple(messages))
+    key, example, place, seed, contract = sample
+    return Owed(sample, Request(key, example.id, prompt, sampling, seed, contract, place))
+
+
+def row_key(prefix: bytes, example: Example, seed: int, contract: Contract[Any]) -> str:
+    """Content hash (32 hex digits) of everything that determines a row.
+
+    `prefix` is the run's identity hash. With its tokenizer, template and thinking it turns these
+    messages into one sequence of token ids, so a row that is there need not be rendered to be found.
+    """
+    messages = [(message.role, message.content) for message in example.messages]
+    return sha256(prefix + to_json([example.id, seed, messages, contract.spec()])).hexdigest()[:32]

@@ -7,7 +7,7 @@ from pathlib import Path
 from listeval.runs.judge import parse_and_score
 from listeval.runs.lock import exclusive
 from listeval.runs.manifest import write_atomic
-from listeval.runs.plan import make_task
+from listeval.runs.plan import make_task, task_entry
 from listeval.runs.rows import encode, read_rows
 from listeval.runs.store import Run, load_run
 
@@ -24,7 +24,7 @@ def rescore(path: str | Path) -> Run:
         rows = list(read_rows(old.path / "samples.jsonl"))
         parse_and_score(task, rows)
         write_atomic(old.path / "samples.jsonl", b"".join(map(encode, rows)))
-        old.manifest.task["version"] = task.version
+        old.manifest.task.update(task_entry(task))
         old.manifest.write(old.path)
     fresh = Run(old.path, old.manifest)
     fresh.write_metrics()

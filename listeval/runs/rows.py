@@ -1,6 +1,6 @@
 """The append-only journal of a run: one JSON object a line, and what a torn line means.
 
-A row starts with its key and its outcome, so the index for a resume reads a prefix of each
+A row starts with key, outcome and reason, so the index for a resume reads a prefix of each
 line instead of parsing it. Only the last line can be torn (a killed process, a full disk):
 it is cut off before the next append and its sample is owed again.
 """
@@ -22,6 +22,12 @@ Outcome = Literal["scored", "unscored", "error"]
 _KEY_START = len(b'{"key":"')
 _SYNC_EVERY_S = 1.0
 
+TOO_LONG = "prompt_too_long"
+"""Reason of a prompt that was refused; it costs nothing to refuse it again, and a longer model may take it."""
+
+_OWED = (b'","outcome":"error"', f'","outcome":"unscored","reason":"{TOO_LONG}"'.encode())
+"""What follows the key of a row whose sample is owed again."""
+
 
 class Row(TypedDict):
     """One sample. `index` is its place among its seed's examples; `span` points into `text`;
@@ -33,6 +39,7 @@ class Row(TypedDict):
 
     key: str
     outcome: Outcome
+    reason: str | None
     example: str
     index: int
     seed: int
@@ -52,7 +59,6 @@ class Row(TypedDict):
     n_prompt_tokens: int
     latency_s: float
     prompt: str
-    reason: str | None
     error: str | None
 
 
@@ -69,7 +75,12 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        except OSError as error:
+            raise UserError(
+                f"cannot write the run: {error.strerror}", place=str(path), fix="choose another --out"
+            ) from None
         os.ftruncate(self._file, _whole_lines(path))
         self._synced = time.monotonic()
 
@@ -117,7 +128,7 @@ def _whole_lines(path: Path) -> int:
 
 
 def done_keys(path: Path) -> set[str]:
-    """Keys of the samples that need no engine any more; errors and a torn last line are owed."""
+    """Keys of the samples that need no engine any more; errors, refused prompts and a torn last line are owed."""
     keys: set[str] = set()
     if not path.exists():
         return keys
@@ -127,8 +138,7 @@ def done_keys(path: Path) -> set[str]:
             key = line[_KEY_START:end].decode()
             if not line.endswith(b"\n"):
                 break
-            # The outcome follows the key: `","outcome":"e...` is an error.
-            if line[end + 13 : end + 14] == b"e":
+            if line.startswith(_OWED, end):
                 keys.discard(key)
             else:
                 keys.add(key)
@@ -150,7 +160,9 @@ def read_rows(path: Path) -> Iterator[Row]:
             try:
                 row: Row = from_json(line)
                 latest[row["key"]] = row
-            except (ValueError, KeyError, TypeError):
+                if not row.keys() >= Row.__annotations__.keys():
+                    raise KeyError
+            except (ValueError, KeyError, TypeError, AttributeError):
                 raise UserError(
                     "a row is not a listeval row", place=f"{path}:{number}", fix="delete that line and run again"
                 ) from None

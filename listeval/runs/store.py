@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +29,23 @@ class Run:
         The order is the data's, not that of arrival, so sums are the same however a run was interrupted.
         """
         config = self.manifest.config
-        wanted = set(config.samples[: config.limit])
-        limit = math.inf if wanted or config.limit is None else config.limit
-        rows = [
-            row
-            for row in read_rows(self.path / "samples.jsonl")
-            if row["seed"] in config.seeds and row["index"] < limit and (not wanted or row["example"] in wanted)
-        ]
+        wanted = set(config.samples)
+        rows = [row for row in self._all if row["seed"] in config.seeds and (not wanted or row["example"] in wanted)]
+        if config.limit is None:
+            return rows
+        if not wanted:
+            return [row for row in rows if row["index"] < config.limit]
+        by_seed = groupby(rows, key=lambda row: row["seed"])
+        return [row for _, of_seed in by_seed for row in islice(of_seed, config.limit)]
+
+    @property
+    def hidden(self) -> int:
+        """How many samples of an earlier, larger configuration the rows leave out."""
+        return len(self._all) - len(self.rows)
+
+    @cached_property
+    def _all(self) -> list[Row]:
+        rows = read_rows(self.path / "samples.jsonl")
         return sorted(rows, key=lambda row: (row["seed"], row["index"]))
 
     @cached_property

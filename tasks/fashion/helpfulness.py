@@ -25,7 +25,6 @@ from .review import Review
 from .selection import Selection, select
 from .sources import Source, local
 
-
 SCALE = (0.0, 10.0)
 """Lowest and highest grade."""
 

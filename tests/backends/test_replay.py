@@ -42,7 +42,7 @@ def test_rows_are_found_by_example_and_seed(tmp_path: Path) -> None:
 
 def test_rows_without_an_example_are_handed_out_in_order(tmp_path: Path) -> None:
     path = write(tmp_path / "a.jsonl", "first", {"text": "second"}, "")
-    found = answers(path, ask("x"), ask("y"), ask("z"), ask("w"))
+    found = answers(path, *(ask(name)._replace(place=place) for place, name in enumerate("xyzw")))
     assert [c.text for c in found[:3]] == ["first", "second", ""]
     assert [c.error is None for c in found] == [True, True, True, False]
 

@@ -166,6 +166,9 @@ def test_the_fault_is_pointed_at():
     text = items("R1A", "R2B", "R1A", "R3C")
     start, end = CONTRACT.parse(text).span
     assert (text[start:end], text[:start].count("R1A")) == ("R1A", 1)
+    text = '[{"score": 5, "review_id": 5}, {"score": 5, "review_id": "5"}, {"score": 8, "review_id": 8}]'
+    start, end = KeyedList(Scored, key="review_id", ids=("5", "15", "7")).parse(text).span
+    assert (start, end) == (text.index('"5"') + 1, text.index('"5"') + 2)
     text = "ü" * 9 + TEXT.replace('"score": 2', '"score" 2')
     start, _ = CONTRACT.parse(text).span
     assert text[start - 8 : start + 1] == '"score" 2'

@@ -35,6 +35,8 @@ def one_line(done, *words):
         ((*RUN, "--data", "no/such.jsonl"), ("no/such.jsonl",)),
         ((*RUN, "--set", "k=99"), ("99",)),
         ((*RUN, "--samples", "nope"), ("'nope'",)),
+        ((*RUN, "--temperature", "inf"), ("--temperature",)),
+        ((*RUN, "--out", "/proc/self"), ("/proc/self", "--out")),
         (("run", "@nowhere"), ("nowhere",)),
         (("run", "nowhere"), ("@nowhere",)),
         (("report", "nowhere"), ("nowhere", "not a run")),
@@ -96,3 +98,30 @@ def test_a_full_disk_keeps_what_was_computed(listeval, tmp_path):
     found = json.loads(listeval(*RUN, "--out", "r", "--json").stdout)
     assert found["n"] == 56
     assert (tmp_path / "r" / "samples.jsonl").read_bytes().startswith(rows)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"\xff\xfe\x00", ("c.yaml",)),
+        (b"task: fashion\nmodel: 5\n", ("--model",)),
+        (b"task: fashion\nmodel: m\nlimt: 5\n", ("'limt'", "did you mean 'limit'")),
+        (b"- a\n", ("c.yaml", "mapping")),
+        (b"a: [\n", ("c.yaml",)),
+    ],
+)
+def test_bad_config_files(listeval, tmp_path, content, words):
+    (tmp_path / "c.yaml").write_bytes(content)
+    one_line(listeval("run", "@c.yaml"), *words)
+
+
+def test_a_damaged_run_is_named(listeval, tmp_path):
+    listeval(*RUN, "--limit", 2, "--out", "r")
+    manifest = tmp_path / "r" / "manifest.json"
+    good = manifest.read_text()
+    manifest.write_text(good.replace('"created"', '"creatd"'))
+    one_line(listeval("report", "r"), "manifest.json")
+    manifest.write_text(good)
+    with (tmp_path / "r" / "samples.jsonl").open("a") as file:
+        file.write('{"key": "a"}\n')
+    one_line(listeval("report", "r"), "samples.jsonl:3")

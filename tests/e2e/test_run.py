@@ -117,3 +117,18 @@ def test_ctrl_c_leaves_a_run_that_goes_on(listeval, tmp_path):
     assert "goes on from here" in stderr and "Traceback" not in stderr
     kept = rows.read_bytes()
     assert 0 < kept.count(b"\n") < 112
+
+
+def test_a_reader_that_leaves_is_no_error(tmp_path, listeval):
+    listeval(*NULL, "--limit", 30, "--out", "r")
+    for args in ("report r", "report r --json", "show r --kind any --limit 30", "show r --limit 30 --json"):
+        line = f"{sys.executable} -m listeval {args} | head -c 1 > /dev/null; echo ${{PIPESTATUS[0]}}"
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        assert (done.stdout.strip(), done.stderr) == ("0", "")
+
+
+def test_a_terminal_that_knows_only_ascii_gets_its_table(listeval):
+    done = listeval(*NULL, "--limit", 3, "--out", "r", env={"PYTHONIOENCODING": "ascii", "LC_ALL": "C"})
+    assert (done.returncode, "parse_rate" in done.stdout) == (0, True)
+    assert listeval("show", "r", "--kind", "any", "--prompt", env={"PYTHONIOENCODING": "ascii"}).returncode == 0

@@ -1,6 +1,7 @@
 """Runs on the null engine: what is owed is run once, what is there is kept, and nothing is mixed."""
 
 import json
+import sys
 from collections import Counter
 
 import pytest
@@ -9,7 +10,7 @@ from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.runs import load_run, rescore
 from listeval.runs.lock import exclusive
-from listeval.runs.rows import encode
+from listeval.runs.rows import Row, encode
 
 IDENTITY_CHANGES = {
     "another model": {"model": "other"},
@@ -33,6 +34,8 @@ def test_a_run_has_every_sample_once_and_its_table_sums_up(start):
     assert sum(found["kinds"].values()) == 40
     assert found["kinds"] == {kind.value: Counter(r["kind"] for r in done.rows)[kind] for kind in Kind}
     assert len({row["key"] for row in done.rows}) == 40
+    # The index for a resume reads a row's first fields without parsing it.
+    assert {tuple(json.loads(line)) for line in lines(done)} == {tuple(Row.__annotations__)}
 
 
 def test_the_json_has_the_promised_keys(start):
@@ -139,3 +142,91 @@ def test_rescoring_mends_rows_that_were_scored_otherwise(start):
 def test_a_directory_without_a_manifest_is_no_run(tmp_path):
     with pytest.raises(UserError, match="not a run"):
         load_run(tmp_path)
+
+
+def test_a_sample_by_name_keeps_its_place_when_the_run_grows(start):
+    name = start(limit=9).rows[8]["example"]
+    done = start(samples=(name, name))
+    assert [row["index"] for row in done.rows] == [8]
+    assert [row["index"] for row in start(limit=4).rows] == [0, 1, 2, 3]
+
+
+def test_recorded_texts_in_order_meet_the_same_examples_after_a_resume(start, tmp_path):
+    tape = tmp_path / "tape.jsonl"
+    tape.write_text("".join(f'"text {i}"\n' for i in range(3)))
+    replay = {"backend": "replay", "model": str(tape), "out": str(tmp_path / "replayed")}
+    start(limit=2, **replay)
+    for _ in range(2):
+        done = start(limit=4, **replay)
+        assert [row["text"] for row in done.rows] == ["text 0", "text 1", "text 2", ""]
+        assert done.summary.errors == 1
+
+
+TASK = """
+from listeval import Dataset, Example, Item, Metric, Record, Task
+from listeval.backends.protocol import Message
+class Word(Item):
+    word: str
+class Own(Task):
+    name, version, summary, metrics = "own", 1, "", (Metric("same", useful=True),)
+    def load(self, data, seed):
+        return Dataset([Example(w, (Message("user", w),), {"word": w}) for w in "abcd"], "inline", "v1", {})
+    def contract(self, target): return Record(Word)
+    def gold(self, target): return ""
+    def score(self, targets, values):
+        if any(t["word"] == "c" for t in targets): raise RuntimeError("no c")
+        return [{"same": float(v.word == t["word"])} for t, v in zip(targets, values)]
+"""
+
+
+@pytest.fixture
+def own_task(tmp_path, monkeypatch):
+    """A task of the user's own whose score fails on one example, and the run that replays its answers."""
+    file = tmp_path / "own_tasks" / "own" / "task.py"
+    file.parent.mkdir(parents=True)
+    file.write_text(TASK)
+    monkeypatch.setenv("LISTEVAL_PATH", str(tmp_path / "own_tasks"))
+    tape = tmp_path / "own.jsonl"
+    tape.write_text("".join(f'{{"example": "{w}", "text": "{{\\"word\\": \\"{w}\\"}}"}}\n' for w in "abcd"))
+    yield file, {"task": "own", "backend": "replay", "model": str(tape), "limit": None}
+    for name in [name for name in sys.modules if name.startswith("listeval_tasks.own")]:
+        del sys.modules[name]
+
+
+def test_a_task_that_raises_leaves_its_rows_unscored_and_the_others_scored(start, own_task):
+    _, config = own_task
+    done = start(**config)
+    assert [(row["outcome"], row["reason"]) for row in done.rows if row["example"] == "c"] == [
+        ("unscored", "score: RuntimeError: no c")
+    ]
+    found = done.to_json()
+    assert (found["scored"], found["unscored"], found["same"]["value"], found["useful_same"]["value"]) == (3, 1, 1, 1)
+    assert len(lines(start(**config))) == 4
+
+
+def test_an_edited_task_is_another_run(start, own_task):
+    file, config = own_task
+    start(**config)
+    file.write_text(TASK + "# edited\n")
+    with pytest.raises(UserError, match=r"task\.code"):
+        start(**config)
+
+
+def test_a_longer_model_takes_prompts_that_were_refused(start, monkeypatch):
+    from listeval.backends import null
+    from listeval.backends.protocol import ModelInfo, Prompt
+
+    class Short(null.NullBackend):
+        def __init__(self, limit):
+            super().__init__("m")
+            self.model = ModelInfo("m", "f", max_length=limit)
+            self.renderer = self
+
+        def render(self, messages):
+            return Prompt(tuple(messages), "", tuple(map(ord, messages[-1].content)))
+
+    monkeypatch.setattr(null, "open", lambda model, options: Short(900))
+    few = start(limit=9)
+    assert few.summary.prompt_too_long == few.summary.unscored > 0
+    monkeypatch.setattr(null, "open", lambda model, options: Short(100_000))
+    assert start(limit=9).summary.unscored == 0

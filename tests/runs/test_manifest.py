@@ -12,7 +12,7 @@ def test_schema_is_frozen():
         "schema_version", "listeval", "created", "config", "identity", "task", "data", "model", "backend",
         "constraint", "canary", "environment", "attempts",
     ]  # fmt: skip
-    assert list(Attempt.model_fields) == ["started", "seconds", "rows", "tokens"]
+    assert list(Attempt.model_fields) == ["started", "seconds", "rows", "tokens", "versions"]
     assert Manifest.model_fields["schema_version"].default == 1
 
 

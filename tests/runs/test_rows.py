@@ -23,31 +23,16 @@ def write(path, *rows):
 
 
 def test_row_fields_are_frozen():
-    assert KEYS == [
-        "key",
-        "outcome",
-        "example",
-        "index",
-        "seed",
-        "cluster",
-        "kind",
-        "detail",
-        "flags",
-        "span",
-        "missing",
-        "scores",
-        "value",
-        "target",
-        "text",
-        "reasoning",
-        "finish_reason",
-        "n_tokens",
-        "n_prompt_tokens",
-        "latency_s",
-        "prompt",
-        "reason",
-        "error",
-    ]
+    assert " ".join(KEYS) == (
+        "key outcome reason example index seed cluster kind detail flags span missing scores value target text "
+        "reasoning finish_reason n_tokens n_prompt_tokens latency_s prompt error"
+    )
+
+
+def test_a_refused_prompt_is_owed_and_another_unscored_row_is_not(tmp_path):
+    path = tmp_path / "samples.jsonl"
+    write(path, row("a", "unscored", reason="prompt_too_long"), row("b", "unscored", reason="score: boom"))
+    assert done_keys(path) == {"b"}
 
 
 def test_rows_come_back_as_they_went(tmp_path):

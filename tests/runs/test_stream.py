@@ -6,7 +6,7 @@ import time
 import pytest
 
 from listeval.backends.protocol import Completion
-from listeval.runs.stream import completions
+from listeval.runs.stream import Stream
 
 
 class Engine:
@@ -31,23 +31,25 @@ class Engine:
 
 
 def test_everything_arrives_once_in_order():
-    keys = [c.key for batch in completions(Engine(10_000), ()) for c in batch]
+    keys = [c.key for batch in Stream(Engine(10_000), ()) for c in batch]
     assert keys == [str(i) for i in range(10_000)]
 
 
 def test_an_engine_error_comes_after_what_was_finished():
     seen = []
     with pytest.raises(ValueError, match="boom"):
-        for batch in completions(Engine(5, ValueError("boom")), ()):
+        for batch in Stream(Engine(5, ValueError("boom")), ()):
             seen += batch
     assert len(seen) == 5
 
 
-def test_a_consumer_that_leaves_stops_the_engine():
+def test_stopping_ends_the_engine_and_keeps_what_it_had_finished():
     engine = Engine(10_000, pause=0.001)
-    stream = completions(engine, ())
-    next(stream)
-    stream.close()
+    stream = Stream(engine, ())
+    seen = list(next(iter(stream)))
+    time.sleep(0.1)
+    seen += stream.stop()
     assert engine.closed.is_set()
-    assert engine.made < 10_000
-    assert "listeval-engine" not in {thread.name for thread in threading.enumerate()}
+    assert [c.key for c in seen] == [str(i) for i in range(engine.made)]
+    assert 1 < engine.made < 10_000
+    assert stream.stop() == []
