@@ -156,7 +156,8 @@ def _bootstrap(sums: Floats, counts: Floats, seed: int, resamples: int) -> Float
     clusters = sums.shape[1]
     if clusters < 2:
         return np.full((len(sums), resamples), np.nan)
-    both = np.concatenate([sums, counts])
+    # Columns mostly count the same samples, so most count rows are one row.
+    both, back = np.unique(np.concatenate([sums, counts]), axis=0, return_inverse=True)
     rng = np.random.default_rng(seed)
     totals = np.empty((len(both), resamples))
     step = max(1, _BLOCK // clusters)
@@ -166,6 +167,7 @@ def _bootstrap(sums: Floats, counts: Floats, seed: int, resamples: int) -> Float
         times = np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters).astype(np.float64)
         # einsum and not BLAS, whose order of summation changes with the number of threads.
         totals[:, at : at + rows] = np.einsum("rm,cm->cr", times, both)
+    totals = totals[back.ravel()]
     with np.errstate(invalid="ignore"):
         means: Floats = totals[: len(sums)] / totals[len(sums) :]
     return means

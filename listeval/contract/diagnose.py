@@ -33,7 +33,7 @@ _INNER = {
 """Where the block that the contract is after may begin."""
 
 _COLUMN = re.compile(r" at line (\d+) column (\d+)$")
-_ORDER = list(Kind)
+_RANK = {kind: rank for rank, kind in enumerate(Kind)}
 
 
 def unfinished(contract: Contract[Any], text: str, finish_reason: str) -> Failure | None:
@@ -89,9 +89,7 @@ def _other_json(contract: Contract[Any], text: str) -> Failure:
 def invalid(contract: Contract[Any], text: str, span: Span, error: ValidationError, reasoning: str | None) -> Failure:
     """JSON and shape stages: a block that pydantic refused."""
     errors = error.errors(include_url=False, include_context=False, include_input=False)
-    kinds = [_kind(contract, item) for item in errors]
-    worst = min(range(len(errors)), key=lambda i: _ORDER.index(kinds[i]))
-    kind, first = kinds[worst], errors[worst]
+    kind, first = min(((_kind(contract, item), item) for item in errors), key=lambda pair: _RANK[pair[0]])
     if kind is Kind.MALFORMED_JSON and not looks_like_json(text, span[0]):
         return _prose_first(contract, text, span, reasoning)
     detail = _sentence(contract, kind, first)

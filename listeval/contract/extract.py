@@ -41,6 +41,8 @@ def looks_like_json(text: str, start: int) -> bool:
 
 def surroundings(text: str, span: Span) -> tuple[Flag, ...]:
     """Flags for what stands around the block: a code fence, prose, an echo of the schema."""
+    if span == (0, len(text)):
+        return ()
     before, after = text[: span[0]].strip(), text[span[1] :].strip()
     if not before and not after:
         return ()

@@ -3,7 +3,8 @@
 Three outcomes stand beside every mean: scored, unscored, errors. Rates (`parse_rate`, `fmc`)
 are over the samples that the engine answered. A task metric is the mean over parsed answers
 where it is defined (a macro average: every group counts once); `useful_<metric>` is the mean
-over all scored samples with zero for every contract failure.
+over all scored samples with zero for every contract failure. A parsed answer for which a task
+leaves its metric undefined is in neither.
 """
 
 from __future__ import annotations
