@@ -37,6 +37,12 @@ class EngineError(Exception):
     """One request failed inside an engine; the message is kept in the sample's row."""
 
 
+def first_line(error: BaseException) -> str:
+    """An exception on one line, with its type."""
+    text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    return f"{type(error).__name__}: {text[:300]}".rstrip(": ")
+
+
 def did_you_mean(word: str, known: list[str]) -> str:
     """A suggestion for a mistyped name, or the list of what there is."""
     from difflib import get_close_matches

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listeval.backends.protocol import Message, Prompt
-from listeval.errors import UserError
+from listeval.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -105,7 +105,7 @@ def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(str(source))
     except Exception as error:  # a broken tokenizer file raises anything, from KeyError to Rust panics' own type
         raise UserError(
-            f"no tokenizer can be loaded: {_first_line(error)}",
+            f"no tokenizer can be loaded: {first_line(error)}",
             place=str(source),
             fix="give a folder with tokenizer.json and tokenizer_config.json by --tokenizer PATH",
         ) from error
@@ -125,8 +125,3 @@ def _template(tokenizer: PreTrainedTokenizerBase) -> str:
 
 def _name(tokenizer: PreTrainedTokenizerBase) -> str:
     return str(tokenizer.name_or_path)
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0][:300] if text else type(error).__name__

@@ -14,7 +14,7 @@ from listeval.backends.cpu import wait_passively
 from listeval.backends.models import fingerprint, resolve
 from listeval.backends.packaged import PACKAGED
 from listeval.backends.protocol import BackendOptions, Message, ModelInfo, Prompt
-from listeval.errors import UserError, did_you_mean
+from listeval.errors import UserError, did_you_mean, first_line
 from listeval.prompt import Renderer, load_tokenizer
 
 _LENGTH_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len", "max_sequence_length")
@@ -95,12 +95,6 @@ def package_versions(*packages: str) -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
-
-
-def first_line(error: BaseException) -> str:
-    """An exception on one line, with its type."""
-    text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    return f"{type(error).__name__}: {text[:300]}"
 
 
 def _max_length(config: Mapping[str, Any], asked: int | None, ceiling: int | None) -> int | None:

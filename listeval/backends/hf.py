@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Self
 from listeval.backends.channels import split_channels
 from listeval.backends.checkpoint import (
     Checkpoint,
-    first_line,
     open_checkpoint,
     package_versions,
     refusal,
@@ -26,7 +25,7 @@ from listeval.backends.checkpoint import (
 )
 from listeval.backends.cpu import keep_memory
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request, Sampling
-from listeval.errors import UserError
+from listeval.errors import UserError, first_line
 
 if TYPE_CHECKING:
     import torch
@@ -98,7 +97,7 @@ class HFBackend:
             runnable = []
             for request in window:
                 if why := refusal(request.prompt, self.model.max_length, self._vocab):
-                    yield _failed(request, why)
+                    yield Completion.failed(request, why)
                 else:
                     runnable.append(request)
             for budget, batch in self._batches(runnable):
@@ -156,7 +155,7 @@ class HFBackend:
             return
         _free_memory()
         if len(batch) == 1:
-            yield _failed(batch[0], cause, time.perf_counter() - started)
+            yield Completion.failed(batch[0], cause, time.perf_counter() - started)
             return
         half = len(batch) // 2
         yield from self._answer(batch[:half], budget)
@@ -240,11 +239,6 @@ class HFBackend:
         """Any id of the vocabulary: padding is masked before the prompt and trimmed after the end."""
         own = self.renderer.tokenizer.pad_token_id
         return next((i for i in (own, *self._stops) if i is not None and i < self._vocab), 0)
-
-
-def _failed(request: Request, why: str, seconds: float = 0.0) -> Completion:
-    n_prompt = len(request.prompt.token_ids)
-    return Completion(request.key, "", "error", n_prompt_tokens=n_prompt, latency_s=seconds, error=why)
 
 
 def _device(name: str | None) -> torch.device:

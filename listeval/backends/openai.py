@@ -152,12 +152,12 @@ class OpenAIBackend:
         except Refused as error:
             if error.status in STOP or (error.status in STOP_AT_FIRST and not self._answered):
                 raise stop(error, self._url) from None
-            return _failed(request, error, start)
+            return Completion.failed(request, str(error), time.perf_counter() - start)
         except Unavailable as error:
             if error.gone:
                 fix = "see to the server, then run the same command again"
                 raise UserError(f"the server is out of service: {error}", place=self._url, fix=fix) from None
-            return _failed(request, error, start)
+            return Completion.failed(request, str(error), time.perf_counter() - start)
         self._answered = True
         reasoning, text = answer.reasoning, answer.text
         if reasoning is None:
@@ -205,11 +205,6 @@ class OpenAIBackend:
         if not self._closed:
             self._closed = True
             self._loop.close(self._http.aclose())
-
-
-def _failed(request: Request, error: Exception, start: float) -> Completion:
-    latency = time.perf_counter() - start
-    return Completion(key=request.key, text="", finish_reason="error", latency_s=latency, error=str(error))
 
 
 def _model_info(model: str, url: str, served: Served, options: BackendOptions, renderer: Renderer | None) -> ModelInfo:

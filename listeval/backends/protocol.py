@@ -87,6 +87,12 @@ class Completion(NamedTuple):
     latency_s: float = 0.0
     error: str | None = None
 
+    @classmethod
+    def failed(cls, request: Request, why: str, seconds: float = 0.0) -> Completion:
+        """The engine gave no answer to `request`, `seconds` after it was handed over."""
+        n_prompt = len(request.prompt.token_ids)
+        return cls(request.key, "", "error", n_prompt_tokens=n_prompt, latency_s=seconds, error=why)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelInfo:

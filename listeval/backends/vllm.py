@@ -20,7 +20,6 @@ from typing import Any, NamedTuple, Self
 from listeval.backends.channels import split_channels
 from listeval.backends.checkpoint import (
     Checkpoint,
-    first_line,
     open_checkpoint,
     package_versions,
     refusal,
@@ -29,7 +28,7 @@ from listeval.backends.checkpoint import (
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request, Sampling
 from listeval.backends.quiet import EngineLog
 from listeval.backends.vllm_plugin import register
-from listeval.errors import UserError
+from listeval.errors import UserError, first_line
 
 _CEILING = 8192
 """Default bound on prompt plus answer: the KV cache must hold one such sequence, and some models ask for 128k."""
@@ -118,7 +117,7 @@ class VLLMBackend:
                     if (request := next(pending, None)) is None:
                         more = False
                     elif why := self._submit(request, flight):
-                        yield _failed(request, why)
+                        yield Completion.failed(request, why)
                 for output in self._step() if flight else ():
                     if output.finished and output.request_id in flight:
                         request, started = flight.pop(output.request_id)
@@ -214,7 +213,7 @@ class VLLMBackend:
 
     def _completion(self, request: Request, output: Any, seconds: float) -> Completion:
         if output.finish_reason not in ("stop", "length"):
-            return _failed(request, f"vLLM ended the request with '{output.finish_reason}'", seconds)
+            return Completion.failed(request, f"vLLM ended the request with '{output.finish_reason}'", seconds)
         ids = tuple(output.token_ids)
         ended = output.finish_reason == "stop" and bool(ids) and ids[-1] in self._stops
         kept = ids[:-1] if ended else ids
@@ -244,11 +243,6 @@ def _watch(client: Any, stop: threading.Event) -> None:
         if getattr(resources, "engine_dead", False):
             outputs.put_nowait(RuntimeError("the engine process is gone"))
             return
-
-
-def _failed(request: Request, why: str, seconds: float = 0.0) -> Completion:
-    n_prompt = len(request.prompt.token_ids)
-    return Completion(request.key, "", "error", n_prompt_tokens=n_prompt, latency_s=seconds, error=why)
 
 
 def _start(checkpoint: Checkpoint, options: BackendOptions) -> _Engine:

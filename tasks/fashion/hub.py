@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 from hashlib import sha256
 from typing import IO, Any, NamedTuple, cast
 
-from listeval.errors import UserError
+from listeval.errors import UserError, first_line
 
 from .sources import Source
 
@@ -90,7 +90,7 @@ class _Remote(io.RawIOBase):
         try:
             data = self._file.read(len(buffer))
         except _network_errors() as error:
-            raise OSError(_first_line(error)) from error
+            raise OSError(first_line(error)) from error
         buffer[: len(data)] = data
         return len(data)
 
@@ -115,8 +115,4 @@ def _network_errors() -> tuple[type[Exception], ...]:
 
 def _unreachable(error: Exception) -> UserError:
     fix = "check the network (and HF_HUB_OFFLINE), or give --data a downloaded file"
-    return UserError(f"the hub cannot be read: {_first_line(error)}", place=_REPOSITORY, fix=fix)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    return UserError(f"the hub cannot be read: {first_line(error)}", place=_REPOSITORY, fix=fix)

@@ -77,7 +77,7 @@ def test_reviews_and_titles_are_streamed(monkeypatch):
 def test_a_broken_stream_is_a_user_error(monkeypatch):
     import httpx
 
-    with pytest.raises(UserError, match="reading stopped: the line went dead"):
+    with pytest.raises(UserError, match="reading stopped: .*the line went dead"):
         load(monkeypatch, Hub(httpx.ReadError("the line went dead")))
 
 
