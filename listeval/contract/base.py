@@ -23,15 +23,12 @@ class Contract(ABC, Generic[V]):
     """What a valid answer to one example is. Immutable once built."""
 
     extraction: Extraction
+    validate: Callable[[str], V]
+    """Reads a block in one pass; raises pydantic's ValidationError."""
     depth: ClassVar[int]
     """How many levels of the answer are the contract's own shape (a list of objects: 1)."""
     noun: ClassVar[str]
     """What the contract asks for, in words, for messages."""
-
-    @property
-    @abstractmethod
-    def validate(self) -> Callable[[str], V]:
-        """Reads a block in one pass; raises pydantic's ValidationError."""
 
     def check(self, value: V, block: str) -> Fault | None:
         """Rules beyond the schema, on a schema-valid value and the text that it was read from."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cached_property, reduce
 from operator import or_
 from typing import Annotated, Any, ClassVar, Literal
@@ -35,10 +35,7 @@ class Calls(Contract[list[Call]]):
         if not functions:
             raise ValueError("a Calls contract needs at least one function")
         self.functions = dict(functions)
-
-    @cached_property
-    def validate(self) -> Callable[[str], list[Call]]:
-        return list_validator(self._call)
+        self.validate = list_validator(self._call)
 
     @cached_property
     def _call(self) -> Any:

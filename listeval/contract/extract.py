@@ -26,6 +26,8 @@ _FENCE_OPEN = re.compile(r"```[\w-]{0,16}$")
 def extract(rule: Extraction, text: str) -> Span | None:
     """The [start, end) of the block that `rule` names, or None where the text has none."""
     if rule is Extraction.OUTERMOST_ARRAY:
+        if text[:1] == "[" and text[-1] == "]":
+            return 0, len(text)
         start, end = text.find("["), text.rfind("]") + 1
     elif rule is Extraction.OUTERMOST_OBJECT:
         start, end = text.find("{"), text.rfind("}") + 1

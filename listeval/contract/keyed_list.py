@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from operator import attrgetter
 from typing import Any, ClassVar, NamedTuple, TypeVar
 
@@ -37,19 +38,16 @@ class KeyedList(Contract[list[ItemT]]):
     def __init__(self, item: type[ItemT], *, key: str, ids: Sequence[str]) -> None:
         self.item, self.key, self.ids = item, key, tuple(ids)
         self._layout = _layout(item, key)
+        self.validate = self._layout.validate
         self._id_set = frozenset(self.ids)
         self._colons = len(self.ids) * self._layout.keys
         if len(self._id_set) != len(self.ids):
             raise ValueError(f"ids repeat: {[i for i, n in Counter(self.ids).items() if n > 1]}")
 
-    @property
-    def validate(self) -> Callable[[str], list[ItemT]]:
-        return self._layout.validate
-
     def check(self, value: list[ItemT], block: str) -> Fault | None:
-        named = list(map(self._layout.id_of, value))
-        if len(named) != len(self.ids) or self._id_set != set(named):
-            return self._fault(named)
+        id_of = self._layout.id_of
+        if len(value) != len(self.ids) or self._id_set != set(map(id_of, value)):
+            return self._fault(list(map(id_of, value)))
         # Each key brings one colon; as many colons as keys leave no room for a key written twice.
         return None if block.count(":") == self._colons else repeated_key(block)
 
@@ -77,17 +75,12 @@ class KeyedList(Contract[list[ItemT]]):
         return rf'"{re.escape(self.key)}"\s*:\s*"?({re.escape(name)})"?\s*[,}}]'
 
     def value_flags(self, block: str) -> tuple[Flag, ...]:
-        return (Flag.KEY_ORDER,) if self._out_of_order(block) else ()
-
-    def _out_of_order(self, block: str) -> bool:
-        """Whether the first or the last object writes its keys in another order than the contract's."""
-        first = last = -1
-        for name in self._layout.quoted:
-            forward, backward = block.find(name), block.rfind(name)
-            if forward < first or backward < last:
-                return True
-            first, last = forward, backward
-        return False
+        """Key order is that of the first and of the last object: all others would cost a second reading."""
+        find, rfind = block.find, block.rfind
+        for name, following in self._layout.pairs:
+            if find(name) > find(following) or rfind(name) > rfind(following):
+                return (Flag.KEY_ORDER,)
+        return ()
 
     def json_schema(self) -> dict[str, Any]:
         items = TypeAdapter(self.item).json_schema()
@@ -106,8 +99,8 @@ class _Layout(NamedTuple):
 
     validate: Callable[[str], Any]
     id_of: Callable[[Any], str]
-    quoted: tuple[str, ...]
-    """Field names as they stand in JSON, in the contract's order."""
+    pairs: tuple[tuple[str, str], ...]
+    """Each field name and the next, as they stand in JSON, in the contract's order."""
     keys: int
     """Keys of one object; -1 where some may be left out, and counting proves nothing."""
 
@@ -118,8 +111,8 @@ def _layout(item: type[Item], key: str) -> _Layout:
     if key not in fields:
         raise ValueError(f"{item.__name__} has no field {key!r}")
     fixed = all(field.is_required() for field in fields.values())
-    quoted = tuple(f'"{name}"' for name in fields)
-    return _Layout(list_validator(item), attrgetter(key), quoted, len(fields) if fixed else -1)
+    quoted = [f'"{name}"' for name in fields]
+    return _Layout(list_validator(item), attrgetter(key), tuple(pairwise(quoted)), len(fields) if fixed else -1)
 
 
 def _are_positions(names: list[str], size: int) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
@@ -21,10 +20,7 @@ class Record(Contract[ModelT]):
 
     def __init__(self, model: type[ModelT], *, extraction: Extraction = Extraction.OUTERMOST_OBJECT) -> None:
         self._model, self.extraction = model, extraction
-
-    @property
-    def validate(self) -> Callable[[str], ModelT]:
-        return validator(self._model)
+        self.validate = validator(model)
 
     def json_schema(self) -> dict[str, Any]:
         return TypeAdapter(self._model).json_schema()

@@ -12,10 +12,11 @@ from rich.text import Text
 
 from listeval.contract import Kind
 from listeval.report.console import ReportConsole
-from listeval.report.numbers import counts, interval, share
+from listeval.report.numbers import RATES, counts, interval, share
 
 if TYPE_CHECKING:
     from listeval.runs import Run
+    from listeval.runs.metrics import Summary
 
 _STACK_FROM = 3
 """So many runs side by side do not fit 80 columns; then each run is a table of its own."""
@@ -68,14 +69,17 @@ def _metrics(runs: Sequence[Run]) -> Table:
     for name in names:
         found = [run.summary.metrics.get(name) for run in runs]
         cells = [interval(name, value) if value is not None else "" for value in found]
-        table.add_row(name, *cells, *([_population(name)] if len(runs) == 1 else []))
+        table.add_row(name, *cells, *([_population(name, runs[0].summary)] if len(runs) == 1 else []))
     return table
 
 
-def _population(name: str) -> str:
-    if name in ("parse_rate", "fmc"):
-        return "answers"
-    return "all scored, failures 0" if name.startswith("useful_") else "parsed answers"
+def _population(name: str, summary: Summary) -> str:
+    """What a figure is over, with the count."""
+    if name in RATES:
+        return f"{summary.n - summary.kinds[Kind.ENGINE_ERROR]} answers"
+    if name.startswith("useful_"):
+        return f"{summary.scored} scored, failures 0"
+    return f"{summary.kinds[Kind.OK]} parsed"
 
 
 def _kinds(runs: Sequence[Run]) -> Table:

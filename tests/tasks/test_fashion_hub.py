@@ -77,14 +77,14 @@ def test_reviews_and_titles_are_streamed(monkeypatch):
 def test_a_broken_stream_is_a_user_error(monkeypatch):
     import httpx
 
-    with pytest.raises(UserError, match="reading stopped: .*the line went dead"):
+    with pytest.raises(UserError, match=r"reading stopped: .*the line went dead"):
         load(monkeypatch, Hub(httpx.ReadError("the line went dead")))
 
 
 def test_an_unreachable_hub_is_a_user_error(monkeypatch):
     hub = Hub()
     hub.dataset_info = lambda repository: (_ for _ in ()).throw(ConnectionError("no route\nto host"))
-    with pytest.raises(UserError, match=r"the hub cannot be read: no route \(McAuley-Lab/.*Fix: check the network"):
+    with pytest.raises(UserError, match=r"the hub cannot be read: .*no route \(McAuley-Lab/.*Fix: check the network"):
         load(monkeypatch, hub)
 
 
