@@ -16,7 +16,7 @@ from pydantic_core import to_json
 from listeval import __version__
 from listeval.backends.protocol import Backend, Prompt, Request, Sampling
 from listeval.contract import Contract
-from listeval.errors import UserError
+from listeval.errors import UserError, first_line
 from listeval.registry import find_all, load_task
 from listeval.runs.config import RunConfig, config_error
 from listeval.runs.environment import environment
@@ -139,12 +139,20 @@ def default_out(manifest: Manifest) -> Path:
 
 
 def samples(task: Task, data: dict[int, Dataset], manifest: Manifest) -> Iterator[Sample]:
-    """Every sample of the run in order, made on demand."""
+    """Every sample of the run in order, made on demand. Raises UserError where the task cannot bind a contract."""
     prefix = bytes.fromhex(manifest.identity_hash)
     for seed, dataset in data.items():
         for place, example in chosen(dataset, manifest.config):
-            contract = task.contract(example.target)
+            contract = _bind(task, example)
             yield Sample(row_key(prefix, example, seed, contract), example, place, seed, contract)
+
+
+def _bind(task: Task, example: Example) -> Contract[Any]:
+    try:
+        return task.contract(example.target)
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+        cause = f"task '{task.name}' has no contract for its example '{example.id}': {first_line(error)}"
+        raise UserError(cause, place="task.contract", fix="correct the task or that example") from error
 
 
 def render(sample: Sample, backend: Backend, sampling: Sampling) -> Owed:

@@ -204,6 +204,13 @@ def test_a_task_that_raises_leaves_its_rows_unscored_and_the_others_scored(start
     assert len(lines(start(**config))) == 4
 
 
+def test_a_task_that_cannot_bind_a_contract_is_named(start, own_task):
+    file, config = own_task
+    file.write_text(TASK.replace("return Record(Word)", "return Record(target['missing'])"))
+    with pytest.raises(UserError, match="task 'own' has no contract for its example 'a': KeyError"):
+        start(**config)
+
+
 def test_an_edited_task_is_another_run(start, own_task):
     file, config = own_task
     start(**config)
