@@ -150,7 +150,7 @@ def samples(task: Task, data: dict[int, Dataset], manifest: Manifest) -> Iterato
 def _bind(task: Task, example: Example) -> Contract[Any]:
     try:
         return task.contract(example.target)
-    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+    except Exception as error:
         cause = f"task '{task.name}' has no contract for its example '{example.id}': {first_line(error)}"
         raise UserError(cause, place="task.contract", fix="correct the task or that example") from error
 
