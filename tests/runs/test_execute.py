@@ -162,6 +162,13 @@ def test_recorded_texts_in_order_meet_the_same_examples_after_a_resume(start, tm
         assert done.summary.errors == 1
 
 
+def test_a_lone_surrogate_in_an_answer_is_stored_as_a_replacement_character(start, tmp_path):
+    tape = tmp_path / "tape.jsonl"
+    tape.write_text('{"text": "caf\\ud83d \\u00e9 [Review 1]"}\n')
+    done = start(backend="replay", model=str(tape), limit=1, out=str(tmp_path / "replayed"))
+    assert [(row["text"], row["kind"]) for row in done.rows] == [("caf\ufffd \u00e9 [Review 1]", "no_json")]
+
+
 TASK = """
 from listeval import Dataset, Example, Item, Metric, Record, Task
 from listeval.backends.protocol import Message
