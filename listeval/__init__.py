@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from listeval.contract import Calls, Contract, Failure, Flag, Id, Item, KeyedList, Kind, Parsed, Record, Score
     from listeval.runs import Run, RunConfig, load_run, run
-    from listeval.task import Dataset, Example, Metric, Task, TaskOptions
+    from listeval.task import Appendix, Dataset, Example, Metric, Task, TaskOptions, Unscored, Verdict
 
 __version__ = "0.1.0"
 
@@ -19,11 +19,12 @@ _HOME = {
         ["Calls", "Contract", "Failure", "Flag", "Id", "Item", "KeyedList", "Kind", "Parsed", "Record", "Score"]
     ),
     "listeval.runs": ["Run", "RunConfig", "load_run", "run"],
-    "listeval.task": ["Dataset", "Example", "Metric", "Task", "TaskOptions"],
+    "listeval.task": ["Appendix", "Dataset", "Example", "Metric", "Task", "TaskOptions", "Unscored", "Verdict"],
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
 __all__ = [
+    "Appendix",
     "Calls",
     "Contract",
     "Dataset",
@@ -42,6 +43,8 @@ __all__ = [
     "Score",
     "Task",
     "TaskOptions",
+    "Unscored",
+    "Verdict",
     "load_run",
     "run",
 ]

@@ -17,6 +17,7 @@ from listeval.backends.protocol import Message
 
 if TYPE_CHECKING:
     from listeval.contract import Contract, Kind
+    from listeval.runs.rows import Row
 
 Target = Mapping[str, Any]
 """A JSON object: ids, labels, function documents, tests, ... whatever contract and score need."""
@@ -36,12 +37,16 @@ class Example(NamedTuple):
 
 
 class Dataset(NamedTuple):
-    """What `Task.load` found. `counts` names what was kept and what was skipped, and why."""
+    """What `Task.load` found. `counts` names what was kept and what was skipped, and why.
+
+    `name` is what reports call the data; without one, the last part of `source` is.
+    """
 
     examples: Sequence[Example]
     source: str
     fingerprint: str
     counts: Mapping[str, int]
+    name: str = ""
 
 
 class Metric(NamedTuple):
@@ -49,11 +54,38 @@ class Metric(NamedTuple):
 
     With `useful`, a second mean `useful_<name>` counts every contract failure as zero.
     `bounds` are the lowest and highest possible value; they give equal values an honest interval.
+    `at` is for a metric that is 1 for a right answer: a run with k or more seeds also gets
+    `<name>@<k>`, how often one of k samples of an example is right (contract failures are wrong).
     """
 
     name: str
     useful: bool = False
     bounds: tuple[float, float] | None = None
+    at: Sequence[int] = ()
+
+
+class Verdict(NamedTuple):
+    """What became of one parsed answer, where a task says more than numbers.
+
+    `name` is one of the task's `verdicts`, `detail` one line on what was wrong.
+    """
+
+    scores: Mapping[str, float]
+    name: str
+    detail: str = ""
+
+
+class Unscored(NamedTuple):
+    """The instrument failed, not the answer (a sandbox broke): the sample is in no mean."""
+
+    reason: str
+
+
+class Appendix(NamedTuple):
+    """What only a whole run shows: text files kept in its directory, by name, and figures over all its rows."""
+
+    files: Mapping[str, str] = {}
+    figures: Mapping[str, float] = {}
 
 
 class TaskOptions(BaseModel):
@@ -70,6 +102,10 @@ class Task(ABC):
     """Raised whenever prompt, contract or labels change."""
     summary: ClassVar[str]
     metrics: ClassVar[tuple[Metric, ...]]
+    verdicts: ClassVar[tuple[str, ...]] = ()
+    """Every name that a `Verdict` of this task may have, in the order of the table."""
+    executes_code: ClassVar[bool] = False
+    """Whether scoring runs code that a model wrote: then nothing runs before the user allows it."""
     Options: ClassVar[type[TaskOptions]] = TaskOptions
 
     def __init__(self, options: TaskOptions | None = None) -> None:
@@ -96,8 +132,26 @@ class Task(ABC):
         """The text of an answer that parses and scores best."""
 
     @abstractmethod
-    def score(self, targets: Sequence[Target], values: Sequence[Any]) -> list[dict[str, float]]:
-        """Metrics of parsed answers: one dict for each (target, parsed value) pair, in order."""
+    def score(
+        self, targets: Sequence[Target], values: Sequence[Any]
+    ) -> Sequence[Mapping[str, float] | Verdict | Unscored]:
+        """What parsed answers are worth: for each (target, parsed value) pair, in order, a value for every metric.
+
+        Called with the answers that arrived together, so work may be shared between them.
+        """
+
+    def prepare(self) -> None:  # noqa: B027 - most tasks need nothing
+        """Get ready to score; called once, before the model is opened.
+
+        Raises UserError where scoring cannot work on this machine.
+        """
+
+    def close(self) -> None:  # noqa: B027
+        """Release what `prepare` or `score` hold; called once after the last row."""
+
+    def appendix(self, rows: Sequence[Row]) -> Appendix:
+        """Files and figures of a finished run, a function of its rows."""
+        return Appendix()
 
     def bad(self, target: Target) -> Mapping[Kind, str]:
         """Known-bad answers and the kind that each must land in, for `listeval tasks check`."""

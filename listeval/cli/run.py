@@ -49,6 +49,12 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     default=None,
     help="Passed to the chat template (default: not passed).",
 )
+@click.option(
+    "--allow-code-execution",
+    is_flag=True,
+    default=None,
+    help="Let a task such as mbpp run the code that the model writes, sandboxed.",
+)
 @click.option("--show-prompt", is_flag=True, help="Print the first rendered prompt to stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 @click.option("--quiet", is_flag=True, help="No progress.")

@@ -8,11 +8,12 @@ import click
 @click.command("score", short_help="Parse and score a run's answers again, without a model.")
 @click.argument("run_path", metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
-def command(run_path: str, as_json: bool) -> None:
+@click.option("--allow-code-execution", is_flag=True, help="Let the task run the model's code again, sandboxed.")
+def command(run_path: str, as_json: bool, allow_code_execution: bool) -> None:
     """Parse and score RUN again with today's task code; needs neither model nor data."""
     from listeval.runs import rescore
 
-    finished = rescore(run_path)
+    finished = rescore(run_path, allow_code_execution=allow_code_execution)
     if as_json:
         import json
 

@@ -16,11 +16,20 @@ if TYPE_CHECKING:
 @click.command("show", short_help="Show answers of a run and explain why each failed.")
 @click.argument("run_path", metavar="RUN")
 @click.option("--kind", metavar="KIND", help="Only this kind, e.g. duplicate_id; `any` for every answer.")
+@click.option("--verdict", metavar="NAME", help="Only this verdict of the task, e.g. timeout.")
 @click.option("--sample", metavar="ID", help="Only the example with this id.")
 @click.option("--limit", type=click.IntRange(min=1), default=3, show_default=True, help="How many.")
 @click.option("--prompt", "with_prompt", is_flag=True, help="The prompt too.")
 @click.option("--json", "as_json", is_flag=True, help="The whole rows, one JSON object a line.")
-def command(run_path: str, kind: str | None, sample: str | None, limit: int, with_prompt: bool, as_json: bool) -> None:
+def command(
+    run_path: str,
+    kind: str | None,
+    verdict: str | None,
+    sample: str | None,
+    limit: int,
+    with_prompt: bool,
+    as_json: bool,
+) -> None:
     """Show failures of RUN (or what --kind and --sample choose), with the faulty span marked."""
     from listeval.contract import Kind
     from listeval.runs import load_run
@@ -28,13 +37,21 @@ def command(run_path: str, kind: str | None, sample: str | None, limit: int, wit
     known = [k.value for k in Kind]
     if kind not in (None, "any", *known):
         raise UserError(f"unknown kind '{kind}'", place="--kind", fix=did_you_mean(kind or "", known))
-    rows = load_run(run_path).rows
+    run = load_run(run_path)
+    verdicts = list(run.manifest.task.get("verdicts", ()))
+    if verdict is not None and verdict not in verdicts:
+        fix = did_you_mean(verdict, verdicts) if verdicts else "leave --verdict out"
+        raise UserError(f"this run has no verdict '{verdict}'", place="--verdict", fix=fix)
+    rows = run.rows
+    # Without a choice, the failures; a named sample or verdict is shown whatever its kind.
+    wanted = kind or ("any" if sample or verdict else None)
     chosen = _one_of_each_kind_first(
         [
             row
             for row in rows
-            if (sample is None or row["example"] == sample)
-            and (kind == "any" or row["kind"] == kind or (kind is None and (sample is not None or row["kind"] != "ok")))
+            if sample in (None, row["example"])
+            and verdict in (None, row["verdict"])
+            and (row["kind"] != "ok" if wanted is None else wanted in ("any", row["kind"]))
         ]
     )
     if sample is not None and not chosen:

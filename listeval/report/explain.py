@@ -22,7 +22,8 @@ def print_rows(rows: Sequence[Row], *, with_prompt: bool = False, console: Conso
     out = console or ReportConsole()
     for row in rows:
         out.print(Text(f"{row['example']} (seed {row['seed']})", style="bold"), end="  ")
-        out.print(Text(row["kind"], style="green" if row["kind"] == "ok" else "red"), end="")
+        said = row["kind"] if row["verdict"] is None else f"{row['kind']}, {row['verdict']}"
+        out.print(Text(said, style="green" if row["kind"] == "ok" else "red"), end="")
         out.print(Text(f": {_visible(row['detail'] or Kind(row['kind']).meaning)}"))
         facts = [f"{row['n_tokens']} tokens", f"finished by {row['finish_reason']}", *row["flags"]]
         facts += [f"{name} {value:.3f}" for name, value in row["scores"].items() if value is not None]

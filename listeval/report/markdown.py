@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from listeval.contract import Kind
-from listeval.report.numbers import counts, interval, share
+from listeval.report.numbers import counts, figure, interval, share
 from listeval.report.terminal import title
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ def markdown(runs: Sequence[Run]) -> str:
         [name, *(interval(name, run.summary.metrics[name]) if name in run.summary.metrics else "" for run in runs)]
         for name in names
     )
+    figures = (
+        [name, *(figure(run.figures.get(name)) for run in runs)]
+        for name in dict.fromkeys(name for run in runs for name in run.figures)
+    )
     kinds = (
         [kind.value, *(f"{run.summary.kinds[kind]} ({share(run.summary.kinds[kind], run.summary.n)})" for run in runs)]
         for kind in Kind
@@ -29,8 +33,12 @@ def markdown(runs: Sequence[Run]) -> str:
         f"- {mark} {_escape(title(run))} — {counts(run.summary)} (`{run.path}`)"
         for mark, run in zip(header, runs, strict=True)
     ]
-    parts = [_table(["metric", *header], metrics), _table(["kind", *header], kinds), "\n".join(legend)]
-    return "\n\n".join(parts)
+    tables = [_table(["metric", *header], [*metrics, *figures]), _table(["kind", *header], kinds)]
+    names = list(dict.fromkeys(name for run in runs for name in run.summary.verdicts))
+    if names:
+        verdicts = ([name, *(str(run.summary.verdicts.get(name, 0)) for run in runs)] for name in names)
+        tables.append(_table(["verdict", *header], verdicts))
+    return "\n\n".join([*tables, "\n".join(legend)])
 
 
 def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -21,6 +21,11 @@ def interval(name: str, value: Interval) -> str:
     return f"{scale * value.value:.{digits}f}{unit}{bounds}"
 
 
+def figure(value: float | None) -> str:
+    """A figure of a task's appendix, which has no interval."""
+    return "n/a" if value is None else f"{value:.3f}"
+
+
 def share(count: int, total: int) -> str:
     """Per cent of a total."""
     return f"{100 * count / total:.1f} %" if total else "n/a"

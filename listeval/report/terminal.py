@@ -12,11 +12,10 @@ from rich.text import Text
 
 from listeval.contract import Kind
 from listeval.report.console import ReportConsole
-from listeval.report.numbers import RATES, counts, interval, share
+from listeval.report.numbers import RATES, counts, figure, interval, share
 
 if TYPE_CHECKING:
     from listeval.runs import Run
-    from listeval.runs.metrics import Summary
 
 _STACK_FROM = 3
 """So many runs side by side do not fit 80 columns; then each run is a table of its own."""
@@ -31,7 +30,7 @@ def print_runs(runs: Sequence[Run], console: Console | None = None) -> None:
         return
     for run in runs:
         out.print(Text(f"{_name(run)}: {title(run)}\n{counts(run.summary)}"))
-    for table in (_metrics(runs), _kinds(runs)):
+    for table in (_metrics(runs), _kinds(runs), *([_verdicts(runs)] if _verdict_names(runs) else [])):
         out.print()
         out.print(table)
     for run in runs:
@@ -45,12 +44,19 @@ def _name(run: Run) -> str:
 
 
 def title(run: Run) -> str:
-    """Task, model and engine of a run in one line."""
+    """Task, data, model and engine of a run in one line."""
     manifest = run.manifest
     options = " ".join(f"{name}={value}" for name, value in manifest.config.options.items())
     speed = f" · {run.tokens_per_second:,} tok/s" if run.tokens_per_second else ""
     model = Path(manifest.model["name"]).name
-    return f"{manifest.task['name']} {options}".strip() + f" · {model} · {manifest.backend['name']}{speed}"
+    task = f"{manifest.task['name']} {options}".strip()
+    return f"{task} · {data_name(run)} · {model} · {manifest.backend['name']}{speed}"
+
+
+def data_name(run: Run) -> str:
+    """What the run's data is called."""
+    first = next(iter(run.manifest.data.values()))
+    return str(first.get("name") or Path(first["source"]).name)
 
 
 def _table(runs: Sequence[Run], first: str) -> Table:
@@ -69,17 +75,39 @@ def _metrics(runs: Sequence[Run]) -> Table:
     for name in names:
         found = [run.summary.metrics.get(name) for run in runs]
         cells = [interval(name, value) if value is not None else "" for value in found]
-        table.add_row(name, *cells, *([_population(name, runs[0].summary)] if len(runs) == 1 else []))
+        table.add_row(name, *cells, *([_population(name, runs[0])] if len(runs) == 1 else []))
+    for name in dict.fromkeys(name for run in runs for name in run.figures):
+        cells = [figure(run.figures.get(name)) for run in runs]
+        table.add_row(name, *cells, *(["the whole run"] if len(runs) == 1 else []))
     return table
 
 
-def _population(name: str, summary: Summary) -> str:
+def _population(name: str, run: Run) -> str:
     """What a figure is over, with the count."""
+    summary = run.summary
+    if name in {f"{metric['name']}@{k}" for metric in run.manifest.task["metrics"] for k in metric.get("at", ())}:
+        return f"examples, {summary.scored} samples"
     if name in RATES:
         return f"{summary.n - summary.kinds[Kind.ENGINE_ERROR]} answers"
     if name.startswith("useful_"):
         return f"{summary.scored} scored, failures 0"
     return f"{summary.kinds[Kind.OK]} parsed"
+
+
+def _verdict_names(runs: Sequence[Run]) -> list[str]:
+    return list(dict.fromkeys(name for run in runs for name in run.summary.verdicts))
+
+
+def _verdicts(runs: Sequence[Run]) -> Table:
+    """The task's own word on the answers that kept their contract."""
+    table = _table(runs, "verdict")
+    if len(runs) == 1:
+        table.columns[1].header = Text("n (share of parsed)")
+    for name in _verdict_names(runs):
+        found = [(run.summary.verdicts.get(name, 0), sum(run.summary.verdicts.values())) for run in runs]
+        cells = [f"{n} ({share(n, total)})" for n, total in found]
+        table.add_row(name, *cells, style="" if any(n for n, _ in found) else "dim")
+    return table
 
 
 def _kinds(runs: Sequence[Run]) -> Table:

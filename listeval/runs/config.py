@@ -43,6 +43,8 @@ class RunConfig(BaseModel):
     base_url: str | None = None
     tokenizer: str | None = None
     timeout_s: float = Field(default=600.0, gt=0.0)
+    allow_code_execution: bool = False
+    """Whether a task may run code that the model wrote."""
     out: str | None = None
 
     def resolved(self, max_tokens: int, backend: str) -> RunConfig:

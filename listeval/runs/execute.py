@@ -13,6 +13,7 @@ from listeval.runs.manifest import Manifest, check_same_run, read_manifest
 from listeval.runs.observer import Observer, Silent
 from listeval.runs.session import Session
 from listeval.runs.store import Run
+from listeval.task import Dataset, Task
 
 
 def run(config: RunConfig, observer: Observer | None = None) -> Run:
@@ -22,10 +23,28 @@ def run(config: RunConfig, observer: Observer | None = None) -> Run:
     can put right; KeyboardInterrupt passes through. Either way the rows so far are on disk and
     the same call goes on from them.
     """
-    watch = observer or Silent()
     task = plan.make_task(config.task, config.options)
+    plan.permit(task, config.allow_code_execution)
+    return run_task(task, config, observer or Silent())
+
+
+def run_task(task: Task, config: RunConfig, watch: Observer) -> Run:
+    """`run` with a task that is at hand, whatever `config` calls it."""
     config = config.resolved(task.max_tokens, choose(config.backend))
     data = plan.load_data(task, config)
+    task.prepare()
+    try:
+        finished = _work(task, config, data, watch)
+        if finished.hidden:
+            watch.note(f"{finished.hidden} further rows of this run are kept; --limit or --samples leaves them out")
+        finished.conclude(task)
+    finally:
+        task.close()
+    return finished
+
+
+def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observer) -> Run:
+    """Open the model and make every row that is owed."""
     watch.note(f"opening {config.model} with {config.backend}")
     backend = open_backend(config.backend, config.model, config.backend_options)
     try:
@@ -38,11 +57,7 @@ def run(config: RunConfig, observer: Observer | None = None) -> Run:
             Session(task, backend, manifest, directory, watch).work(plan.samples(task, data, manifest))
     finally:
         backend.close()
-    finished = Run(directory, manifest)
-    if finished.hidden:
-        watch.note(f"{finished.hidden} further rows of this run are kept; --limit or --samples leaves them out")
-    finished.write_metrics()
-    return finished
+    return Run(directory, manifest)
 
 
 def make_directory(directory: Path) -> None:

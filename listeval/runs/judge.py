@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from listeval.backends.protocol import Completion
 from listeval.contract import Failure, Kind, Parsed
 from listeval.runs.plan import Owed
 from listeval.runs.rows import TOO_LONG, Row
-from listeval.task import Task
+from listeval.task import Task, Unscored, Verdict
 
 
 def judge(task: Task, answers: Sequence[tuple[Owed, Completion]]) -> list[Row]:
@@ -38,11 +38,11 @@ def parse_and_score(task: Task, rows: Sequence[Row]) -> None:
     for row in rows:
         if row["reason"] == TOO_LONG:
             continue
-        row["reason"] = None
+        row["reason"] = row["verdict"] = None
         try:
             result = task.contract(row["target"]).parse(row["text"], row["finish_reason"], row["reasoning"])
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-            _unscore(row, "contract", error)
+            _unscore(row, _raised("contract", error))
             continue
         _classify(row, result)
         if isinstance(result, Parsed):
@@ -53,25 +53,43 @@ def parse_and_score(task: Task, rows: Sequence[Row]) -> None:
 
 def _score(task: Task, parsed: Sequence[tuple[Row, Any]]) -> None:
     """Score a batch; where the task raises, its halves, down to the row at fault."""
-    names = {metric.name for metric in task.metrics}
     try:
-        scores = task.score([row["target"] for row, _ in parsed], [value for _, value in parsed])
-        for (row, _), found in zip(parsed, scores, strict=True):
-            if found.keys() != names:
-                raise ValueError(f"it gave {sorted(found)}, its metrics are {sorted(names)}")
-            row["scores"] = {name: float(x) if math.isfinite(x) else None for name, x in found.items()}
+        found = task.score([row["target"] for row, _ in parsed], [value for _, value in parsed])
+        for (row, _), result in zip(parsed, found, strict=True):
+            _set_score(task, row, result)
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
         if len(parsed) == 1:
-            _unscore(parsed[0][0], "score", error)
+            _unscore(parsed[0][0], _raised("score", error))
             return
         half = len(parsed) // 2
         _score(task, parsed[:half])
         _score(task, parsed[half:])
 
 
-def _unscore(row: Row, step: str, error: Exception) -> None:
-    row["outcome"], row["scores"] = "unscored", {}
-    row["reason"] = row["detail"] = f"{step}: {type(error).__name__}: {error}"
+def _set_score(task: Task, row: Row, result: Mapping[str, float] | Verdict | Unscored) -> None:
+    if isinstance(result, Unscored):
+        _unscore(row, result.reason)
+        return
+    scores: Mapping[str, float]
+    if isinstance(result, Verdict):
+        if result.name not in task.verdicts:
+            raise ValueError(f"its verdict '{result.name}' is none of {', '.join(task.verdicts) or 'its (none)'}")
+        scores, row["verdict"], row["detail"] = result.scores, result.name, result.detail
+    else:
+        scores = result
+    names = {metric.name for metric in task.metrics}
+    if scores.keys() != names:
+        raise ValueError(f"it gave {sorted(scores)}, its metrics are {sorted(names)}")
+    row["scores"] = {name: float(x) if math.isfinite(x) else None for name, x in scores.items()}
+
+
+def _unscore(row: Row, reason: str) -> None:
+    row["outcome"], row["scores"], row["verdict"] = "unscored", {}, None
+    row["reason"] = row["detail"] = reason
+
+
+def _raised(step: str, error: Exception) -> str:
+    return f"{step}: {type(error).__name__}: {error}"
 
 
 def _classify(row: Row, result: Parsed[Any] | Failure) -> None:
@@ -102,6 +120,7 @@ def _row(owed: Owed, completion: Completion) -> Row:
         span=None,
         missing=0,
         scores={},
+        verdict=None,
         value=None,
         target=example.target,
         text=_unicode(completion.text),

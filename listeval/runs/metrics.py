@@ -4,7 +4,9 @@ Three outcomes stand beside every mean: scored, unscored, errors. Rates (`parse_
 are over the samples that the engine answered. A task metric is the mean over parsed answers
 where it is defined (a macro average: every group counts once); `useful_<metric>` is the mean
 over all scored samples with zero for every contract failure. A parsed answer for which a task
-leaves its metric undefined is in neither.
+leaves its metric undefined is in neither. `<metric>@<k>` is the unbiased estimate of how often
+one of k samples of an example is right (Chen et al. 2021, arXiv 2107.03374, equation 1), a mean
+over examples; a contract failure is a wrong sample.
 """
 
 from __future__ import annotations
@@ -34,6 +36,8 @@ class Summary:
     """`parse_rate`, `fmc`, then the task's metrics and their useful forms. NaN where nothing was measured."""
     kinds: dict[str, int]
     flags: dict[str, int]
+    verdicts: dict[str, int]
+    """Every verdict that the task has, over the answers that were scored."""
     by_seed: dict[str, dict[str, float]]
 
     def to_json(self) -> dict[str, Any]:
@@ -47,15 +51,17 @@ class Summary:
             **{name: {k: _null(v) for k, v in value._asdict().items()} for name, value in self.metrics.items()},
             "kinds": self.kinds,
             "flags": self.flags,
+            "verdicts": self.verdicts,
             "by_seed": {seed: {name: _null(v) for name, v in means.items()} for seed, means in self.by_seed.items()},
         }
 
 
-def summarise(rows: Sequence[Row], metrics: Sequence[Metric]) -> Summary:
-    """Summary of rows in their canonical order (by seed and place)."""
+def summarise(rows: Sequence[Row], metrics: Sequence[Metric], verdicts: Sequence[str] = ()) -> Summary:
+    """Summary of rows in their canonical order (by seed and place); `verdicts` are all that the task has."""
     outcomes = Counter(row["outcome"] for row in rows)
     kinds = Counter(row["kind"] for row in rows)
     flags = Counter(flag for row in rows for flag in row["flags"])
+    given = Counter(row["verdict"] for row in rows)
     seeds = {row["seed"] for row in rows}
     return Summary(
         n=len(rows),
@@ -66,6 +72,7 @@ def summarise(rows: Sequence[Row], metrics: Sequence[Metric]) -> Summary:
         metrics=_intervals(rows, metrics),
         kinds={kind.value: kinds[kind.value] for kind in Kind},
         flags={flag.value: flags[flag.value] for flag in Flag},
+        verdicts={name: given[name] for name in verdicts},
         by_seed={
             str(seed): _values([row for row in rows if row["seed"] == seed], metrics)
             for seed in sorted(seeds)
@@ -106,12 +113,36 @@ def _columns(scored: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, list
         for metric in metrics
         if metric.useful
     }
-    return plain | useful
+    return plain | useful | _at(scored, metrics)
+
+
+def _at(scored: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, list[float]]:
+    """`name@k` for each k up to the number of seeds: an example's value stands at its first row, NaN at the others."""
+    wanted = [(metric, k) for metric in metrics for k in metric.at]
+    if not wanted:
+        return {}
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(scored):
+        places.setdefault(row["example"], []).append(place)
+    most = len({row["seed"] for row in scored})
+    columns = {f"{metric.name}@{k}": [math.nan] * len(scored) for metric, k in wanted if k <= most}
+    for own in places.values():
+        for metric, k in wanted:
+            if k <= len(own):
+                right = sum(scored[place]["scores"].get(metric.name) == 1.0 for place in own)
+                columns[f"{metric.name}@{k}"][own[0]] = at_least_one(len(own), right, k)
+    return columns
+
+
+def at_least_one(n: int, right: int, k: int) -> float:
+    """The chance that k of n samples, drawn without replacement, hold one of the `right` ones."""
+    return 1.0 - math.comb(n - right, k) / math.comb(n, k)
 
 
 def _bounds(metrics: Sequence[Metric]) -> dict[str, tuple[float, float]]:
     known = {metric.name: metric.bounds for metric in metrics if metric.bounds is not None}
-    return known | {f"useful_{name}": (min(0.0, low), max(0.0, high)) for name, (low, high) in known.items()}
+    useful = {f"useful_{name}": (min(0.0, low), max(0.0, high)) for name, (low, high) in known.items()}
+    return known | useful | {f"{metric.name}@{k}": (0.0, 1.0) for metric in metrics for k in metric.at}
 
 
 def _answered(rows: Sequence[Row]) -> list[Row]:

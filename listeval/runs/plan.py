@@ -50,6 +50,13 @@ def make_task(name: str, options: dict[str, Any]) -> Task:
         raise config_error(error, list(task_type.Options.model_fields), prefix="--set ") from None
 
 
+def permit(task: Task, allowed: bool) -> None:
+    """Raises UserError where the task runs code that a model wrote and the user has not allowed that."""
+    if task.executes_code and not allowed:
+        cause = f"task '{task.name}' runs the code that the model writes"
+        raise UserError(cause, fix="add --allow-code-execution to run it sandboxed")
+
+
 def load_data(task: Task, config: RunConfig) -> dict[int, Dataset]:
     """Each seed's examples. Raises UserError for an example id that repeats and for a wanted one that no seed has."""
     data = {seed: task.load(config.data, seed) for seed in config.seeds}
@@ -77,7 +84,7 @@ def chosen(dataset: Dataset, config: RunConfig) -> list[tuple[int, Example]]:
 def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: Backend) -> dict[str, Any]:
     """Everything that determines the rows, besides the examples themselves; speed knobs are left out."""
     return {
-        "task": {name: value for name, value in task_entry(task).items() if name != "metrics"},
+        "task": {name: value for name, value in task_entry(task).items() if name not in ("metrics", "verdicts")},
         "data": next(iter(data.values())).fingerprint,
         "model": {
             "fingerprint": backend.model.fingerprint,
@@ -102,7 +109,12 @@ def make_manifest(config: RunConfig, task: Task, data: dict[int, Dataset], backe
         identity=identity(config, task, data, backend),
         task=task_entry(task),
         data={
-            str(seed): {"source": d.source, "fingerprint": d.fingerprint, "counts": dict(d.counts)}
+            str(seed): {
+                "name": d.name or Path(d.source).name,
+                "source": d.source,
+                "fingerprint": d.fingerprint,
+                "counts": dict(d.counts),
+            }
             for seed, d in data.items()
         },
         model={name: getattr(model, name) for name in model.__slots__},
@@ -119,6 +131,7 @@ def task_entry(task: Task) -> dict[str, Any]:
         "options": task.options.model_dump(mode="json"),
         "code": _code(task.name),
         "metrics": [metric._asdict() for metric in task.metrics],
+        "verdicts": list(task.verdicts),
     }
 
 

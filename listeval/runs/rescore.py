@@ -7,12 +7,12 @@ from pathlib import Path
 from listeval.runs.judge import parse_and_score
 from listeval.runs.lock import exclusive
 from listeval.runs.manifest import write_atomic
-from listeval.runs.plan import make_task, task_entry
+from listeval.runs.plan import make_task, permit, task_entry
 from listeval.runs.rows import encode, read_rows
 from listeval.runs.store import Run, load_run
 
 
-def rescore(path: str | Path) -> Run:
+def rescore(path: str | Path, *, allow_code_execution: bool = False) -> Run:
     """Parse and score every row again with today's task code; needs neither model nor data.
 
     The rows are replaced atomically. Raises UserError for a path that is not a run, for a run
@@ -20,12 +20,17 @@ def rescore(path: str | Path) -> Run:
     """
     old = load_run(path)
     task = make_task(old.manifest.task["name"], old.manifest.task["options"])
-    with exclusive(old.path):
-        rows = list(read_rows(old.path / "samples.jsonl"))
-        parse_and_score(task, rows)
-        write_atomic(old.path / "samples.jsonl", b"".join(map(encode, rows)))
-        old.manifest.task.update(task_entry(task))
-        old.manifest.write(old.path)
-    fresh = Run(old.path, old.manifest)
-    fresh.write_metrics()
+    permit(task, allow_code_execution)
+    task.prepare()
+    try:
+        with exclusive(old.path):
+            rows = list(read_rows(old.path / "samples.jsonl"))
+            parse_and_score(task, rows)
+            write_atomic(old.path / "samples.jsonl", b"".join(map(encode, rows)))
+            old.manifest.task.update(task_entry(task))
+            old.manifest.write(old.path)
+        fresh = Run(old.path, old.manifest)
+        fresh.conclude(task)
+    finally:
+        task.close()
     return fresh

@@ -31,7 +31,7 @@ _OWED = (b'","outcome":"error"', f'","outcome":"unscored","reason":"{TOO_LONG}"'
 
 class Row(TypedDict):
     """One sample. `index` is its place among its seed's examples; `span` points into `text`;
-    `scores` holds null where a metric is undefined.
+    `scores` holds null where a metric is undefined; `verdict` is the task's word on a parsed answer.
 
     `outcome`: `scored` (contract failures too), `unscored` (the instrument failed, see
     `reason`), `error` (the engine failed, see `error`; owed again on the next run).
@@ -50,6 +50,7 @@ class Row(TypedDict):
     span: Sequence[int] | None
     missing: int
     scores: dict[str, float | None]
+    verdict: str | None
     value: Any
     target: Any
     text: str

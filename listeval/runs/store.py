@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
+from listeval.errors import UserError, first_line
 from listeval.runs.manifest import Manifest, read_manifest, write_atomic
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.rows import Row, read_rows
-from listeval.task import Metric
+from listeval.task import Appendix, Metric, Task
 
 
 @dataclass(frozen=True)
@@ -50,8 +52,18 @@ class Run:
 
     @cached_property
     def summary(self) -> Summary:
-        """Rates, metrics with intervals, and the failure table."""
-        return summarise(self.rows, [Metric(**metric) for metric in self.manifest.task["metrics"]])
+        """Rates, metrics with intervals, the failure table and the verdicts."""
+        task = self.manifest.task
+        return summarise(self.rows, [Metric(**metric) for metric in task["metrics"]], task.get("verdicts", ()))
+
+    @cached_property
+    def figures(self) -> dict[str, float | None]:
+        """What the task's appendix found over the whole run; empty while `metrics.json` is not of these rows."""
+        try:
+            kept = json.loads((self.path / "metrics.json").read_bytes())
+        except (OSError, ValueError):
+            return {}
+        return dict(kept.get("figures", {})) if kept.get("n") == self.summary.n else {}
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -66,13 +78,28 @@ class Run:
             "model": self.manifest.model["name"],
             "backend": self.manifest.backend["name"],
             **self.summary.to_json(),
+            "figures": self.figures,
             "tokens_per_second": self.tokens_per_second,
             "run": str(self.path),
         }
 
-    def write_metrics(self) -> None:
-        """Replace `metrics.json`; a function of the rows alone."""
-        write_atomic(self.path / "metrics.json", json.dumps(self.summary.to_json(), indent=1).encode())
+    def conclude(self, task: Task) -> None:
+        """Replace `metrics.json` and the files of the task's appendix; a function of the rows alone.
+
+        Raises UserError where the task's appendix does; the metrics are written all the same.
+        """
+        try:
+            appendix, error = task.appendix(self.rows), None
+        except Exception as raised:  # noqa: BLE001 - a plug-in may raise anything
+            appendix, error = Appendix(), raised
+        for name, text in appendix.files.items():
+            write_atomic(self.path / name, text.encode())
+        figures = {name: value if math.isfinite(value) else None for name, value in appendix.figures.items()}
+        metrics = self.summary.to_json() | {"figures": figures}
+        write_atomic(self.path / "metrics.json", json.dumps(metrics, indent=1).encode())
+        if error is not None:
+            fix = f"correct the task, then `listeval score {self.path}`"
+            raise UserError(f"task '{task.name}' has no appendix: {first_line(error)}", place=str(self.path), fix=fix)
 
 
 def load_run(path: str | Path) -> Run:

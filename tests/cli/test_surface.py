@@ -11,12 +11,13 @@ from listeval.errors import ExitCode
 
 FLAGS = {
     "run": (
+        "--allow-code-execution "
         "--backend --base-url --batch-size --concurrency --data --device --dtype --json --limit --max-model-len "
         "--max-tokens --model --no-thinking --out --quiet --samples --seeds --set --show-prompt --task --temperature "
         "--thinking --timeout-s --tokenizer --top-p"
     ),
-    "score": "--json",
-    "show": "--json --kind --limit --prompt --sample",
+    "score": "--allow-code-execution --json",
+    "show": "--json --kind --limit --prompt --sample --verdict",
     "report": "--format --json",
     "doctor": "--json",
 }

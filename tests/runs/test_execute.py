@@ -10,6 +10,7 @@ from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.runs import load_run, rescore
 from listeval.runs.lock import exclusive
+from listeval.runs.plan import make_task
 from listeval.runs.rows import Row, encode
 
 IDENTITY_CHANGES = {
@@ -119,7 +120,7 @@ def test_metrics_file_is_a_function_of_the_rows(start):
     first = (done.path / "metrics.json").read_bytes()
     rows = lines(done)
     (done.path / "samples.jsonl").write_bytes(b"\n".join(reversed(rows)) + b"\n")
-    load_run(done.path).write_metrics()
+    load_run(done.path).conclude(make_task("fashion", {}))
     assert (done.path / "metrics.json").read_bytes() == first
 
 

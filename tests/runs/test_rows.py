@@ -24,7 +24,7 @@ def write(path, *rows):
 
 def test_row_fields_are_frozen():
     assert " ".join(KEYS) == (
-        "key outcome reason example index seed cluster kind detail flags span missing scores value target text "
+        "key outcome reason example index seed cluster kind detail flags span missing scores verdict value target text "
         "reasoning finish_reason n_tokens n_prompt_tokens latency_s prompt error"
     )
 
