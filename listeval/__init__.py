@@ -8,18 +8,24 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from listeval.backends.protocol import Message
     from listeval.contract import Calls, Contract, Failure, Flag, Id, Item, KeyedList, Kind, Parsed, Record, Score
+    from listeval.errors import UserError
     from listeval.runs import Run, RunConfig, load_run, run
-    from listeval.task import Appendix, Dataset, Example, Metric, Task, TaskOptions, Unscored, Verdict
+    from listeval.task import Appendix, Dataset, Example, Metric, Target, Task, TaskOptions, Unscored, Verdict
 
 __version__ = "0.1.0"
 
 _HOME = {
+    "listeval.backends.protocol": ["Message"],
     "listeval.contract": (
         ["Calls", "Contract", "Failure", "Flag", "Id", "Item", "KeyedList", "Kind", "Parsed", "Record", "Score"]
     ),
+    "listeval.errors": ["UserError"],
     "listeval.runs": ["Run", "RunConfig", "load_run", "run"],
-    "listeval.task": ["Appendix", "Dataset", "Example", "Metric", "Task", "TaskOptions", "Unscored", "Verdict"],
+    "listeval.task": (
+        ["Appendix", "Dataset", "Example", "Metric", "Target", "Task", "TaskOptions", "Unscored", "Verdict"]
+    ),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
 
@@ -35,15 +41,18 @@ __all__ = [
     "Item",
     "KeyedList",
     "Kind",
+    "Message",
     "Metric",
     "Parsed",
     "Record",
     "Run",
     "RunConfig",
     "Score",
+    "Target",
     "Task",
     "TaskOptions",
     "Unscored",
+    "UserError",
     "Verdict",
     "load_run",
     "run",

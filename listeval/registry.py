@@ -1,17 +1,22 @@
 """Discovery of task plug-ins: built-in tasks are found by the same rule as a user's.
 
-Searched in order, first hit wins: `./tasks`, the folders of `$LISTEVAL_PATH`, installed
-entry points of the group `listeval.tasks`, the bundled folder. A folder task is
-`<root>/<name>/task.py`; it is imported as `listeval_tasks.<name>.task`, so it may use
-relative imports, also of a neighbouring task. Listing imports no task.
+Searched in order: `./tasks`, the folders of `$LISTEVAL_PATH`, installed entry points of the
+group `listeval.tasks`, the bundled folder. A name stands for one task: two different ones of
+a name are an error as soon as it is asked for, because a run of the wrong one would look
+right. A folder task is `<root>/<name>/task.py`; it is imported as
+`listeval_tasks.<name>.task`, so it may use relative imports, also of a neighbouring task.
+Listing imports no task.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -35,6 +40,28 @@ class TaskRef(NamedTuple):
         """For `tasks list`: the folder, or the entry point's target."""
         return str(self.folder) if self.folder else self.entry.value if self.entry else ""
 
+    @property
+    def code(self) -> str:
+        """Hash of a folder task's code and prompts, or the distribution that an installed one comes from."""
+        if self.folder is None:
+            distribution = self.entry.dist if self.entry else None
+            return f"{distribution.name} {distribution.version}" if distribution else self.origin
+        files = sorted(p for p in self.folder.iterdir() if p.suffix in {".py", ".jinja"})
+        return sha256(b"".join(p.name.encode() + p.read_bytes() for p in files)).hexdigest()
+
+    @property
+    def home(self) -> Path | None:
+        """The folder that holds the task's own code; finding an installed one imports its parent package."""
+        if self.folder is not None:
+            return self.folder.resolve()
+        if self.entry is None:
+            return None
+        try:
+            spec = find_spec(self.entry.module)
+        except ImportError:
+            return None
+        return Path(spec.origin).resolve().parent if spec and spec.origin else None
+
 
 def roots() -> list[Path]:
     """Task roots that exist, in search order; the bundled one is last."""
@@ -48,15 +75,36 @@ def bundled() -> Path:
     return inside if inside.is_dir() else package.parent
 
 
-def find_all() -> dict[str, TaskRef]:
-    """Every task by name, without importing any."""
-    found: dict[str, TaskRef] = {}
-    for root in _user_roots():
-        _add_folder(found, root)
-    for entry in entry_points(group=_GROUP):
-        found.setdefault(entry.name, TaskRef(entry.name, None, entry))
-    _add_folder(found, bundled() / "tasks")
+def find_all() -> dict[str, list[TaskRef]]:
+    """Every task by name, without importing any; more than one place for a name in search order."""
+    folders = [_in_folder(root) for root in (*_user_roots(), bundled() / "tasks")]
+    installed = [TaskRef(entry.name, None, entry) for entry in entry_points(group=_GROUP)]
+    found: dict[str, list[TaskRef]] = {}
+    for ref in chain(*folders[:-1], installed, folders[-1]):
+        places = found.setdefault(ref.name, [])
+        if ref not in places:
+            places.append(ref)
     return dict(sorted(found.items()))
+
+
+def find(name: str) -> TaskRef:
+    """Where the task called `name` is. Raises UserError for an unknown name, and for one that stands for two tasks."""
+    known = find_all()
+    if name not in known:
+        raise UserError(f"unknown task '{name}'", place="--task", fix=did_you_mean(name, list(known)))
+    first, *others = known[name]
+    for other in others:
+        if not _same(first, other):
+            cause = f"two tasks are called '{name}': {first.origin} and {other.origin}"
+            raise UserError(cause, place=first.origin, fix="rename one of them, or leave its folder")
+    return first
+
+
+def _same(one: TaskRef, other: TaskRef) -> bool:
+    """Whether two places hold one task: a plug-in's folder beside its own installation, or a copy of the code."""
+    if None not in (one.home, other.home) and one.home == other.home:
+        return True
+    return one.folder is not None and other.folder is not None and one.code == other.code
 
 
 def _user_roots() -> list[Path]:
@@ -64,21 +112,17 @@ def _user_roots() -> list[Path]:
     return [root.resolve() for root in listed if root.is_dir()]
 
 
-def _add_folder(found: dict[str, TaskRef], root: Path) -> None:
-    for file in sorted(root.glob("*/task.py")):
-        found.setdefault(file.parent.name, TaskRef(file.parent.name, file.parent))
+def _in_folder(root: Path) -> list[TaskRef]:
+    return [TaskRef(file.parent.name, file.parent) for file in sorted(root.resolve().glob("*/task.py"))]
 
 
 def load_task(name: str) -> type[Task]:
     """The task class called `name`.
 
-    Raises UserError for an unknown name (with a suggestion) and for a plug-in that does not
-    import or does not define exactly one Task; other tasks are not touched.
+    Raises UserError for an unknown name (with a suggestion), a name that stands for two tasks, and
+    a plug-in that does not import or does not define exactly one Task; other tasks are not touched.
     """
-    known = find_all()
-    if name not in known:
-        raise UserError(f"unknown task '{name}'", place="--task", fix=did_you_mean(name, list(known)))
-    ref = known[name]
+    ref = find(name)
     try:
         if ref.entry is not None:
             loaded = ref.entry.load()
@@ -121,15 +165,17 @@ def _only_task(module: ModuleType, ref: TaskRef) -> type[Task]:
 
 
 def _broken(ref: TaskRef, error: Exception) -> UserError:
-    """The last line of the plug-in's own code that raised, not the import machinery's."""
+    place = f"{error.filename}:{error.lineno}" if isinstance(error, SyntaxError) else raised_at(ref, error)
+    cause = f"task '{ref.name}' does not import: {type(error).__name__}: {error}"
+    return UserError(cause, place=place, fix="correct the plug-in")
+
+
+def raised_at(ref: TaskRef, error: BaseException) -> str:
+    """`file:line` of the last of the plug-in's own lines behind an error; its origin where none is."""
     place, trace = ref.origin, error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if ref.folder and file.startswith(str(ref.folder)):
+        if ref.home is not None and Path(file).is_relative_to(ref.home):
             place = f"{file}:{trace.tb_lineno}"
         trace = trace.tb_next
-    if isinstance(error, SyntaxError):
-        place = f"{error.filename}:{error.lineno}"
-    return UserError(
-        f"task '{ref.name}' does not import: {type(error).__name__}: {error}", place=place, fix="correct the plug-in"
-    )
+    return place

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
@@ -88,6 +89,32 @@ class Appendix(NamedTuple):
     figures: Mapping[str, float] = {}
 
 
+class Piece(NamedTuple):
+    """One text of a data set that a judge can grade, with what it is about.
+
+    `product` names what its texts compete for, `id` the text within the data; `votes` counts the readers who
+    found it good, None where the data has no votes.
+    """
+
+    text: str
+    context: str = ""
+    product: str = ""
+    id: str = ""
+    votes: int | None = None
+
+    @property
+    def key(self) -> str:
+        """Content hash (32 hex digits) of what a judge reads: equal texts in equal context are one piece."""
+        return sha256(f"{self.context}\0{self.text}".encode("utf-8", "replace")).hexdigest()[:32]
+
+
+class Pieces(NamedTuple):
+    """What `Task.pieces` found: distinct pieces in data order."""
+
+    source: str
+    pieces: Sequence[Piece]
+
+
 class TaskOptions(BaseModel):
     """Base of a task's options, set on the command line by `--set name=value`."""
 
@@ -110,6 +137,13 @@ class Task(ABC):
 
     def __init__(self, options: TaskOptions | None = None) -> None:
         self.options = options if options is not None else self.Options()
+
+    @property
+    def code(self) -> str:
+        """Names the code and prompts behind the task in a run's identity; a plug-in's is what the registry found."""
+        from listeval.registry import find
+
+        return find(self.name).code
 
     @property
     def max_tokens(self) -> int:
@@ -152,6 +186,16 @@ class Task(ABC):
     def appendix(self, rows: Sequence[Row]) -> Appendix:
         """Files and figures of a finished run, a function of its rows."""
         return Appendix()
+
+    def pieces(self, data: str | None) -> Pieces:
+        """The distinct texts of `data` for `listeval label`, whatever the task's options choose from it.
+
+        Raises UserError where the data cannot be read, and for a task whose data has no texts to grade.
+        """
+        from listeval.errors import UserError
+
+        cause = f"task '{self.name}' has nothing to label"
+        raise UserError(cause, place="--task", fix="use a task that ranks texts, such as fashion")
 
     def bad(self, target: Target) -> Mapping[Kind, str]:
         """Known-bad answers and the kind that each must land in, for `listeval tasks check`."""

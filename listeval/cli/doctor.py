@@ -90,10 +90,10 @@ def _tasks() -> list[Check]:
     from listeval.registry import find_all, load_task
 
     checks = []
-    for name, ref in find_all().items():
+    for name, places in find_all().items():
         try:
             load_task(name)
-            checks.append(Check(f"task {name}", "ok", ref.origin))
+            checks.append(Check(f"task {name}", "ok", places[0].origin))
         except UserError as error:
             checks.append(Check(f"task {name}", "broken", str(error)))
     return checks

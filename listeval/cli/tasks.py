@@ -1,15 +1,22 @@
-"""`listeval tasks`: what can be run, and what a task's prompt, contract and gold answer look like."""
+"""`listeval tasks`: what can be run, what a task looks like, a new one, and whether one keeps its own rules."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
 
 import click
 
-from listeval.errors import UserError
+from listeval.errors import ExitCode, UserError
+
+if TYPE_CHECKING:
+    from listeval.checks import Finding, Template
+    from listeval.task import Task
+
+_DEFAULT_MODEL = "smollm2"
 
 
-@click.group("tasks", short_help="List tasks, or show one: prompt, contract, gold answer.")
+@click.group("tasks", short_help="List tasks, show, make or check one.")
 def command() -> None:
     """Tasks are found in ./tasks, $LISTEVAL_PATH, installed plug-ins and the bundled folder."""
 
@@ -24,10 +31,11 @@ def list_tasks(as_json: bool) -> None:
     if as_json:
         import json
 
-        click.echo(json.dumps({name: ref.origin for name, ref in found.items()}))
+        click.echo(json.dumps({name: refs[0].origin for name, refs in found.items()}))
         return
-    for name, ref in found.items():
-        click.echo(f"{name:<16} {ref.origin}")
+    for name, refs in found.items():
+        for ref in refs:
+            click.echo(f"{name:<16} {ref.origin}")
 
 
 @command.command("show")
@@ -39,10 +47,10 @@ def show_task(name: str, settings: tuple[str, ...], data: str | None) -> None:
     import json
 
     from listeval.cli.run import parse_setting
-    from listeval.runs.plan import make_task
+    from listeval.runs.plan import load, make_task
 
     task = make_task(name, dict(map(parse_setting, settings)))
-    dataset = task.load(data, 0)
+    dataset = load(task, data, 0)
     if not dataset.examples:
         raise UserError(f"task '{name}' has no example here", place=dataset.source, fix="give other --data or options")
     example = dataset.examples[0]
@@ -55,6 +63,87 @@ def show_task(name: str, settings: tuple[str, ...], data: str | None) -> None:
         click.echo(f"\n[{message.role}]\n{message.content}")
     click.echo(f"\n[contract]\n{json.dumps(task.contract(example.target).json_schema())}")
     click.echo(f"\n[gold answer]\n{task.gold(example.target)}")
+
+
+@command.command("new")
+@click.argument("name")
+def make_task_folder(name: str) -> None:
+    """Write a task plug-in to ./tasks/NAME that runs and passes its checks; then make it yours."""
+    from pathlib import Path
+
+    from listeval.scaffold import new_task
+
+    folder = new_task(name, Path("tasks"))
+    for file in sorted(folder.iterdir()):
+        click.echo(f"wrote {file}")
+    click.echo(f"\nnext: listeval tasks check {name}")
+
+
+@command.command("check")
+@click.argument("name")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Task option, repeatable.")
+@click.option("--data", metavar="PATH|hub", help="Data; default: the bundled sample.")
+@click.option("--model", metavar="CKPT", help="Whose chat template and length prompts must fit (default smollm2).")
+@click.option("--allow-code-execution", is_flag=True, help="Let the task run code, sandboxed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
+def check(
+    name: str,
+    settings: tuple[str, ...],
+    data: str | None,
+    model: str | None,
+    allow_code_execution: bool,
+    as_json: bool,
+) -> ExitCode:
+    """Check NAME without running a model; exit code 1 where a check fails.
+
+    Gold answers parse and score 1.0, known-bad answers land in their kinds, ids are unique, prompts
+    render with a real chat template and fit, and the version was raised if the prompts changed.
+    """
+    import json
+
+    from listeval.checks import State
+    from listeval.cli.run import parse_setting
+    from listeval.runs.plan import make_task, permit
+
+    task = make_task(name, dict(map(parse_setting, settings)))
+    permit(task, allow_code_execution)
+    found = []
+    for finding in _findings(task, data, model):
+        found.append(finding)
+        if not as_json:
+            colour = {State.OK: "green", State.FAILED: "red", State.SKIPPED: "yellow"}[finding.state]
+            click.echo(f"{click.style(f'{finding.state:<8}', fg=colour)}{finding.check:<9}{finding.text}")
+    if as_json:
+        click.echo(json.dumps({"task": name, "checks": [finding._asdict() for finding in found]}))
+    return ExitCode.SAMPLES_ERRORED if any(f.state is State.FAILED for f in found) else ExitCode.OK
+
+
+def _findings(task: Task, data: str | None, model: str | None) -> Iterator[Finding]:
+    from listeval.checks import check_task, record_version
+    from listeval.registry import find
+    from listeval.runs.plan import load
+
+    task.prepare()
+    try:
+        yield from check_task(task, load(task, data, 0), load(task, data, 0), _template(model))
+    finally:
+        task.close()
+    yield record_version(task, find(task.name).home)
+
+
+def _template(model: str | None) -> Template | None:
+    """The template of `model`; without one SmolLM2's, or None where its package is not installed."""
+    from listeval.backends.checkpoint import open_checkpoint
+    from listeval.backends.protocol import BackendOptions
+    from listeval.checks import Template
+
+    try:
+        checkpoint = open_checkpoint(model or _DEFAULT_MODEL, BackendOptions())
+    except UserError:
+        if model is not None:
+            raise
+        return None
+    return Template(checkpoint.info.name, checkpoint.renderer, checkpoint.info.max_length)
 
 
 def _counts(counts: Mapping[str, int]) -> str:

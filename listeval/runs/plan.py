@@ -17,7 +17,7 @@ from listeval import __version__
 from listeval.backends.protocol import Backend, Prompt, Request, Sampling
 from listeval.contract import Contract
 from listeval.errors import UserError, first_line
-from listeval.registry import find_all, load_task
+from listeval.registry import find, load_task, raised_at
 from listeval.runs.config import RunConfig, config_error
 from listeval.runs.environment import environment
 from listeval.runs.manifest import Manifest
@@ -57,9 +57,21 @@ def permit(task: Task, allowed: bool) -> None:
         raise UserError(cause, fix="add --allow-code-execution to run it sandboxed")
 
 
+def load(task: Task, data: str | None, seed: int) -> Dataset:
+    """`task.load`; raises UserError with the plug-in's own line for whatever it raises."""
+    try:
+        return task.load(data, seed)
+    except UserError:
+        raise
+    except Exception as error:
+        cause = f"task '{task.name}' cannot load its data: {first_line(error)}"
+        place = raised_at(find(task.name), error)
+        raise UserError(cause, place=place, fix="correct the task, or give it other data") from error
+
+
 def load_data(task: Task, config: RunConfig) -> dict[int, Dataset]:
     """Each seed's examples. Raises UserError for an example id that repeats and for a wanted one that no seed has."""
-    data = {seed: task.load(config.data, seed) for seed in config.seeds}
+    data = {seed: load(task, config.data, seed) for seed in config.seeds}
     known: set[str] = set()
     for dataset in data.values():
         ids = Counter(example.id for example in dataset.examples)
@@ -95,7 +107,7 @@ def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: B
         "dtype": backend.settings().get("dtype"),
         "sampling": asdict(config.sampling),
         "enable_thinking": config.enable_thinking,
-        "constraint": "none",
+        "constraint": "schema" if config.structured else "none",
     }
 
 
@@ -119,6 +131,7 @@ def make_manifest(config: RunConfig, task: Task, data: dict[int, Dataset], backe
         },
         model={name: getattr(model, name) for name in model.__slots__},
         backend={"name": backend.name, "settings": dict(backend.settings()), "versions": dict(backend.versions())},
+        constraint="schema" if config.structured else "none",
         environment=environment(),
     )
 
@@ -129,20 +142,10 @@ def task_entry(task: Task) -> dict[str, Any]:
         "name": task.name,
         "version": task.version,
         "options": task.options.model_dump(mode="json"),
-        "code": _code(task.name),
+        "code": task.code,
         "metrics": [metric._asdict() for metric in task.metrics],
         "verdicts": list(task.verdicts),
     }
-
-
-def _code(name: str) -> str:
-    """Hash of a folder task's code and prompts, or the distribution that an installed one comes from."""
-    ref = find_all()[name]
-    if ref.folder is None:
-        distribution = ref.entry.dist if ref.entry else None
-        return f"{distribution.name} {distribution.version}" if distribution else ref.origin
-    files = sorted(p for p in ref.folder.iterdir() if p.suffix in {".py", ".jinja"})
-    return sha256(b"".join(p.name.encode() + p.read_bytes() for p in files)).hexdigest()
 
 
 def default_out(manifest: Manifest) -> Path:

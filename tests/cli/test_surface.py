@@ -36,7 +36,12 @@ def verb(name: str) -> click.Command:
 
 def test_verbs_are_frozen():
     assert cli.list_commands(click.Context(cli)) == ["run", "score", "show", "report", "tasks", "doctor"]
-    assert sorted(verb("tasks").commands) == ["list", "show"]
+    assert {name: flags(command) for name, command in verb("tasks").commands.items()} == {
+        "list": "--json",
+        "show": "--data --set",
+        "new": "",
+        "check": "--allow-code-execution --data --json --model --set",
+    }
 
 
 @pytest.mark.parametrize("name", FLAGS)

@@ -1,0 +1,87 @@
+"""`listeval tasks`: a new plug-in passes its checks at once, and a check fails with exit code 1."""
+
+import json
+import sys
+
+import pytest
+
+from listeval.cli.main import _run
+
+
+@pytest.fixture
+def cli(tmp_path, monkeypatch, capsys):
+    """Run a command line in an empty folder: (exit code, stdout, stderr)."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in sys.modules if name.startswith("listeval_tasks.triage_mail")]:
+        monkeypatch.delitem(sys.modules, name)
+
+    def call(line):
+        code = _run(line.split())
+        return code, *capsys.readouterr()
+
+    return call
+
+
+def states(out):
+    return {check["check"]: check["state"] for check in json.loads(out)["checks"]}
+
+
+def test_a_new_task_passes_its_checks_and_runs(cli, tmp_path):
+    code, out, _ = cli("tasks new triage_mail")
+    assert code == 0
+    assert "listeval tasks check triage_mail" in out
+    code, out, _ = cli("tasks check triage_mail --json")
+    assert code == 0
+    assert set(states(out).values()) <= {"ok", "skipped"}
+    assert states(out)["gold"] == states(out)["bad"] == states(out)["version"] == "ok"
+    code, out, _ = cli("run --task triage_mail --model m --backend null --json")
+    assert code == 0
+    assert json.loads(out)["n"] == 6
+
+
+def test_a_changed_prompt_fails_until_the_version_is_raised(cli, tmp_path):
+    cli("tasks new triage_mail")
+    cli("tasks check triage_mail")
+    prompt = tmp_path / "tasks" / "triage_mail" / "prompt.jinja"
+    prompt.write_text(prompt.read_text().replace("Which topic", "Tell me which topic"))
+    from listeval.wording import wording
+
+    wording.cache_clear()
+    code, out, _ = cli("tasks check triage_mail --json")
+    assert code == 1
+    assert states(out)["version"] == "failed"
+
+
+def test_a_plug_in_that_cannot_load_is_named_with_its_line(cli, tmp_path):
+    cli("tasks new triage_mail")
+    data = tmp_path / "mail.jsonl"
+    data.write_text('{"id": "x", "message": "m", "topic": "payment"}')
+    plugin = tmp_path / "tasks" / "triage_mail" / "task.py"
+    plugin.write_text(plugin.read_text().replace("    if row.get", "    1 / 0\n    if row.get", 1))
+    for verb in (
+        "run --model m --backend null --task triage_mail",
+        "tasks show triage_mail",
+        "tasks check triage_mail",
+    ):
+        code, _, err = cli(f"{verb} --data {data}")
+        assert code == 2
+        assert "ZeroDivisionError" in err
+        assert "task.py:" in err
+        assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("tasks new fashion", "there is a 'fashion' already"),
+        ("tasks new Not-A-Name", "cannot be a task's name"),
+        ("tasks check nothing", "unknown task 'nothing'"),
+        ("tasks check fashion --data nowhere.jsonl", "nowhere.jsonl"),
+        ("tasks check fashion --model ./nowhere", "there is no such model folder"),
+    ],
+)
+def test_what_a_user_can_get_wrong_is_one_line(cli, line, said):
+    code, _, err = cli(line)
+    assert code == 2
+    assert said in err
+    assert err.count("\n") == 1
