@@ -1,0 +1,82 @@
+"""docs/new-task.md, followed to the letter: its blocks are put where its text says, and its commands do what it says."""
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+GUIDE = (ROOT / "docs" / "new-task.md").read_text()
+
+
+def blocks(language):
+    return [dedent(body) for kind, body in re.findall(r"^```(\w*)\n(.*?)^```", GUIDE, re.S | re.M) if kind == language]
+
+
+def replace(source, block):
+    """Every definition of `block` in the place of the one with the same name in `source`."""
+    lines, old = source.splitlines(), {}
+    for owner in ast.walk(ast.parse(source)):
+        if isinstance(owner, ast.Module | ast.ClassDef):
+            old |= {name(node): (node, owner) for node in owner.body}
+    for node in reversed(ast.parse(block).body):
+        there, _ = old[name(node)]
+        indent = " " * there.col_offset
+        new = [indent + line if line else "" for line in block.splitlines()[node.lineno - 1 : node.end_lineno]]
+        lines[there.lineno - 1 : there.end_lineno] = new
+        source = "\n".join(lines) + "\n"
+        lines, old = source.splitlines(), {}
+        for owner in ast.walk(ast.parse(source)):
+            if isinstance(owner, ast.Module | ast.ClassDef):
+                old |= {name(found): (found, owner) for found in owner.body}
+    return source
+
+
+def name(node):
+    if isinstance(node, ast.Assign):
+        return node.targets[0].id
+    return getattr(node, "name", id(node))
+
+
+@pytest.fixture
+def shell(tmp_path):
+    """Run a command line of the guide in a folder of its own: (exit code, output)."""
+
+    def call(line):
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        command = [sys.executable, "-m", "listeval", *line.split()[1:]]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+        return done.returncode, done.stdout + done.stderr
+
+    return call
+
+
+def test_the_guide_makes_the_task_that_it_promises(shell, tmp_path):
+    first = [line for line in blocks("")[0].splitlines() if line]
+    assert [shell(line)[0] for line in first] == [0, 0, 0]
+
+    folder = tmp_path / "tasks" / "triage_mail"
+    source = (folder / "task.py").read_text()
+    source = re.sub(r"^TOPICS = .*\n\n", "", source, flags=re.M).replace("from pathlib", "import json\nfrom pathlib", 1)
+    for block in blocks("python"):
+        source = replace(source, block)
+    (folder / "task.py").write_text(source)
+    sample, prompt = blocks("")[1:3]
+    (folder / "sample.jsonl").write_text(sample)
+    (folder / "prompt.jinja").write_text(prompt)
+
+    code, out = shell("listeval tasks check triage_mail")
+    assert code == 1
+    assert "raise it in the task's code" in out
+    (folder / "task.py").write_text(source.replace("version = 1", "version = 2"))
+    code, out = shell("listeval tasks check triage_mail --json")
+    assert code == 0, out
+    assert {check["check"]: check["state"] for check in json.loads(out)["checks"]}["gold"] == "ok"
+    assert shell("listeval tasks show triage_mail")[0] == 0
+    assert shell("listeval run --task triage_mail --model m --backend null")[0] == 0
