@@ -12,7 +12,19 @@ if TYPE_CHECKING:
     from listeval.contract import Calls, Contract, Failure, Flag, Id, Item, KeyedList, Kind, Parsed, Record, Score
     from listeval.errors import UserError
     from listeval.runs import Run, RunConfig, load_run, run
-    from listeval.task import Appendix, Dataset, Example, Metric, Target, Task, TaskOptions, Unscored, Verdict
+    from listeval.task import (
+        Appendix,
+        Dataset,
+        Example,
+        Metric,
+        Piece,
+        Pieces,
+        Target,
+        Task,
+        TaskOptions,
+        Unscored,
+        Verdict,
+    )
 
 __version__ = "0.1.0"
 
@@ -24,7 +36,19 @@ _HOME = {
     "listeval.errors": ["UserError"],
     "listeval.runs": ["Run", "RunConfig", "load_run", "run"],
     "listeval.task": (
-        ["Appendix", "Dataset", "Example", "Metric", "Target", "Task", "TaskOptions", "Unscored", "Verdict"]
+        [
+            "Appendix",
+            "Dataset",
+            "Example",
+            "Metric",
+            "Piece",
+            "Pieces",
+            "Target",
+            "Task",
+            "TaskOptions",
+            "Unscored",
+            "Verdict",
+        ]
     ),
 }
 _MODULE = {name: module for module, names in _HOME.items() for name in names}
@@ -44,6 +68,8 @@ __all__ = [
     "Message",
     "Metric",
     "Parsed",
+    "Piece",
+    "Pieces",
     "Record",
     "Run",
     "RunConfig",

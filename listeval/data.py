@@ -67,6 +67,19 @@ def local_file(path: Path, ends: Sequence[str] = ()) -> DataFile:
     return DataFile(str(file), digest, lambda: file.open("rb"))
 
 
+def member(path: Path, name: str) -> DataFile:
+    """The file at `path`; of a folder, the file `name` in it, or `name`.gz where that is what there is.
+
+    Raises UserError as `local_file` does.
+    """
+    try:
+        if path.is_dir():
+            path /= name if (path / name).exists() or not (path / f"{name}.gz").exists() else f"{name}.gz"
+    except OSError:
+        pass  # opening it says why
+    return local_file(path)
+
+
 def fingerprint(files: Sequence[DataFile]) -> str:
     """One fingerprint of several files, in their order."""
     if len(files) == 1:
@@ -90,7 +103,8 @@ def rows(file: DataFile) -> Iterator[tuple[str, JsonRow]]:
 
 def json_object(raw: bytes, name: str, line: int) -> JsonRow:
     """The object on one line of the file `name`. Raises UserError with the place where there is none."""
-    return _object(_json(raw, name, line), f"{name}:{line}")
+    # With its line end, a torn object would be said to end on the next line.
+    return _object(_json(raw.rstrip(), name, line), f"{name}:{line}")
 
 
 def empty(name: str) -> UserError:

@@ -107,6 +107,14 @@ def _same(one: TaskRef, other: TaskRef) -> bool:
     return one.folder is not None and other.folder is not None and one.code == other.code
 
 
+def code_of(task: type[Task]) -> str:
+    """Names the code behind a task: its own, and that of neighbouring tasks whose classes it derives from."""
+    modules = [base.__module__.split(".") for base in task.__mro__]
+    neighbours = [module[1] for module in modules if module[0] == _PACKAGE]
+    codes = [find(name).code for name in dict.fromkeys([task.name, *neighbours])]
+    return codes[0] if len(codes) == 1 else sha256("".join(codes).encode()).hexdigest()
+
+
 def _user_roots() -> list[Path]:
     listed = [Path("tasks"), *(Path(p) for p in os.environ.get("LISTEVAL_PATH", "").split(os.pathsep) if p)]
     return [root.resolve() for root in listed if root.is_dir()]

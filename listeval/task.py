@@ -141,9 +141,9 @@ class Task(ABC):
     @property
     def code(self) -> str:
         """Names the code and prompts behind the task in a run's identity; a plug-in's is what the registry found."""
-        from listeval.registry import find
+        from listeval.registry import code_of
 
-        return find(self.name).code
+        return code_of(type(self))
 
     @property
     def max_tokens(self) -> int:

@@ -91,9 +91,7 @@ def _text(value: Any) -> str:
         return ""
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not text")
-    # JSON can spell half a surrogate pair, which no tokenizer takes.
-    whole = value if value.isascii() else value.encode("utf-8", "replace").decode()
-    return whole.replace("\r\n", "\n").strip()
+    return value.replace("\r\n", "\n").strip()
 
 
 def _count(value: Any) -> int:

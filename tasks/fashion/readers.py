@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import csv
-import gzip
-import json
-import zlib
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import IO, NamedTuple
 
+from listeval.data import BOM, empty, json_object, not_utf8
 from listeval.errors import UserError
 
 from .forms import Form, Row, known_forms, recognise
 from .review import Review
 from .sources import Source
-
-_BOM = b"\xef\xbb\xbf"
-_ONE_A_LINE = "write one JSON object a line"
 
 
 class Reading(NamedTuple):
@@ -37,15 +32,8 @@ class _Table(NamedTuple):
 
 def read(source: Source) -> Reading:
     """All reviews of a source. Raises UserError with the line for anything that cannot be read."""
-    try:
-        with source.open() as stream:
-            return _read(stream, source.name)
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        cause = f"the gzip file is damaged: {error}"
-        raise UserError(cause, place=source.name, fix="fetch it again, or check it with `gzip -t`") from None
-    except OSError as error:
-        cause = f"reading stopped: {error.strerror or error}"
-        raise UserError(cause, place=source.name, fix="check the disk or the network and run again") from None
+    with source.file.open() as stream:
+        return _read(stream, source.file.name)
 
 
 def _read(stream: IO[bytes], name: str) -> Reading:
@@ -84,30 +72,17 @@ def _reviews(form: Form, row: Row, number: int, place: str) -> Iterable[Review]:
 def _table(stream: IO[bytes], name: str) -> _Table:
     """JSON lines or CSV, as the first character that is not blank says."""
     for skipped, raw in enumerate(stream):
-        first = raw.removeprefix(_BOM)
+        first = raw.removeprefix(BOM)
         if first.strip():
             lines = enumerate(chain([first], stream), skipped + 1)
             return _json_table(lines, name) if first.lstrip()[:1] in b"{[" else _csv_table(lines, name)
-    raise UserError("the data is empty", place=name, fix="give a file with reviews in it")
+    raise empty(name)
 
 
 def _json_table(lines: Iterator[tuple[int, bytes]], name: str) -> _Table:
-    rows = ((line, _object(raw, f"{name}:{line}")) for line, raw in lines if raw.strip())
+    rows = ((line, json_object(raw, name, line)) for line, raw in lines if raw.strip())
     line, first = next(rows)
     return _Table([str(field) for field in first], line, chain([(line, first)], rows))
-
-
-def _object(raw: bytes, place: str) -> Row:
-    try:
-        row = json.loads(raw.decode())
-    except UnicodeDecodeError as error:
-        raise _not_utf8(error, place) from None
-    except (ValueError, RecursionError) as error:
-        why = error.msg if isinstance(error, json.JSONDecodeError) else "nested too deeply, or a number too long"
-        raise UserError(f"not JSON: {why}", place=place, fix=_ONE_A_LINE) from None
-    if not isinstance(row, dict):
-        raise UserError(f"a JSON {type(row).__name__}, not an object", place=place, fix=_ONE_A_LINE)
-    return row
 
 
 def _csv_table(lines: Iterator[tuple[int, bytes]], name: str) -> _Table:
@@ -133,11 +108,7 @@ def _csv_rows(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[tuple[i
         for cells in csv.reader(text()):
             yield at, cells
     except UnicodeDecodeError as error:
-        raise _not_utf8(error, f"{name}:{at}") from None
+        raise not_utf8(error, f"{name}:{at}") from None
     except csv.Error as error:
         cause = f"not CSV: {error}"
         raise UserError(cause, place=f"{name}:{at}", fix="quote the fields that hold quotes or line ends") from None
-
-
-def _not_utf8(error: UnicodeDecodeError, place: str) -> UserError:
-    return UserError(f"not UTF-8: {error.reason}", place=place, fix="convert the file to UTF-8")

@@ -1,4 +1,4 @@
-"""docs/new-task.md, followed to the letter: its blocks are put where its text says, and its commands do what it says."""
+"""docs/new-task.md, followed to the letter: its blocks go where its text says, its commands do what it says."""
 
 import ast
 import json

@@ -124,7 +124,7 @@ def test_half_a_surrogate_pair_becomes_encodable(tmp_path):
 def test_fingerprint_is_of_the_bytes(tmp_path):
     content = jsonl(AMAZON_2018)
     (tmp_path / "x").write_bytes(content)
-    assert local(tmp_path / "x").fingerprint == hashlib.sha256(content).hexdigest()
+    assert local(tmp_path / "x").file.fingerprint == hashlib.sha256(content).hexdigest()
 
 
 def test_a_folder_stands_for_its_one_data_file(tmp_path):

@@ -1,0 +1,50 @@
+"""Human grades in TREC's form: a line `qid 0 docid grade` a judgement."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+from listeval.data import DataFile, empty, not_utf8
+from listeval.errors import UserError
+
+from .forms import grade_of
+
+Qrels = dict[str, dict[str, int]]
+"""Grade by docid by qid."""
+
+
+def read_qrels(file: DataFile) -> Qrels:
+    """All judgements of a file. Raises UserError with the line for anything that is none."""
+    qrels: Qrels = {}
+    for place, line in _lines(file):
+        fields = line.split()
+        try:
+            qid, _, docid, value = fields
+            grade = grade_of(value)
+        except ValueError as error:
+            cause = f"not a judgement: {error if len(fields) == 4 else f'{len(fields)} fields'}"
+            raise UserError(cause, place=place, fix="a line of qrels is 'qid 0 docid grade', grades 0 to 3") from None
+        if grade is not None and qrels.setdefault(qid, {}).setdefault(docid, grade) != grade:
+            cause = f"passage {docid} of query {qid} has two grades"
+            raise UserError(cause, place=place, fix="keep one of its lines")
+    if not qrels:
+        raise empty(file.name)
+    return qrels
+
+
+def counts(grades: dict[str, int]) -> dict[int, int]:
+    """How many passages of a query have each grade."""
+    return dict(sorted(Counter(grades.values()).items()))
+
+
+def _lines(file: DataFile) -> Iterator[tuple[str, str]]:
+    with file.open() as stream:
+        for number, raw in enumerate(stream, 1):
+            place = f"{file.name}:{number}"
+            try:
+                line = raw.decode()
+            except UnicodeDecodeError as error:
+                raise not_utf8(error, place) from None
+            if line.strip():
+                yield place, line
