@@ -179,7 +179,7 @@ def test_copies_in_a_cluster_are_worth_no_more_than_one():
 def test_student_quantiles_equal_scipys():
     t = pytest.importorskip("scipy.stats").t
     for freedom, tolerance in ((2, 1e-2), (4, 1e-3), (10, 1e-4), (100, 1e-8)):
-        assert stats._student_quantile(0.95, freedom) == pytest.approx(t.ppf(0.975, freedom), rel=tolerance)
+        assert stats.student_quantile(0.95, freedom) == pytest.approx(t.ppf(0.975, freedom), rel=tolerance)
 
 
 @pytest.mark.parametrize(

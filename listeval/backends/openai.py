@@ -4,8 +4,11 @@ With `options.tokenizer` our renderer makes the prompt and its token ids go to
 `/completions`, so the model reads exactly what it reads in every other backend. Without,
 the messages go to `/chat/completions` and the server's own template decides.
 
-The address is `options.base_url` or $OPENAI_BASE_URL; `/v1` may be left out. The key comes
-from $OPENAI_API_KEY alone and is recorded nowhere: it is taken out of whatever the server says.
+With `options.structured` the contract's JSON Schema goes along as a strict `response_format`.
+
+The address is `options.base_url` or $OPENAI_BASE_URL; `/v1` may be left out. The key comes from
+$OPENAI_API_KEY (or the variable that `options.api_key_env` names) alone and is recorded nowhere:
+it is taken out of whatever the server says.
 """
 
 from __future__ import annotations
@@ -26,8 +29,9 @@ from listeval.backends import openai_wire as wire
 from listeval.backends.channels import split_channels
 from listeval.backends.checkpoint import refuse_unused
 from listeval.backends.models import resolve
+from listeval.backends.openai_dialect import Dialect
 from listeval.backends.openai_http import Connection, EventLoop, Refused, Retry, Unavailable
-from listeval.backends.openai_probe import STOP, STOP_AT_FIRST, Served, check_tokenizer, probe, stop
+from listeval.backends.openai_probe import KEY, STOP, STOP_AT_FIRST, Served, check_tokenizer, probe, stop
 from listeval.backends.packaged import PACKAGED
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, ModelInfo, Request
 from listeval.errors import UserError
@@ -58,11 +62,12 @@ def open(model: str, options: BackendOptions, retry: Retry = _PATIENT) -> OpenAI
     if options.tokenizer:
         source = resolve(options.tokenizer).path if options.tokenizer in PACKAGED else options.tokenizer
         renderer = Renderer(load_tokenizer(source), options.enable_thinking)
-    key = _key()
+    key_name = options.api_key_env or KEY
+    key = _key(key_name, needed=options.api_key_env is not None)
     loop = EventLoop()
     http = Connection(url, key, options.timeout_s, concurrency, retry)
     try:
-        served = loop.submit(probe(http, url, model)).result()
+        served = loop.submit(probe(http, url, model, key_name)).result()
         if renderer is not None and served.vllm:
             loop.submit(check_tokenizer(http, url, model, renderer)).result()
     except BaseException:
@@ -71,11 +76,12 @@ def open(model: str, options: BackendOptions, retry: Retry = _PATIENT) -> OpenAI
     return OpenAIBackend(model, url, options, concurrency, loop, http, served, renderer)
 
 
-def _key() -> str | None:
-    key = os.environ.get("OPENAI_API_KEY", "").strip()
+def _key(name: str, *, needed: bool) -> str | None:
+    key = os.environ.get(name, "").strip()
     if not key.isascii() or not key.isprintable() or " " in key:
-        fix = "set it to the key alone"
-        raise UserError("$OPENAI_API_KEY holds characters that no key has", place="environment", fix=fix)
+        raise UserError(f"${name} holds characters that no key has", place="environment", fix="set it to the key alone")
+    if needed and not key:
+        raise UserError(f"${name} is not set", place="environment", fix=f"export {name}=KEY, or name another variable")
     return key or None
 
 
@@ -97,7 +103,7 @@ class OpenAIBackend:
     ) -> None:
         self._url, self._options, self._concurrency = url, options, concurrency
         self._loop, self._http, self._served = loop, http, served
-        self._limit = "max_tokens"
+        self._dialect = Dialect()
         self._answered = self._closed = False
         self.renderer = renderer
         self.capabilities = Capabilities(token_prompts=renderer is not None, logprobs=False)
@@ -116,6 +122,8 @@ class OpenAIBackend:
             "enable_thinking": self._options.enable_thinking,
             "concurrency": self._concurrency,
             "timeout_s": self._options.timeout_s,
+            "structured": self._options.structured,
+            "left_out": self._dialect.left_out,
             "sampling_defaults": wire.NEUTRAL if self._served.vllm else "the server's",
         }
 
@@ -151,7 +159,7 @@ class OpenAIBackend:
             answer = await self._ask(request)
         except Refused as error:
             if error.status in STOP or (error.status in STOP_AT_FIRST and not self._answered):
-                raise stop(error, self._url) from None
+                raise stop(error, self._url, self._options.api_key_env or KEY) from None
             return Completion.failed(request, str(error), time.perf_counter() - start)
         except Unavailable as error:
             if error.gone:
@@ -175,21 +183,27 @@ class OpenAIBackend:
 
     async def _ask(self, request: Request) -> wire.Answer:
         path, read, body = self._call(request)
-        try:
-            return await self._http.ask(path, read, body)
-        except Refused as error:
-            # Servers of reasoning models know the budget by its newer name only, and say so.
-            if error.status != 400 or "max_completion_tokens" not in error.message or "max_tokens" not in body:
-                raise
-            self._limit = "max_completion_tokens"
-        path, read, body = self._call(request)
-        return await self._http.ask(path, read, body)
+        tried: dict[str, str] = {}
+        while True:
+            sent = self._dialect.spoken(body, tried)
+            try:
+                answer = await self._http.ask(path, read, sent)
+            except Refused as error:
+                suspect = self._dialect.suspect(error, sent)
+                if suspect is None:
+                    raise
+                tried[suspect] = error.message
+            else:
+                self._dialect.settle(sent, tried)
+                return answer
 
     def _call(self, request: Request) -> tuple[str, Callable[[Any], wire.Answer], dict[str, Any]]:
         """Path, reader and body for a request."""
         extra: dict[str, Any] = {**wire.NEUTRAL, "return_token_ids": True} if self._served.vllm else {}
+        if self._options.structured:
+            extra["response_format"] = wire.response_format(request.contract.json_schema())
         if self.renderer is None:
-            body = wire.chat_body(self.model.name, request, self._limit, self._options.enable_thinking)
+            body = wire.chat_body(self.model.name, request, self._options.enable_thinking)
             return "/chat/completions", wire.chat_answer, body | extra
         if self._served.vllm:
             extra["add_special_tokens"] = False

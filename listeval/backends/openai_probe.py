@@ -13,25 +13,28 @@ from listeval.prompt import Renderer
 _PROBE = 'Scores: [{"id": "Ä1", "score": 7.5}]\n  第3条  naïve ＡＢ🙂'
 """Text on which tokenizers of different models differ."""
 
+KEY = "OPENAI_API_KEY"
+"""The environment variable that a key comes from, where none is named."""
+
 STOP = {
-    401: "set $OPENAI_API_KEY to a key that this server accepts",
+    401: "set ${key} to a key that this server accepts",
     402: "see to the account's credit, then run the same command again",
     429: "see to the account's quota, then run the same command again",
-    **dict.fromkeys((301, 302, 303, 307, 308), "give the address that it redirects to by --base-url"),
+    **dict.fromkeys((301, 302, 303, 307, 308), "give the address that it redirects to"),
 }
 """Statuses that every further request would meet too, and what to do (429 only once no retry can help)."""
 
 STOP_AT_FIRST = {
-    403: "check what $OPENAI_API_KEY may use",
-    404: "check --model and --base-url",
-    405: "check --base-url",
+    403: "check what ${key} may use",
+    404: "check the address and the model's name",
+    405: "check the address",
 }
 """Statuses that say so only of the first request; later they may be one request's own (a moderated prompt)."""
 
 
-def stop(error: Refused, url: str) -> UserError:
-    """The error that ends a run at the server `url`."""
-    fix = (STOP | STOP_AT_FIRST)[error.status]
+def stop(error: Refused, url: str, key: str) -> UserError:
+    """The error that ends a run at the server `url`; `key` is the environment variable that its key came from."""
+    fix = (STOP | STOP_AT_FIRST)[error.status].format(key=key)
     return UserError(f"the server refuses every request: {error}", place=url, fix=fix)
 
 
@@ -47,7 +50,7 @@ class Served(NamedTuple):
         return self.card.get("owned_by") == "vllm"
 
 
-async def probe(http: Connection, url: str, model: str) -> Served:
+async def probe(http: Connection, url: str, model: str, key: str) -> Served:
     """Ask for the list of models and the server's version.
 
     Raises UserError where no server answers, the key is refused, or `model` is not listed.
@@ -55,11 +58,11 @@ async def probe(http: Connection, url: str, model: str) -> Served:
     try:
         listed = await http.ask("/models", _cards, attempts=3)
     except Unavailable as error:
-        fix = "start the server, or correct --base-url"
+        fix = "start the server, or correct the address"
         raise UserError(f"no OpenAI-compatible server answers: {error}", place=url, fix=fix) from None
     except Refused as error:
         if error.status in STOP:
-            raise stop(error, url) from None
+            raise stop(error, url, key) from None
         # Not every server lists its models, and not every key may ask for the list.
         listed = []
     card = next((card for card in listed if _names(card["id"], model)), None)

@@ -74,9 +74,9 @@ def base_url(given: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/v1'}"
 
 
-def chat_body(model: str, request: Request, limit: str, enable_thinking: bool | None) -> dict[str, Any]:
-    """Body for `/chat/completions`; `limit` names the field for the token budget."""
-    body = {"model": model, "messages": [_message(m) for m in request.prompt.messages], **_sampling(request, limit)}
+def chat_body(model: str, request: Request, enable_thinking: bool | None) -> dict[str, Any]:
+    """Body for `/chat/completions`."""
+    body = {"model": model, "messages": [_message(m) for m in request.prompt.messages], **_sampling(request)}
     if enable_thinking is not None:
         body["chat_template_kwargs"] = {"enable_thinking": enable_thinking}
     return body
@@ -84,17 +84,22 @@ def chat_body(model: str, request: Request, limit: str, enable_thinking: bool | 
 
 def completion_body(model: str, request: Request) -> dict[str, Any]:
     """Body for `/completions` with our own token ids as the prompt."""
-    return {"model": model, "prompt": list(request.prompt.token_ids), **_sampling(request, "max_tokens")}
+    return {"model": model, "prompt": list(request.prompt.token_ids), **_sampling(request)}
+
+
+def response_format(schema: dict[str, Any]) -> dict[str, Any]:
+    """The field that asks the server to hold an answer to a JSON Schema."""
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": schema}}
 
 
 def _message(message: Message) -> dict[str, str]:
     return {"role": message.role, "content": message.content}
 
 
-def _sampling(request: Request, limit: str) -> dict[str, Any]:
+def _sampling(request: Request) -> dict[str, Any]:
     sampling = request.sampling
     return {
-        limit: sampling.max_tokens,
+        "max_tokens": sampling.max_tokens,
         "temperature": sampling.temperature,
         "top_p": sampling.top_p,
         "seed": request.seed,
@@ -161,7 +166,8 @@ def _count(value: object) -> int:
 
 def server_message(body: object) -> str:
     """The server's own words in an error body, on one line and at most 500 characters long."""
-    found = body
+    # Google's servers put their error into a list.
+    found = body[0] if isinstance(body, list) and body else body
     for key in ("error", "message", "detail"):
         if isinstance(found, dict) and found.get(key):
             found = found[key]

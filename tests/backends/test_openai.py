@@ -542,7 +542,7 @@ def test_no_server_at_the_address() -> None:
     with pytest.raises(UserError, match="no OpenAI-compatible server answers") as caught, opened(server):
         pass
     assert caught.value.place == server.url
-    assert "--base-url" in caught.value.fix
+    assert "correct the address" in caught.value.fix
 
 
 def test_no_address_at_all() -> None:

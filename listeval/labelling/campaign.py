@@ -1,0 +1,131 @@
+"""Labelling from start to end: attempts, each a run of its own, until every text has a grade or none are left.
+
+`DIR/attempt-1` asks for every text, greedily unless told otherwise. Each further attempt asks again for the texts
+whose last answer broke the contract: with another seed, at a temperature of at least `RETRY_TEMPERATURE` (a greedy
+judge would only repeat itself) and with twice the budget (half a thought does not parse either). What the engine
+failed stays owed to its attempt, and the same command goes on with it.
+
+The directory is a store: rows are keyed by what the judge reads, not by file or place, so one judge is never paid
+twice for a text under one rubric, whatever data it comes in. `labels.jsonl` holds all labels of the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from listeval.contract import Kind
+from listeval.labelling.grading import Grading
+from listeval.labelling.judge import Judge
+from listeval.labelling.labels import Label, write_labels
+from listeval.labelling.rubric import GRADE, Rubric
+from listeval.runs.config import build_config
+from listeval.runs.execute import run_task
+from listeval.runs.manifest import hash_json
+from listeval.runs.observer import Observer
+from listeval.runs.rows import Row, read_rows
+from listeval.task import Piece, Pieces
+
+RETRY_TEMPERATURE = 0.7
+
+Watching = Callable[[], AbstractContextManager[Observer]]
+"""A fresh observer for each attempt."""
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """A judge, a rubric, and how hard to try. `wire` holds what else the run's configuration needs, by its names."""
+
+    rubric: Rubric
+    judge: Judge
+    attempts: int
+    temperature: float
+    max_tokens: int
+    wire: dict[str, Any]
+    out: str | None = None
+
+    @property
+    def directory(self) -> Path:
+        """`out`, or `labels/<rubric>-<model>-<hash>`: the same judge, rubric and sampling find their store again."""
+        if self.out:
+            return Path(self.out)
+        parts = [self.rubric.digest, self.judge, self.temperature, self.max_tokens]
+        return Path("labels") / f"{self.rubric.name}-{self.judge.short}-{hash_json(parts)[:8]}"
+
+    def label(self, texts: Pieces, watching: Watching) -> dict[str, str]:
+        """Ask for every grade that `texts` still lack; returns the request fields that the server did not take.
+
+        Raises UserError for anything a user can put right; KeyboardInterrupt passes through. The answers so far
+        are on disk either way.
+        """
+        left: Sequence[Piece] = texts.pieces
+        left_out: dict[str, str] = {}
+        for attempt in range(1, self.attempts + 1):
+            with watching() as watch:
+                if attempt > 1:
+                    watch.note(f"attempt {attempt}: {len(left)} texts whose last answer broke the contract")
+                run = run_task(Grading(self.rubric, texts._replace(pieces=left)), self._config(attempt), watch)
+            left_out |= run.manifest.backend["settings"].get("left_out", {})
+            broken = {row["example"] for row in run.rows if row["outcome"] == "scored" and row["kind"] != Kind.OK}
+            left = [piece for piece in left if piece.key in broken]
+            if not left:
+                break
+        return left_out
+
+    def _config(self, attempt: int) -> Any:
+        again = attempt > 1
+        return build_config(
+            {
+                **self.wire,
+                "task": Grading.name,
+                "model": self.judge.model,
+                "backend": "openai",
+                "base_url": self.judge.url,
+                "structured": True,
+                "seeds": (attempt - 1,),
+                "temperature": max(self.temperature, RETRY_TEMPERATURE) if again else self.temperature,
+                "max_tokens": self.max_tokens * 2 ** (attempt - 1),
+                "out": str(_attempt(self.directory, attempt)),
+            }
+        )
+
+    def answers(self) -> Iterator[tuple[int, Row]]:
+        """Every answer in the store with the attempt that asked for it, first attempts first."""
+        attempt = 1
+        while (path := _attempt(self.directory, attempt)).is_dir():
+            for row in read_rows(path / "samples.jsonl"):
+                yield attempt, row
+            attempt += 1
+
+    def labels(self) -> dict[str, Label]:
+        """The label of every text in the store that has one: its first answer that kept the contract."""
+        found: dict[str, Label] = {}
+        for attempt, row in self.answers():
+            if row["kind"] == Kind.OK:
+                found.setdefault(row["example"], self._label(attempt, row))
+        return found
+
+    def write(self) -> Path:
+        """Replace `labels.jsonl` by the labels of the store and return its path."""
+        return write_labels(self.labels().values(), self.directory)
+
+    def _label(self, attempt: int, row: Row) -> Label:
+        grades = dict(row["value"])
+        return Label(
+            key=row["example"],
+            product=row["target"]["product"],
+            id=row["target"]["id"],
+            grade=grades.pop(GRADE),
+            criteria=grades,
+            rubric=self.rubric.name,
+            rubric_version=self.rubric.version,
+            judge=str(self.judge),
+            attempt=attempt,
+        )
+
+
+def _attempt(directory: Path, number: int) -> Path:
+    return directory / f"attempt-{number}"
