@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from pydantic import Field
+from pydantic_core import to_json
 
 from listeval.contract import Calls, Extraction, Item, Kind, Parsed, Record
 
@@ -88,3 +90,35 @@ def test_every_shape_has_a_schema_and_a_spec_that_is_json():
 def test_calls_need_functions():
     with pytest.raises(ValueError, match="function"):
         Calls({})
+
+
+class Tree(Item):
+    value: int
+    children: list["Tree"] = []
+
+
+class Plant(Item):
+    root: Tree
+    from_: str = Field("here", alias="_from")
+
+
+class Prune(Item):
+    root: Tree
+
+
+def test_functions_may_share_a_model_that_holds_itself_and_use_aliases():
+    contract = Calls({"plant": Plant, "prune": Prune})
+    tree = {"value": 1, "children": [{"value": 2}]}
+    text = json.dumps(
+        [{"name": "plant", "arguments": {"root": tree, "_from": "x"}}, {"name": "prune", "arguments": {"root": tree}}]
+    )
+    plant, prune = contract.parse(text).value
+    assert (plant.arguments.from_, prune.arguments.root.children[0].value) == ("x", 2)
+    assert contract.parse(text.replace('"value": 2', '"value": "2"')).kind is Kind.BAD_VALUE
+    assert set(contract.json_schema()["$defs"]) == {"Plant", "Prune", "Tree"}
+
+
+def test_calls_are_written_to_a_row_with_all_their_arguments():
+    parsed = TWO.parse('[{"name": "area", "arguments": {"base": 1, "height": 2}}]')
+    written = json.loads(to_json(parsed.value))
+    assert written == [{"name": "area", "arguments": {"base": 1, "height": 2, "unit": "cm"}}]

@@ -1,0 +1,94 @@
+"""From rows to questions, refusing with file and line what cannot be one."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, TypeGuard
+
+from listeval.backends.protocol import Message
+from listeval.contract.documents import why_unusable
+from listeval.data import DataFile, JsonRow, rows
+from listeval.errors import UserError
+from listeval.scoring.calls import Expected
+
+from .categories import category_named
+from .sources import Part
+
+_FORM = "id, category, question, function and ground_truth, as in the task's README"
+
+
+class Question(NamedTuple):
+    """One row: its turns, the documents of its functions as they are, and the calls that it expects."""
+
+    id: str
+    category: str
+    turns: tuple[Message, ...]
+    functions: list[JsonRow]
+    expected: list[Expected]
+
+
+def read(part: Part) -> list[Question]:
+    """All questions of a part, in the order of its file. Raises UserError with the line of a row that is none."""
+    answers = None if part.answers is None else _answers(part.answers)
+    return [_question(row, place, part, answers) for place, row in rows(part.questions)]
+
+
+def _answers(file: DataFile) -> dict[str, tuple[str, Any]]:
+    return {_text(row, "id", place): (place, row.get("ground_truth")) for place, row in rows(file)}
+
+
+def _question(row: JsonRow, place: str, part: Part, answers: dict[str, tuple[str, Any]] | None) -> Question:
+    name = _text(row, "id", place)
+    answer_place, expected = place, row.get("ground_truth")
+    if answers is not None and part.answers is not None:
+        if name not in answers:
+            cause, fix = f"no answer has the id '{name}'", "take questions and answers of one release"
+            raise UserError(cause, place=f"{place} and {part.answers.name}", fix=fix)
+        answer_place, expected = answers[name]
+    if not _is_expected(expected):
+        cause = f"row '{name}' has no ground_truth, a list of {{function: {{parameter: [accepted values]}}}}"
+        raise UserError(cause, place=answer_place, fix=f"every question needs at least one call; rows hold {_FORM}")
+    category = part.category or category_named(_text(row, "category", place))
+    return Question(name, category, _turns(row, name, place), _functions(row, name, place), expected)
+
+
+def _is_expected(value: Any) -> TypeGuard[list[Expected]]:
+    return isinstance(value, list) and value != [] and all(map(_is_call, value))
+
+
+def _is_call(value: Any) -> bool:
+    if not isinstance(value, dict) or len(value) != 1:
+        return False
+    (arguments,) = value.values()
+    return isinstance(arguments, dict) and all(isinstance(accepted, list) for accepted in arguments.values())
+
+
+def _functions(row: JsonRow, name: str, place: str) -> list[JsonRow]:
+    documents = row.get("function")
+    if not isinstance(documents, list) or not documents:
+        raise UserError(f"row '{name}' has no function documents", place=place, fix=f"rows hold {_FORM}")
+    fault = next((fault for fault in map(why_unusable, documents) if fault), None)
+    if fault:
+        raise UserError(f"row '{name}', {fault}", place=place, fix="correct the document or remove the row")
+    return documents
+
+
+def _turns(row: JsonRow, name: str, place: str) -> tuple[Message, ...]:
+    """The messages of the only turn; the last one is the request."""
+    turns = row.get("question")
+    if not isinstance(turns, list) or len(turns) != 1 or not isinstance(turns[0], list) or not turns[0]:
+        cause = f"row '{name}' has no question of one turn, [[{{role, content}}, ...]]"
+        raise UserError(cause, place=place, fix="multi-turn rows belong to other categories")
+    messages = turns[0]
+    if not all(isinstance(m, dict) and isinstance(m.get("content"), str) for m in messages):
+        raise UserError(f"row '{name}' has a message without text", place=place, fix="write {role, content}")
+    roles = [message.get("role") for message in messages]
+    if not all(role in ("system", "user", "assistant") for role in roles) or roles[-1] != "user":
+        raise UserError(f"row '{name}' has the roles {roles}", place=place, fix="end with a user message")
+    return tuple(Message(message["role"], message["content"]) for message in messages)
+
+
+def _text(row: JsonRow, field: str, place: str) -> str:
+    value = row.get(field)
+    if not isinstance(value, str) or not value:
+        raise UserError(f"the field '{field}' is missing or no text", place=place, fix=f"rows hold {_FORM}")
+    return value
