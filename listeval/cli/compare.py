@@ -1,0 +1,73 @@
+"""`listeval compare`: constrain, repair or train? Runs on the same samples, paired."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from listeval.errors import UserError
+
+if TYPE_CHECKING:
+    from listeval.comparison import Comparison
+
+
+@click.command("compare", short_help="Constrain, repair or train? Runs on the same samples, paired.")
+@click.argument("run_paths", metavar="RUN...", nargs=-1, required=True)
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "markdown", "latex", "json"]),
+    default="table",
+    help="Default: table.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+@click.option("--html", "page", metavar="FILE", help="Write one self-contained page: figures, matrix, samples.")
+@click.option("--across-prompts", is_flag=True, help="Pair samples whose prompts differ, to compare the prompts.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the resamples.")
+def command(
+    run_paths: tuple[str, ...], form: str, as_json: bool, page: str | None, across_prompts: bool, seed: int
+) -> None:
+    """Compare runs on the samples that all of them answered; the first RUN is the baseline.
+
+    RUN+permutation and RUN+truncation+permutation are a run with its broken answers repaired: an
+    arm of its own, made from the run's rows without a model. Nothing is repaired otherwise.
+    """
+    from listeval.comparison import compare
+
+    target = None if page is None else _writable(Path(page))
+    found = compare(run_paths, across_prompts=across_prompts, seed=seed)
+    if target is not None:
+        from listeval.report.comparison.page import write_page
+
+        write_page(found, target)
+        click.echo(f"page: {target}", err=True)
+    _print(found, "json" if as_json else form)
+
+
+def _writable(page: Path) -> Path:
+    """Raises UserError before the work where the page cannot be written after it."""
+    if page.is_dir() or not page.parent.is_dir():
+        cause = "is a folder" if page.is_dir() else "its folder does not exist"
+        raise UserError(f"cannot write the page: {cause}", place=str(page), fix="name a file such as compare.html")
+    return page
+
+
+def _print(found: Comparison, form: str) -> None:
+    if form == "json":
+        import json
+
+        click.echo(json.dumps(found.to_json()))
+    elif form == "markdown":
+        from listeval.report.comparison.markdown import comparison_markdown
+
+        click.echo(comparison_markdown(found))
+    elif form == "latex":
+        from listeval.report.comparison.latex import comparison_latex
+
+        click.echo(comparison_latex(found))
+    else:
+        from listeval.report.comparison.terminal import print_comparison
+
+        print_comparison(found)

@@ -1,0 +1,65 @@
+"""What an arm costs: time, tokens, and what its constraint took. A figure that a run did not record is None."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from listeval.comparison.arms import Arm
+from listeval.runs.rows import Row
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Figures of one arm. Seconds are wall time from the first request to the last row, over all finished attempts."""
+
+    tokens_per_second: float | None
+    seconds_per_1000: float | None
+    """Seconds for 1,000 answers."""
+    tokens: float
+    """Generated tokens an answer, over the paired samples."""
+    prompt_tokens: float
+    compile_ms: float | None
+    """Milliseconds to compile the constraint of one answer (median)."""
+    masked: float | None
+    """Mean probability mass that the constraint took away at a step."""
+
+
+def cost(arm: Arm, rows: Sequence[Row]) -> Cost:
+    """The cost of an arm whose paired rows are `rows`; a repair costs what its run cost."""
+    attempts = arm.run.manifest.attempts
+    seconds, made = sum(a.seconds for a in attempts), sum(a.rows for a in attempts)
+    return Cost(
+        tokens_per_second=arm.run.tokens_per_second,
+        seconds_per_1000=1000 * seconds / made if made and seconds else None,
+        tokens=sum(row["n_tokens"] for row in rows) / len(rows),
+        prompt_tokens=sum(row["n_prompt_tokens"] for row in rows) / len(rows),
+        compile_ms=_recorded(arm, "compile_ms"),
+        masked=_mean([row["masked"] for row in rows]),
+    )
+
+
+def same_machine(arms: Sequence[Arm]) -> bool:
+    """Whether speeds may be compared: one hardware, one backend."""
+    seen = {(str(_hardware(arm)), arm.run.manifest.backend["name"]) for arm in arms}
+    return len(seen) == 1
+
+
+def _hardware(arm: Arm) -> dict[str, Any]:
+    manifest = arm.run.manifest
+    return {"device": manifest.backend["settings"].get("device")} | {
+        name: manifest.environment.get(name) for name in ("cpu", "cores", "gpu")
+    }
+
+
+def _recorded(arm: Arm, name: str) -> float | None:
+    """A number that the backend recorded of its constraint; None where there is none."""
+    found = arm.run.manifest.backend["settings"].get("constraint")
+    value = found.get(name) if isinstance(found, Mapping) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None

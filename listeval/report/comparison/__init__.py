@@ -1,0 +1,1 @@
+"""What people read of a comparison: terminal, Markdown, LaTeX, one HTML page. Computes nothing."""

@@ -1,0 +1,43 @@
+"""A comparison as LaTeX: booktabs tables, to be put into a paper by `\\input`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from listeval.report.comparison.tables import Table, facts, tables
+from listeval.report.explain import visible
+
+if TYPE_CHECKING:
+    from listeval.comparison import Comparison
+
+_ESCAPES = {
+    "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
+    "→": r"$\to$", "∞": r"$\infty$",
+}  # fmt: skip
+
+
+def comparison_latex(comparison: Comparison) -> str:
+    """Tables with captions; the facts stand as comments, the verdict as the first paragraph. Needs `booktabs`."""
+    comments = [f"% {visible(line)}".replace("\n", " ") for line in facts(comparison)]
+    return "\n".join([*comments, _text(comparison.verdict.sentence), "", *map(_table, tables(comparison))])
+
+
+def _table(table: Table) -> str:
+    width = len(table.header)
+    caption = _text(f"{table.title}. {table.note}".strip())
+    lines = [r"\begin{table}", r"\centering\small", rf"\caption{{{caption}}}"]
+    lines += [rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule", _row(table.header), r"\midrule"]
+    for row in table.rows:
+        lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textit{{{_text(row[0])}}}}} \\" if len(row) == 1 else _row(row))
+    return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
+
+
+def _row(cells: Sequence[str]) -> str:
+    # A bracket after `\\` would be read as its optional argument.
+    return " & ".join(_text(cell) for cell in cells) + r" \\{}"
+
+
+def _text(text: str) -> str:
+    return "".join(_ESCAPES.get(c, c) for c in visible(text)).replace("\n", " ")

@@ -1,0 +1,35 @@
+"""A comparison as Markdown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from listeval.report import markdown
+from listeval.report.comparison.tables import Table, facts, tables
+from listeval.report.explain import visible
+
+if TYPE_CHECKING:
+    from listeval.comparison import Comparison
+
+
+def comparison_markdown(comparison: Comparison) -> str:
+    """Verdict, facts, tables."""
+    parts = [f"**{_text(comparison.verdict.sentence)}**", "\n".join(f"- {_text(line)}" for line in facts(comparison))]
+    for table in tables(comparison):
+        parts += [f"## {table.title}", _table(table), *([_text(table.note)] if table.note else [])]
+    return "\n\n".join(parts)
+
+
+def _table(table: Table) -> str:
+    width = len(table.header)
+    rows = [
+        [f"**{_text(row[0])}**", *[""] * (width - 1)] if len(row) == 1 else [_text(cell) for cell in row]
+        for row in table.rows
+    ]
+    return markdown.table([_text(name) or " " for name in table.header], rows)
+
+
+def _text(text: str) -> str:
+    """Names of directories may hold anything; a name must not become markup."""
+    escaped = "".join(f"\\{c}" if c in "\\`*<>[]" else c for c in visible(text))
+    return markdown.escape(escaped).replace("\n", " ")

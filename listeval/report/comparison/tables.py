@@ -1,0 +1,167 @@
+"""The tables of a comparison as text cells; terminal, Markdown, LaTeX and HTML only dress them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from listeval.comparison import words
+from listeval.comparison.columns import RATES, TOKENS
+from listeval.contract import Kind
+from listeval.report.numbers import share
+
+if TYPE_CHECKING:
+    from listeval.comparison import Arm, Comparison
+
+
+_SIDE_BY_SIDE = 3
+"""So many arms have room for counts and shares in 80 columns, more have room for counts."""
+
+_MOST = 8
+"""Changes of kind listed for an arm; the page and the JSON have the whole matrix."""
+
+
+class Table(NamedTuple):
+    """`rows` have as many cells as `header`; a row of one cell is the heading of those below it."""
+
+    title: str
+    header: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    note: str = ""
+
+
+def tables(comparison: Comparison) -> list[Table]:
+    """Headline figures, the others, failure kinds, what became of what, cost."""
+    own = [name for name in comparison.values[0] if name not in comparison.headline and name != TOKENS]
+    return [
+        _differences(comparison, "Headline figures", comparison.headline, _family(comparison)),
+        _differences(comparison, "Other figures", own, "Not tested. A metric without a prefix is over each arm's own "
+                     "parsed answers, so it has no difference."),
+        kinds(comparison),
+        migrations(comparison),
+        costs(comparison),
+    ]  # fmt: skip
+
+
+def mark(at: int) -> str:
+    """How an arm is called where its name is too long."""
+    return f"[{at + 1}]"
+
+
+def marked(comparison: Comparison, at: int) -> str:
+    """An arm's mark and name."""
+    return f"{mark(at)} {comparison.arms[at].name}"
+
+
+def facts(comparison: Comparison) -> list[str]:
+    """What is compared, in lines: samples, arms, what was left out, notes."""
+    pairing, base = comparison.pairing, comparison.base
+    seeds = ", ".join(map(str, pairing.seeds))
+    lines = [
+        f"{base.run.manifest.task['name']}: {len(pairing.keys):,} paired samples in {pairing.n_clusters:,} clusters "
+        f"(seeds {seeds}), {comparison.common:,} of them parse in every arm"
+    ]
+    lines += [f"{marked(comparison, at)}: {describe(comparison, at)}" for at in range(len(comparison.arms))]
+    if pairing.left_out:
+        lines.append("left out: " + "; ".join(f"{n:,} {reason}" for reason, n in pairing.left_out.items()))
+    return lines + [f"note: {note}" for note in pairing.notes]
+
+
+def describe(comparison: Comparison, at: int) -> str:
+    """An arm's model, engine, constraint and repair; a repaired arm always with its raw rate."""
+    arm = comparison.arms[at]
+    parts = ["baseline"] if at == 0 else []
+    return ", ".join([*parts, *_made_by(arm)])
+
+
+def _made_by(arm: Arm) -> Iterable[str]:
+    manifest = arm.run.manifest
+    yield str(manifest.model["name"]).rstrip("/").rsplit("/", 1)[-1]
+    yield manifest.backend["name"]
+    yield "no constraint" if arm.constraint == "none" else f"constraint {arm.constraint}{_engine(arm)}"
+    if arm.repairs is not None:
+        r = arm.repairs
+        yield f"{r.changed:,} of {r.broken:,} broken answers repaired, {r.mended:,} keep their contract then"
+        yield f"parse rate raw {100 * r.raw_parse_rate:.1f} %, repaired {100 * r.parse_rate:.1f} %"
+
+
+def _engine(arm: Arm) -> str:
+    found = arm.run.manifest.identity.get("constraint")
+    return f" ({found['engine']})" if isinstance(found, dict) and "engine" in found else ""
+
+
+def _family(comparison: Comparison) -> str:
+    tests = sum(not math.isnan(p) for arm in comparison.adjusted for p in arm.values())
+    return (
+        f"p by Holm over {tests} tests. useful: failures count zero. common: the {comparison.common:,} samples that "
+        "parse in every arm."
+    )
+
+
+def _differences(comparison: Comparison, title: str, names: Sequence[str], note: str) -> Table:
+    rows: list[Sequence[str]] = []
+    for name in names:
+        rows.append([words.title(name)])
+        rows += [_figure(comparison, at, name) for at in range(len(comparison.arms))]
+    header = ["", "value [95 %]", "difference [95 %]", "p", "effect"]
+    if not any(len(row) > 1 and row[3] for row in rows):
+        return Table(title, header[:3] + header[4:], [[*row[:3], *row[4:]] for row in rows], note)
+    return Table(title, header, rows, note)
+
+
+def _figure(comparison: Comparison, at: int, name: str) -> list[str]:
+    value = words.value(name, comparison.values[at][name])
+    if at == 0 or name not in comparison.differences[at - 1]:
+        return [marked(comparison, at), value, "", "", ""]
+    d = comparison.differences[at - 1][name]
+    p = words.chance(comparison.adjusted[at - 1].get(name, math.nan))
+    change = words.change(name, d.difference) + (" points" if name in RATES else "")
+    return [marked(comparison, at), value, change, p, words.effect(name, d.effect)]
+
+
+def kinds(comparison: Comparison) -> Table:
+    """The whole taxonomy over the paired samples; each column sums to 100 %."""
+    rows = [[kind.value, *(_count(counts[kind], comparison) for counts in comparison.kinds)] for kind in Kind]
+    note = f"Counts; every column sums to {len(comparison.pairing.keys):,}."
+    return Table("Failure kinds", ["kind", *(mark(at) for at in range(len(comparison.arms)))], rows, note)
+
+
+def _count(n: int, comparison: Comparison) -> str:
+    if not n or len(comparison.arms) > _SIDE_BY_SIDE:
+        return f"{n:,}"
+    return f"{n:,} ({share(n, len(comparison.pairing.keys))})"
+
+
+def migrations(comparison: Comparison) -> Table:
+    """Which kinds of the baseline became which of each arm; those that stayed are one line an arm."""
+    rows: list[Sequence[str]] = []
+    for at, found in enumerate(comparison.migrations, 1):
+        rows.append([marked(comparison, at)])
+        moved = sorted(((n, a, b) for (a, b), n in found.items() if a != b), key=lambda row: (-row[0], row[1:]))
+        rows += [[f"{a} → {b}", f"{n:,}"] for n, a, b in moved[:_MOST]]
+        rest = moved[_MOST:]
+        rows += [["other changes", f"{sum(n for n, *_ in rest):,}"]] if rest else []
+        rows.append(["unchanged", f"{len(comparison.pairing.keys) - sum(n for n, *_ in moved):,}"])
+    return Table("What became of the baseline's kinds", ["kind", "n"], rows)
+
+
+def costs(comparison: Comparison) -> Table:
+    """Time and tokens; a dash where a run did not record a figure."""
+    header = ["", "tok/s", "s per 1,000", "tokens", "extra", "compile ms", "masked"]
+    rows = []
+    for at, c in enumerate(comparison.costs):
+        extra = f"{comparison.differences[at - 1][TOKENS].difference.value:+,.1f}" if at else ""
+        cells = [_dash(c.tokens_per_second, ",.0f"), _dash(c.seconds_per_1000, ",.1f"), f"{c.tokens:,.1f}", extra]
+        rows.append([marked(comparison, at), *cells, _dash(c.compile_ms, ".2f"), _dash(c.masked, ".3f")])
+    note = (
+        "tokens: generated for one answer; extra: against the baseline; masked: mean probability that a constraint "
+        "took from a step. A repaired arm costs what its run cost."
+    )
+    if not comparison.speeds_compare:
+        note += " Speeds are of different machines or engines: do not compare them."
+    return Table("Cost", header, rows, note)
+
+
+def _dash(figure: float | None, form: str) -> str:
+    return "-" if figure is None else format(figure, form)

@@ -1,0 +1,56 @@
+"""A comparison on a terminal of 80 columns."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table as Grid
+from rich.text import Text
+
+from listeval.report.comparison.tables import Table, facts, tables
+from listeval.report.console import ReportConsole
+from listeval.report.explain import visible
+
+if TYPE_CHECKING:
+    from listeval.comparison import Comparison
+
+_NO_ROOM = ("effect",)
+_LABEL = 24
+_WIDE = 2
+"""So many columns leave a label its room."""
+
+
+def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
+    """The verdict first, then what it rests on."""
+    out = console or ReportConsole()
+    out.print(Text(visible(comparison.verdict.sentence), style="bold"))
+    out.print()
+    for line in facts(comparison):
+        out.print(Text(visible(line)))
+    for table in tables(comparison):
+        out.print()
+        out.print(_grid(table))
+        if table.note:
+            out.print(Text(table.note, style="dim"))
+
+
+def _grid(table: Table) -> Grid:
+    grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    shown = [at for at, name in enumerate(table.header) if name not in _NO_ROOM]
+    for at in shown:
+        grid.add_column(Text(table.header[at] or table.title), overflow="fold", no_wrap=at == 0)
+    for row in table.rows:
+        if len(row) == 1:
+            grid.add_row(Text(visible(row[0]), style="cyan"))
+        else:
+            empty = all(cell == "0" for cell in row[1:])
+            cells = [visible(row[at]).removesuffix(" points") for at in shown]
+            label = _cut(cells[0]) if len(shown) > _WIDE else cells[0]
+            grid.add_row(Text(label), *map(Text, cells[1:]), style="dim" if empty else "")
+    return grid
+
+
+def _cut(label: str) -> str:
+    """A label that leaves room for figures; its mark says which arm it is."""
+    return label if len(label) <= _LABEL else label[: _LABEL - 1] + "…"

@@ -1,0 +1,123 @@
+"""The verdict's rules, one planted truth each."""
+
+import json
+
+import pytest
+from planted import edit_manifest, edit_rows, ranked, reversed_order
+
+from listeval.comparison import compare
+from listeval.report.comparison.page import comparison_page
+from listeval.runs import RunConfig, run
+
+
+def half(row):
+    return ranked(row, drop=row["index"] % 2)
+
+
+def words(row):
+    return "no list" if row["index"] % 2 else ranked(row)
+
+
+def verdict(*runs):
+    found = compare(runs).verdict
+    assert found.sentence.count("\n") == 0
+    assert found.sentence.endswith(".")
+    return found
+
+
+def test_constrain(make_run):
+    found = verdict(make_run("free", words), make_run("perm", ranked, constraint="permutation"))
+    assert (found.choice, found.arm) == ("constrain", "perm")
+    assert found.sentence.startswith(
+        "Constrain: perm raises the parse rate from 50.0 % to 100.0 % (+50.0 points [+35.2"
+    )
+    assert "useful ndcg@1 from 0.500 to 1.000" in found.sentence
+    assert "x the speed" in found.sentence
+    assert "(40 samples)" in found.sentence
+
+
+def test_repair(make_run):
+    run = make_run("free", half)
+    found = verdict(run, f"{run}+permutation")
+    assert (found.choice, found.arm) == ("repair", "free+permutation")
+    assert "leaves every answer that parsed as it was, without a further token" in found.sentence
+
+
+def test_train(make_run):
+    found = verdict(make_run("base", words), make_run("sft", ranked, model="sft"))
+    assert (found.choice, found.arm) == ("train", "sft")
+    assert found.sentence.startswith("Train (another checkpoint): sft raises")
+
+
+def test_other_settings(make_run):
+    found = verdict(make_run("short", words), make_run("long", ranked, max_tokens=900))
+    assert (found.choice, found.arm) == ("change", "long")
+
+
+def test_a_contract_bought_with_quality_calls_for_training(make_run):
+    found = verdict(make_run("free", words), make_run("perm", reversed_order, constraint="permutation"))
+    assert (found.choice, found.arm) == ("train", "")
+    assert "but lowers ndcg@1 on common parsed answers (-" in found.sentence
+
+
+def test_keep_the_baseline(make_run):
+    found = verdict(make_run("free", ranked), make_run("schema", words, constraint="schema"))
+    assert found.choice == "keep"
+    assert found.sentence.startswith("Keep free: schema lowers the parse rate from 100.0 % to 50.0 %")
+
+
+def test_nothing_shown_says_how_large_it_may_still_be(make_run):
+    found = verdict(make_run("a", half), make_run("b", half, model="b"))
+    assert found.choice == "none"
+    assert found.sentence.startswith("No difference shown: the parse rate may change by -8.8 to +8.8 points against a")
+
+
+def test_runs_in_which_nothing_parses(tmp_path):
+    runs = [
+        run(RunConfig(task="gsm8k", model=name, backend="null", limit=4, out=str(tmp_path / name))).path
+        for name in "ab"
+    ]
+    found = compare(runs)
+    assert found.verdict.choice == "none"
+    assert json.dumps(found.to_json(), allow_nan=False)
+    assert "<svg" in comparison_page(found)
+
+
+def test_few_data_are_called_few_and_show_little(make_run):
+    found = verdict(make_run("a", half, limit=6), make_run("b", ranked, limit=6, model="b"))
+    assert found.choice == "none"
+    assert "few data: 6 samples in 6 independent clusters" in found.sentence
+
+
+def test_a_cheaper_way_that_is_as_good_is_named(make_run):
+    run = make_run("free", half)
+    found = verdict(run, make_run("perm", ranked, constraint="permutation"), f"{run}+permutation")
+    assert found.choice in ("constrain", "repair")
+    assert "reaches 100.0 %, not shown to be worse" in found.sentence
+
+
+def test_a_way_that_is_worse_is_named_with_its_rate(make_run):
+    run = make_run("free", words)
+    broken = lambda row: "no list" if row["index"] % 4 == 1 else ranked(row)  # noqa: E731
+    found = verdict(run, make_run("perm", ranked, constraint="permutation"), make_run("sft", broken, model="sft"))
+    assert found.choice == "constrain"
+    assert "; sft reaches 75.0 %" in found.sentence
+    assert "not shown to be worse" not in found.sentence
+
+
+def test_what_could_not_be_paired_is_said(make_run):
+    a, b = make_run("a", half), make_run("b", ranked, model="b")
+    edit_rows(b, lambda row: row.update(outcome="error", kind="engine_error") if row["index"] < 8 else None)
+    assert "8 samples could not be paired" in verdict(a, b).sentence
+
+
+def test_speeds_of_other_machines_are_not_compared(make_run):
+    a, b = make_run("a", words), make_run("b", ranked, constraint="schema")
+    edit_manifest(b, lambda values: values["environment"].update(cpu="another"))
+    assert "speed" not in verdict(a, b).sentence
+
+
+@pytest.mark.parametrize("name", ["<script>alert(1)</script>", "a|b`c*", "x\u202ey"])
+def test_a_runs_name_is_text(make_run, name):
+    found = compare([make_run("free", words), make_run(name.replace("/", "_"), ranked, model="b")])
+    assert json.dumps(found.to_json())
