@@ -1,0 +1,43 @@
+"""First code inside: the interpreter runs this file's text with -c, and descriptor 0 is the socket to the host.
+
+Every message on that socket is one line of JSON. The first one brings the other modules as source text.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import os
+import socket
+import sys
+from types import ModuleType
+from typing import Any
+
+
+def install(name: str, source: str) -> None:
+    """Make `name` importable, with empty packages above it.
+
+    Its builtins are a copy of their own, so that a program which patches the real ones does not patch the runner.
+    """
+    for end in [i for i, letter in enumerate(name) if letter == "."]:
+        package = sys.modules.setdefault(name[:end], ModuleType(name[:end]))
+        package.__path__ = []
+    module = ModuleType(name)
+    vars(module)["__builtins__"] = dict(vars(builtins))
+    sys.modules[name] = module
+    exec(compile(source, name, "exec", dont_inherit=True), vars(module))
+    parent, _, short = name.rpartition(".")
+    setattr(sys.modules[parent], short, module)
+
+
+def main() -> None:
+    """Load the modules, then be the zygote until the host hangs up."""
+    with socket.socket(fileno=os.dup(0)) as channel:
+        hello: dict[str, Any] = json.loads(channel.makefile("rb").readline())
+        for name, source in hello.pop("modules"):
+            install(name, source)
+        sys.modules[hello.pop("zygote")].main(channel, hello)
+
+
+if __name__ == "__main__":
+    main()
