@@ -28,8 +28,8 @@ from listeval.comparison.columns import bounds
 from listeval.paired import Difference, paired_means
 
 if TYPE_CHECKING:
+    from listeval.comparison.analysis import Comparison
     from listeval.comparison.arms import Arm
-    from listeval.comparison.compare import Comparison
 
 Choice = Literal["constrain", "repair", "train", "change", "keep", "none"]
 _ALPHA, _MARGIN, _FEW, _MUCH = 0.05, 0.05, 30, 0.1
