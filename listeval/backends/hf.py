@@ -25,10 +25,15 @@ from listeval.backends.checkpoint import (
 )
 from listeval.backends.cpu import keep_memory
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request, Sampling
+from listeval.decoding.constraint import PACKAGES
+from listeval.decoding.decoder import Decoder, Processor
+from listeval.decoding.engines import Vocabulary
 from listeval.errors import UserError, first_line
 
 if TYPE_CHECKING:
     import torch
+
+    from listeval.backends.hf_hooks import GumbelSampler
 
 _WINDOW = 8
 _BATCH = {"cpu": 16, "cuda": 64}
@@ -45,14 +50,19 @@ def open(model: str, options: BackendOptions) -> HFBackend:
     for package in ("torch", "transformers"):
         if find_spec(package) is None:
             raise UserError.missing_package(package, "pip install 'listeval[cpu]'", "the hf backend")
-    refuse_unused(options, "hf", ("base_url", "concurrency"))
+    refuse_unused(options, "hf", ("base_url", "concurrency", "structured", "api_key_env"))
     checkpoint = open_checkpoint(model, options)
     device = _device(options.device)
     if device.type == "cpu":
         keep_memory()
     dtype = options.dtype or ("float32" if device.type == "cpu" else "auto")
+    decoder = None
+    if options.constraint is not None:
+        tokenizer = checkpoint.renderer.tokenizer
+        vocabulary = Vocabulary(tokenizer, checkpoint.vocab_size or len(tokenizer), checkpoint.stops)
+        decoder = Decoder(options.constraint, vocabulary)
     loaded = _load(checkpoint, device, dtype, options.extra)
-    return HFBackend(checkpoint, loaded, options.batch_size or _BATCH.get(device.type, 64))
+    return HFBackend(checkpoint, loaded, options.batch_size or _BATCH.get(device.type, 64), decoder)
 
 
 class HFBackend:
@@ -61,10 +71,10 @@ class HFBackend:
     name = "hf"
     capabilities = Capabilities(token_prompts=True, logprobs=True)
 
-    def __init__(self, checkpoint: Checkpoint, model: Any, batch_size: int) -> None:
+    def __init__(self, checkpoint: Checkpoint, model: Any, batch_size: int, decoder: Decoder | None = None) -> None:
         self.model, self.renderer = checkpoint.info, checkpoint.renderer
         self._stops, self._vocab, self._batch_size = checkpoint.stops, checkpoint.vocab_size, batch_size
-        self._network = model
+        self._network, self._decoder = model, decoder
         self._stop = threading.Event()
 
     def __enter__(self) -> Self:
@@ -75,7 +85,8 @@ class HFBackend:
 
     def versions(self) -> Mapping[str, str]:
         """Versions of the packages that compute."""
-        return package_versions("torch", "transformers", "tokenizers")
+        engine = PACKAGES.get(self._decoder.constraint.engine) if self._decoder else None
+        return package_versions("torch", "transformers", "tokenizers", *([engine] if engine else []))
 
     def settings(self) -> Mapping[str, object]:
         """What shapes the numerics and the speed."""
@@ -88,6 +99,7 @@ class HFBackend:
             "attention": self._network.config._attn_implementation,
             "threads": torch.get_num_threads(),
             "stop_token_ids": list(self._stops),
+            "constraint": self._decoder and self._decoder.settings(),
         }
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
@@ -143,15 +155,17 @@ class HFBackend:
 
         started = time.perf_counter()
         try:
-            rows = self._run(batch, budget)
+            answers = self._run(batch, budget)
         except Stopped:
             return
+        except UserError:
+            raise
         except Exception as error:  # noqa: BLE001  whatever the network raises belongs to these requests
             # Only the text is kept: the traceback holds the tensors that memory ran out on.
             cause = first_line(error)
         else:
             seconds = time.perf_counter() - started
-            yield from (self._completion(r, row, seconds) for r, row in zip(batch, rows, strict=True))
+            yield from (self._completion(r, *found, seconds) for r, found in zip(batch, answers, strict=True))
             return
         _free_memory()
         if len(batch) == 1:
@@ -161,8 +175,8 @@ class HFBackend:
         yield from self._answer(batch[:half], budget)
         yield from self._answer(batch[half:], budget)
 
-    def _run(self, batch: Sequence[Request], budget: int) -> list[list[int]]:
-        """Generated ids of each row, with whatever follows its end."""
+    def _run(self, batch: Sequence[Request], budget: int) -> list[tuple[list[int], float | None]]:
+        """Generated ids of each row, with whatever follows its end, and the mass that a constraint took away."""
         import torch
         from transformers import GenerationConfig
 
@@ -172,6 +186,10 @@ class HFBackend:
         device = network.device
         ids, mask = self._padded([r.prompt.token_ids for r in batch], left=True)
         sampling = batch[0].sampling
+        sampler = [] if sampling.greedy else [GumbelSampler(sampling, [r.seed for r in batch], device)]
+        if self._decoder is not None and self._decoder.constraint.kind == "scaffold":
+            return self._scaffold(batch, budget, next(iter(sampler), None))
+        constraint = self._constraint(batch)
         with torch.inference_mode():
             # Sampling is greedy over noisy logits, so the generation config is the neutral one either way.
             output = network.generate(
@@ -183,13 +201,41 @@ class HFBackend:
                     eos_token_id=list(self._stops) or None,
                     pad_token_id=self._pad,
                 ),
-                logits_processor=[] if sampling.greedy else [GumbelSampler(sampling, [r.seed for r in batch], device)],
+                # The mask comes first: what is sampled is the model's distribution over what is allowed.
+                logits_processor=[*constraint, *sampler],
                 stopping_criteria=[StopWhenSet(self._stop, len(batch), device)],
             )
-        new: list[list[int]] = output[:, ids.shape[1] :].tolist()
-        return new
+        masked = [mass.mean for mass in constraint[0].masses] if constraint else [None] * len(batch)
+        return list(zip(output[:, ids.shape[1] :].tolist(), masked, strict=True))
 
-    def _completion(self, request: Request, row: list[int], seconds: float) -> Completion:
+    def _scaffold(
+        self, batch: Sequence[Request], budget: int, sampler: GumbelSampler | None
+    ) -> list[tuple[list[int], float | None]]:
+        """As `_run`; an answer that is complete within the budget ends with a stop token, which costs no pass."""
+        import torch
+
+        from listeval.backends.hf_hooks import Stopped
+        from listeval.decoding.hf_scaffold import Feeder, decode
+
+        def between() -> None:
+            if self._stop.is_set():
+                raise Stopped
+
+        assert self._decoder is not None, "only a decoder asks for a scaffold"
+        contracts, prompts = [r.contract for r in batch], [r.prompt.token_ids for r in batch]
+        answers = self._decoder.scaffolds(contracts, prompts)
+        feeder = Feeder(self._network)
+        with torch.inference_mode():
+            decode(answers, feeder, self._decoder.trie, sampler and sampler.noisy, between)
+        self._decoder.passed(feeder.passes, max(len(answer.tokens) for answer in answers))
+        return [([*answer.tokens, self._stops[0]][:budget], answer.mass.mean) for answer in answers]
+
+    def _constraint(self, batch: Sequence[Request]) -> list[Processor]:
+        if self._decoder is None:
+            return []
+        return [self._decoder.processor([request.contract for request in batch], self._network.device)]
+
+    def _completion(self, request: Request, row: list[int], masked: float | None, seconds: float) -> Completion:
         stops = set(self._stops)
         end = next((i for i, token in enumerate(row) if token in stops), None)
         kept = row[:end]
@@ -203,6 +249,7 @@ class HFBackend:
             token_ids=tuple(kept),
             reasoning=reasoning,
             latency_s=seconds,
+            masked=masked,
         )
 
     def _forward(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:

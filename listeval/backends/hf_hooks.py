@@ -44,11 +44,15 @@ class GumbelSampler(LogitsProcessor):  # type: ignore[misc]
         self._generators = [torch.Generator(device).manual_seed(seed) for seed in seeds]
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        return self.noisy(scores, range(len(self._generators)))
+
+    def noisy(self, scores: torch.Tensor, rows: Sequence[int]) -> torch.Tensor:
+        """`scores` of some rows of the batch, ready for an argmax; the other rows draw nothing."""
         scores = scores / self._temperature
         if self._nucleus is not None:
-            scores = self._nucleus(input_ids, scores)
+            scores = self._nucleus(None, scores)
         noise = torch.empty_like(scores)
-        for row, generator in zip(noise, self._generators, strict=True):
-            row.exponential_(generator=generator)
+        for row, place in zip(noise, rows, strict=True):
+            row.exponential_(generator=self._generators[place])
         # A zero draw would make log(0) an infinite bonus, and NaN on a masked token.
         return scores - noise.clamp_min_(torch.finfo(noise.dtype).tiny).log_()

@@ -22,7 +22,10 @@ from listeval.backends.protocol import BackendOptions, Capabilities, Completion,
 from listeval.contract import Contract, KeyedList
 from listeval.errors import UserError
 
-_UNUSED = ("dtype", "device", "batch_size", "max_model_len", "base_url", "tokenizer", "enable_thinking")
+_UNUSED = (
+    "dtype", "device", "batch_size", "max_model_len", "base_url", "tokenizer", "enable_thinking", "structured",
+    "api_key_env", "constraint",
+)  # fmt: skip
 
 RULE_VERSION = 1
 """Raised whenever an answer changes: it is part of the fingerprint."""

@@ -4,7 +4,8 @@ With `options.tokenizer` our renderer makes the prompt and its token ids go to
 `/completions`, so the model reads exactly what it reads in every other backend. Without,
 the messages go to `/chat/completions` and the server's own template decides.
 
-With `options.structured` the contract's JSON Schema goes along as a strict `response_format`.
+With `options.structured` the contract's JSON Schema goes along as a strict `response_format`, where the server takes
+one; `options.constraint` is demanded: no request goes without it.
 
 The address is `options.base_url` or $OPENAI_BASE_URL; `/v1` may be left out. The key comes from
 $OPENAI_API_KEY (or the variable that `options.api_key_env` names) alone and is recorded nowhere:
@@ -29,6 +30,7 @@ from listeval.backends import openai_wire as wire
 from listeval.backends.channels import split_channels
 from listeval.backends.checkpoint import refuse_unused
 from listeval.backends.models import resolve
+from listeval.backends.openai_constraint import ServerConstraint
 from listeval.backends.openai_dialect import Dialect
 from listeval.backends.openai_http import Connection, EventLoop, Refused, Retry, Unavailable
 from listeval.backends.openai_probe import KEY, STOP, STOP_AT_FIRST, Served, check_tokenizer, probe, stop
@@ -70,10 +72,13 @@ def open(model: str, options: BackendOptions, retry: Retry = _PATIENT) -> OpenAI
         served = loop.submit(probe(http, url, model, key_name)).result()
         if renderer is not None and served.vllm:
             loop.submit(check_tokenizer(http, url, model, renderer)).result()
+        constraint = None
+        if options.constraint is not None:
+            constraint = ServerConstraint(options.constraint, url, vllm=served.vllm, renderer=renderer)
     except BaseException:
         loop.close(http.aclose())
         raise
-    return OpenAIBackend(model, url, options, concurrency, loop, http, served, renderer)
+    return OpenAIBackend(model, url, options, concurrency, loop, http, served, renderer, constraint)
 
 
 def _key(name: str, *, needed: bool) -> str | None:
@@ -100,10 +105,12 @@ class OpenAIBackend:
         http: Connection,
         served: Served,
         renderer: Renderer | None,
+        constraint: ServerConstraint | None = None,
     ) -> None:
+        self._constraint = constraint
         self._url, self._options, self._concurrency = url, options, concurrency
         self._loop, self._http, self._served = loop, http, served
-        self._dialect = Dialect()
+        self._dialect = Dialect(format_required=constraint is not None)
         self._answered = self._closed = False
         self.renderer = renderer
         self.capabilities = Capabilities(token_prompts=renderer is not None, logprobs=False)
@@ -123,6 +130,7 @@ class OpenAIBackend:
             "concurrency": self._concurrency,
             "timeout_s": self._options.timeout_s,
             "structured": self._options.structured,
+            "constraint": self._constraint and self._constraint.constraint.spec(),
             "left_out": self._dialect.left_out,
             "sampling_defaults": wire.NEUTRAL if self._served.vllm else "the server's",
         }
@@ -202,6 +210,8 @@ class OpenAIBackend:
         extra: dict[str, Any] = {**wire.NEUTRAL, "return_token_ids": True} if self._served.vllm else {}
         if self._options.structured:
             extra["response_format"] = wire.response_format(request.contract.json_schema())
+        if self._constraint is not None:
+            extra |= self._constraint.fields(request.contract)
         if self.renderer is None:
             body = wire.chat_body(self.model.name, request, self._options.enable_thinking)
             return "/chat/completions", wire.chat_answer, body | extra

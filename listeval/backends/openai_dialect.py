@@ -23,9 +23,13 @@ _FORMAT = "response_format"
 
 
 class Dialect:
-    """What one server has been found to take. Used on one event loop, by many requests at once."""
+    """What one server has been found to take. Used on one event loop, by many requests at once.
 
-    def __init__(self) -> None:
+    With `format_required` no request goes without its `response_format`: a constraint is not given up.
+    """
+
+    def __init__(self, *, format_required: bool = False) -> None:
+        self._format_required = format_required
         self._changes: dict[str, str] = {}
         self._taken: set[str] = set()
 
@@ -54,7 +58,8 @@ class Dialect:
             if name in sent and name not in self._taken and name in error.message:
                 return name
         # Refusals of a schema rarely name the field that it came in.
-        return _FORMAT if _FORMAT in sent and _FORMAT not in self._taken else None
+        optional_format = not self._format_required and _FORMAT in sent
+        return _FORMAT if optional_format and _FORMAT not in self._taken else None
 
     def settle(self, sent: Mapping[str, Any], tried: Mapping[str, str]) -> None:
         """Note that `sent` was answered after the fields `tried`, with the refusals that they met, were changed."""

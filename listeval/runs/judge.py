@@ -8,15 +8,18 @@ from typing import Any
 
 from listeval.backends.protocol import Completion
 from listeval.contract import Failure, Kind, Parsed
+from listeval.decoding.promise import Promise
 from listeval.runs.plan import Owed
 from listeval.runs.rows import TOO_LONG, Row
 from listeval.task import Task, Unscored, Verdict
 
+_NONE = Promise("none")
 
-def judge(task: Task, answers: Sequence[tuple[Owed, Completion]]) -> list[Row]:
+
+def judge(task: Task, answers: Sequence[tuple[Owed, Completion]], promise: Promise = _NONE) -> list[Row]:
     """Rows of answers that arrived together; those that parse are scored in one batch."""
     rows = [_row(owed, completion) for owed, completion in answers]
-    parse_and_score(task, rows)
+    parse_and_score(task, rows, promise)
     return rows
 
 
@@ -29,7 +32,7 @@ def refuse(owed: Owed, limit: int) -> Row:
     return row
 
 
-def parse_and_score(task: Task, rows: Sequence[Row]) -> None:
+def parse_and_score(task: Task, rows: Sequence[Row], promise: Promise = _NONE) -> None:
     """Set everything in `rows` that follows from their raw text and target, in place.
 
     A task that raises leaves the rows at fault unscored with the reason; `rescore` tries them again.
@@ -40,7 +43,10 @@ def parse_and_score(task: Task, rows: Sequence[Row]) -> None:
             continue
         row["reason"] = row["verdict"] = None
         try:
-            result = task.contract(row["target"]).parse(row["text"], row["finish_reason"], row["reasoning"])
+            contract = task.contract(row["target"])
+            result = contract.parse(row["text"], row["finish_reason"], row["reasoning"])
+            if isinstance(result, Failure):
+                result = promise.held(contract, row["text"], row["finish_reason"], result)
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
             _unscore(row, _raised("contract", error))
             continue
@@ -129,6 +135,7 @@ def _row(owed: Owed, completion: Completion) -> Row:
         n_tokens=completion.n_tokens,
         n_prompt_tokens=completion.n_prompt_tokens or len(prompt.token_ids),
         latency_s=round(completion.latency_s, 6),
+        masked=None if completion.masked is None else round(completion.masked, 6),
         prompt=_unicode(prompt.text or "\n\n".join(f"{m.role}: {m.content}" for m in prompt.messages)),
         error=completion.error,
     )

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from listeval.decoding.promise import Promise
 from listeval.errors import UserError
 from listeval.runs.config import RunConfig
 
@@ -52,6 +53,9 @@ class Manifest(BaseModel):
     backend: dict[str, Any]
     constraint: str = "none"
     canary: dict[str, Any] | None = None
+    """A request whose free answer cannot match, and what came of it."""
+    audit: dict[str, Any] | None = None
+    """What the engine was measured to keep, ignore and refuse of the first example's constraint."""
     environment: dict[str, Any]
     attempts: list[Attempt] = []
 
@@ -59,6 +63,12 @@ class Manifest(BaseModel):
     def identity_hash(self) -> str:
         """Names the run among others of the same task and model."""
         return hash_json(self.identity)
+
+    @property
+    def promise(self) -> Promise:
+        """What the run's engine promised of every answer."""
+        found = (self.audit or {}).get("keywords", {})
+        return Promise(self.constraint, frozenset(name for name, fate in found.items() if fate == "ignored"))
 
     def write(self, directory: Path) -> None:
         """Replace `manifest.json` atomically."""

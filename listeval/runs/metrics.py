@@ -39,6 +39,8 @@ class Summary:
     verdicts: dict[str, int]
     """Every verdict that the task has, over the answers that were scored."""
     by_seed: dict[str, dict[str, float]]
+    masked: float = math.nan
+    """Mean over answers of the mean probability mass that a constraint took away from a step."""
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; NaN becomes null."""
@@ -52,6 +54,7 @@ class Summary:
             "kinds": self.kinds,
             "flags": self.flags,
             "verdicts": self.verdicts,
+            "masked": _null(self.masked),
             "by_seed": {seed: {name: _null(v) for name, v in means.items()} for seed, means in self.by_seed.items()},
         }
 
@@ -78,6 +81,7 @@ def summarise(rows: Sequence[Row], metrics: Sequence[Metric], verdicts: Sequence
             for seed in sorted(seeds)
             if len(seeds) > 1
         },
+        masked=_mean([row["masked"] for row in rows if row["masked"] is not None]),
     )
 
 

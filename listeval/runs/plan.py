@@ -107,7 +107,7 @@ def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: B
         "dtype": backend.settings().get("dtype"),
         "sampling": asdict(config.sampling),
         "enable_thinking": config.enable_thinking,
-        "constraint": "schema" if config.structured else "none",
+        "constraint": config.decoding.spec() if config.decoding else "schema" if config.structured else "none",
     }
 
 
@@ -131,7 +131,7 @@ def make_manifest(config: RunConfig, task: Task, data: dict[int, Dataset], backe
         },
         model={name: getattr(model, name) for name in model.__slots__},
         backend={"name": backend.name, "settings": dict(backend.settings()), "versions": dict(backend.versions())},
-        constraint="schema" if config.structured else "none",
+        constraint=config.constraint,
         environment=environment(),
     )
 
@@ -161,6 +161,14 @@ def samples(task: Task, data: dict[int, Dataset], manifest: Manifest) -> Iterato
         for place, example in chosen(dataset, manifest.config):
             contract = _bind(task, example)
             yield Sample(row_key(prefix, example, seed, contract), example, place, seed, contract)
+
+
+def first_contract(task: Task, data: dict[int, Dataset], config: RunConfig) -> Contract[Any]:
+    """The contract of the first example. Raises UserError where there is none, or the task cannot bind it."""
+    for dataset in data.values():
+        for _, example in chosen(dataset, config):
+            return _bind(task, example)
+    raise UserError("no example is left to constrain", place="--limit, --samples", fix="give other data")
 
 
 def _bind(task: Task, example: Example) -> Contract[Any]:

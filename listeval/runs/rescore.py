@@ -25,7 +25,7 @@ def rescore(path: str | Path, *, allow_code_execution: bool = False) -> Run:
     try:
         with exclusive(old.path):
             rows = list(read_rows(old.path / "samples.jsonl"))
-            parse_and_score(task, rows)
+            parse_and_score(task, rows, old.manifest.promise)
             write_atomic(old.path / "samples.jsonl", b"".join(map(encode, rows)))
             old.manifest.task.update(task_entry(task))
             old.manifest.write(old.path)

@@ -28,10 +28,14 @@ TOO_LONG = "prompt_too_long"
 _OWED = (b'","outcome":"error"', f'","outcome":"unscored","reason":"{TOO_LONG}"'.encode())
 """What follows the key of a row whose sample is owed again."""
 
+_LATER: set[Literal["verdict", "masked"]] = {"verdict", "masked"}
+"""Fields that rows written before them lack; they would have held null."""
+
 
 class Row(TypedDict):
     """One sample. `index` is its place among its seed's examples; `span` points into `text`;
-    `scores` holds null where a metric is undefined; `verdict` is the task's word on a parsed answer.
+    `scores` holds null where a metric is undefined; `verdict` is the task's word on a parsed answer;
+    `masked` is the mean probability mass that a constraint took away from a step, null where unknown.
 
     `outcome`: `scored` (contract failures too), `unscored` (the instrument failed, see
     `reason`), `error` (the engine failed, see `error`; owed again on the next run).
@@ -59,6 +63,7 @@ class Row(TypedDict):
     n_tokens: int
     n_prompt_tokens: int
     latency_s: float
+    masked: float | None
     prompt: str
     error: str | None
 
@@ -161,6 +166,9 @@ def read_rows(path: Path) -> Iterator[Row]:
             try:
                 row: Row = from_json(line)
                 latest[row["key"]] = row
+                # After the others: a row is found again by how its line begins.
+                for name in _LATER - row.keys():
+                    row[name] = None
                 if not row.keys() >= Row.__annotations__.keys():
                     raise KeyError
             except (ValueError, KeyError, TypeError, AttributeError):

@@ -69,7 +69,8 @@ class Session:
             yield owed.request
 
     def _record(self, journal: Journal, batch: Sequence[Completion]) -> None:
-        rows = judge(self.task, [(self._waiting.pop(completion.key), completion) for completion in batch])
+        answers = [(self._waiting.pop(completion.key), completion) for completion in batch]
+        rows = judge(self.task, answers, self.manifest.promise)
         while self._refused:
             rows.append(self._refused.popleft())
         if rows:
@@ -89,4 +90,6 @@ class Session:
             versions={"listeval": __version__, **self.backend.versions()},
         )
         self.manifest.attempts.append(attempt)
+        # What a server turned out not to take is known only now.
+        self.manifest.backend.update(settings=dict(self.backend.settings()), versions=dict(self.backend.versions()))
         self.manifest.write(self.directory)

@@ -11,14 +11,19 @@ from listeval.errors import ExitCode
 
 FLAGS = {
     "run": (
-        "--allow-code-execution "
-        "--backend --base-url --batch-size --concurrency --data --device --dtype --json --limit --max-model-len "
+        "--allow-code-execution --backend --base-url --batch-size --concurrency --constraint --data --device --dtype "
+        "--engine --json --limit --max-model-len "
         "--max-tokens --model --no-thinking --out --quiet --samples --seeds --set --show-prompt --task --temperature "
         "--thinking --timeout-s --tokenizer --top-p"
     ),
     "score": "--allow-code-execution --json",
     "show": "--json --kind --limit --prompt --sample --verdict",
     "report": "--format --json",
+    "compare": "--across-prompts --format --html --json --seed",
+    "label": (
+        "--api-key-env --attempts --concurrency --data --json --judge --limit --max-tokens --out --price --quiet "
+        "--rubric --task --temperature --timeout-s"
+    ),
     "doctor": "--json",
 }
 
@@ -35,7 +40,14 @@ def verb(name: str) -> click.Command:
 
 
 def test_verbs_are_frozen():
-    assert cli.list_commands(click.Context(cli)) == ["run", "score", "show", "report", "tasks", "doctor"]
+    assert cli.list_commands(click.Context(cli)) == [
+        "run", "score", "show", "report", "compare", "tasks", "rubrics", "label", "doctor",
+    ]  # fmt: skip
+    assert {name: flags(command) for name, command in verb("rubrics").commands.items()} == {
+        "list": "--json",
+        "show": "",
+        "agree": "--json --task --votes",
+    }
     assert {name: flags(command) for name, command in verb("tasks").commands.items()} == {
         "list": "--json",
         "show": "--data --set",

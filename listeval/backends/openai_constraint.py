@@ -1,0 +1,56 @@
+"""A constraint on a server: which request fields carry it, and what the server must be for that.
+
+A schema goes to vLLM as `structured_outputs` (its `guided_json` is gone since 0.12, and ignored without a word) and
+to any other server as OpenAI's `response_format`. Grammars and scaffolds need a vLLM server; our own permutation
+needs one that was started with our logits processor.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from listeval.backends import openai_wire as wire
+from listeval.backends.checkpoint import stop_token_ids
+from listeval.backends.vllm_constraint import payload, structured_outputs
+from listeval.decoding.bind import bind
+from listeval.decoding.constraint import Constraint, JsonForm
+from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.decoding.vllm_payload import KEY, PROCESSOR
+from listeval.errors import UserError
+
+if TYPE_CHECKING:
+    from listeval.contract import Contract
+    from listeval.prompt import Renderer
+
+
+class ServerConstraint:
+    """Raises UserError for a server that cannot have `constraint`, saying what to start."""
+
+    def __init__(self, constraint: Constraint, url: str, *, vllm: bool, renderer: Renderer | None) -> None:
+        self.constraint, self._vllm, self._renderer = constraint, vllm, renderer
+        self._stops: tuple[int, ...] = ()
+        if constraint.kind != "schema" and not vllm:
+            cause = f"a {constraint.kind} needs a vLLM server, and this one does not say that it is one"
+            raise UserError(
+                cause, place=url, fix=f"start `vllm serve MODEL{_flag(constraint)}`, or --constraint schema"
+            )
+        if constraint.engine == "own":
+            if renderer is None:
+                cause = "our own permutation needs the model's tokenizer here too, to name its stop tokens"
+                raise UserError(cause, place=url, fix="add --tokenizer CKPT")
+            self._stops = stop_token_ids(Path(str(renderer.tokenizer.name_or_path)), renderer)
+
+    def fields(self, contract: Contract[Any]) -> dict[str, Any]:
+        """Request fields for an answer to `contract`. Raises UserError for one that cannot be had this way."""
+        form = bind(self.constraint, contract)
+        if isinstance(form, PermutationSpec):
+            assert self._renderer is not None, "refused above"
+            return {"vllm_xargs": {KEY: payload(form, self._renderer.tokenizer, None, self._stops)}}
+        if isinstance(form, JsonForm) and not self._vllm:
+            return {"response_format": wire.response_format(form.schema)}
+        return {"structured_outputs": structured_outputs(form)}
+
+
+def _flag(constraint: Constraint) -> str:
+    return f" --logits-processors {PROCESSOR}" if constraint.engine == "own" else ""

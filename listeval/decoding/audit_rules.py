@@ -1,0 +1,75 @@
+"""What an engine keeps of a permutation or a scaffold: texts that break one rule each are walked through it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from listeval.decoding.bind import bind
+from listeval.decoding.constraint import Constraint
+from listeval.decoding.engines import Vocabulary, open_engine
+from listeval.decoding.engines.walk import walk
+from listeval.decoding.permutation import Permutation
+from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.decoding.probes import STRANGER
+from listeval.decoding.token_trie import trie_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from listeval.contract import Contract, KeyedList
+
+
+def audit_rules(constraint: Constraint, contract: Contract[Any], vocabulary: Vocabulary) -> dict[str, Any]:
+    """`{"valid": accepted|refused, "rules": {rule: kept|ignored}}`. Raises UserError for what cannot be bound."""
+    accepts = _acceptor(constraint, contract, vocabulary)
+    spec = PermutationSpec.of(cast("KeyedList[Any]", contract))
+    good, bad = _texts(spec, ordered=constraint.kind == "scaffold")
+
+    def fate(text: str) -> bool:
+        return accepts(vocabulary.tokenizer.encode(text, add_special_tokens=False))
+
+    rules = {rule: "ignored" if fate(text) else "kept" for rule, text in bad.items()}
+    return {"valid": "accepted" if fate(good) else "refused", "rules": rules}
+
+
+def _texts(spec: PermutationSpec, *, ordered: bool) -> tuple[str, dict[str, str]]:
+    """An answer, and by rule one that breaks only this rule."""
+    numbers = {name: form.longest for name, form in spec.layout.fields if form}
+    good = spec.write(dict.fromkeys(spec.ids, numbers))
+    first = _quoted(spec.ids[0])
+    bad = {
+        "all ids": spec.write(dict.fromkeys(spec.ids[1:], numbers)),
+        "input ids": good.replace(first, _quoted(STRANGER), 1),
+        "compact": good.replace(":", ": ", 1),
+    }
+    if len(spec.ids) > 1:
+        bad["each id once"] = good.replace(first, _quoted(spec.ids[1]), 1)
+    if len(spec.ids) > 1 and ordered:
+        bad["input order"] = spec.write(dict.fromkeys(spec.ids[::-1], numbers))
+    return good, bad
+
+
+def _quoted(name: str) -> str:
+    return json.dumps(name, ensure_ascii=False)
+
+
+def _acceptor(
+    constraint: Constraint, contract: Contract[Any], vocabulary: Vocabulary
+) -> Callable[[Sequence[int]], bool]:
+    form = bind(constraint, contract)
+    if isinstance(form, PermutationSpec):
+        own = Permutation(form, trie_of(vocabulary.tokenizer, vocabulary.size), vocabulary.stops)
+        return lambda tokens: _own_accepts(own, tokens)
+    engine = open_engine(constraint.engine, vocabulary)
+    return lambda tokens: walk(engine.matcher(form), tokens, vocabulary)
+
+
+def _own_accepts(permutation: Permutation, tokens: Sequence[int]) -> bool:
+    cursor = permutation.cursor()
+    for token in tokens:
+        if token not in cursor.allowed():
+            return False
+        cursor.advance(token)
+    return cursor.complete

@@ -1,0 +1,146 @@
+"""What a decoder is held to, independent of any engine: nothing, a schema, a permutation, or a scaffold.
+
+`schema` is the contract's JSON Schema (strict K, ids as an enum). It cannot say "each id once".
+`permutation` is a list with every input id exactly once, in any order; `scaffold` is that list in
+input order, of which only the values are decoded. The last two exist for a `KeyedList` of numbers.
+
+JSON under a constraint is compact (no space anywhere), so that no budget goes into whitespace. vLLM's own
+schemas leave at most the spaces that its engine always puts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.errors import UserError, did_you_mean
+
+if TYPE_CHECKING:
+    from listeval.contract import Contract
+
+ConstraintKind = Literal["none", "schema", "permutation", "scaffold"]
+EngineName = Literal["xgrammar", "outlines", "llguidance", "own", "server"]
+
+PACKAGES = {"xgrammar": "xgrammar", "outlines": "outlines_core", "llguidance": "llguidance"}
+"""The importable package behind each engine that is not ours."""
+
+INSTALL = "pip install 'listeval[constrain]'"
+
+_STOCK: tuple[EngineName, ...] = ("xgrammar", "llguidance", "outlines")
+_EXACT: tuple[EngineName, ...] = ("own", "xgrammar", "llguidance")
+_CHOICES: dict[str, dict[str, tuple[EngineName, ...]]] = {
+    "schema": {"hf": _STOCK, "vllm": _STOCK, "openai": ("server",)},
+    "permutation": {"hf": _EXACT, "vllm": _EXACT, "openai": _EXACT},
+    "scaffold": {"hf": ("own",), "vllm": _STOCK, "openai": _STOCK},
+}
+"""The engines of each kind on each backend, the first that is installed being what `auto` stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Constraint:
+    """A kind, and the engine that enforces it. Bound to one example by its contract."""
+
+    kind: Literal["schema", "permutation", "scaffold"]
+    engine: EngineName
+    spacing: Literal["compact", "engine"] = "compact"
+    """`engine`: whatever spaces the engine inside a server or vLLM puts between items."""
+
+    def spec(self) -> dict[str, str]:
+        """JSON; part of a run's identity."""
+        return asdict(self)
+
+
+class JsonForm(NamedTuple):
+    """A JSON Schema to keep."""
+
+    schema: dict[str, Any]
+
+
+class GrammarForm(NamedTuple):
+    """A grammar to keep, in the notation of the engine that is to take it."""
+
+    text: str
+
+
+class RegexForm(NamedTuple):
+    """A regular expression that the whole answer matches."""
+
+    pattern: str
+
+
+Form = JsonForm | GrammarForm | RegexForm | PermutationSpec
+"""What an engine compiles; only our own takes a `PermutationSpec`."""
+
+
+def resolve(kind: ConstraintKind, engine: str | None, backend: str) -> Constraint | None:
+    """The constraint that the flags ask for on `backend`; None for none.
+
+    Raises UserError for an engine without a constraint, a backend that cannot be constrained, an engine
+    that cannot do this kind there, and an engine that is not installed.
+    """
+    asked = None if engine in (None, "auto") else engine
+    if kind == "none":
+        if asked:
+            raise UserError(f"--engine {asked} without a constraint", place="--engine", fix="add --constraint schema")
+        return None
+    choices = _CHOICES[kind].get(backend)
+    if choices is None:
+        cause = f"the {backend} backend decodes nothing, so nothing can be constrained"
+        raise UserError(cause, place="--constraint", fix="leave it out, or take --backend hf, vllm or openai")
+    if asked is None:
+        chosen = next((name for name in choices if _there(name, backend)), choices[0])
+    elif asked in choices:
+        chosen = asked
+    else:
+        raise _unfit(asked, kind, backend, choices)
+    return Constraint(kind, chosen, "engine" if kind == "schema" and backend != "hf" else "compact")
+
+
+def _unfit(asked: str, kind: str, backend: str, choices: tuple[EngineName, ...]) -> UserError:
+    known = [*PACKAGES, "own", "auto"]
+    if asked not in (*known, "server"):
+        return UserError(f"unknown engine '{asked}'", place="--engine", fix=did_you_mean(asked, known))
+    if choices == ("server",):
+        cause, fix = f"on the {backend} backend the server chooses its own engine for a schema", "leave --engine out"
+    else:
+        cause, fix = f"engine {asked} has no {kind} on the {backend} backend", f"--engine {' or '.join(choices)}"
+    return UserError(cause, place="--engine", fix=fix)
+
+
+def _there(engine: str, backend: str) -> bool:
+    """Whether the engine can be imported, where it is this process that needs it."""
+    return backend == "openai" or engine not in PACKAGES or find_spec(PACKAGES[engine]) is not None
+
+
+def require(engine: str) -> None:
+    """Raises UserError with the install line where the engine's package is missing."""
+    if engine in PACKAGES and find_spec(PACKAGES[engine]) is None:
+        raise UserError.missing_package(PACKAGES[engine], INSTALL, f"engine {engine}")
+
+
+def json_form(contract: Contract[Any]) -> JsonForm:
+    """The contract's JSON Schema without what no decoder reads (titles, descriptions, examples, defaults)."""
+    return JsonForm(_bare(contract.json_schema()))
+
+
+_ANNOTATIONS = {"title", "description", "examples", "default", "$comment", "deprecated", "discriminator"}
+_NAMED = {"properties", "patternProperties", "$defs", "definitions"}
+"""Keywords whose value maps names, not keywords, to schemas."""
+
+
+def _bare(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_bare(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        keyword: {name: _bare(item) for name, item in value.items()}
+        if keyword in _NAMED
+        else value
+        if keyword in ("enum", "const")
+        else _bare(value)
+        for keyword, value in schema.items()
+        if keyword not in _ANNOTATIONS
+    }

@@ -1,0 +1,71 @@
+"""llguidance: JSON Schema, Lark and regular expressions by derivatives and an Earley parser."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from listeval.decoding.constraint import Form, GrammarForm, JsonForm, RegexForm
+from listeval.decoding.engines.protocol import Vocabulary, refused
+from listeval.errors import UserError, first_line
+
+if TYPE_CHECKING:
+    import torch
+
+_COMPACT: Any = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
+
+
+class LLGuidance:
+    """Compiles lazily: most of a grammar's cost comes with its masks."""
+
+    name = "llguidance"
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        from llguidance.hf import from_tokenizer
+
+        try:
+            self._tokenizer = from_tokenizer(
+                vocabulary.tokenizer, n_vocab=vocabulary.size, eos_token=list(vocabulary.stops)
+            )
+        except ValueError as error:
+            place = str(vocabulary.tokenizer.name_or_path)
+            cause = f"llguidance cannot read the tokenizer: {first_line(error)}"
+            raise UserError(cause, place=place, fix="--engine xgrammar") from error
+
+    def matcher(self, form: Form) -> LLGuidanceMatcher:
+        from llguidance import LLMatcher
+
+        try:
+            matcher = LLMatcher(self._tokenizer, _grammar(form), log_level=0)
+            why = matcher.get_error() if matcher.is_error() else ""
+        except Exception as error:  # the bindings raise whatever Rust panicked with
+            raise refused(self.name, form, first_line(error)) from error
+        if why:
+            raise refused(self.name, form, why)
+        return LLGuidanceMatcher(matcher)
+
+
+def _grammar(form: Form) -> str:
+    from llguidance import LLMatcher
+
+    if isinstance(form, JsonForm):
+        schema = json.dumps(form.schema, ensure_ascii=False)
+        return str(LLMatcher.grammar_from_json_schema(schema, defaults=_COMPACT))
+    if isinstance(form, GrammarForm):
+        return str(LLMatcher.grammar_from_lark(form.text))
+    if isinstance(form, RegexForm):
+        return str(LLMatcher.grammar_from_regex(form.pattern))
+    raise TypeError("a form of another engine")
+
+
+class LLGuidanceMatcher:
+    """See `Matcher`."""
+
+    def __init__(self, matcher: Any) -> None:
+        self._matcher = matcher
+
+    def fill(self, bits: torch.Tensor) -> None:
+        self._matcher.unsafe_compute_mask_ptr(bits.data_ptr(), bits.numel() * bits.element_size())
+
+    def accept(self, token: int) -> bool:
+        return bool(self._matcher.consume_token(token))

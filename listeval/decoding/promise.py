@@ -1,0 +1,59 @@
+"""What an engine promised of an answer, and whether the answer breaks it.
+
+A schema promises JSON that the schema admits: shape, ids from the enum, exactly K objects; no engine
+promises that an id stands once. A permutation and a scaffold promise the whole contract. A truncated
+answer breaks no promise.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from listeval.contract.outcome import Failure
+from listeval.contract.taxonomy import Kind
+from listeval.decoding.constraint import json_form
+
+if TYPE_CHECKING:
+    from listeval.contract import Contract
+
+
+class Promise(NamedTuple):
+    """The constraint of a run, less the `ignored` keywords that its engine was measured not to keep."""
+
+    kind: str
+    ignored: frozenset[str] = frozenset()
+
+    def held(self, contract: Contract[Any], text: str, finish_reason: str, failure: Failure) -> Failure:
+        """`failure`, or `constraint_ignored` with its detail where the engine had promised better."""
+        if self.kind == "none" or finish_reason != "stop" or not self.broken(contract, text):
+            return failure
+        return failure._replace(kind=Kind.CONSTRAINT_IGNORED, detail=f"{failure.kind.value}: {failure.detail}")
+
+    def broken(self, contract: Contract[Any], text: str) -> bool:
+        """Whether a complete answer that fails its contract breaks the promise."""
+        if self.kind != "schema":
+            return True
+        from jsonschema import Draft202012Validator
+
+        try:
+            value = json.loads(text)
+        except (ValueError, RecursionError):
+            return True
+        schema = without(json_form(contract).schema, self.ignored)
+        return not Draft202012Validator(schema).is_valid(value)
+
+
+def without(schema: Any, ignored: frozenset[str]) -> Any:
+    """A schema without some of its keywords, at every node."""
+    if isinstance(schema, list):
+        return [without(item, ignored) for item in schema]
+    if not isinstance(schema, dict) or not ignored:
+        return schema
+    return {
+        name: {key: without(item, ignored) for key, item in value.items()}
+        if name in ("properties", "patternProperties", "$defs", "definitions")
+        else without(value, ignored)
+        for name, value in schema.items()
+        if name not in ignored
+    }

@@ -1,0 +1,33 @@
+"""Before a constrained run: can its contract be had this way, what does the engine keep of it, does it constrain?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from listeval.backends.protocol import Backend
+from listeval.contract import Contract
+from listeval.decoding import canary
+from listeval.decoding.audit import audit
+from listeval.decoding.constraint import Constraint
+from listeval.runs.manifest import Manifest
+from listeval.runs.observer import Observer
+
+
+def prove(
+    backend: Backend,
+    constraint: Constraint,
+    contract: Contract[Any],
+    manifest: Manifest,
+    directory: Path,
+    watch: Observer,
+) -> None:
+    """Audit the engine on `contract` and send the canary; both results go into the manifest on disk.
+
+    Raises UserError for a contract that the engine cannot take, CanaryFailed where it does not constrain.
+    """
+    watch.note(f"auditing {constraint.engine} and sending the canary")
+    manifest.audit = audit(backend, constraint, contract)
+    manifest.canary = canary.ask(backend, constraint)
+    manifest.write(directory)
+    canary.check(manifest.canary, constraint, backend.name)
