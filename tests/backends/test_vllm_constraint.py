@@ -33,7 +33,7 @@ from listeval.decoding.audit import audit
 from listeval.decoding.constraint import Constraint
 from tests.backends.test_vllm_constraint import IDS
 from tests.decoding.conftest import contract
-from tests.decoding.test_engines import word
+from tests.decoding.test_schema_engines import word
 model, kind, engine = sys.argv[1:]
 constraint = Constraint(kind, engine)
 backend = vllm.open(model, BackendOptions(device="cpu", dtype="float32", constraint=constraint))

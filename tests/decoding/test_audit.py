@@ -20,7 +20,7 @@ from listeval.decoding.probes import Unfillable, valid, violations, with_unique_
 from listeval.decoding.promise import without  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
 from tests.decoding.conftest import contract  # noqa: E402
-from tests.decoding.test_engines import STOCK, vocabulary  # noqa: E402
+from tests.decoding.test_schema_engines import STOCK, vocabulary  # noqa: E402
 
 IDS = ("A10", "A1", "Z\"q'", "é 🙂")
 RICH: dict[str, Any] = {
