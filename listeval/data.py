@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import chain
 from pathlib import Path
@@ -105,6 +105,12 @@ def json_object(raw: bytes, name: str, line: int) -> JsonRow:
     """The object on one line of the file `name`. Raises UserError with the place where there is none."""
     # With its line end, a torn object would be said to end on the next line.
     return _object(_json(raw.rstrip(), name, line), f"{name}:{line}")
+
+
+def write_rows(rows: Iterable[Mapping[str, Any]], stream: IO[bytes]) -> None:
+    """One JSON object a line, as `rows` reads them."""
+    for row in rows:
+        stream.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
 
 
 def empty(name: str) -> UserError:

@@ -12,16 +12,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
+from inspect import getfile
 from itertools import chain
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
 
-from listeval.errors import UserError, did_you_mean
+from listeval.errors import UserError, did_you_mean, first_line
 from listeval.task import Task
 
 _PACKAGE = "listeval_tasks"
@@ -139,7 +142,7 @@ def load_task(name: str) -> type[Task]:
             task = _only_task(_import_folder(ref), ref)
     except UserError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise _broken(ref, error) from error
     if not issubclass(task, Task):
         raise UserError(
@@ -172,18 +175,32 @@ def _only_task(module: ModuleType, ref: TaskRef) -> type[Task]:
     return own[0]
 
 
-def _broken(ref: TaskRef, error: Exception) -> UserError:
-    place = f"{error.filename}:{error.lineno}" if isinstance(error, SyntaxError) else raised_at(ref, error)
+def _broken(ref: TaskRef, error: BaseException) -> UserError:
+    place = f"{error.filename}:{error.lineno}" if isinstance(error, SyntaxError) else _raised_at(ref.home, error)
+    place = place or ref.origin
     cause = f"task '{ref.name}' does not import: {type(error).__name__}: {error}"
     return UserError(cause, place=place, fix="correct the plug-in")
 
 
-def raised_at(ref: TaskRef, error: BaseException) -> str:
-    """`file:line` of the last of the plug-in's own lines behind an error; its origin where none is."""
-    place, trace = ref.origin, error.__traceback__
+@contextmanager
+def blame(task: Task, what: str, fix: str = "correct the task") -> Iterator[None]:
+    """Turn whatever a plug-in raises in this block into a UserError that names its own line; UserErrors pass."""
+    try:
+        yield
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        home = Path(getfile(type(task))).parent
+        cause = f"task '{task.name}' {what}: {first_line(error)}"
+        raise UserError(cause, place=_raised_at(home, error) or str(home), fix=fix) from error
+
+
+def _raised_at(home: Path | None, error: BaseException) -> str:
+    """`file:line` of the last line below `home` behind an error; empty where none is."""
+    place, trace = "", error.__traceback__
     while trace is not None:
         file = trace.tb_frame.f_code.co_filename
-        if ref.home is not None and Path(file).is_relative_to(ref.home):
+        if home is not None and Path(file).is_relative_to(home):
             place = f"{file}:{trace.tb_lineno}"
         trace = trace.tb_next
     return place

@@ -58,6 +58,7 @@ def command(
     from listeval.labelling.judge import Judge
     from listeval.labelling.rubric import load_rubric
     from listeval.labelling.tally import Price, tally
+    from listeval.registry import blame
     from listeval.runs.plan import make_task
 
     price = Price.parse(price_text) if price_text else None
@@ -71,7 +72,9 @@ def command(
         wire={name: value for name, value in wire.items() if value is not None},
         out=out,
     )
-    found = make_task(task_name, {}).pieces(data)
+    task = make_task(task_name, {})
+    with blame(task, "cannot list its texts"):
+        found = task.pieces(data)
     texts = found._replace(pieces=found.pieces[:limit])
     if not texts.pieces:
         raise UserError("no text to grade", place=texts.source, fix="give other --data")

@@ -110,9 +110,12 @@ def _labels(one: dict[str, Label], other: dict[str, Label], place: str) -> dict[
 
 
 def _voted(task_name: str, data: str) -> dict[str, Piece]:
+    from listeval.registry import blame
     from listeval.runs.plan import make_task
 
-    found = make_task(task_name, {}).pieces(data)
+    task = make_task(task_name, {})
+    with blame(task, "cannot list its texts"):
+        found = task.pieces(data)
     voted = {piece.key: piece for piece in found.pieces if piece.votes is not None}
     if not any(piece.votes for piece in voted.values()):
         raise UserError("no text of this data has a vote", place=found.source, fix="give data with readers' votes")

@@ -47,6 +47,7 @@ def show_task(name: str, settings: tuple[str, ...], data: str | None) -> None:
     import json
 
     from listeval.cli.run import parse_setting
+    from listeval.registry import blame
     from listeval.runs.plan import load, make_task
 
     task = make_task(name, dict(map(parse_setting, settings)))
@@ -61,8 +62,9 @@ def show_task(name: str, settings: tuple[str, ...], data: str | None) -> None:
     click.echo(f"data: {dataset.source}, {len(dataset.examples)} examples; {_counts(dataset.counts)}")
     for message in example.messages:
         click.echo(f"\n[{message.role}]\n{message.content}")
-    click.echo(f"\n[contract]\n{json.dumps(task.contract(example.target).json_schema())}")
-    click.echo(f"\n[gold answer]\n{task.gold(example.target)}")
+    with blame(task, f"cannot show its example '{example.id}'"):
+        click.echo(f"\n[contract]\n{json.dumps(task.contract(example.target).json_schema())}")
+        click.echo(f"\n[gold answer]\n{task.gold(example.target)}")
 
 
 @command.command("new")
@@ -121,14 +123,11 @@ def check(
 def _findings(task: Task, data: str | None, model: str | None) -> Iterator[Finding]:
     from listeval.checks import check_task, record_version
     from listeval.registry import find
-    from listeval.runs.plan import load
+    from listeval.runs.plan import load, ready
 
-    task.prepare()
-    try:
+    with ready(task):
         yield from check_task(task, load(task, data, 0), load(task, data, 0), _template(model))
-    finally:
-        task.close()
-    yield record_version(task, find(task.name).home)
+        yield record_version(task, find(task.name).home)
 
 
 def _template(model: str | None) -> Template | None:

@@ -36,14 +36,11 @@ def run_task(task: Task, config: RunConfig, watch: Observer) -> Run:
     data = plan.load_data(task, config)
     if config.decoding is not None:
         bind(config.decoding, plan.first_contract(task, data, config))
-    task.prepare()
-    try:
+    with plan.ready(task):
         finished = _work(task, config, data, watch)
         if finished.hidden:
             watch.note(f"{finished.hidden} further rows of this run are kept; --limit or --samples leaves them out")
         finished.conclude(task)
-    finally:
-        task.close()
     return finished
 
 

@@ -41,7 +41,9 @@ def parse_and_score(task: Task, rows: Sequence[Row], promise: Promise = _NONE) -
     for row in rows:
         if row["reason"] == TOO_LONG:
             continue
-        row["reason"] = row["verdict"] = None
+        row["reason"] = row["verdict"] = row["value"] = row["span"] = None
+        # Nothing is known of the answer until the contract has read it, whatever was known before a re-score.
+        row["kind"], row["flags"], row["missing"] = Kind.ENGINE_ERROR.value, (), 0
         try:
             contract = task.contract(row["target"])
             result = contract.parse(row["text"], row["finish_reason"], row["reasoning"])

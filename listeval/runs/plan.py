@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,7 +18,7 @@ from listeval import __version__
 from listeval.backends.protocol import Backend, Prompt, Request, Sampling
 from listeval.contract import Contract
 from listeval.errors import UserError, first_line
-from listeval.registry import find, load_task, raised_at
+from listeval.registry import blame, load_task
 from listeval.runs.config import RunConfig, config_error
 from listeval.runs.environment import environment
 from listeval.runs.manifest import Manifest
@@ -45,9 +46,11 @@ def make_task(name: str, options: dict[str, Any]) -> Task:
     """The task with its options. Raises UserError for an unknown task or option."""
     task_type = load_task(name)
     try:
-        return task_type(task_type.Options.model_validate(options))
+        chosen_options = task_type.Options.model_validate(options)
     except ValidationError as error:
         raise config_error(error, list(task_type.Options.model_fields), prefix="--set ") from None
+    with blame(task_type.__new__(task_type), "cannot be made"):
+        return task_type(chosen_options)
 
 
 def permit(task: Task, allowed: bool) -> None:
@@ -59,14 +62,27 @@ def permit(task: Task, allowed: bool) -> None:
 
 def load(task: Task, data: str | None, seed: int) -> Dataset:
     """`task.load`; raises UserError with the plug-in's own line for whatever it raises."""
+    with blame(task, "cannot load its data", fix="correct the task, or give it other data"):
+        found = task.load(data, seed)
+        if not isinstance(found, Dataset):
+            raise TypeError(f"it gave a {type(found).__name__}, not a Dataset")
+        return found
+
+
+@contextmanager
+def ready(task: Task) -> Iterator[None]:
+    """`task.prepare` before the block and `task.close` after it; raises UserError for whatever they raise."""
+    with blame(task, "cannot get ready to score"):
+        task.prepare()
     try:
-        return task.load(data, seed)
-    except UserError:
+        yield
+    except BaseException:
+        # What went wrong inside matters more than what closing makes of it.
+        with suppress(Exception):
+            task.close()
         raise
-    except Exception as error:
-        cause = f"task '{task.name}' cannot load its data: {first_line(error)}"
-        place = raised_at(find(task.name), error)
-        raise UserError(cause, place=place, fix="correct the task, or give it other data") from error
+    with blame(task, "cannot close"):
+        task.close()
 
 
 def load_data(task: Task, config: RunConfig) -> dict[int, Dataset]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from listeval.runs.judge import parse_and_score
 from listeval.runs.lock import exclusive
 from listeval.runs.manifest import write_atomic
-from listeval.runs.plan import make_task, permit, task_entry
+from listeval.runs.plan import make_task, permit, ready, task_entry
 from listeval.runs.rows import encode, read_rows
 from listeval.runs.store import Run, load_run
 
@@ -21,8 +21,7 @@ def rescore(path: str | Path, *, allow_code_execution: bool = False) -> Run:
     old = load_run(path)
     task = make_task(old.manifest.task["name"], old.manifest.task["options"])
     permit(task, allow_code_execution)
-    task.prepare()
-    try:
+    with ready(task):
         with exclusive(old.path):
             rows = list(read_rows(old.path / "samples.jsonl"))
             parse_and_score(task, rows, old.manifest.promise)
@@ -31,6 +30,4 @@ def rescore(path: str | Path, *, allow_code_execution: bool = False) -> Run:
             old.manifest.write(old.path)
         fresh = Run(old.path, old.manifest)
         fresh.conclude(task)
-    finally:
-        task.close()
     return fresh

@@ -10,11 +10,13 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from listeval.errors import UserError, first_line
+from listeval.registry import blame
 from listeval.runs.manifest import Manifest, read_manifest, write_atomic
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.rows import Row, read_rows
-from listeval.task import Appendix, Metric, Task
+from listeval.task import Metric, Task
+
+_OURS = ("manifest.json", "samples.jsonl", "metrics.json")
 
 
 @dataclass(frozen=True)
@@ -59,11 +61,17 @@ class Run:
     @cached_property
     def figures(self) -> dict[str, float | None]:
         """What the task's appendix found over the whole run; empty while `metrics.json` is not of these rows."""
+        kept = self._metrics
+        return dict(kept.get("figures", {})) if kept.get("n") == self.summary.n else {}
+
+    @property
+    def _metrics(self) -> dict[str, Any]:
+        """`metrics.json` as it is on disk; empty where it is not there, or damaged."""
         try:
             kept = json.loads((self.path / "metrics.json").read_bytes())
         except (OSError, ValueError):
             return {}
-        return dict(kept.get("figures", {})) if kept.get("n") == self.summary.n else {}
+        return kept if isinstance(kept, dict) else {}
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -88,18 +96,27 @@ class Run:
 
         Raises UserError where the task's appendix does; the metrics are written all the same.
         """
+        files: dict[str, bytes] = {}
+        figures: dict[str, float | None] = {}
         try:
-            appendix, error = task.appendix(self.rows), None
-        except Exception as raised:  # noqa: BLE001 - a plug-in may raise anything
-            appendix, error = Appendix(), raised
-        for name, text in appendix.files.items():
-            write_atomic(self.path / name, text.encode())
-        figures = {name: value if math.isfinite(value) else None for name, value in appendix.figures.items()}
-        metrics = self.summary.to_json() | {"figures": figures}
-        write_atomic(self.path / "metrics.json", json.dumps(metrics, indent=1).encode())
-        if error is not None:
-            fix = f"correct the task, then `listeval score {self.path}`"
-            raise UserError(f"task '{task.name}' has no appendix: {first_line(error)}", place=str(self.path), fix=fix)
+            with blame(task, "has no appendix", fix=f"correct the task, then `listeval score {self.path}`"):
+                appendix = task.appendix(self.rows)
+                files = {_plain(name): text.encode() for name, text in appendix.files.items()}
+                figures = {name: float(x) if math.isfinite(x) else None for name, x in appendix.figures.items()}
+        finally:
+            metrics = self.summary.to_json() | {"figures": figures, "files": sorted(files)}
+            for stale in set(self._metrics.get("files", ())) - files.keys():
+                (self.path / _plain(stale)).unlink(missing_ok=True)
+            for name, data in files.items():
+                write_atomic(self.path / name, data)
+            write_atomic(self.path / "metrics.json", json.dumps(metrics, indent=1).encode())
+
+
+def _plain(name: str) -> str:
+    """`name`, if it is a file name of its own in the run's directory. Raises ValueError."""
+    if not name or Path(name).name != name or name.startswith(".") or name in _OURS:
+        raise ValueError(f"an appendix cannot be called '{name}'")
+    return name
 
 
 def load_run(path: str | Path) -> Run:

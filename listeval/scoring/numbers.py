@@ -26,7 +26,7 @@ _NUMBER = re.compile(
     \s*+ (?P<sign>[+\-\u2212]?) \s*+ [$€£¥₹]?+ \s*+ (?P<inner>[+\-\u2212]?)
     (?:
         (?: (?P<whole>[0-9]++) \s++ (?=[1-9]) )? (?P<top>[0-9]++) \s*+ / \s*+ (?P<bottom>[0-9]++)
-      | (?P<digits> [0-9]{1,3}+ (?:,[0-9]{3})++ | [0-9]*+ )
+      | (?P<digits> [1-9][0-9]{0,2}+ (?:,[0-9]{3})++ | [0-9]*+ )
         (?:\.(?P<decimals>[0-9]*+))? (?:[eE](?P<power>[+-]?[0-9]++))?
     )
     """,
@@ -35,7 +35,13 @@ _NUMBER = re.compile(
 _AFTER = ("%", "€", "£", "¥", "₹", "$", "¢", "°")
 _IN_UNITS = frozenset(" ./'·²³-")
 _SCALES = re.compile(
-    r"\b(?:[KMBk]|(?i:bn|mn|(?:dozen|hundred|thousand|million|billion|trillion)s?|half|and|or|to|minus|plus|times|point))\b"
+    r"""\b(?:[KMBk]|(?i:
+        bn|mn|mil|lakhs?|crores?|(?:dozen|hundred|thousand|million|billion|trillion)s?
+      | half|halves|(?:third|quarter|fourth|fifth|sixth|seventh|eighth|ninth|tenth|(?:hundred|thousand|million)th)s?
+      | squared|cubed|doubled|tripled|halved|percent(?:age)?[ ]points?
+      | and|or|to|minus|plus|times|point
+    ))\b""",
+    re.VERBOSE,
 )
 """Words after a number that give it another value, or make it one of two."""
 

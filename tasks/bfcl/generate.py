@@ -18,6 +18,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
+from listeval.data import write_rows
+
 KINDS = ("simple_python", "multiple", "parallel", "parallel_multiple")
 """One function and one call, several functions, several calls, both; rows take turns."""
 
@@ -97,8 +99,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=40, help="default: 40")
     parser.add_argument("--seed", type=int, default=7, help="default: 7")
     arguments = parser.parse_args()
-    for row in generate(arguments.rows, arguments.seed):
-        sys.stdout.buffer.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    write_rows(generate(arguments.rows, arguments.seed), sys.stdout.buffer)
 
 
 if __name__ == "__main__":

@@ -21,6 +21,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from listeval.data import write_rows
+
 REVIEWS = 8
 TRAIN_SHARE = 0.125
 GRADE_BY_ASPECTS = (1, 4, 7, 10)
@@ -139,8 +141,7 @@ def main() -> None:
     parser.add_argument("--train-share", type=float, default=TRAIN_SHARE, help=f"default: {TRAIN_SHARE}")
     parser.add_argument("--phrases", type=Path, default=PHRASES, help="words of another category")
     args = parser.parse_args()
-    for row in generate(args.groups, args.seed, args.train_share, args.phrases):
-        sys.stdout.buffer.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    write_rows(generate(args.groups, args.seed, args.train_share, args.phrases), sys.stdout.buffer)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,12 @@ Rows have GSM8K's form (`question`, `answer` with `<<...>>` notes and `#### n`) 
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator
 from random import Random
 from typing import NamedTuple
+
+from listeval.data import write_rows
 
 TRAIN_SHARE = 1 / 6
 
@@ -166,8 +167,7 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=48, help="default: 48")
     parser.add_argument("--seed", type=int, default=7, help="default: 7")
     args = parser.parse_args()
-    for row in generate(args.problems, args.seed):
-        sys.stdout.buffer.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    write_rows(generate(args.problems, args.seed), sys.stdout.buffer)
 
 
 if __name__ == "__main__":

@@ -9,12 +9,13 @@ solution returns. The first rows are of the split `prompt`, the last of `train`,
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Iterator
 from random import Random
 from string import Template
 from typing import Any, NamedTuple
+
+from listeval.data import write_rows
 
 PROMPT_ROWS, FIRST_TEST, FIRST_TRAIN = 3, 11, 601
 _TRIES = 64
@@ -176,8 +177,7 @@ def main() -> None:
     parser.add_argument("--problems", type=int, default=40, help="default: 40")
     parser.add_argument("--seed", type=int, default=7, help="default: 7")
     args = parser.parse_args()
-    for row in generate(args.problems, args.seed):
-        sys.stdout.buffer.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    write_rows(generate(args.problems, args.seed), sys.stdout.buffer)
 
 
 if __name__ == "__main__":

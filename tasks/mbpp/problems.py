@@ -95,7 +95,7 @@ def _modules(code: str) -> set[str]:
 def _split(row: JsonRow, id: int, place: str) -> Split:
     """The row's own word, else the range that its id is in."""
     if "split" in row:
-        if row["split"] not in _LAST_ID:
+        if row["split"] not in get_args(Split):
             cause = f"split {row['split']!r} is none of {', '.join(get_args(Split))}"
             raise UserError(cause, place=place, fix="correct the row")
         own: Split = row["split"]

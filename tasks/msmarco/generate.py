@@ -20,6 +20,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
+from listeval.data import write_rows
+
 PHRASES = Path(__file__).with_name("phrases.json")
 
 _MAIN = {3: "full", 2: "part", 1: "near", 0: "trap"}
@@ -128,8 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Make queries and passages with planted grades.")
     parser.add_argument("--seed", type=int, default=7, help="default: 7")
     args = parser.parse_args()
-    for row in generate(args.seed):
-        sys.stdout.buffer.write(json.dumps(row, ensure_ascii=False).encode() + b"\n")
+    write_rows(generate(args.seed), sys.stdout.buffer)
 
 
 if __name__ == "__main__":

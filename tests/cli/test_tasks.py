@@ -70,6 +70,28 @@ def test_a_plug_in_that_cannot_load_is_named_with_its_line(cli, tmp_path):
         assert err.count("\n") == 1
 
 
+RAISING = {
+    "made": ("    def contract(", "    def __init__(self, options=None):\n        1 / 0\n\n    def contract("),
+    "ready": ("    def contract(", "    def prepare(self):\n        1 / 0\n\n    def contract("),
+    "close": ("    def contract(", "    def close(self):\n        1 / 0\n\n    def contract("),
+    "appendix": ("    def contract(", "    def appendix(self, rows):\n        1 / 0\n\n    def contract("),
+    "load": ("        examples = [", "        return None\n        examples = ["),
+    "import": ("class Answer", "import sys\nsys.exit(3)\n\n\nclass Answer"),
+}
+
+
+@pytest.mark.parametrize("step", RAISING)
+def test_whatever_a_plug_in_raises_is_one_line_with_its_own_place(cli, tmp_path, step):
+    cli("tasks new triage_mail")
+    plugin = tmp_path / "tasks" / "triage_mail" / "task.py"
+    plugin.write_text(plugin.read_text().replace(*RAISING[step], 1))
+    code, _, err = cli("run --model m --backend null --quiet --task triage_mail")
+    assert code == 2
+    assert step in err
+    assert "triage_mail" in err.split("Fix:")[0].rpartition("(")[2]
+    assert err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [

@@ -8,9 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from listeval import Appendix
 from listeval.errors import UserError
 from listeval.runs import RunConfig, rescore, run
-from listeval.runs.metrics import at_least_one
+from listeval.runs.judge import parse_and_score
+from listeval.runs.metrics import at_least_one, summarise
+from listeval.runs.plan import make_task
 from listeval.runs.store import load_run
 
 TASK = '''
@@ -157,3 +160,34 @@ def test_the_report_names_data_verdicts_and_figures(coin, capsys):
     assert "6 (66.7 %)" in text
     assert "the whole run" in text
     assert "| tails | 6 |" in markdown([done])
+
+
+@pytest.mark.parametrize("name", ["samples.jsonl", "manifest.json", "../out.txt", "sub/x.txt", ".lock", ""])
+def test_an_appendix_cannot_touch_what_is_not_its_own(coin, name, tmp_path, monkeypatch):
+    done = coin()
+    before = (done.path / "samples.jsonl").read_bytes()
+    task = make_task("coin", {})
+    monkeypatch.setattr(task, "appendix", lambda rows: Appendix({name: "x"}, {}))
+    with pytest.raises(UserError, match="cannot be called"):
+        done.conclude(task)
+    assert (done.path / "samples.jsonl").read_bytes() == before
+    assert json.loads((done.path / "metrics.json").read_text())["n"] == 12
+
+
+def test_a_file_that_the_appendix_no_longer_has_goes(coin, monkeypatch):
+    done = coin()
+    task = make_task("coin", {})
+    monkeypatch.setattr(task, "appendix", lambda rows: Appendix({"other.txt": "x"}, {}))
+    done.conclude(task)
+    assert not (done.path / "tosses.txt").exists()
+    assert (done.path / "other.txt").exists()
+
+
+def test_an_answer_that_a_broken_contract_cannot_read_is_not_counted_as_parsed(coin, monkeypatch):
+    rows = [dict(row) for row in coin().rows]
+    task = make_task("coin", {})
+    monkeypatch.setattr(task, "contract", lambda target: 1 / 0)
+    parse_and_score(task, rows)
+    found = summarise(rows, task.metrics, task.verdicts)
+    assert (found.scored, found.unscored, found.kinds["ok"]) == (0, 12, 0)
+    assert str(found.metrics["parse_rate"].value) == "nan"

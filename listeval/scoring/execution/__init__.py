@@ -24,6 +24,7 @@ Not covered:
 
 - A program written against this runner: it can read the present test from the caller's frame, speak the runner's
   protocol on its descriptor, or find the runner's state through frames or ctypes, and so forge an `ok`.
+- A worse verdict of its own choice: `os._exit` with the right status is `memory`, not `exception`. Never a better one.
 - Answers that equal everything (`__eq__`), and functions of its own under the names that the tests call.
 - Flaws of the kernel, side channels (timing, caches, load), and the standard library's files, which it can read.
 - atexit hooks and finalizers at the interpreter's exit: the process is killed when the last test has ended.

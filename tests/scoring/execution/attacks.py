@@ -122,12 +122,14 @@ RESOURCES = {
     "many files": Attack(
         EXCEPTION, "for i in range(60): open(f'/tmp/{i}', 'wb').write(bytes(1 << 19))", (), "No space left"
     ),
-    "raised limits": Attack(
-        EXCEPTION, "import resource\nresource.setrlimit(resource.RLIMIT_AS, (-1, -1))", (), "maximum limit"
-    ),
+    "raised limits": Attack(EXCEPTION, "import resource\nresource.setrlimit(resource.RLIMIT_AS, (-1, -1))", (), "not"),
     "raised CPU limit": Attack(
-        EXCEPTION, "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (999, 999))", (), "maximum limit"
+        EXCEPTION, "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (999, 999))", (), "not"
     ),
+    "lowered CPU limit": Attack(
+        EXCEPTION, "import resource\nresource.setrlimit(resource.RLIMIT_CPU, (0, 0))\nwhile True: pass", (), "not"
+    ),
+    "a source too deep for the parser": Attack(EXCEPTION, "x = " + "-" * 200_000 + "1", (), "nested too deeply"),
 }
 
 OUTSIDE = {

@@ -85,7 +85,13 @@ def _run(kind: bytes, source: bytes, namespace: dict[str, Any]) -> bytes:
     _settrace(None)
     _setprofile(None)
     try:
-        _exec(_compile(source.decode("utf-8", "surrogatepass"), _NAMES[kind], "exec", 0, True), namespace)
+        code = _compile(source.decode("utf-8", "surrogatepass"), _NAMES[kind], "exec", 0, True)
+    except MemoryError:
+        return EXCEPTION + b"MemoryError: the source is nested too deeply for the parser"
+    except BaseException as error:  # noqa: BLE001 - whatever the compiler says
+        return EXCEPTION + _describe(error)
+    try:
+        _exec(code, namespace)
     except MemoryError:
         return MEMORY
     except AssertionError as error:
