@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import settings
 # A loaded machine must not fail a property by its speed.
 settings.register_profile("listeval", deadline=None)
 settings.load_profile("listeval")
+# A suite that runs in the background inherits an ignored Ctrl-C; the processes that it starts must not.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import builtins
 import json
 import os
+import signal
 import socket
 import sys
 from types import ModuleType
@@ -32,6 +33,8 @@ def install(name: str, source: str) -> None:
 
 def main() -> None:
     """Load the modules, then be the zygote until the host hangs up."""
+    # A host that was started in the background ignores it, and what is ignored is inherited.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with socket.socket(fileno=os.dup(0)) as channel:
         hello: dict[str, Any] = json.loads(channel.makefile("rb").readline())
         for name, source in hello.pop("modules"):
