@@ -37,6 +37,7 @@ _CEILING = 8192
 """Default bound on prompt plus answer: the KV cache must hold one such sequence, and some models ask for 128k."""
 _KV_GIB = "2"
 _SEQUENCES = {"cpu": 64}
+_BATCHED_TOKENS = 4096
 _MULTIPROCESS = "VLLM_ENABLE_V1_MULTIPROCESSING"
 _WATCH_S = 0.5
 _opened_in_process = False
@@ -337,6 +338,10 @@ def _arguments(checkpoint: Checkpoint, options: BackendOptions, device: str, *, 
         "generation_config": "vllm",
         "enforce_eager": cpu,
     }
+    if cpu and checkpoint.info.max_length is not None:
+        # A prompt that is read in pieces moves its sampler's generator, which vLLM cannot do on a CPU: the engine dies.
+        arguments["enable_chunked_prefill"] = False
+        arguments["max_num_batched_tokens"] = max(checkpoint.info.max_length, _BATCHED_TOKENS)
     if in_process:
         arguments["distributed_executor_backend"] = "uni"
     return {**arguments, **options.extra}
