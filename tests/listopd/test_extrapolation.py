@@ -1,0 +1,270 @@
+"""λ policies: what they return, when they move, and that a checkpoint brings them back exactly."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from listeval.errors import UserError
+from listeval.stats import wilson
+from listopd.extrapolation import (
+    AutoSpec,
+    ConstantSpec,
+    ExtrapolationSpec,
+    GuardedSpec,
+    PerPositionSpec,
+    RolloutStats,
+)
+from listopd.threshold import Positions, lambda_star, operating_threshold
+
+torch = pytest.importorskip("torch")
+
+SCAFFOLD = torch.tensor([[True, False, True], [False, False, True]])
+share = st.floats(0.901, 0.9999)
+batches = st.lists(st.lists(st.tuples(share, share), min_size=1, max_size=5), min_size=1, max_size=8)
+rates = st.lists(st.integers(0, 128), min_size=1, max_size=60)
+
+
+def measured(pairs):
+    return RolloutStats(1, 1, Positions.of(range(len(pairs)), *zip(*pairs, strict=True)))
+
+
+def parsed(count, total=128):
+    return RolloutStats(count, total)
+
+
+def value(policy):
+    return policy.values(SCAFFOLD)
+
+
+def test_a_constant_is_a_number_and_never_moves():
+    policy = ConstantSpec(value=1.2).build()
+    policy.step(parsed(0))
+    assert value(policy) == 1.2
+    assert policy.describe() == {"lambda": 1.2}
+
+
+def test_per_position_gives_each_token_its_own():
+    found = value(PerPositionSpec(scaffold=1.0, values=1.3).build())
+    assert found.dtype == torch.float32
+    assert torch.equal(found, torch.where(SCAFFOLD, 1.0, torch.tensor(1.3)))
+    assert found[0, 0] == 1.0, "exactly, so that plain distillation stays bitwise"
+
+
+@settings(max_examples=40, deadline=None)
+@given(batches, st.floats(0, 0.5), st.floats(1, 4), st.floats(1.1, 20), st.floats(0, 0.99))
+def test_auto_never_exceeds_its_margin_but_for_the_floor_and_the_ceiling(found, epsilon, ceiling, clip, smoothing):
+    policy = AutoSpec(epsilon=epsilon, ceiling=ceiling, clip=clip, smoothing=smoothing).build()
+    assert value(policy) == 1.0
+    for pairs in found:
+        policy.step(measured(pairs))
+        star = operating_threshold(measured(pairs).positions, clip).value
+        assert 1.0 <= value(policy) <= ceiling
+        assert value(policy) <= max(1.0, (1 - epsilon) * star) * (1 + 1e-9)
+        assert value(policy) <= star
+
+
+def test_auto_sits_at_its_margin_when_nothing_changes():
+    policy = AutoSpec(epsilon=0.05, ceiling=3, clip=5).build()
+    for _ in range(3):
+        policy.step(measured([(0.99, 0.8)]))
+    star = lambda_star(0.99, 0.8, 5)
+    assert value(policy) == pytest.approx(0.95 * star)
+    assert policy.describe() == pytest.approx(
+        {"lambda": 0.95 * star, "lambda_star": star, "scaffold_p": 0.99, "scaffold_b": 0.8}
+    )
+
+
+def test_auto_falls_at_once_and_rises_slowly():
+    policy = AutoSpec(ceiling=5, smoothing=0.9).build()
+    loose, tight = measured([(0.99, 0.9)]), measured([(0.9999, 0.5)])
+    policy.step(loose)
+    high = value(policy)
+    policy.step(tight)
+    low = value(policy)
+    assert low == pytest.approx(0.95 * lambda_star(0.9999, 0.5, 5))
+    policy.step(loose)
+    assert low < value(policy) < (low + high) / 2
+    for _ in range(100):
+        policy.step(loose)
+    assert value(policy) == pytest.approx(high, rel=1e-3)
+
+
+def test_auto_rests_at_the_ceiling_where_there_is_no_threshold_and_logs_numbers_only():
+    policy = AutoSpec(ceiling=1.4).build()
+    policy.step(measured([(0.95, 0.99)]))
+    assert value(policy) == 1.4
+    assert "lambda_star" not in policy.describe()
+    assert all(math.isfinite(number) for number in policy.describe().values())
+
+
+def test_auto_holds_still_without_scaffold_tokens_and_says_what_it_needs():
+    policy = AutoSpec().build()
+    policy.step(measured([(0.99, 0.8)]))
+    before = policy.state_dict()
+    policy.step(measured([(0.5, 0.4)]))
+    assert policy.state_dict() == before
+    with pytest.raises(ValueError, match="needs the probabilities at scaffold positions"):
+        policy.step(parsed(1))
+
+
+def test_the_guard_lets_go_when_parsing_falls_and_recovers_slowly():
+    policy = GuardedSpec(value=1.4, drop=0.1, recover=0.05, shrink=0.5, raise_by=0.05, patience=3).build()
+    for _ in range(5):
+        policy.step(parsed(120))
+    assert value(policy) == 1.4
+    policy.step(parsed(90))
+    assert value(policy) == pytest.approx(1.2)
+    policy.step(parsed(90))
+    assert value(policy) == pytest.approx(1.1)
+    seen = []
+    for _ in range(6):
+        policy.step(parsed(120))
+        seen.append(round(value(policy), 9))
+    assert seen == [1.1, 1.1, 1.15, 1.15, 1.15, 1.2]
+
+
+def test_noise_inside_the_dead_band_never_moves_it():
+    policy = GuardedSpec(value=1.4, drop=0.1, recover=0.03, patience=1).build()
+    policy.step(parsed(120))
+    policy.step(parsed(80))
+    held = value(policy)
+    assert held < 1.4
+    best = wilson(120, 128).low
+    band = [count for count in range(129) if 0.03 < best - wilson(count, 128).low <= 0.1]
+    assert len(band) > 5
+    for count in band * 5:
+        policy.step(parsed(count))
+        assert value(policy) == held
+
+
+def test_leaving_the_calm_for_a_moment_starts_the_count_anew():
+    policy = GuardedSpec(value=1.4, drop=0.1, recover=0.03, patience=3).build()
+    for count in (120, 80, 120, 120, 112, 120, 120):
+        policy.step(parsed(count))
+    assert value(policy) == pytest.approx(1.2)
+    policy.step(parsed(120))
+    assert value(policy) > 1.2
+
+
+@given(rates, st.floats(1, 3))
+def test_the_guard_stays_between_plain_distillation_and_its_target(counts, target):
+    policy = GuardedSpec(value=target).build()
+    for count in counts:
+        policy.step(parsed(count))
+        assert 1.0 <= value(policy) <= target
+
+
+@given(st.integers(0, 128), st.integers(1, 30))
+def test_the_guard_is_still_when_the_rate_is(count, times):
+    policy = GuardedSpec(value=1.4).build()
+    for _ in range(times):
+        policy.step(parsed(count))
+    assert value(policy) == 1.4
+
+
+def test_the_guard_uses_the_lower_limit_so_that_few_answers_count_as_bad_news():
+    policy = GuardedSpec(value=1.4).build()
+    policy.step(parsed(120, 128))
+    policy.step(parsed(15, 16))
+    assert value(policy) < 1.4
+    held = value(policy)
+    policy.step(parsed(0, 0))
+    assert value(policy) == held
+
+
+@given(rates, rates)
+def test_a_resumed_guard_goes_on_as_if_nothing_had_happened(before, after):
+    spec = GuardedSpec(value=1.4, patience=2)
+    whole, first, second = spec.build(), spec.build(), spec.build()
+    for count in before:
+        whole.step(parsed(count))
+        first.step(parsed(count))
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    for count in after:
+        whole.step(parsed(count))
+        second.step(parsed(count))
+    assert second.state_dict() == whole.state_dict()
+    assert (value(second), second.describe()) == (value(whole), whole.describe())
+
+
+@settings(max_examples=40, deadline=None)
+@given(batches, batches)
+def test_a_resumed_auto_goes_on_as_if_nothing_had_happened(before, after):
+    whole, first, second = (AutoSpec().build() for _ in range(3))
+    for pairs in before:
+        whole.step(measured(pairs))
+        first.step(measured(pairs))
+    second.load_state_dict(json.loads(json.dumps(first.state_dict())))
+    for pairs in after:
+        whole.step(measured(pairs))
+        second.step(measured(pairs))
+    assert second.state_dict() == whole.state_dict()
+    assert value(second) == value(whole)
+
+
+def test_the_first_state_survives_a_checkpoint_too():
+    for spec in (AutoSpec(), GuardedSpec(value=1.2), ConstantSpec(value=1.1), PerPositionSpec(scaffold=1, values=2)):
+        one, other = spec.build(), spec.build()
+        other.load_state_dict(json.loads(json.dumps(one.state_dict())))
+        assert other.describe() == one.describe()
+
+
+def test_another_policys_state_is_refused():
+    for spec in (ConstantSpec(value=1.2), AutoSpec(), PerPositionSpec(scaffold=1, values=1)):
+        with pytest.raises(UserError, match="the saved λ state has"):
+            spec.build().load_state_dict(GuardedSpec(value=1.2).build().state_dict())
+
+
+@pytest.mark.parametrize(
+    ("written", "kind"),
+    [
+        ({"kind": "constant", "value": 1.2}, ConstantSpec),
+        ({"kind": "per_position", "scaffold": 1.0, "values": 1.3}, PerPositionSpec),
+        ({"kind": "auto", "epsilon": 0.1}, AutoSpec),
+        ({"kind": "guarded", "value": 1.3}, GuardedSpec),
+    ],
+)
+def test_a_recipe_names_its_policy(written, kind):
+    adapter = TypeAdapter(ExtrapolationSpec)
+    spec = adapter.validate_python(written)
+    assert isinstance(spec, kind)
+    assert adapter.validate_json(spec.model_dump_json()) == spec
+
+
+@pytest.mark.parametrize(
+    ("written", "complaint"),
+    [
+        ({"kind": "linear"}, "does not match any of the expected tags"),
+        ({"kind": "constant"}, "Field required"),
+        ({"kind": "constant", "value": -0.1}, "greater than or equal to 0"),
+        ({"kind": "constant", "value": math.inf}, "finite number"),
+        ({"kind": "constant", "value": 1.0, "epsilon": 0.1}, "Extra inputs"),
+        ({"kind": "auto", "clip": 1.0}, "greater than 1"),
+        ({"kind": "auto", "epsilon": 1.0}, "less than 1"),
+        ({"kind": "auto", "ceiling": 0.9}, "greater than or equal to 1"),
+        ({"kind": "auto", "aggregator": "median"}, "Input should be"),
+        ({"kind": "guarded", "value": 0.9}, "greater than or equal to 1"),
+        ({"kind": "guarded", "value": 1.2, "recover": 0.2}, "recover .0.2. must be below drop .0.1."),
+    ],
+)
+def test_a_recipe_that_makes_no_sense_is_refused(written, complaint):
+    with pytest.raises(ValidationError, match=complaint):
+        TypeAdapter(ExtrapolationSpec).validate_python(written)
+
+
+def test_only_what_leaves_lambda_at_1_does_without_a_base():
+    assert not ConstantSpec(value=1).extrapolates
+    assert not PerPositionSpec(scaffold=1, values=1).extrapolates
+    assert not GuardedSpec(value=1).extrapolates
+    assert not AutoSpec(ceiling=1).extrapolates
+    for spec in (ConstantSpec(value=0.5), PerPositionSpec(scaffold=1, values=2), GuardedSpec(value=1.1), AutoSpec()):
+        assert spec.extrapolates
+
+
+def test_only_auto_asks_for_positions():
+    assert AutoSpec().needs_positions
+    assert not any(s.needs_positions for s in (ConstantSpec(value=1), GuardedSpec(value=1.1)))

@@ -1,0 +1,105 @@
+"""The verdict: each precondition fails alone, is named, and the worst failure decides."""
+
+from dataclasses import replace
+
+import pytest
+
+from listeval.errors import UserError
+from listopd.threshold import Cap, Condition, Evidence, Limits, Outcome, Positions, class_shares, judge
+
+
+def scaffold(p=0.999, b=0.7, others=0.99):
+    """Four prompts with the binding class and two others."""
+    kinds = ["close", "quote", "key"]
+    return Positions.of([n for n in range(4) for _ in kinds], [p] * 12, [b, others, others] * 4, kinds * 4)
+
+
+GOOD = Evidence(scaffold(), Cap.TEACHER_RATIO, True, parsed=71, total=212, steps=200, kappa=0.05)
+
+
+def test_all_five_hold():
+    found = judge(GOOD)
+    assert found.outcome is Outcome.PREDICTS
+    assert found.failed is None
+    assert [check.condition for check in found.checks] == list(Condition)
+    assert all(check.held for check in found.checks)
+    assert found.sentence == "predicts: all five preconditions hold"
+
+
+@pytest.mark.parametrize(
+    ("change", "condition", "outcome"),
+    [
+        ({"positions": scaffold(p=0.8, b=0.5)}, Condition.NEAR_DETERMINISTIC, Outcome.ABSTAINS),
+        ({"positions": scaffold(b=0.9, others=0.9)}, Condition.BINDING_CLASS, Outcome.SHIFTS),
+        ({"positions": scaffold(b=0.9995, others=0.9995)}, Condition.BINDING_CLASS, Outcome.ABSTAINS),
+        ({"positions": scaffold(b=0.998, others=0.9999)}, Condition.BINDING_CLASS, Outcome.ABSTAINS),
+        ({"parsed": 185}, Condition.HEADROOM, Outcome.ABSTAINS),
+        ({"parsed": 205}, Condition.HEADROOM, Outcome.ABSTAINS),
+        ({"parsed": 2}, Condition.HEADROOM, Outcome.ABSTAINS),
+        ({"parsed": None, "total": None}, Condition.HEADROOM, Outcome.ABSTAINS),
+        ({"parsed": 0, "total": 0}, Condition.HEADROOM, Outcome.ABSTAINS),
+        ({"cap": Cap.NONE}, Condition.OBJECTIVE, Outcome.ABSTAINS),
+        ({"cap": Cap.ROLLOUT}, Condition.OBJECTIVE, Outcome.SHIFTS),
+        ({"base_relative": False}, Condition.OBJECTIVE, Outcome.SHIFTS),
+        ({"cap": Cap.NONE, "base_relative": False}, Condition.OBJECTIVE, Outcome.ABSTAINS),
+        ({"steps": 14}, Condition.BUDGET, Outcome.SHIFTS),
+        ({"kappa": None}, Condition.BUDGET, Outcome.SHIFTS),
+    ],
+)
+def test_each_condition_fails_alone_and_is_named(change, condition, outcome):
+    found = judge(replace(GOOD, **change))
+    failed = [check for check in found.checks if not check.held]
+    if condition is not Condition.NEAR_DETERMINISTIC:
+        assert [check.condition for check in failed] == [condition]
+    assert (found.outcome, found.failed) == (outcome, condition)
+    assert found.sentence.startswith(f"{outcome}: {condition}: ")
+
+
+def test_the_worst_failure_is_the_one_named():
+    found = judge(replace(GOOD, cap=Cap.ROLLOUT, parsed=212, steps=14))
+    assert (found.outcome, found.failed) == (Outcome.ABSTAINS, Condition.HEADROOM)
+    assert [check.condition for check in found.checks if not check.held] == [
+        Condition.HEADROOM,
+        Condition.OBJECTIVE,
+        Condition.BUDGET,
+    ]
+
+
+def test_no_positions_at_all_abstains():
+    found = judge(replace(GOOD, positions=Positions.of([], [], [])))
+    assert (found.outcome, found.failed) == (Outcome.ABSTAINS, Condition.NEAR_DETERMINISTIC)
+
+
+def test_the_words_carry_the_measurement():
+    details = {check.condition: check.detail for check in judge(replace(GOOD, steps=14)).checks}
+    assert "100.0% of 12 structural positions" in details[Condition.NEAR_DETERMINISTIC]
+    assert "'close' holds 95.2% of the log-ratio" in details[Condition.BINDING_CLASS]
+    assert "71 of 212 (95 % interval 27.5% to 40.1%" in details[Condition.HEADROOM]
+    assert "after 14 steps the cliff is 98.6% above λ*" in details[Condition.BUDGET]
+
+
+def test_shares_count_only_where_the_teacher_is_above_the_base():
+    found = class_shares(Positions.of([0, 0, 0], [0.99] * 3, [0.5, 0.9, 0.999], ["a", "b", "c"]))
+    assert list(found) == ["a", "b", "c"]
+    assert sum(found.values()) == pytest.approx(1)
+    assert found["c"] == 0
+    assert class_shares(Positions.of([0], [0.9], [0.95])) == {}
+
+
+def test_bounds_are_choices():
+    assert judge(GOOD, Limits(dominance=0.99)).failed is Condition.BINDING_CLASS
+    assert judge(GOOD, Limits(highest=0.3)).failed is Condition.HEADROOM
+    assert judge(replace(GOOD, steps=14), Limits(slack=2.0)).outcome is Outcome.PREDICTS
+
+
+def test_impossible_evidence_and_bounds_are_refused():
+    with pytest.raises(UserError, match="213 of 212 answers parse"):
+        replace(GOOD, parsed=213)
+    with pytest.raises(UserError, match="go together"):
+        replace(GOOD, parsed=None)
+    with pytest.raises(UserError, match="'share' must be between 0 and 1"):
+        Limits(share=90)
+    with pytest.raises(UserError, match="'lowest' < 'highest'"):
+        Limits(lowest=0.9, highest=0.1)
+    with pytest.raises(UserError, match="κ must be a positive number"):
+        judge(replace(GOOD, kappa=-1.0))

@@ -1,0 +1,168 @@
+"""Sequence forms: what each aggregator takes, checked against plain loops, and what resampling does to it."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from listeval.errors import UserError
+from listopd.threshold import (
+    Positions,
+    aggregate,
+    lambda_star,
+    operating_threshold,
+    safety_threshold,
+    tightest_threshold,
+)
+from listopd.threshold.positions import RESOLUTION
+from listopd.threshold.sequence import _AGGREGATORS
+
+share = st.floats(0.01, 0.999)
+rows = st.lists(st.tuples(st.integers(0, 4), share, share), min_size=1, max_size=30)
+names = st.sampled_from(sorted(_AGGREGATORS))
+
+
+def positions(table):
+    prompt, p, b = zip(*table, strict=True)
+    return Positions.of(prompt, p, b)
+
+
+def by_prompt(table, value):
+    groups = {}
+    for prompt, p, b in table:
+        groups.setdefault(prompt, []).append(value(p, b))
+    return {prompt: float(np.mean(found)) for prompt, found in groups.items()}
+
+
+def implied(p, ratio):
+    return min(max(p * math.exp(-ratio), RESOLUTION), 1 - RESOLUTION)
+
+
+@given(rows)
+def test_the_mean_is_that_of_prompt_means_and_b_is_implied_by_the_joint_log_ratio(table):
+    found = operating_threshold(positions(table), 5)
+    p = float(np.mean(list(by_prompt(table, lambda p, b: p).values())))
+    ratio = float(np.mean(list(by_prompt(table, lambda p, b: math.log(p / b)).values())))
+    assert (found.p, found.b) == pytest.approx((p, implied(p, ratio)))
+    assert found.value == lambda_star(found.p, found.b, 5)
+
+
+@given(rows)
+def test_the_max_of_prompt_mean_takes_both_from_the_binding_prompt(table):
+    found = safety_threshold(positions(table), 5)
+    means, ratios = by_prompt(table, lambda p, b: p), by_prompt(table, lambda p, b: math.log(p / b))
+    best = max(means.values())
+    tied = [implied(best, ratios[prompt]) for prompt in means if means[prompt] == pytest.approx(best, rel=1e-12)]
+    assert found.p == pytest.approx(best)
+    assert any(found.b == pytest.approx(b) for b in tied)
+
+
+@given(rows)
+def test_the_logit_mean(table):
+    found = operating_threshold(positions(table), 5, "logit_mean")
+    for value, pick in ((found.p, lambda p, b: p), (found.b, lambda p, b: b)):
+        means = by_prompt(table, lambda p, b, pick=pick: math.log(pick(p, b) / (1 - pick(p, b))))
+        assert math.log(value / (1 - value)) == pytest.approx(float(np.mean(list(means.values()))), abs=1e-6)
+
+
+@given(rows)
+def test_the_largest_position_comes_with_its_own_base(table):
+    found = safety_threshold(positions(table), 5, "position_max")
+    p = max(p for _, p, _ in table)
+    assert (found.p, found.b) == (p, min(b for _, q, b in table if q == p))
+
+
+@given(rows)
+def test_quantiles_are_order_statistics_of_the_positions(table):
+    found = [float(aggregate(positions(table), name)[0][0]) for name in ("q05", "q25", "q50", "q75", "q95")]
+    expected = [
+        float(np.quantile([p for _, p, _ in table], q, method="inverted_cdf")) for q in (0.05, 0.25, 0.5, 0.75, 0.95)
+    ]
+    assert found == sorted(found)
+    assert found == expected or len(table) % 20 == 0
+
+
+@given(rows)
+def test_the_tightest_position_is_below_every_position(table):
+    each = [lambda_star(p, b, 5) for _, p, b in table]
+    assert tightest_threshold(positions(table), 5) == pytest.approx(min(each))
+    assert tightest_threshold(positions(table), 5) <= safety_threshold(positions(table), 5, "position_max").value
+
+
+def test_the_largest_p_need_not_bind():
+    two = Positions.of([0, 0], [0.999, 0.998], [0.998, 0.5])
+    assert tightest_threshold(two, 5) < safety_threshold(two, 5, "position_max").value
+
+
+def test_the_safety_form_is_below_the_scale_where_the_base_is_the_same():
+    p = [0.99, 0.995, 0.9999, 0.97]
+    found = Positions.of([0, 0, 1, 1], p, [0.6] * 4)
+    strict = safety_threshold(found, 5, "position_max").value
+    assert strict == lambda_star(0.9999, 0.6, 5)
+    assert strict < operating_threshold(found, 5).value
+
+
+@given(rows, names)
+def test_drawing_each_prompt_alike_changes_nothing(table, name):
+    found = positions(table)
+    doubled = aggregate(found, name, np.full((1, found.prompts), 2.0))
+    assert [float(v[0]) for v in doubled] == pytest.approx([float(v[0]) for v in aggregate(found, name)])
+
+
+@given(rows, names, st.data())
+def test_a_draw_is_the_data_in_which_prompts_are_repeated(table, name, data):
+    found = positions(table)
+    times = data.draw(st.lists(st.integers(0, 3), min_size=found.prompts, max_size=found.prompts).filter(any))
+    labels = sorted({row[0] for row in table})
+    repeated = [((prompt, copy), p, b) for prompt, p, b in table for copy in range(times[labels.index(prompt)])]
+    numbers = {key: at for at, key in enumerate(dict.fromkeys(key for key, _, _ in repeated))}
+    spelled = positions([(numbers[key], p, b) for key, p, b in repeated])
+    drawn = [float(v[0]) for v in aggregate(found, name, np.array([times], dtype=float))]
+    if name == "max_of_prompt_mean":
+        assert drawn[0] == pytest.approx(float(aggregate(spelled, name)[0][0]))
+    else:
+        assert drawn == pytest.approx([float(v[0]) for v in aggregate(spelled, name)])
+
+
+def test_averaging_probabilities_and_log_odds_differ_much():
+    found = Positions.of([0, 0], [0.9, 0.99999], [0.5, 0.5])
+    mean, odds = (operating_threshold(found, 5, name).value for name in ("mean", "logit_mean"))
+    assert mean - odds > 0.2
+
+
+def test_the_filter_keeps_the_scaffold_and_forgets_prompts_without_any():
+    found = Positions.of(["a", "a", "b", "c"], [0.99, 0.5, 0.4, 0.95], [0.9] * 4, ["x", "y", "x", "z"])
+    kept = found.scaffold(0.9)
+    assert kept.p.tolist() == [0.99, 0.95]
+    assert kept.prompts == 2
+    assert kept.kind.tolist() == ["x", "z"]
+    assert found.prompts == 3
+
+
+def test_certainty_is_moved_to_the_resolution_of_fp32():
+    found = Positions.of([0, 0], [1.0, 0.0], [0.0, 1.0])
+    assert found.p.tolist() == [1 - RESOLUTION, RESOLUTION] == found.b.tolist()[::-1]
+    assert np.float32(1) - np.nextafter(np.float32(1), np.float32(0)) == RESOLUTION
+    assert math.isfinite(safety_threshold(found, 5, "position_max").value)
+
+
+def test_wrong_columns_are_refused_in_one_line():
+    with pytest.raises(UserError, match="columns of different lengths: prompt 2, p 1, b 1, kind 1"):
+        Positions.of([0, 1], [0.9], [0.5])
+    with pytest.raises(UserError, match=r"p must be a probability, not -0\.01"):
+        Positions.of([0], [-0.01], [0.5])
+    with pytest.raises(UserError, match="b must be a probability, not nan"):
+        Positions.of([0], [0.5], [math.nan])
+
+
+def test_no_positions_and_unknown_names_are_refused():
+    none = Positions.of([], [], [])
+    for ask in (operating_threshold, safety_threshold, tightest_threshold):
+        with pytest.raises(UserError, match="no scaffold position"):
+            ask(none, 5)
+    with pytest.raises(UserError, match=r"unknown aggregator 'maen'.*did you mean 'mean'"):
+        operating_threshold(Positions.of([0], [0.9], [0.5]), 5, "maen")
+    with pytest.raises(UserError, match="the cap c must be above 1"):
+        operating_threshold(Positions.of([0], [0.9], [0.5]), 1)

@@ -1,0 +1,75 @@
+"""Where extrapolation stops being safe: λ*, its sequence forms, their errors, and when they may be trusted.
+
+Needs numpy only, so that a recipe is checked and a threshold printed at once.
+"""
+
+from listopd.threshold.bernoulli import collapse_threshold, flow, tail_samples
+from listopd.threshold.closed_form import (
+    base_neutral,
+    clip_boundary,
+    clip_safe,
+    lambda_run,
+    lambda_star,
+    lambda_stars,
+    theta_star,
+)
+from listopd.threshold.drift import CliffPoint, Drift, cliff_at, first_passage, fit_drift
+from listopd.threshold.positions import SCAFFOLD_FILTER, Positions
+from listopd.threshold.preconditions import (
+    Cap,
+    Check,
+    Condition,
+    Evidence,
+    Limits,
+    Outcome,
+    Verdict,
+    class_shares,
+    judge,
+)
+from listopd.threshold.sequence import (
+    Aggregator,
+    Threshold,
+    aggregate,
+    operating_threshold,
+    safety_threshold,
+    tightest_threshold,
+)
+from listopd.threshold.uncertainty import bootstrap_interval, delta_interval, propagate
+
+__all__ = [
+    "SCAFFOLD_FILTER",
+    "Aggregator",
+    "Cap",
+    "Check",
+    "CliffPoint",
+    "Condition",
+    "Drift",
+    "Evidence",
+    "Limits",
+    "Outcome",
+    "Positions",
+    "Threshold",
+    "Verdict",
+    "aggregate",
+    "base_neutral",
+    "bootstrap_interval",
+    "class_shares",
+    "cliff_at",
+    "clip_boundary",
+    "clip_safe",
+    "collapse_threshold",
+    "delta_interval",
+    "first_passage",
+    "fit_drift",
+    "flow",
+    "judge",
+    "lambda_run",
+    "lambda_star",
+    "lambda_stars",
+    "operating_threshold",
+    "propagate",
+    "safety_threshold",
+    "tail_samples",
+    "theta_star",
+    "tightest_threshold",
+]

@@ -1,0 +1,90 @@
+"""What a probe measures at structural positions: the teacher's and the warm start's probability of the modal token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from listeval.errors import UserError
+from listopd.threshold.closed_form import Floats, logit
+
+RESOLUTION = 2.0**-24
+"""The gap between 1 and the next smaller number in fp32, in which probabilities are measured."""
+
+SCAFFOLD_FILTER = 0.9
+"""Smallest teacher probability of a position that counts as scaffold (ours: the paper's value is not recoverable)."""
+
+
+@dataclass(frozen=True)
+class Positions:
+    """n scaffold positions in several prompts; built by `of`.
+
+    `prompt` (n,) numbers each position's prompt from 0 without gaps: positions of a prompt depend on each other, so
+    prompts are what is resampled. `p` and `b` (n,) are in [RESOLUTION, 1 - RESOLUTION]. `kind` (n,) names each
+    position's token class.
+    """
+
+    prompt: NDArray[np.intp]
+    p: Floats
+    b: Floats
+    kind: NDArray[np.str_]
+
+    @classmethod
+    def of(cls, prompt: ArrayLike, p: ArrayLike, b: ArrayLike, kind: Sequence[str] | None = None) -> Self:
+        """Positions from (n,) columns; `prompt` holds any labels, and without `kind` all are of one class.
+
+        Probabilities of exactly 0 and 1, which fp32 gives, are moved to the resolution of fp32.
+        Raises UserError for lengths that differ and for values outside [0, 1].
+        """
+        teacher, base = _bounded("p", p), _bounded("b", b)
+        labels = np.asarray(prompt).ravel()
+        kinds = np.asarray(kind if kind is not None else [""] * len(teacher), dtype=np.str_)
+        sizes = {"prompt": len(labels), "p": len(teacher), "b": len(base), "kind": len(kinds)}
+        if len(set(sizes.values())) > 1:
+            found = ", ".join(f"{name} {size}" for name, size in sizes.items())
+            raise UserError(f"columns of different lengths: {found}", place="positions", fix="give one row a position")
+        return cls(np.unique(labels, return_inverse=True)[1].astype(np.intp), teacher, base, kinds)
+
+    def __len__(self) -> int:
+        return len(self.p)
+
+    @property
+    def prompts(self) -> int:
+        """How many prompts have a position."""
+        return int(self.prompt.max()) + 1 if len(self) else 0
+
+    @property
+    def log_ratio(self) -> Floats:
+        """(n,): ln(p/b), the joint teacher-base log-ratio position by position."""
+        return np.asarray(np.log(self.p) - np.log(self.b))
+
+    @property
+    def logits(self) -> tuple[Floats, Floats]:
+        """Log-odds of p and of b, each (n,)."""
+        return logit(self.p), logit(self.b)
+
+    def prompt_means(self, values: Floats) -> Floats:
+        """(prompts,): each prompt's mean of (n,) values."""
+        return np.asarray(np.bincount(self.prompt, weights=values) / np.bincount(self.prompt))
+
+    def keep(self, chosen: NDArray[np.bool_]) -> Self:
+        """The positions where the (n,) mask is true; prompts left without a position are forgotten."""
+        prompt = np.unique(self.prompt[chosen], return_inverse=True)[1].astype(np.intp)
+        return type(self)(prompt, self.p[chosen], self.b[chosen], self.kind[chosen])
+
+    def scaffold(self, least: float = SCAFFOLD_FILTER) -> Self:
+        """The near-deterministic positions: those where the teacher's probability is at least `least`."""
+        return self.keep(self.p >= least)
+
+
+def _bounded(name: str, values: ArrayLike) -> Floats:
+    found = np.asarray(values, dtype=np.float64).ravel()
+    outside = ~((found >= 0) & (found <= 1))
+    if outside.any():
+        cause = f"{name} must be a probability, not {float(found[outside][0]):g}"
+        raise UserError(cause, place=name, fix="give probabilities, not log-probabilities")
+    return np.clip(found, RESOLUTION, 1 - RESOLUTION)

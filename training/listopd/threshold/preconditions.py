@@ -1,0 +1,208 @@
+"""Whether λ* may be read as a prediction: five preconditions, and a verdict that names the one that fails.
+
+arXiv 2605.08737, section 5, names the five: near-deterministic structural tokens, one dominant outer-scaffold binding
+class, parse headroom after SFT, a base-relative objective with a capped ratio, a budget that reaches the boundary. Its
+numerical bounds are not recoverable, so every number in `Limits` is ours, and so is which failure moves the cliff
+(*shifts*) and which leaves nothing to predict (*abstains*). What was not measured does not count as held.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+
+from listeval.errors import UserError
+from listeval.stats import wilson
+from listopd.threshold.drift import cliff_at
+from listopd.threshold.positions import SCAFFOLD_FILTER, Positions
+
+
+class Condition(StrEnum):
+    """The five preconditions, in the order in which they are checked and named."""
+
+    NEAR_DETERMINISTIC = "near-deterministic scaffold"
+    BINDING_CLASS = "one dominant binding class"
+    HEADROOM = "parse headroom"
+    OBJECTIVE = "base-relative, capped objective"
+    BUDGET = "budget"
+
+
+class Outcome(StrEnum):
+    """What the threshold is good for: a prediction, a one-sided bound that the cliff moves away from, or nothing."""
+
+    PREDICTS = "predicts"
+    SHIFTS = "shifts"
+    ABSTAINS = "abstains"
+
+
+class Cap(StrEnum):
+    """What the cap c bounds: the teacher/student ratio in the advantage, the trainer/rollout ratio, or nothing."""
+
+    TEACHER_RATIO = "teacher_ratio"
+    ROLLOUT = "rollout"
+    NONE = "none"
+
+
+class Check(NamedTuple):
+    """One precondition: the verdict that it allows, and the measurement in words."""
+
+    condition: Condition
+    outcome: Outcome
+    detail: str
+
+    @property
+    def held(self) -> bool:
+        return self.outcome is Outcome.PREDICTS
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of the preconditions, all ours.
+
+    `filter`: teacher probability from which a position is scaffold; `share`: how many of the structural positions must
+    be. `dominance`: the binding class's least share of the joint teacher-base log-ratio. `lowest`, `highest`: where
+    the warm start's strict parse rate must lie, with its 95 % interval. `slack`: how far above λ*, relatively, the
+    budget may leave the cliff.
+    """
+
+    filter: float = SCAFFOLD_FILTER
+    share: float = 0.9
+    dominance: float = 0.5
+    lowest: float = 0.02
+    highest: float = 0.9
+    slack: float = 0.05
+
+    def __post_init__(self) -> None:
+        for name in ("filter", "share", "dominance", "lowest", "highest"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UserError(f"'{name}' must be between 0 and 1", place="limits", fix="give a share")
+        if not (self.lowest < self.highest and self.slack > 0):
+            raise UserError("'lowest' < 'highest' and 'slack' > 0 must hold", place="limits", fix="swap or raise them")
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What is known of a run before it is swept; None stands for not measured.
+
+    `positions` are all structural positions, before the scaffold filter, with their classes. `parsed` of `total`
+    answers of the warm start keep the contract. `steps` is the budget, `kappa` the rate of `drift.fit_drift`.
+    Raises UserError for counts that cannot be.
+    """
+
+    positions: Positions
+    cap: Cap
+    base_relative: bool
+    parsed: int | None = None
+    total: int | None = None
+    steps: float | None = None
+    kappa: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.parsed is None) != (self.total is None):
+            raise UserError("'parsed' and 'total' go together", place="evidence", fix="give both or neither")
+        if self.parsed is not None and self.total is not None and not 0 <= self.parsed <= self.total:
+            raise UserError(f"{self.parsed} of {self.total} answers parse", place="evidence", fix="correct the counts")
+
+
+class Verdict(NamedTuple):
+    """The weakest outcome of the five checks, and the first condition that forces it (None where all hold)."""
+
+    outcome: Outcome
+    failed: Condition | None
+    checks: tuple[Check, ...]
+
+    @property
+    def sentence(self) -> str:
+        """The verdict on one line."""
+        if self.failed is None:
+            return f"{self.outcome}: all five preconditions hold"
+        detail = next(check.detail for check in self.checks if check.condition is self.failed)
+        return f"{self.outcome}: {self.failed}: {detail}"
+
+
+def judge(evidence: Evidence, limits: Limits | None = None) -> Verdict:
+    """Check the five preconditions."""
+    bounds = limits or Limits()
+    checks = (
+        _near_deterministic(evidence, bounds),
+        _binding_class(evidence, bounds),
+        _headroom(evidence, bounds),
+        _objective(evidence),
+        _budget(evidence, bounds),
+    )
+    worst = max((check.outcome for check in checks), key=list(Outcome).index)
+    failed = next((check.condition for check in checks if check.outcome is worst and not check.held), None)
+    return Verdict(worst, failed, checks)
+
+
+def class_shares(positions: Positions) -> dict[str, float]:
+    """Each class's share of the joint teacher-base log-ratio where the teacher is above the base, largest first.
+
+    Empty where it is above nowhere: then no class binds.
+    """
+    pull = np.maximum(positions.log_ratio, 0.0)
+    total = float(pull.sum())
+    if total == 0:
+        return {}
+    shares = {str(kind): float(pull[positions.kind == kind].sum()) / total for kind in np.unique(positions.kind)}
+    return dict(sorted(shares.items(), key=lambda item: -item[1]))
+
+
+def _near_deterministic(evidence: Evidence, limits: Limits) -> Check:
+    p = evidence.positions.p
+    share = float((p >= limits.filter).mean()) if len(p) else 0.0
+    detail = f"p >= {limits.filter:g} at {share:.1%} of {len(p):,} structural positions (bound {limits.share:.0%})"
+    return Check(Condition.NEAR_DETERMINISTIC, _allowed(share >= limits.share, Outcome.ABSTAINS), detail)
+
+
+def _binding_class(evidence: Evidence, limits: Limits) -> Check:
+    scaffold = evidence.positions.scaffold(limits.filter)
+    if len(scaffold) == 0 or float(scaffold.prompt_means(scaffold.log_ratio).mean()) <= 0:
+        detail = "no class binds: the warm start is as certain as the teacher on the whole (b >= p), so λ* is infinite"
+        return Check(Condition.BINDING_CLASS, Outcome.ABSTAINS, detail if len(scaffold) else "no scaffold position")
+    name, share = next(iter(class_shares(scaffold).items()))
+    detail = f"'{name}' holds {share:.1%} of the log-ratio (bound {limits.dominance:.0%})"
+    return Check(Condition.BINDING_CLASS, _allowed(share >= limits.dominance, Outcome.SHIFTS), detail)
+
+
+def _headroom(evidence: Evidence, limits: Limits) -> Check:
+    if evidence.parsed is None or not evidence.total:
+        return Check(Condition.HEADROOM, Outcome.ABSTAINS, "the warm start's parse rate was not measured")
+    rate = wilson(evidence.parsed, evidence.total)
+    detail = (
+        f"the warm start parses {evidence.parsed} of {evidence.total} (95 % interval {rate.low:.1%} to {rate.high:.1%},"
+        f" bounds {limits.lowest:.0%} to {limits.highest:.0%})"
+    )
+    held = rate.low >= limits.lowest and rate.high <= limits.highest
+    return Check(Condition.HEADROOM, _allowed(held, Outcome.ABSTAINS), detail)
+
+
+def _objective(evidence: Evidence) -> Check:
+    outcome, detail = {
+        Cap.NONE: (Outcome.ABSTAINS, "without a cap the target is reached smoothly and has no cliff"),
+        Cap.ROLLOUT: (
+            Outcome.SHIFTS,
+            "the cap bounds the trainer/rollout ratio, which is near 1, so the cliff is above λ* if there is one",
+        ),
+        Cap.TEACHER_RATIO: (Outcome.PREDICTS, "base-relative, with the teacher/student ratio capped"),
+    }[evidence.cap]
+    if outcome is not Outcome.ABSTAINS and not evidence.base_relative:
+        outcome, detail = Outcome.SHIFTS, "the objective has no base, so the base-neutral λ* (b = 1/2) applies"
+    return Check(Condition.OBJECTIVE, outcome, detail)
+
+
+def _budget(evidence: Evidence, limits: Limits) -> Check:
+    if evidence.steps is None or evidence.kappa is None:
+        return Check(Condition.BUDGET, Outcome.SHIFTS, "the drift rate was not measured: the cliff is at λ* or above")
+    excess = cliff_at(1.0, evidence.kappa, evidence.steps) - 1
+    by = f"{excess:.1%}" if math.isfinite(excess) else "without limit"
+    detail = f"after {evidence.steps:g} steps the cliff is {by} above λ* (bound {limits.slack:.0%})"
+    return Check(Condition.BUDGET, _allowed(excess <= limits.slack, Outcome.SHIFTS), detail)
+
+
+def _allowed(held: bool, otherwise: Outcome) -> Outcome:
+    return Outcome.PREDICTS if held else otherwise
