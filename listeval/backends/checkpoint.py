@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 from listeval.backends.cpu import wait_passively
 from listeval.backends.models import fingerprint, resolve
-from listeval.backends.packaged import PACKAGED
 from listeval.backends.protocol import BackendOptions, Message, ModelInfo, Prompt
+from listeval.backends.short_names import SHORT_NAMES
 from listeval.errors import UserError, did_you_mean, first_line
 from listeval.prompt import Renderer, load_tokenizer
 
@@ -42,7 +42,7 @@ def open_checkpoint(model: str, options: BackendOptions, ceiling: int | None = N
         raise UserError(f"unknown dtype '{options.dtype}'", place="--dtype", fix=did_you_mean(options.dtype, _DTYPES))
     name, path = resolve(model)
     tokenizer = options.tokenizer or path
-    if options.tokenizer in PACKAGED:
+    if options.tokenizer in SHORT_NAMES:
         tokenizer = resolve(options.tokenizer).path
     renderer = Renderer(load_tokenizer(tokenizer), options.enable_thinking)
     config = _json(path / "config.json")
@@ -70,7 +70,7 @@ def stop_token_ids(path: Path, renderer: Renderer) -> tuple[int, ...]:
         for level in (config, config.get("text_config") or {}):
             ids.update(_as_ids(level.get("eos_token_id")))
     ids.update(_as_ids(renderer.tokenizer.eos_token_id))
-    ids.update(_end_of_turn(renderer))
+    ids.update(end_of_turn(renderer))
     return tuple(sorted(ids))
 
 
@@ -107,7 +107,7 @@ def _max_length(config: Mapping[str, Any], asked: int | None, ceiling: int | Non
     return min((n for n in (most, ceiling) if n is not None), default=None)
 
 
-def _end_of_turn(renderer: Renderer) -> Iterable[int]:
+def end_of_turn(renderer: Renderer) -> Iterable[int]:
     """The special token that the template writes straight after an assistant's content, if it does."""
     probe = "listeval-probe"
     try:

@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from listeval.backends.packaged import PACKAGED
+from listeval.backends.short_names import SHORT_NAMES
 from listeval.errors import UserError, did_you_mean
 
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
@@ -48,8 +48,8 @@ def resolve(model: str) -> ModelPath:
     Raises UserError where there is none: an unknown name, a folder without config or weights,
     a package that is not installed, a hub that is unreachable or asks for a licence.
     """
-    if model in PACKAGED:
-        return ModelPath(model, _checked(PACKAGED[model].checkpoint(), model))
+    if model in SHORT_NAMES:
+        return ModelPath(model, _checked(SHORT_NAMES[model].checkpoint(), model))
     path = Path(model).expanduser()
     if path.exists():
         return ModelPath(model, _checked(path, model))
@@ -60,7 +60,7 @@ def resolve(model: str) -> ModelPath:
     raise UserError(
         f"'{model}' is no folder, no hub id (owner/name) and no packaged model",
         place="--model",
-        fix=did_you_mean(model, list(PACKAGED)),
+        fix=did_you_mean(model, list(SHORT_NAMES)),
     )
 
 

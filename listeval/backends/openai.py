@@ -34,8 +34,8 @@ from listeval.backends.openai_constraint import ServerConstraint
 from listeval.backends.openai_dialect import Dialect
 from listeval.backends.openai_http import Connection, EventLoop, Refused, Retry, Unavailable
 from listeval.backends.openai_probe import KEY, STOP, STOP_AT_FIRST, Served, check_tokenizer, probe, stop
-from listeval.backends.packaged import PACKAGED
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, ModelInfo, Request
+from listeval.backends.short_names import SHORT_NAMES
 from listeval.errors import UserError
 from listeval.prompt import Renderer, load_tokenizer
 
@@ -62,7 +62,7 @@ def open(model: str, options: BackendOptions, retry: Retry = _PATIENT) -> OpenAI
         raise UserError(f"concurrency is {concurrency}", place="openai backend", fix="give 1 or more")
     renderer = None
     if options.tokenizer:
-        source = resolve(options.tokenizer).path if options.tokenizer in PACKAGED else options.tokenizer
+        source = resolve(options.tokenizer).path if options.tokenizer in SHORT_NAMES else options.tokenizer
         renderer = Renderer(load_tokenizer(source), options.enable_thinking)
     key_name = options.api_key_env or KEY
     key = _key(key_name, needed=options.api_key_env is not None)

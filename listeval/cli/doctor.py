@@ -99,13 +99,13 @@ def _sandbox() -> Check:
 
 
 def _models() -> list[Check]:
-    from listeval.backends.packaged import PACKAGED
+    from listeval.backends.short_names import SHORT_NAMES
 
     return [
         Check(f"model {name}", "ok", "shipped in a package")
-        if find_spec(model.package)
-        else Check(f"model {name}", "missing", f"no {model.package}", model.install)
-        for name, model in PACKAGED.items()
+        if model.installed
+        else Check(f"model {name}", "missing", "not installed", model.install)
+        for name, model in SHORT_NAMES.items()
     ]
 
 
