@@ -46,7 +46,9 @@ class ServerConstraint:
         form = bind(self.constraint, contract)
         if isinstance(form, PermutationSpec):
             assert self._renderer is not None, "refused above"
-            return {"vllm_xargs": {KEY: payload(form, self._renderer.tokenizer, None, self._stops)}}
+            text = payload(form, self._renderer.tokenizer, None, self._stops)
+            # The server may know fewer stop tokens than we do, and would go on after ours to the budget.
+            return {"vllm_xargs": {KEY: text}, "stop_token_ids": list(self._stops)}
         if isinstance(form, JsonForm) and not self._vllm:
             return {"response_format": wire.response_format(form.schema)}
         return {"structured_outputs": structured_outputs(form)}

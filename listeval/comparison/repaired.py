@@ -11,10 +11,13 @@ from listeval.contract import Flag, KeyedList, Kind
 from listeval.decoding.repair import repair
 from listeval.errors import UserError
 from listeval.runs.judge import parse_and_score
-from listeval.runs.plan import make_task, permit
+from listeval.runs.plan import make_task, permit, ready
 from listeval.runs.rows import Row
 from listeval.runs.store import Run
 from listeval.task import Task
+
+_WHOLE = "took the list as complete"
+"""Said where only the finish reason changes: the budget ran out just after the list."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +57,9 @@ def repaired_rows(run: Run, policies: Sequence[str]) -> tuple[list[Row], Repairs
             cause = f"repairs are for lists of ids, and task '{task.name}' asks for another shape ({contract.noun})"
             raise UserError(cause, place=str(run.path), fix="compare it without a repair")
         new = repair(contract, row["text"], row["finish_reason"], policies)
-        if new.done or new.text != row["text"] or new.closed:
-            row["text"], row["finish_reason"] = new.text, "stop" if new.closed else row["finish_reason"]
+        reason = "stop" if new.closed else row["finish_reason"]
+        if (new.text, reason) != (row["text"], row["finish_reason"]):
+            row["text"], row["finish_reason"] = new.text, reason
             notes[row["key"]] = new.done
             changed.append(row)
     _score(task, changed, notes)
@@ -79,14 +83,12 @@ def _task(run: Run) -> Task:
 
 
 def _score(task: Task, changed: Sequence[Row], notes: dict[str, tuple[str, ...]]) -> None:
-    task.prepare()
-    try:
+    with ready(task):
         parse_and_score(task, changed)
-    finally:
-        task.close()
     for row in changed:
         row["flags"] = [*row["flags"], Flag.REPAIRED.value]
-        row["detail"] = "; ".join(filter(None, [row["detail"], "repaired: " + ", ".join(notes[row["key"]])]))
+        done = ", ".join(notes[row["key"]]) or _WHOLE
+        row["detail"] = "; ".join(filter(None, [row["detail"], f"repaired: {done}"]))
 
 
 def _step(note: str) -> str:

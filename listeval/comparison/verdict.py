@@ -8,8 +8,9 @@ the samples that parse in every arm (`common_`). An arm
 - *trades* where the parse rate is shown higher and it does not win: the contract was bought with quality;
 - *loses* where U or the parse rate is shown lower and neither is shown higher.
 
-Of the arms that win, the one with the highest U (then parse rate) is named by what it changes: its rows are repaired
-(`repair`), its model is another (`train`), its decoder is constrained (`constrain`), else its settings are (`change`).
+Of the arms that win, the one with the highest U (then parse rate) is named by what it changes: its model is
+another (`train`), its decoder is constrained (`constrain`), its rows are repaired (`repair`), else its settings differ
+(`change`); an arm that differs in several is named by the first, since a repair alone would not make it.
 The best winner of every other way is named beside it, with whether the two can be told apart. If none wins but a
 constraint or a repair trades, quality is what the decoder cannot give: `train`. Else `keep` the baseline if an arm
 loses, and `none` if nothing is shown. "Without lowering" is said only where the interval of Q stays above minus 5 % of
@@ -76,7 +77,8 @@ def judge(comparison: Comparison) -> Verdict:
             return Verdict(
                 "train",
                 "",
-                f"Train: {_gain(comparison, s)}{_quality(comparison, s)}, which no arm avoids{_over(comparison)}.",
+                f"Train: {_gain(comparison, s)}{_loss(comparison, s)}{_quality(comparison, s)}, which no arm avoids"
+                f"{_over(comparison)}.",
             )
     losers = [s for s in shown if s.loses]
     if losers:
@@ -105,11 +107,15 @@ def _worth(comparison: Comparison, at: int) -> tuple[float, ...]:
 
 def _way(comparison: Comparison, at: int) -> Choice:
     arm, base = comparison.arms[at], comparison.base
-    if arm.repairs is not None and base.repairs is None:
-        return "repair"
     if _weights(arm) != _weights(base):
         return "train"
-    return "constrain" if arm.constraint != base.constraint and arm.constraint != "none" else "change"
+    if arm.constraint != base.constraint and arm.constraint != "none":
+        return "constrain"
+    return "repair" if arm.repairs is not None and _policies(arm) != _policies(base) else "change"
+
+
+def _policies(arm: Arm) -> tuple[str, ...]:
+    return arm.repairs.policies if arm.repairs is not None else ()
 
 
 def _weights(arm: Arm) -> object:
@@ -128,17 +134,26 @@ def _win(comparison: Comparison, winners: Sequence[_Shown]) -> Verdict:
     best = winners[0]
     way = _way(comparison, best.at)
     sentence = (
-        f"{_LEAD[way]}: {_gain(comparison, best)}{_quality(comparison, best)}{_speed(comparison, best.at)}"
-        f"{_rivals(comparison, winners)}{_over(comparison)}."
+        f"{_LEAD[way]}: {_gain(comparison, best)}{_loss(comparison, best)}{_quality(comparison, best)}"
+        f"{_speed(comparison, best.at)}{_rivals(comparison, winners)}{_over(comparison)}."
     )
     return Verdict(way, comparison.arms[best.at].name, sentence)
 
 
 def _gain(comparison: Comparison, s: _Shown) -> str:
     """The figures that are shown higher, from what to what."""
+    return f"{comparison.arms[s.at].name} raises " + " and ".join(_shown_as(1, comparison, s))
+
+
+def _loss(comparison: Comparison, s: _Shown) -> str:
+    """The figures that are shown lower, so that no gain hides them."""
+    parts = _shown_as(-1, comparison, s)
+    return " but lowers " + " and ".join(parts) if parts else ""
+
+
+def _shown_as(sign: int, comparison: Comparison, s: _Shown) -> list[str]:
     signs = zip(comparison.headline[:2], (s.parse, s.useful), strict=False)
-    parts = [_from_to(comparison, s.at, name) for name, sign in signs if sign > 0]
-    return f"{comparison.arms[s.at].name} raises " + " and ".join(parts)
+    return [_from_to(comparison, s.at, name) for name, found in signs if found == sign]
 
 
 def _from_to(comparison: Comparison, at: int, name: str) -> str:
@@ -163,7 +178,8 @@ def _quality(comparison: Comparison, s: _Shown) -> str:
         return f", with no common parsed answer to compare {metric} on"
     figures = words.change(name, d.difference)
     if s.common < 0:
-        return f" but lowers {metric} on common parsed answers ({figures})"
+        also = "and" if min(s.parse, s.useful) < 0 else "but"
+        return f" {also} lowers {metric} on common parsed answers ({figures})"
     if d.difference.low >= -_margin(comparison, name):
         return f" without lowering {metric} on common parsed answers ({figures})"
     return f", while no difference of {metric} is shown on the {d.n} common parsed answers ({figures})"
@@ -172,7 +188,7 @@ def _quality(comparison: Comparison, s: _Shown) -> str:
 def _same_answers(comparison: Comparison, at: int) -> bool:
     """Whether the arm is the baseline repaired: Q is equal by construction then."""
     arm, base = comparison.arms[at], comparison.base
-    return arm.repairs is not None and arm.run.path == base.run.path
+    return arm.repairs is not None and base.repairs is None and arm.run.path == base.run.path
 
 
 def _margin(comparison: Comparison, name: str) -> float:
@@ -181,7 +197,7 @@ def _margin(comparison: Comparison, name: str) -> float:
 
 
 def _speed(comparison: Comparison, at: int) -> str:
-    if comparison.arms[at].repairs is not None:
+    if _same_answers(comparison, at):
         return ", without a further token"
     before, after = comparison.costs[0].seconds_per_1000, comparison.costs[at].seconds_per_1000
     if before is None or after is None or not comparison.speeds_compare:

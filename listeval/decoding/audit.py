@@ -3,7 +3,7 @@
 For each keyword of the schema a text that this keyword alone forbids is walked through the compiled engine,
 token by token. Accepted to its end, the keyword is `ignored`; stopped, it is `kept`. `uniqueItems` is added
 on purpose, because a list of distinct items would want it: an engine that knows that it cannot says so
-(`refused`). A valid text is walked as well: an engine that stops it is too strict.
+(`refused`). A valid text is walked first: an engine that stops it is too strict, and its keywords are `untested`.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from listeval.decoding.audit_rules import audit_rules
-from listeval.decoding.constraint import Constraint, JsonForm, json_form
+from listeval.decoding.constraint import Constraint, JsonForm, is_there, json_form
 from listeval.decoding.engines import Engine, Vocabulary, open_engine
 from listeval.decoding.engines.protocol import Unsupported
 from listeval.decoding.engines.protocol import keywords as keywords_of
-from listeval.decoding.engines.walk import walk
+from listeval.decoding.engines.walk import tokens_of, walk
 from listeval.decoding.probes import Probe, Unfillable, valid, violations, with_unique_items
 from listeval.decoding.promise import Promise
 
@@ -44,7 +44,7 @@ def audit(backend: Backend, constraint: Constraint, contract: Contract[Any]) -> 
     """
     found: dict[str, Any] = {"engine": constraint.engine, "valid": "untested"}
     vocabulary = None
-    if constraint.engine != "server" and backend.renderer is not None:
+    if constraint.engine != "server" and is_there(constraint.engine) and backend.renderer is not None:
         tokenizer = backend.renderer.tokenizer
         vocabulary = Vocabulary(tokenizer, len(tokenizer), (tokenizer.eos_token_id or 0,))
     if constraint.kind != "schema":
@@ -83,7 +83,9 @@ def audit_schema(schema: dict[str, Any], engine: Engine, vocabulary: Vocabulary)
         found["valid"] = "accepted" if start(valid(schema)) else "refused"
     except Unfillable:
         return found
-    fates |= _fates(violations(schema), start)
+    # An engine that refuses whatever comes would seem to keep every keyword.
+    stopped = "kept" if found["valid"] == "accepted" else "untested"
+    fates |= _fates(violations(schema), start, stopped)
     unique = with_unique_items(schema)
     if unique != schema:
         try:
@@ -91,16 +93,16 @@ def audit_schema(schema: dict[str, Any], engine: Engine, vocabulary: Vocabulary)
         except Unsupported:
             fates[UNIQUE] = "refused"
         else:
-            fates |= _fates((probe for probe in violations(unique) if probe.keyword == UNIQUE), start)
+            fates |= _fates((probe for probe in violations(unique) if probe.keyword == UNIQUE), start, stopped)
     return found
 
 
-def _fates(probes: Iterable[Probe], accepts: Callable[[Any], bool]) -> dict[str, str]:
-    """One accepted probe is enough to call a keyword ignored."""
+def _fates(probes: Iterable[Probe], accepts: Callable[[Any], bool], stopped: str) -> dict[str, str]:
+    """One accepted probe is enough to call a keyword ignored; `stopped` is the fate of the others."""
     fates: dict[str, str] = {}
     for probe in probes:
         if fates.get(probe.keyword) != "ignored":
-            fates[probe.keyword] = "ignored" if accepts(probe.value) else "kept"
+            fates[probe.keyword] = "ignored" if accepts(probe.value) else stopped
     return fates
 
 
@@ -109,7 +111,6 @@ def _starts(engine: Engine, vocabulary: Vocabulary, form: JsonForm) -> Callable[
 
     def accepts(value: Any) -> bool:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-        ids = vocabulary.tokenizer.encode(text, add_special_tokens=False)
-        return walk(engine.matcher(form), ids, vocabulary)
+        return walk(engine.matcher(form), tokens_of(text, vocabulary), vocabulary)
 
     return accepts

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint
 from listeval.decoding.engines import Vocabulary, open_engine
-from listeval.decoding.engines.walk import walk
+from listeval.decoding.engines.walk import tokens_of, walk
 from listeval.decoding.permutation import Permutation
 from listeval.decoding.permutation_spec import PermutationSpec
 from listeval.decoding.probes import STRANGER
@@ -22,16 +22,20 @@ if TYPE_CHECKING:
 
 
 def audit_rules(constraint: Constraint, contract: Contract[Any], vocabulary: Vocabulary) -> dict[str, Any]:
-    """`{"valid": accepted|refused, "rules": {rule: kept|ignored}}`. Raises UserError for what cannot be bound."""
+    """`{"valid": accepted|refused, "rules": {rule: kept|ignored|untested}}`, untested where the valid text is refused.
+
+    Raises UserError for what cannot be bound.
+    """
     accepts = _acceptor(constraint, contract, vocabulary)
     spec = PermutationSpec.of(cast("KeyedList[Any]", contract))
     good, bad = _texts(spec, ordered=constraint.kind == "scaffold")
 
     def fate(text: str) -> bool:
-        return accepts(vocabulary.tokenizer.encode(text, add_special_tokens=False))
+        return accepts(tokens_of(text, vocabulary))
 
-    rules = {rule: "ignored" if fate(text) else "kept" for rule, text in bad.items()}
-    return {"valid": "accepted" if fate(good) else "refused", "rules": rules}
+    if not fate(good):
+        return {"valid": "refused", "rules": dict.fromkeys(bad, "untested")}
+    return {"valid": "accepted", "rules": {rule: "ignored" if fate(text) else "kept" for rule, text in bad.items()}}
 
 
 def _texts(spec: PermutationSpec, *, ordered: bool) -> tuple[str, dict[str, str]]:

@@ -78,9 +78,13 @@ def check(result: dict[str, Any], constraint: Constraint, backend: str) -> None:
     """Raises CanaryFailed for a canary that did not pass."""
     if not result["passed"]:
         cause = f"{constraint.kind} by {constraint.engine} does not hold: {result['why']}"
-        raise CanaryFailed(cause, place=f"{backend} backend", fix=_FIXES.get((backend, constraint.engine), _FIX))
+        fix = _FIXES.get((backend, constraint.engine), _FIX)
+        if result["why"] == _THOUGHT and backend != "openai":
+            fix = "add --no-thinking: a constrained answer cannot end the block that the prompt opens"
+        raise CanaryFailed(cause, place=f"{backend} backend", fix=fix)
 
 
+_THOUGHT = "the canary's answer came in the reasoning channel"
 _FIX = "take another --engine or --backend, or --constraint none"
 _FIXES = {
     ("openai", "own"): f"start the server with --logits-processors {PROCESSOR}",
@@ -95,7 +99,7 @@ def _fault(constraint: Constraint, contract: Contract[Any], completion: Completi
         return f"the engine refused the canary ({completion.error})"
     text = completion.text.strip()
     if not text and (completion.reasoning or "").strip():
-        return "the canary's answer came in the reasoning channel"
+        return _THOUGHT
     if completion.finish_reason == "length" and text.startswith(_BEGINNINGS[constraint.kind]):
         return ""  # No free answer begins like this; a small model may spend the budget inside a number.
     if constraint.kind == "schema":

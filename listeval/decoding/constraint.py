@@ -111,12 +111,17 @@ def _unfit(asked: str, kind: str, backend: str, choices: tuple[EngineName, ...])
 
 def _there(engine: str, backend: str) -> bool:
     """Whether the engine can be imported, where it is this process that needs it."""
-    return backend == "openai" or engine not in PACKAGES or find_spec(PACKAGES[engine]) is not None
+    return backend == "openai" or is_there(engine)
+
+
+def is_there(engine: str) -> bool:
+    """Whether this process can import the engine; our own always."""
+    return engine not in PACKAGES or find_spec(PACKAGES[engine]) is not None
 
 
 def require(engine: str) -> None:
     """Raises UserError with the install line where the engine's package is missing."""
-    if engine in PACKAGES and find_spec(PACKAGES[engine]) is None:
+    if not is_there(engine):
         raise UserError.missing_package(PACKAGES[engine], INSTALL, f"engine {engine}")
 
 

@@ -76,9 +76,11 @@ class Permutation:
     def __init__(self, spec: PermutationSpec, trie: TokenTrie, stops: Sequence[int]) -> None:
         if not stops:
             raise UserError("the model has no stop token, so no answer could end", fix="use a model with an EOS token")
+        self.stops = as_tokens(sorted(set(stops)))
+        if spoken := tuple(stop for stop in self.stops.tolist() if stop < len(trie.texts) and trie.texts[stop]):
+            trie = _without(trie, spoken)
         self.grammar = _grammar(trie, spec.layout)
         check_spelling(spec, trie, self.grammar.skeleton.alphabet)
-        self.stops = as_tokens(sorted(set(stops)))
         self.bodies = spec.bodies
         self.all = (1 << len(spec.bodies)) - 1
         self._tables: dict[tuple[int, bytes], _Table] = {}
@@ -256,6 +258,12 @@ class Cursor:
 
 
 _NOTHING = as_tokens()
+
+
+@lru_cache(maxsize=8)
+def _without(trie: TokenTrie, stops: tuple[int, ...]) -> TokenTrie:
+    """A vocabulary less its stop tokens: an engine ends the answer at one, also where its text would fit."""
+    return TokenTrie([None if token in stops else text for token, text in enumerate(trie.texts)])
 
 
 @lru_cache(maxsize=64)

@@ -1,8 +1,8 @@
 """What an engine promised of an answer, and whether the answer breaks it.
 
 A schema promises JSON that the schema admits: shape, ids from the enum, exactly K objects; no engine
-promises that an id stands once. A permutation and a scaffold promise the whole contract. A truncated
-answer breaks no promise.
+promises that an id stands once. A permutation and a scaffold promise the whole contract, less what only the
+task's own code checks. A truncated answer breaks no promise.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ class Promise(NamedTuple):
 
     def held(self, contract: Contract[Any], text: str, finish_reason: str, failure: Failure) -> Failure:
         """`failure`, or `constraint_ignored` with its detail where the engine had promised better."""
-        if self.kind == "none" or finish_reason != "stop" or not self.broken(contract, text):
+        if self.kind == "none" or finish_reason != "stop":
+            return failure
+        if self.kind != "schema" and failure.kind is Kind.CONTRACT_OTHER:
+            return failure
+        if not self.broken(contract, text):
             return failure
         return failure._replace(kind=Kind.CONSTRAINT_IGNORED, detail=f"{failure.kind.value}: {failure.detail}")
 

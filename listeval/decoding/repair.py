@@ -66,11 +66,12 @@ def truncation(contract: KeyedList[Any], text: str) -> Repaired:
     if start is None or whole is None:
         return Repaired(text)
     end, finished = whole
+    done = ["cut off what stands before the list"] if text[:start].strip() else []
     if finished:
-        return Repaired(text[start:end], ("cut off what follows the list",) if text[end:].strip() else (), closed=True)
-    dropped = text[end:].strip(" \t\r\n,")
-    done = (*(("dropped the unfinished object",) if dropped else ()), "closed the list")
-    return Repaired(text[start:end] + "]", done, closed=True)
+        done += ["cut off what follows the list"] if text[end:].strip() else []
+        return Repaired(text[start:end], tuple(done), closed=True)
+    done += ["dropped the unfinished object"] if text[end:].strip(" \t\r\n,") else []
+    return Repaired(text[start:end] + "]", (*done, "closed the list"), closed=True)
 
 
 def permutation(contract: KeyedList[Any], text: str) -> Repaired:

@@ -65,13 +65,17 @@ def choice(trie: TokenTrie, form: NumberForm, state: int, text: bytes) -> Choice
 
 
 def spelled(text: str, tokenizer: PreTrainedTokenizerBase, trie: TokenTrie) -> list[int]:
-    """The canonical tokens of `text`; where those stand for another text (a leading space), the longest that fit.
+    """The canonical tokens of `text`, less the space that some tokenizers put first; else the longest that fit.
 
     Raises UserError where the vocabulary has no tokens for it.
     """
     canonical: list[int] = tokenizer.encode(text, add_special_tokens=False)
-    letters = text.encode()
-    return canonical if _text(canonical, trie) == letters else spelled_bytes(letters, trie)
+    letters, written = text.encode(), _text(canonical, trie)
+    if written == letters:
+        return canonical
+    if written == b" " + letters:
+        return spelled_bytes((trie.texts[canonical[0]] or b"")[1:], trie) + canonical[1:]
+    return spelled_bytes(letters, trie)
 
 
 def spelled_bytes(letters: bytes, trie: TokenTrie) -> list[int]:
@@ -84,7 +88,8 @@ def spelled_bytes(letters: bytes, trie: TokenTrie) -> list[int]:
             if not node:
                 break
             if here := trie.tokens_at(node):
-                best, length = here[0], depth
+                # Vocabularies begin with their tokens for raw bytes; a letter's own token comes later.
+                best, length = here[-1], depth
         if best is None:
             raise UserError(f"the tokenizer cannot spell {letters[:20]!r}", fix="use a model with another tokenizer")
         found.append(best)

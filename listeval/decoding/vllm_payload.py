@@ -20,6 +20,9 @@ Set where the engine runs, never by a request: a client must not choose what a s
 PROCESSOR = "listeval.decoding.vllm_processor:PermutationProcessor"
 """For the engine's argument `logits_processors`."""
 
+_MOST = 1 << 31
+"""Above every token id."""
+
 
 class Payload(NamedTuple):
     """The spec, the tokens that end an answer, and the name of the answer in the ledger ("" for none)."""
@@ -50,8 +53,8 @@ def _read(text: str) -> Payload:
     try:
         content = json.loads(text)
         stops: Sequence[Any] = content["stops"]
-        if not stops or not all(type(token) is int and token >= 0 for token in stops):
+        if not stops or not all(type(token) is int and 0 <= token < _MOST for token in stops):
             raise ValueError("stops are token ids")
         return Payload(PermutationSpec.from_spec(content["permutation"]), tuple(stops), str(content["tag"]))
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise UserError(f"the extra argument '{KEY}' is broken: {type(error).__name__} {error}") from error

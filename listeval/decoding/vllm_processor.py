@@ -128,11 +128,14 @@ class PermutationProcessor(LogitsProcessor):  # type: ignore[misc]
 
     def _answer(self, payload: Payload, outputs: Sequence[int], budget: int | None) -> _Answer:
         cursor = None
+        # A token beyond the logits would end the engine, and not this request alone.
+        stops = tuple(stop for stop in payload.stops if stop < self._model.get_vocab_size())
         try:
-            cursor = _permutation(payload.spec, self._trie(), payload.stops).cursor()
+            cursor = _permutation(payload.spec, self._trie(), stops).cursor()
         except UserError as error:
             _log.error("a constrained answer is ended: %s", error)
-        return _Answer(cursor, as_tokens(payload.stops), outputs, payload.tag, budget or 1 << 62)
+        # Without a stop token it runs to its budget, in a token whose repetition keeps no contract.
+        return _Answer(cursor, as_tokens(stops or (0,)), outputs, payload.tag, budget or 1 << 62)
 
     def _trie(self) -> TokenTrie:
         model = self._model

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from planted import ranked
+from rich.cells import cell_len
 
 from listeval.comparison import compare
 from listeval.report.comparison.latex import comparison_latex
@@ -38,6 +39,14 @@ def test_the_terminal_fits_80_columns_and_says_all(found):
         assert part in " ".join(text.split())
 
 
+def test_a_long_name_leaves_the_figures_their_room(make_run):
+    names = ["fashion-" + "x" * 90, "長い名前の実行ディレクトリ" * 4]
+    text = said(compare([make_run("a", ranked, limit=8), *(make_run(n, limit=8, model=n) for n in names)]))
+    assert max(map(cell_len, text.splitlines())) <= 80
+    assert "unchanged" in text and re.search(r"unchanged +\d", text)
+    assert re.search(r"\[3\] 長い.*\d %? ?\[\d", text)
+
+
 def test_markdown_tables_are_whole(found):
     text = comparison_markdown(found)
     tables = re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)
@@ -55,6 +64,11 @@ def test_latex_escapes_everything(found):
     assert r"50.0 \%" in text
     body = re.sub(r"\\[a-z]+\*?|\\.", "", "\n".join(line for line in text.splitlines() if not line.startswith("%")))
     assert not set("#_~^") & set(body)
+    rows = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert rows
+    # What follows `\\\\` must be neither a bracket (its argument) nor a group (a cell, in which no rule may stand).
+    assert not any(line.startswith("[") or r"\\{" in line for line in text.splitlines())
+    assert all(r"{[}1] " in row for row in rows if r"free\_run" in row and "permutation" not in row)
 
 
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex")

@@ -8,6 +8,7 @@ from planted import edit_manifest, ranked
 from listeval.comparison import compare
 from listeval.errors import UserError
 from listeval.runs import RunConfig, load_run, run
+from listeval.task import Task
 
 
 def mixed(row):
@@ -67,4 +68,22 @@ def test_a_task_that_changed_since_is_refused(make_run):
     run = make_run("free", mixed)
     edit_manifest(run, lambda values: values["task"].update(code="older"))
     with pytest.raises(UserError, match=r"has changed since this run was scored.*listeval score"):
+        compare([run, f"{run}+permutation"])
+
+
+def test_an_answer_that_a_repair_leaves_alone_is_not_counted(make_run):
+    late = lambda row: (ranked(row), "length") if row["index"] % 2 else ranked(row, drop=1)  # noqa: E731
+    run = make_run("free", late)
+    found = compare([run, f"{run}+truncation"])
+    repairs = found.arms[1].repairs
+    assert (repairs.broken, repairs.changed, repairs.mended) == (40, 20, 20)
+    for row in found.pairing.rows[1]:
+        assert ("repaired" in row["flags"]) == bool(row["index"] % 2)
+        assert ("repaired: took the list as complete" in row["detail"]) == bool(row["index"] % 2)
+
+
+def test_a_task_that_cannot_get_ready_is_one_line(make_run, monkeypatch):
+    run = make_run("free", mixed)
+    monkeypatch.setattr(Task, "prepare", lambda self: 1 / 0)
+    with pytest.raises(UserError, match=r"cannot get ready to score.*ZeroDivisionError"):
         compare([run, f"{run}+permutation"])

@@ -6,7 +6,9 @@ import pytest
 from planted import edit_manifest, edit_rows, ranked, reversed_order
 
 from listeval.comparison import compare
+from listeval.report.comparison.figures import panels
 from listeval.report.comparison.page import comparison_page
+from listeval.report.comparison.tables import facts
 from listeval.runs import RunConfig, run
 
 
@@ -57,7 +59,8 @@ def test_other_settings(make_run):
 def test_a_contract_bought_with_quality_calls_for_training(make_run):
     found = verdict(make_run("free", words), make_run("perm", reversed_order, constraint="permutation"))
     assert (found.choice, found.arm) == ("train", "")
-    assert "but lowers ndcg@1 on common parsed answers (-" in found.sentence
+    assert "but lowers useful ndcg@1 from 0.500 to" in found.sentence
+    assert "and lowers ndcg@1 on common parsed answers (-" in found.sentence
 
 
 def test_keep_the_baseline(make_run):
@@ -121,3 +124,40 @@ def test_speeds_of_other_machines_are_not_compared(make_run):
 def test_a_runs_name_is_text(make_run, name):
     found = compare([make_run("free", words), make_run(name.replace("/", "_"), ranked, model="b")])
     assert json.dumps(found.to_json())
+
+
+def test_no_gain_hides_what_fell(make_run):
+    """U rises by better answers while every third breaks; and the other way round."""
+    third = lambda row: "no list" if row["index"] % 3 == 0 else ranked(row)  # noqa: E731
+    found = verdict(make_run("free", reversed_order), make_run("sft", third, model="sft"))
+    assert found.choice == "train"
+    assert "raises useful ndcg@1" in found.sentence
+    assert "but lowers the parse rate from 100.0 % to 65.0 %" in found.sentence
+
+    def some(row):
+        return ranked(row) if row["index"] % 5 < 2 else "no list"
+
+    def others(row):
+        turn = row["index"] % 5
+        return "no list" if turn == 0 else ranked(row) if turn == 1 else reversed_order(row)
+
+    few, many = make_run("few", some, limit=60), make_run("perm", others, limit=60, constraint="permutation")
+    found = verdict(few, many)
+    assert (found.choice, found.arm) == ("train", "")
+    assert "raises the parse rate from 40.0 % to 80.0 %" in found.sentence
+    assert "but lowers useful ndcg@1 from 0.400 to" in found.sentence
+
+
+def test_another_checkpoint_repaired_is_no_repair(make_run):
+    sft = make_run("sft", half, model="sft")
+    found = verdict(make_run("base", words), f"{sft}+permutation")
+    assert found.choice == "train"
+    assert "without a further token" not in found.sentence
+
+
+def test_the_common_subset_is_not_said_to_be_of_an_arm_that_parses_nothing(make_run):
+    found = compare([make_run("a", half), make_run("b", lambda row: "no", model="b")])
+    assert facts(found)[0].endswith("20 of them parse in every arm that parses any")
+    assert panels(found)[-1].note == "the 20 samples that parse in every arm that parses any"
+    alive = compare([make_run("c", half), make_run("d", ranked, model="d")])
+    assert facts(alive)[0].endswith("20 of them parse in every arm")

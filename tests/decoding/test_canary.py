@@ -16,7 +16,7 @@ from listeval.backends.openai_http import Retry
 from listeval.backends.protocol import BackendOptions
 from listeval.decoding import canary
 from listeval.decoding.audit import audit
-from listeval.decoding.constraint import Constraint
+from listeval.decoding.constraint import PACKAGES, Constraint
 from listeval.errors import ExitCode, UserError
 from tests.backends.fake_server import VLLM_CARD, Call, FakeServer, Reply, chat
 from tests.decoding.conftest import contract
@@ -147,7 +147,9 @@ class TestPermutation:
     def test_a_processor_that_is_there(self, checkpoint: Path) -> None:
         result, calls = self.ask(lambda call: self.text("zq-1748", "zq-4817", "zq-8471"), checkpoint)
         assert result["passed"]
-        assert json.loads(calls[0].body["vllm_xargs"]["listeval"])["permutation"]["ids"] == list(canary.IDS)
+        told = json.loads(calls[0].body["vllm_xargs"]["listeval"])
+        assert told["permutation"]["ids"] == list(canary.IDS)
+        assert calls[0].body["stop_token_ids"] == told["stops"]
 
     @pytest.mark.parametrize(
         "constraint", [OWN, Constraint("permutation", "xgrammar"), Constraint("scaffold", "xgrammar")]
@@ -169,6 +171,15 @@ class TestPermutation:
         _, calls = self.ask(lambda call: self.text("a"), checkpoint, Constraint("scaffold", "outlines"))
         assert "zq" in calls[0].body["structured_outputs"]["regex"]
 
+    def test_the_servers_engine_need_not_be_installed_here(
+        self, checkpoint: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setitem(PACKAGES, "xgrammar", "not_there")
+        pytest.importorskip("transformers")
+        rule: Rule = lambda call: self.text(*canary.IDS)  # noqa: E731
+        _, found, _ = ask(rule, Constraint("permutation", "xgrammar"), VLLM_CARD, tokenizer=str(checkpoint))
+        assert found == {"engine": "xgrammar", "valid": "untested", "rules": {}}
+
     def test_what_has_to_be_started_is_said(self) -> None:
         with pytest.raises(UserError, match=r"--logits-processors listeval\.decoding"):
             ask(keeps, self.OWN)
@@ -182,3 +193,10 @@ def test_a_small_model_may_spend_the_budget_inside_a_number() -> None:
     assert ask(lambda call: cut, constraint, VLLM_CARD)[0]["passed"]
     free = Reply(chat('[{"id":"sea","score":10000', finish="length"))
     assert not ask(lambda call: free, constraint, VLLM_CARD)[0]["passed"]
+
+
+@pytest.mark.parametrize(("backend", "fix"), [("hf", "add --no-thinking"), ("openai", "without a reasoning parser")])
+def test_a_prompt_that_opens_a_thought_is_told_apart(backend: str, fix: str) -> None:
+    result, _, _ = ask(LIARS["JSON in the reasoning channel"])
+    with pytest.raises(canary.CanaryFailed, match=fix):
+        canary.check(result, SCHEMA, backend)

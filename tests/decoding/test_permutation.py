@@ -320,6 +320,19 @@ class TestCursor:
         assert cursor.ended
 
 
+def test_a_stop_token_with_a_text_never_comes_before_the_end() -> None:
+    words = vocabulary('"},{"', "a")
+    letter, comma = words.texts.index(b"}"), len(words.texts) - 2
+    permutation = Permutation(PermutationSpec(("a", "b"), KEYS_ALONE), words, [comma])
+    stopped = {token for _, cursor in everywhere(permutation) if not cursor.complete for token in cursor.allowed()}
+    assert comma not in stopped and letter in stopped
+    assert {text for text, cursor in everywhere(permutation) if cursor.complete} == {
+        b'[{"k":"a"},{"k":"b"}]', b'[{"k":"b"},{"k":"a"}]',
+    }  # fmt: skip
+    with pytest.raises(UserError, match="cannot spell"):
+        Permutation(PermutationSpec(("a",), KEYS_ALONE), vocabulary(), [letter])
+
+
 class TestRefusals:
     def test_an_id_that_the_tokenizer_cannot_spell(self) -> None:
         trie = TokenTrie([None, *(bytes([byte]) for byte in range(0x20, 0x7F)), "é".encode()])

@@ -121,6 +121,13 @@ def test_fixed_text_is_spelled_as_the_tokenizer_would(name: str, request: pytest
             assert tokens == canonical
 
 
+def test_the_space_that_a_tokenizer_puts_first_is_left_out(spaced: Any) -> None:
+    text = '[{"score":10},{"é":1'
+    assert spaced.convert_ids_to_tokens(spaced.encode(text, add_special_tokens=False))[0] == "▁["
+    pieces = spaced.convert_ids_to_tokens(spelled(text, spaced, trie_of(spaced)))
+    assert pieces == ["[", "{", '"', *"score", '":', "10", "}", ",", "{", '"', "é", '":', "1"]
+
+
 @pytest.mark.parametrize("name", ["byte_level", "merged", "sentencepiece"])
 def test_inside_a_number_comes_whatever_the_text_can_go_on_with(name: str, request: pytest.FixtureRequest) -> None:
     """Against brute force over the whole vocabulary, tokens that span a number's end among them."""

@@ -159,7 +159,19 @@ class TestPayload:
         assert read_payload({"other": 1}) is None
         assert read_payload(None) is None
 
-    @pytest.mark.parametrize("broken", ["", "[]", "{}", "null", '{"stops": [], "tag": "", "permutation": {}}', 7])
+    @pytest.mark.parametrize(
+        "broken",
+        [
+            "",
+            "[]",
+            "{}",
+            "null",
+            '{"stops": [], "tag": "", "permutation": {}}',
+            7,
+            "[" * 100_000,
+            f'{{"stops": [{1 << 63}]}}',
+        ],
+    )
     def test_garbage_is_refused(self, broken: Any) -> None:
         with pytest.raises(UserError, match=r"extra argument 'listeval'|no permutation spec"):
             read_payload({KEY: broken})
@@ -243,6 +255,18 @@ class TestBatches:
         logits = processor.apply(torch.zeros(4, 600))
         for row in (0, 1):
             assert logits[row].isfinite().nonzero().flatten().tolist() == [0]
+
+    def test_a_stop_token_beyond_the_logits_does_not_end_the_engine(self, processor: Any) -> None:
+        import torch
+
+        spec = PermutationSpec(("a",), LAYOUT)
+        for row, stops in enumerate([(9_999,), (0, 9_999)]):
+            args = {KEY: Payload(spec, stops).text()}
+            added = [(row, SimpleNamespace(extra_args=args, max_tokens=100), None, [])]
+            self.update(processor, added=added)
+        finite = processor.apply(torch.zeros(4, 600)).isfinite()
+        assert finite[0].nonzero().flatten().tolist() == [0]
+        assert 0 < finite[1].sum() < 10
 
     def test_params_are_checked_at_the_door(self, processor: Any) -> None:
         type(processor).validate_params(SimpleNamespace(extra_args=None))

@@ -95,6 +95,22 @@ def test_a_rule_beyond_the_schema_is_not_promised():
     assert found.kind is not Kind.CONSTRAINT_IGNORED
 
 
+@pytest.mark.parametrize("kind", ["permutation", "scaffold"])
+def test_a_rule_of_the_tasks_own_code_is_not_promised(kind):
+    class Small(Item):
+        id: str
+        score: Score
+
+        def model_post_init(self, context):
+            if self.score > 5:
+                raise ValueError("too much")
+
+    pair = KeyedList(Small, key="id", ids=["A1", "A2"])
+    found = judged(Promise(kind), objects(("A2", 9), ("A1", 1)), contract=pair)
+    assert found.kind is Kind.CONTRACT_OTHER
+    assert judged(Promise(kind), objects(("A2", 1), ("A2", 1)), contract=pair).kind is Kind.CONSTRAINT_IGNORED
+
+
 def test_depth_that_no_reader_survives_is_a_broken_promise():
     assert judged(SCHEMA, "[" * 100_000 + "]" * 100_000).kind is Kind.CONSTRAINT_IGNORED
 

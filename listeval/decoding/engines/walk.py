@@ -5,6 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from listeval.decoding.engines.protocol import Matcher, Vocabulary, has_bit
+from listeval.decoding.scaffold_tokens import spelled
+from listeval.decoding.token_trie import trie_of
+from listeval.errors import UserError
+
+
+def tokens_of(text: str, vocabulary: Vocabulary) -> list[int]:
+    """Tokens that stand for `text` alone: some tokenizers put a space before it, which would be refused for itself."""
+    tokenizer = vocabulary.tokenizer
+    try:
+        return spelled(text, tokenizer, trie_of(tokenizer, vocabulary.size))
+    except UserError:  # a family whose bytes we do not know
+        return list(tokenizer.encode(text, add_special_tokens=False))
 
 
 def walk(matcher: Matcher, tokens: Sequence[int], vocabulary: Vocabulary) -> bool:

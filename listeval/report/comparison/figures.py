@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from listeval.comparison import words
 from listeval.comparison.columns import RATES
 from listeval.contract import Kind
-from listeval.report.comparison.tables import mark
+from listeval.report.comparison.tables import able, mark
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
@@ -75,7 +75,7 @@ def panels(comparison: Comparison) -> list[Panel]:
     notes = {
         "parse_rate": "share of answers that keep their contract",
         "useful": "failures count zero",
-        "common": f"the {comparison.common:,} samples that parse in every arm",
+        "common": f"the {comparison.common:,} samples that parse in every arm{able(comparison)}",
     }
     return [
         Panel(words.title(name), notes.get(name) or notes[name.split("_")[0]], _bars(comparison, name), *_axes(name))

@@ -15,7 +15,9 @@ _ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
     "→": r"$\to$", "∞": r"$\infty$",
+    "[": "{[}",
 }  # fmt: skip
+"""A bracket at the beginning of a row would be read as the optional argument of the `\\\\` before it."""
 
 
 def comparison_latex(comparison: Comparison) -> str:
@@ -35,8 +37,7 @@ def _table(table: Table) -> str:
 
 
 def _row(cells: Sequence[str]) -> str:
-    # A bracket after `\\` would be read as its optional argument.
-    return " & ".join(_text(cell) for cell in cells) + r" \\{}"
+    return " & ".join(_text(cell) for cell in cells) + r" \\"
 
 
 def _text(text: str) -> str:

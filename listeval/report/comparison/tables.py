@@ -60,7 +60,7 @@ def facts(comparison: Comparison) -> list[str]:
     seeds = ", ".join(map(str, pairing.seeds))
     lines = [
         f"{base.run.manifest.task['name']}: {len(pairing.keys):,} paired samples in {pairing.n_clusters:,} clusters "
-        f"(seeds {seeds}), {comparison.common:,} of them parse in every arm"
+        f"(seeds {seeds}), {comparison.common:,} of them parse in every arm{able(comparison)}"
     ]
     lines += [f"{marked(comparison, at)}: {describe(comparison, at)}" for at in range(len(comparison.arms))]
     if pairing.left_out:
@@ -95,8 +95,14 @@ def _family(comparison: Comparison) -> str:
     tests = sum(not math.isnan(p) for arm in comparison.adjusted for p in arm.values())
     return (
         f"p by Holm over {tests} tests. useful: failures count zero. common: the {comparison.common:,} samples that "
-        "parse in every arm."
+        f"parse in every arm{able(comparison)}."
     )
+
+
+def able(comparison: Comparison) -> str:
+    """Said where an arm parses nothing, and so has no part in the common subset."""
+    dead = not all(counts[Kind.OK] for counts in comparison.kinds)
+    return " that parses any" if dead and comparison.common else ""
 
 
 def _differences(comparison: Comparison, title: str, names: Sequence[str], note: str) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
     from listeval.comparison import Comparison
 
 _NO_ROOM = ("effect",)
-_LABEL = 24
-_WIDE = 2
-"""So many columns leave a label its room."""
+_LABEL, _HEADING, _LINE = 24, 28, 64
+"""Cells of a label beside figures, of the heading above it, and of either beside a count alone."""
 
 
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
@@ -38,19 +38,20 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
 def _grid(table: Table) -> Grid:
     grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     shown = [at for at, name in enumerate(table.header) if name not in _NO_ROOM]
+    figures = len(shown) > 2
     for at in shown:
         grid.add_column(Text(table.header[at] or table.title), overflow="fold", no_wrap=at == 0)
     for row in table.rows:
         if len(row) == 1:
-            grid.add_row(Text(visible(row[0]), style="cyan"))
+            grid.add_row(Text(_cut(visible(row[0]), _HEADING if figures else _LINE), style="cyan"))
         else:
             empty = all(cell == "0" for cell in row[1:])
             cells = [visible(row[at]).removesuffix(" points") for at in shown]
-            label = _cut(cells[0]) if len(shown) > _WIDE else cells[0]
+            label = _cut(cells[0], _LABEL if figures else _LINE)
             grid.add_row(Text(label), *map(Text, cells[1:]), style="dim" if empty else "")
     return grid
 
 
-def _cut(label: str) -> str:
-    """A label that leaves room for figures; its mark says which arm it is."""
-    return label if len(label) <= _LABEL else label[: _LABEL - 1] + "…"
+def _cut(label: str, most: int) -> str:
+    """A label that leaves room for what stands beside it; its mark says which arm it is."""
+    return label if cell_len(label) <= most else set_cell_size(label, most - 1) + "…"
