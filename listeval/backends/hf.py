@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from listeval.backends.channels import split_channels
@@ -61,7 +62,7 @@ def open(model: str, options: BackendOptions) -> HFBackend:
         tokenizer = checkpoint.renderer.tokenizer
         vocabulary = Vocabulary(tokenizer, checkpoint.vocab_size or len(tokenizer), checkpoint.stops)
         decoder = Decoder(options.constraint, vocabulary)
-    loaded = _load(checkpoint, device, dtype, options.extra)
+    loaded = load_network(checkpoint.path, device, dtype, options.extra)
     return HFBackend(checkpoint, loaded, options.batch_size or _BATCH.get(device.type, 64), decoder)
 
 
@@ -303,16 +304,16 @@ def _device(name: str | None) -> torch.device:
     return device
 
 
-def _load(checkpoint: Checkpoint, device: torch.device, dtype: str, extra: Mapping[str, object]) -> Any:
-    """The network in evaluation mode, with a neutral generation config."""
+def load_network(path: Path, device: torch.device, dtype: str, extra: Mapping[str, object] | None = None) -> Any:
+    """The network in evaluation mode, with a neutral generation config. Raises UserError where it cannot be loaded."""
     from transformers import AutoModelForCausalLM, GenerationConfig
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    place = str(checkpoint.path)
+    place = str(path)
     try:
         network, report = AutoModelForCausalLM.from_pretrained(
-            checkpoint.path, dtype=dtype, output_loading_info=True, **extra
+            path, dtype=dtype, output_loading_info=True, **(extra or {})
         )
         network = network.eval().to(device)
     except (

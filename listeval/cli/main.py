@@ -14,7 +14,7 @@ from listeval import __version__
 from listeval.errors import ExitCode, UserError, did_you_mean
 
 _INTERRUPTED = 130
-_VERBS = ("run", "score", "show", "report", "compare", "tasks", "rubrics", "label", "doctor")
+_VERBS = ("run", "score", "show", "report", "compare", "train", "probe", "tasks", "rubrics", "label", "doctor")
 
 
 class _Verbs(click.Group):

@@ -20,6 +20,12 @@ FLAGS = {
     "show": "--json --kind --limit --prompt --sample --verdict",
     "report": "--format --json",
     "compare": "--across-prompts --format --html --json --seed",
+    "train": "--json --out --quiet --resume",
+    "probe": (
+        "--base --bootstrap --cap --clip --data --device --dtype --figure --ids --json --kappa --limit --max-tokens "
+        "--no-thinking --on --out --quiet --scaffold --seeds --set --steps --student --task --teacher --temperature "
+        "--thinking"
+    ),
     "label": (
         "--api-key-env --attempts --concurrency --data --json --judge --limit --max-tokens --out --price --quiet "
         "--rubric --task --temperature --timeout-s"
@@ -41,7 +47,7 @@ def verb(name: str) -> click.Command:
 
 def test_verbs_are_frozen():
     assert cli.list_commands(click.Context(cli)) == [
-        "run", "score", "show", "report", "compare", "tasks", "rubrics", "label", "doctor",
+        "run", "score", "show", "report", "compare", "train", "probe", "tasks", "rubrics", "label", "doctor",
     ]  # fmt: skip
     assert {name: flags(command) for name, command in verb("rubrics").commands.items()} == {
         "list": "--json",

@@ -1,0 +1,109 @@
+"""`listeval probe`: how sure teacher and base are of every structural step, and the λ* that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from listeval.errors import UserError
+
+if TYPE_CHECKING:
+    from listopd.probe.result import ProbeResult
+
+_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
+    ("--student", str, "CKPT", "Who writes the rollouts (default: the base)."),
+    ("--data", str, "PATH|hub", "Data file or folder; default: the task's bundled sample."),
+    ("--limit", int, "N", "Only the first N examples of each seed (default 32)."),
+    ("--seeds", str, "0,1,2", "Each seed groups and orders the data anew (default 0)."),
+    ("--temperature", float, "T", "Of the rollouts; 0 is greedy (default)."),
+    ("--max-tokens", int, "N", "Token budget of a rollout (default: the task's)."),
+    ("--clip", float, "C", "Cap c on the teacher/student ratio (default 5)."),
+    ("--steps", float, "N", "Budget of the training that is to be predicted; needs --kappa."),
+    ("--kappa", float, "K", "Drift rate per step of an earlier sweep; needs --steps."),
+    ("--scaffold", float, "P", "Least teacher probability of a position that counts (default 0.9)."),
+    ("--bootstrap", int, "N", "Resamples of the prompts for the intervals (default 2000)."),
+    ("--dtype", str, "NAME", "float32 (default), bfloat16 or float16."),
+    ("--device", str, "NAME", "cpu, cuda, cuda:1, ... (default: the best there is)."),
+)
+
+
+def _options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for flag, kind, metavar, text in reversed(_OPTIONS):
+        function = click.option(flag, type=kind, metavar=metavar, help=text)(function)
+    return function
+
+
+@click.command("probe", short_help="How sure are teacher and base of every structural step? λ* with intervals.")
+@click.option("--teacher", metavar="CKPT", required=True, help="Checkpoint folder, hub id or packaged name.")
+@click.option("--base", metavar="CKPT", required=True, help="The warm start: what the student begins from.")
+@click.option("--task", metavar="NAME", required=True, help="Task plug-in; see `listeval tasks list`.")
+@_options
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Task option, repeatable: --set k=4.")
+@click.option("--on", type=click.Choice(["gold", "rollouts", "both"]), help="Which answers are read (default: both).")
+@click.option(
+    "--cap",
+    type=click.Choice(["teacher_ratio", "rollout", "none"]),
+    help="What c bounds in the training that is to be predicted (default: teacher_ratio).",
+)
+@click.option("--ids", is_flag=True, default=None, help="Count the characters of ids as scaffold.")
+@click.option("--thinking/--no-thinking", "enable_thinking", default=None, help="Passed to the chat template.")
+@click.option("--figure", metavar="FILE.svg", help="Draw p and b by class and by item.")
+@click.option("--out", metavar="FILE.json", help="Write the whole result.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(
+    settings: tuple[str, ...], figure: str | None, out: str | None, as_json: bool, quiet: bool, **flags: Any
+) -> None:
+    """Teacher-force TEACHER and BASE on right answers and on rollouts, and say up to which λ it is safe.
+
+    Every character of the scaffold (`}` to `,`, `}` to `]`, quotes, keys, ...) gets the probability of
+    its right continuation under both, whatever the tokenizer merges; p is the teacher's, b the base's.
+    """
+    from listeval.cli.run import parse_setting
+    from listopd.probe.config import build_config
+    from listopd.probe.run import probe
+
+    values = {name: value for name, value in flags.items() if value is not None}
+    values["options"] = dict(map(parse_setting, settings))
+    if isinstance(values.get("seeds"), str):
+        values["seeds"] = [part.strip() for part in values["seeds"].split(",") if part.strip()]
+    config = build_config(values)
+    drawing = None if figure is None else _writable(Path(figure), ".svg", "figure")
+    target = None if out is None else _writable(Path(out), ".json", "result")
+    found = probe(config, (lambda line: None) if quiet else (lambda line: click.echo(line, err=True)))
+    if target is not None:
+        _write(target, found.to_json())
+    if drawing is not None:
+        from listopd.probe.figure import probe_figure
+
+        _write(drawing, probe_figure(found))
+    _print(found, as_json)
+
+
+def _writable(file: Path, suffix: str, what: str) -> Path:
+    """Raises UserError before the work where the file cannot be written after it."""
+    if file.suffix != suffix:
+        raise UserError(f"the {what} is written as {suffix}", place=str(file), fix=f"name a file such as probe{suffix}")
+    if file.is_dir() or not file.parent.is_dir():
+        cause = "it is a folder" if file.is_dir() else "its folder does not exist"
+        raise UserError(f"cannot write the {what}: {cause}", place=str(file), fix="name another file")
+    return file
+
+
+def _write(file: Path, text: str) -> None:
+    from listeval.runs.manifest import write_atomic
+
+    write_atomic(file, text.encode())
+    click.echo(f"written: {file}", err=True)
+
+
+def _print(found: ProbeResult, as_json: bool) -> None:
+    if as_json:
+        click.echo(found.to_json())
+        return
+    from listopd.probe.terminal import print_probe
+
+    print_probe(found)

@@ -1,0 +1,100 @@
+"""Adapters inside the student: off, they are the base to the bit; saved, they are part of the weights."""
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs torch")
+pytest.importorskip("peft", reason="needs peft")
+
+from listeval.errors import UserError  # noqa: E402
+from listopd.adapters import WithoutAdapters, add_adapters  # noqa: E402
+from listopd.batch import Answered, pad  # noqa: E402
+from listopd.parallel import weights_of  # noqa: E402
+from listopd.recipe import Lora, Optimiser  # noqa: E402
+from listopd.score import Scorer  # noqa: E402
+from listopd.trainee import Trainee  # noqa: E402
+from tests.listopd.conftest import weights_in  # noqa: E402
+from tests.listopd.tiny import tiny_model  # noqa: E402
+
+LORA = Lora(rank=3, alpha=12.0)
+BATCH = pad([Answered((1, 2, 3), (4, 5)), Answered((6,), (7, 8, 9))], torch.device("cpu"))
+
+
+@pytest.fixture
+def adapted(pairs):
+    """A network whose adapters have learnt something."""
+    from accelerate import Accelerator
+
+    network = tiny_model()
+    add_adapters(network, LORA, seed=1)
+    trainee = Trainee(network, Optimiser(lr=1e-2), Accelerator(cpu=True))
+    for _ in range(3):
+        trainee.update([BATCH], lambda batch, _: -trainee.scorer(batch).logp.mean(), 1e-2, 0)
+    return trainee
+
+
+@torch.no_grad()
+def test_fresh_adapters_change_nothing_and_only_they_learn():
+    network = tiny_model()
+    before = Scorer(network)(BATCH).logp
+    add_adapters(network, LORA, seed=1)
+    assert torch.equal(Scorer(network)(BATCH).logp, before)
+    learning = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+    assert learning and all("lora_" in name for name in learning)
+
+
+def test_the_seed_decides_how_adapters_start():
+    def start(seed):
+        network = tiny_model()
+        torch.manual_seed(99)
+        add_adapters(network, LORA, seed=seed)
+        assert torch.equal(torch.rand(1), torch.rand(1, generator=torch.Generator().manual_seed(99)))
+        return network.state_dict()
+
+    one, same, other = start(1), start(1), start(2)
+    assert all(torch.equal(tensor, same[name]) for name, tensor in one.items())
+    assert not all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
+@torch.no_grad()
+def test_adapters_off_is_the_start_to_the_bit_and_leaves_them_on(adapted):
+    start, base = Scorer(tiny_model()), WithoutAdapters(adapted.head, adapted.scorer)
+    learnt = adapted.scorer(BATCH).logp
+    assert torch.equal(base(BATCH).logp, start(BATCH).logp)
+    assert torch.equal(base.logits(base.states(BATCH)), start.logits(start.states(BATCH)))
+    assert torch.equal(adapted.scorer(BATCH).logp, learnt)
+    assert float((learnt - start(BATCH).logp).abs().max()) > 0.01
+    assert all(p.requires_grad for name, p in adapted.network.named_parameters() if "lora_" in name)
+
+
+@torch.no_grad()
+def test_merged_weights_score_as_the_adapted_network(adapted):
+    plain = tiny_model(5)
+    before = {name: tensor.clone() for name, tensor in adapted.network.state_dict().items()}
+    plain.load_state_dict(weights_of(adapted.accelerator, adapted.scorer))
+    torch.testing.assert_close(Scorer(plain)(BATCH).logp, adapted.scorer(BATCH).logp, atol=1e-5, rtol=0)
+    after = adapted.network.state_dict()
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items()), "merging touches no weight"
+
+
+@pytest.mark.parametrize(("targets", "said"), [("nonesuch", "no adapters"), (("embed_tokens",), "embeddings")])
+def test_targets_that_cannot_be_adapted(targets, said):
+    with pytest.raises(UserError, match=said) as error:
+        add_adapters(tiny_model(), Lora(targets=targets), seed=1)
+    assert "\n" not in str(error.value)
+
+
+def test_both_stages_train_adapters_into_a_plain_checkpoint(opd_recipe, train, checkpoint):
+    from listopd.recipe import Recipe
+
+    lora = {"rank": 2}
+    section = {"model": checkpoint(0), "steps": 2, "batch": 4, "optimiser": {"lr": 1e-2}, "lora": lora}
+    full = {"precision": {"save": "float32"}}
+    sft = train(Recipe.model_validate({"task": "pairs", "sft": section} | full), stage="sft")
+    opd = train(opd_recipe(lora=lora, extrapolation={"kind": "constant", "value": 1.5}, shared=full))
+    start = weights_in(checkpoint(0))
+    for run in (sft, opd):
+        assert run.weights.keys() == start.keys()
+        changed = {name for name, tensor in run.weights.items() if not torch.equal(tensor, start[name])}
+        assert changed and all("proj" in name for name in changed)

@@ -1,0 +1,98 @@
+"""Two processes train as one does: every answer once, means over all tokens, the same step."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs torch")
+pytest.importorskip("accelerate", reason="needs accelerate")
+
+import yaml  # noqa: E402
+
+from listeval.errors import UserError  # noqa: E402
+from listopd.parallel import check_shares, share  # noqa: E402
+from listopd.recipe import Recipe  # noqa: E402
+from tests.listopd.conftest import TASKS, Trained  # noqa: E402
+
+SHARED = {"precision": {"save": "float32", "tokens_per_pass": 128}}
+FSDP = {
+    "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
+    "FSDP_TRANSFORMER_CLS_TO_WRAP": "Qwen3DecoderLayer", "FSDP_STATE_DICT_TYPE": "FULL_STATE_DICT",
+    "FSDP_RESHARD_AFTER_FORWARD": "true",
+}  # fmt: skip
+"""What `accelerate launch --use_fsdp --fsdp_version 2` sets; on a CPU it starts no processes, so torchrun does."""
+
+
+def process(index, count):
+    return SimpleNamespace(process_index=index, num_processes=count)
+
+
+def test_shares_are_disjoint_and_whole():
+    parts = [share(list(range(12)), process(i, 3)) for i in range(3)]
+    assert sorted(sum(parts, [])) == list(range(12))
+
+
+@pytest.mark.parametrize(("items", "minibatches", "said"), [(7, 1, "multiple of 2"), (6, 2, "multiple of 4")])
+def test_shares_that_do_not_come_out_even_are_refused(items, minibatches, said):
+    with pytest.raises(UserError, match=said):
+        check_shares(items, minibatches, process(0, 2))
+    check_shares(8, 2, process(0, 2))
+
+
+def launch(recipe, stage, out, settings, *flags):
+    root = Path(__file__).parents[2]
+    file = out.with_suffix(".yaml")
+    file.write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+    paths = {"PYTHONPATH": f"{root}:{root / 'training'}", "LISTEVAL_PATH": str(TASKS), "OMP_NUM_THREADS": "1"}
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
+        "-m", "listeval", "train", stage, str(file), "--out", str(out), *flags,
+    ]  # fmt: skip
+    return subprocess.run(command, env=os.environ | paths | settings, capture_output=True, text=True, timeout=500)
+
+
+def trained(*args):
+    done = launch(*args)
+    assert done.returncode == 0, done.stderr[-4000:]
+    assert done.stdout.count("checkpoint:") == 1, "one process speaks"
+    run, fsdp = Trained(args[2]), bool(args[3])
+    assert (run.manifest["processes"], run.manifest["parallel"]) == (2, "FSDP" if fsdp else "MULTI_CPU")
+    return run
+
+
+def assert_alike(two, one):
+    for ours, alone in zip(two.figures, one.figures, strict=True):
+        assert ours.keys() == alone.keys()
+        for name in ("loss", "grad_norm", "reverse_kl", "answer_tokens", "parse_rate"):
+            if name in alone:
+                assert ours[name] == pytest.approx(alone[name], rel=2e-4, abs=1e-5), name
+    # AdamW turns rounding of a vanishing gradient into a whole step, so a few weights may be one apart.
+    gaps = torch.cat([(two.weights[name] - tensor).abs().flatten() for name, tensor in one.weights.items()])
+    assert float(gaps.quantile(0.99)) < 1e-4 and float(gaps.mean()) < 1e-5
+
+
+def opd(opd_recipe, **extra):
+    objective = {"kind": "ppo", "minibatches": 2, "clips": {"epsilon_low": 0.2, "epsilon_high": 0.2}}
+    beyond = {"kind": "constant", "value": 1.5}
+    return opd_recipe(batch=8, max_tokens=12, objective=objective, extrapolation=beyond, shared=SHARED, **extra)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, FSDP], ids=["ddp", "fsdp2"])
+def test_two_processes_distil_as_one(opd_recipe, train, taught, tmp_path, settings):
+    recipe = opd(opd_recipe, student=taught(12), teacher=taught(40))
+    assert_alike(trained(recipe, "opd", tmp_path / "two", settings), train(recipe))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, FSDP], ids=["ddp", "fsdp2"])
+def test_two_processes_warm_start_as_one(pairs, train, checkpoint, tmp_path, settings):
+    section = {"model": checkpoint(0), "steps": 3, "batch": 8, "optimiser": {"lr": 1e-2}}
+    recipe = Recipe.model_validate({"task": "pairs", "sft": section} | SHARED)
+    assert_alike(trained(recipe, "sft", tmp_path / "two", settings), train(recipe, stage="sft"))

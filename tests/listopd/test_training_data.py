@@ -1,0 +1,107 @@
+"""Prompts and right answers as ids: those of the harness, never cut, ended by the template's own stop token."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("transformers", reason="needs transformers")
+
+from listeval.errors import UserError  # noqa: E402
+from listopd.data import batches, load_questions, stop_token, training_task  # noqa: E402
+from listopd.networks import open_model  # noqa: E402
+from listopd.recipe import Recipe  # noqa: E402
+from tests.listopd.tiny import END  # noqa: E402
+
+THINK = (
+    "{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
+    "{% if enable_thinking is defined and not enable_thinking %}<think>\n\n</think>{% endif %}"
+)
+TURNS = (
+    "{% for m in messages %}{{ m['content'] }}{% if m['role'] == 'assistant' %}<|turn|>{% else %}\n{% endif %}"
+    "{% endfor %}"
+)
+
+
+def questions(recipe, opened, max_length=None, budget=None):
+    return load_questions(training_task(recipe), recipe, opened, max_length, budget)
+
+
+@pytest.mark.parametrize("thinking", [None, True, False])
+def test_prompts_are_those_that_an_evaluation_sends(pairs, checkpoint, thinking):
+    from listeval.backends.checkpoint import open_checkpoint
+    from listeval.backends.protocol import BackendOptions
+
+    recipe = Recipe(task="pairs", thinking=thinking)
+    path = checkpoint(0, chat=THINK)
+    task = training_task(recipe)
+    harness = open_checkpoint(path, BackendOptions(enable_thinking=thinking)).renderer
+    sent = [harness.render(example.messages).token_ids for example in task.load(None, 0).examples]
+    opened = open_model(path, thinking)
+    sft, opd = questions(recipe, opened), questions(recipe, opened, 2048, budget=8)
+    assert [q.prompt for q in sft.kept] == [q.prompt for q in opd.kept] == sent
+    assert ("</think>" in harness.decode(sent[0])) == (thinking is False)
+
+
+def test_training_takes_the_training_part(pairs):
+    assert training_task(Recipe(task="pairs")).options.split == "train"
+    assert training_task(Recipe(task="pairs", options={"split": "test"})).options.split == "test"
+
+
+def test_the_right_answer_ends_with_the_stop_token(pairs, checkpoint):
+    opened = open_model(checkpoint(0))
+    for question in questions(Recipe(task="pairs"), opened).kept:
+        text = opened.renderer.decode(question.gold)
+        assert question.gold[-1] == opened.renderer.tokenizer.convert_tokens_to_ids(END)
+        assert question.contract.parse(text, "stop").__class__.__name__ == "Parsed"
+
+
+def test_the_template_s_end_of_turn_goes_before_the_tokenizer_s_end_of_sequence(pairs, tmp_path):
+    from tests.listopd.tiny import save, tiny_tokenizer
+
+    tokenizer = tiny_tokenizer.__wrapped__(TURNS)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|turn|>"]})
+    opened = open_model(str(save(tmp_path / "m", tokenizer, width=300)))
+    turn, end = tokenizer.convert_tokens_to_ids(["<|turn|>", END])
+    assert opened.stops == tuple(sorted((turn, end))), "both end an answer"
+    assert stop_token(opened) == turn, "and one is what a right one ends with"
+
+
+def test_long_prompts_are_left_out_whole_and_counted(pairs, checkpoint):
+    recipe = Recipe(task="pairs", options={"longest": 100})
+    opened = open_model(checkpoint(0))
+    everything = questions(recipe, opened)
+    short = questions(recipe, opened, max_length=100, budget=20)
+    assert short.counts == {"groups": 16, "used": 12, "too_long": 4}
+    assert {q.prompt for q in short.kept} < {q.prompt for q in everything.kept}, "none was cut"
+    by_length = questions(recipe.model_copy(update={"max_prompt": 100}), opened)
+    assert by_length.counts["too_long"] == 4
+    assert [q.key for q in short.kept] == [i for i in range(16) if i % 4 != 3]
+
+
+def test_the_answer_s_budget_needs_room_too(pairs, checkpoint):
+    opened = open_model(checkpoint(0))
+    longest = max(len(q.prompt) for q in questions(Recipe(task="pairs"), opened).kept)
+    assert questions(Recipe(task="pairs"), opened, longest + 20, budget=20).counts["too_long"] == 0
+    assert questions(Recipe(task="pairs"), opened, longest + 19, budget=20).counts["too_long"] > 0
+
+
+def test_nothing_that_fits_is_an_error_in_one_line(pairs, checkpoint):
+    with pytest.raises(UserError, match=r"none of 16 prompts fits.*models 30.*answer 20") as error:
+        questions(Recipe(task="pairs"), open_model(checkpoint(0)), 30, budget=20)
+    assert "\n" not in str(error.value)
+
+
+def test_batches_shuffle_each_epoch_and_drop_the_rest():
+    stream = batches(list(range(10)), 4, seed=3)
+    epochs = [[next(stream), next(stream)] for _ in range(3)]
+    for epoch in epochs:
+        assert len({item for batch in epoch for item in batch}) == 8
+    assert epochs[0] != epochs[1]
+    again = batches(list(range(10)), 4, seed=3)
+    assert [next(again), next(again)] == epochs[0]
+    assert next(batches(list(range(10)), 4, seed=4)) != epochs[0][0]
+
+
+def test_less_data_than_a_batch_is_refused():
+    with pytest.raises(UserError, match="3 examples, a batch 4"):
+        next(batches([1, 2, 3], 4, seed=0))

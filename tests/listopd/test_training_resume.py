@@ -1,0 +1,165 @@
+"""A run that was stopped, or killed, goes on as if it had not been."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs torch")
+pytest.importorskip("accelerate", reason="needs accelerate")
+
+from accelerate.state import AcceleratorState, GradientState  # noqa: E402
+
+from listeval.errors import UserError  # noqa: E402
+from listopd.recipe import Recipe  # noqa: E402
+from tests.listopd.conftest import TASKS, Trained  # noqa: E402
+
+KINDS = {
+    "plain": {"extrapolation": {"kind": "constant", "value": 1.5}},
+    "controlled": {"extrapolation": {"kind": "auto", "scaffold_filter": 0.0}, "max_tokens": 20},
+    "adapted": {"extrapolation": {"kind": "constant", "value": 1.5}, "lora": {"rank": 2}},
+}
+
+
+def stop_at(last):
+    """A report that presses Ctrl-C during step `last`."""
+
+    def report(step, steps, figures):
+        if step == last:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    return report
+
+
+def forget():
+    """What a new process would not know."""
+    AcceleratorState._reset_state(reset_partial_state=True)
+    GradientState._reset_state()
+    torch.manual_seed(time.time_ns())
+
+
+def assert_same(one, other):
+    assert one.figures == other.figures
+    assert all(torch.equal(tensor, other.weights[name]) for name, tensor in one.weights.items())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stopped_run_goes_on_to_the_bit(opd_recipe, train, taught, tmp_path, kind):
+    if kind == "adapted":
+        pytest.importorskip("peft", reason="needs peft")
+    models = {"student": taught(12), "teacher": taught(40)}
+    recipe = opd_recipe(steps=5, **models, **KINDS[kind], shared={"precision": {"save": "float32"}})
+    whole = train(recipe)
+    forget()
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, out=tmp_path / "cut", report=stop_at(2))
+    assert json.loads((tmp_path / "cut" / "state" / "step.json").read_text())["step"] == 2
+    assert not (tmp_path / "cut" / "checkpoint").exists()
+    forget()
+    resumed = train(recipe, out=tmp_path / "cut", resume=True)
+    assert_same(resumed, whole)
+    if kind == "controlled":
+        assert len({line["lambda"] for line in whole.log}) > 1, "the controller has a state to lose"
+
+
+def test_sft_goes_on_to_the_bit(train, pairs, checkpoint, tmp_path):
+    section = {"model": checkpoint(0), "epochs": 2, "batch": 4, "optimiser": {"lr": 1e-2, "schedule": "cosine"}}
+    recipe = Recipe.model_validate({"task": "pairs", "sft": section, "precision": {"save": "float32"}})
+    whole = train(recipe, stage="sft")
+    assert len(whole.log) == 8
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, stage="sft", out=tmp_path / "cut", report=stop_at(3))
+    forget()
+    assert_same(train(recipe, stage="sft", out=tmp_path / "cut", resume=True), whole)
+
+
+@pytest.fixture
+def stopped(opd_recipe, train, tmp_path):
+    """A recipe, and the directory of a run by it that was stopped after its first step."""
+    recipe, out = opd_recipe(), tmp_path / "stopped"
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, out=out, report=stop_at(1))
+    return recipe, out
+
+
+def test_a_used_directory_is_not_begun_anew(stopped, train):
+    recipe, out = stopped
+    with pytest.raises(UserError, match="holds a training already"):
+        train(recipe, out=out)
+
+
+def test_another_recipe_is_refused_but_not_another_interval_of_states(stopped, train):
+    recipe, out = stopped
+    changed = recipe.model_copy(update={"seed": 9})
+    with pytest.raises(UserError, match="recipe is not the one"):
+        train(changed, out=out, resume=True)
+    assert len(train(recipe.model_copy(update={"save_every": 1}), out=out, resume=True).log) == 2
+
+
+def test_there_must_be_a_state_to_resume_from(opd_recipe, train, tmp_path):
+    with pytest.raises(UserError, match="no state to resume from"):
+        train(opd_recipe(), out=tmp_path / "none", resume=True)
+
+
+def test_a_kill_while_a_state_is_replaced_leaves_one(stopped, train):
+    recipe, out = stopped
+    (out / "state").rename(out / ".state.old")
+    assert len(train(recipe, out=out, resume=True).log) == 2
+
+
+def test_lines_after_the_state_and_torn_ones_are_dropped(stopped, train):
+    recipe, out = stopped
+    with (out / "log.jsonl").open("a") as stream:
+        stream.write('{"step": 2, "loss": 99}\n{"step": 3, "lo')
+    resumed = train(recipe, out=out, resume=True)
+    assert [line["step"] for line in resumed.log] == [1, 2] and resumed.log[1]["loss"] != 99
+
+
+def test_a_finished_run_resumed_from_its_last_state_trains_no_more(opd_recipe, train, tmp_path):
+    recipe = opd_recipe(shared={"save_every": 1, "precision": {"save": "float32"}})
+    first = train(recipe, out=tmp_path / "run")
+    told = []
+    again = train(recipe, out=tmp_path / "run", resume=True, report=lambda *args: told.append(args))
+    assert told == []
+    assert_same(again, first)
+
+
+def cli(recipe, out, *flags):
+    root = Path(__file__).parents[2]
+    paths = {"PYTHONPATH": f"{root}:{root / 'training'}", "LISTEVAL_PATH": str(TASKS)}
+    command = [sys.executable, "-m", "listeval", "train", "opd", str(recipe), "--out", str(out), *flags]
+    return subprocess.Popen(command, env=os.environ | paths, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(log, lines, process):
+    while not log.exists() or log.read_text().count("\n") < lines:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGINT])
+def test_a_killed_or_interrupted_process_goes_on_to_the_bit(opd_recipe, tmp_path, way):
+    import yaml
+
+    recipe = opd_recipe(steps=12, shared={"save_every": 2, "precision": {"save": "float32"}})
+    file = tmp_path / "recipe.yaml"
+    file.write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+    whole = cli(file, tmp_path / "whole")
+    assert whole.wait(300) == 0, whole.stderr.read()
+    killed = cli(file, tmp_path / "killed")
+    wait_for(tmp_path / "killed" / "log.jsonl", 3, killed)
+    killed.send_signal(way)
+    code = killed.wait(120)
+    if way is signal.SIGINT:
+        assert code == 130 and "--resume goes on" in killed.stderr.read()
+    resumed = cli(file, tmp_path / "killed", "--resume")
+    assert resumed.wait(300) == 0, resumed.stderr.read()
+    assert_same(Trained(tmp_path / "killed"), Trained(tmp_path / "whole"))

@@ -1,0 +1,199 @@
+"""One update's worth of rollouts, scored by teacher and base, and the loss that the student gets from them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import torch
+
+from listopd.batch import Batch, Layout
+from listopd.objective.advantage import extrapolated_advantage
+from listopd.objective.aggregate import aggregate
+from listopd.objective.divergence import divergence
+from listopd.objective.kinds.aspo import high_entropy
+from listopd.objective.policy import policy_loss
+from listopd.objective.regulariser import kl_k3
+from listopd.objective.weights import importance_weight
+from listopd.rollout.protocol import Rollout
+from listopd.score import Scorer, Scores, row_scores, spread
+
+if TYPE_CHECKING:
+    from listopd.extrapolation import LambdaPolicy
+    from listopd.objective.spec import ObjectiveSpec
+    from listopd.recipe import Precision
+    from listopd.tokens import Labeller
+
+
+class Reference(Protocol):
+    """A policy that only scores."""
+
+    network: Any
+    device: torch.device
+
+    def __call__(self, batch: Batch) -> Scores: ...
+
+    def states(self, batch: Batch) -> torch.Tensor: ...
+
+    def logits(self, states: torch.Tensor) -> torch.Tensor: ...
+
+
+class Frozen(NamedTuple):
+    """The two policies that only score; `base` is None for the base-neutral objective."""
+
+    teacher: Reference
+    base: Reference | None
+
+
+class Pass(NamedTuple):
+    """Rollouts that go through the network together, with all that is known before the update; tensors are `[B, T]`."""
+
+    batch: Batch
+    sampled: torch.Tensor
+    """Log-probability under the engine that wrote the answer."""
+    scaffold: torch.Tensor
+    teacher: Scores
+    base: Scores | None
+    lam: float | torch.Tensor
+    old: torch.Tensor | None
+    """The student's log-probability before the first of several updates; None where there is only one."""
+    keys: torch.Tensor
+    """`[B, 1]`: the question of each row, by its place in the data."""
+
+
+def prepare(
+    rollouts: Sequence[Rollout],
+    frozen: Frozen,
+    student: Any,
+    label: Labeller,
+    spec: ObjectiveSpec,
+    precision: Precision,
+) -> list[Pass]:
+    """Score rollouts without gradients; λ is still 1, for the policy may first look at these scores."""
+    found = []
+    device, layout = frozen.teacher.device, Layout.of(precision, frozen.teacher.network)
+    with torch.no_grad():
+        for places, batch in layout.batches([rollout.answered for rollout in rollouts], device):
+            rows = [rollouts[i] for i in places]
+            base = frozen.base(batch) if frozen.base is not None else None
+            old = student(batch).logp if spec.updates > 1 else None
+            sampled = _aligned([row.logp for row in rows], batch.mask, torch.float32)
+            kinds = [[x.kind.is_scaffold for x in label(row.answer)] for row in rows]
+            scaffold = _aligned(kinds, batch.mask, torch.bool)
+            keys = torch.tensor([[row.question.key] for row in rows], device=device)
+            found.append(Pass(batch, sampled, scaffold, frozen.teacher(batch), base, 1.0, old, keys))
+    return found
+
+
+def _aligned(rows: Sequence[Sequence[float]], mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    """Values of answer tokens as `[B, T]`, zeros on padding."""
+    flat = torch.tensor([value for row in rows for value in row], dtype=dtype, device=mask.device)
+    return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_scatter(mask, flat)
+
+
+def with_lambda(found: Sequence[Pass], policy: LambdaPolicy) -> list[Pass]:
+    """The same passes under the policy's present λ."""
+    return [part._replace(lam=policy.values(part.scaffold)) for part in found]
+
+
+class Loss:
+    """The loss of a pass, as `Trainee.update` calls it; sums what the log needs on the way.
+
+    `denominator` counts tokens (`token_mean`) or answers (`sequence_mean`) of the whole update, all processes
+    included. `sums` are over this process' answer tokens; `largest_weight` is before its cap.
+    """
+
+    def __init__(self, spec: ObjectiveSpec, frozen: Frozen, student: Any, head: Scorer, denominator: float) -> None:
+        self._spec, self._frozen, self._student, self._head = spec, frozen, student, head
+        self._denominator = denominator
+        self.sums: Counter[str] = Counter()
+        self.largest_weight = 0.0
+
+    def __call__(self, part: Pass, counted: bool = True) -> torch.Tensor:
+        """This pass' share of the loss; `counted` is false where it only keeps other processes company."""
+        spec, batch = self._spec, part.batch
+        before = self.sums.copy()
+        per_token = self._exact(part) if spec.full_vocabulary else self._sampled(part)
+        if not counted:
+            self.sums = before
+        return aggregate(per_token, batch.mask, spec.aggregate, self._denominator)
+
+    def _sampled(self, part: Pass) -> torch.Tensor:
+        spec, mask = self._spec, part.batch.mask
+        scores: Scores = self._student(part.batch, entropy_grad=spec.entropy > 0)
+        old = scores.logp.detach() if part.old is None else part.old
+        reference = old if spec.advantage_at == "old" else scores.logp.detach()
+        advantage = extrapolated_advantage(
+            reference,
+            part.teacher.logp,
+            part.base.logp if part.base is not None else None,
+            part.lam,
+            ratio_cap=spec.clips.teacher_ratio_cap,
+            offset=spec.base_neutral_offset or 0.0,
+        )
+        weights = importance_weight(old, part.sampled, spec.clips.rollout_cap, mask)
+        split = None
+        if spec.clips.epsilon_at_high_entropy is not None:
+            split = high_entropy(scores.entropy.detach(), mask)
+        loss = policy_loss(scores.logp, old, advantage.values, mask, spec.kind, spec.clips, weights.values, split)
+        capped = {"rollout_cap": weights.capped, "teacher_ratio_cap": advantage.capped & mask}
+        acted = {name: hit for name, hit in capped.items() if name in spec.clips.on} | loss.clipped
+        self._count(part, scores, reference, advantage.values, weights.values, acted)
+        self.largest_weight = max(self.largest_weight, float(weights.max))
+        return loss.per_token + self._regularised(part, scores)
+
+    def _regularised(self, part: Pass, scores: Scores) -> torch.Tensor:
+        spec = self._spec
+        extra = torch.zeros_like(scores.logp)
+        if spec.kl_to_base and part.base is not None:
+            extra = extra + spec.kl_to_base * kl_k3(scores.logp, part.base.logp)
+        if spec.entropy:
+            where = part.batch.mask if spec.entropy_on == "all" else part.batch.mask & ~part.scaffold
+            extra = extra - spec.entropy * scores.entropy * where
+        return extra
+
+    def _exact(self, part: Pass) -> torch.Tensor:
+        """`[B, T]`: the divergence at every answer row, from the logits of all three networks."""
+        batch, frozen = part.batch, self._frozen
+        with torch.no_grad():
+            teacher = frozen.teacher.states(batch)
+            base = frozen.base.states(batch) if frozen.base is not None else None
+        states = self._student(batch, states_only=True)
+        lam = part.lam[batch.mask] if isinstance(part.lam, torch.Tensor) else part.lam
+        logits = self._head.logits(states)
+        with torch.no_grad():
+            towards = frozen.teacher.logits(teacher)
+            away = frozen.base.logits(base) if frozen.base is not None and base is not None else None
+        rows = divergence(logits, towards, away, lam, self._spec)
+        scores = Scores(*(spread(x, batch) for x in row_scores(logits.detach(), batch.answers[batch.mask])))
+        self._count(part, scores, scores.logp, None, None, {})
+        return spread(rows, batch)
+
+    def _count(
+        self,
+        part: Pass,
+        scores: Scores,
+        reference: torch.Tensor,
+        advantage: torch.Tensor | None,
+        weights: torch.Tensor | None,
+        acted: dict[str, torch.Tensor],
+    ) -> None:
+        mask = part.batch.mask
+        values = mask & ~part.scaffold
+        counted = {
+            "tokens": mask,
+            "scaffold": part.scaffold & mask,
+            "values": values,
+            "reverse_kl": (reference - part.teacher.logp) * mask,
+            "entropy_scaffold": scores.entropy.detach() * (part.scaffold & mask),
+            "entropy_values": scores.entropy.detach() * values,
+            "sampling_gap": (scores.logp.detach() - part.sampled).abs() * mask,
+        }
+        if advantage is not None and weights is not None:
+            kept = advantage * mask
+            counted |= {"advantage": kept, "advantage_squared": kept.square(), "weight": weights * mask}
+        counted |= {f"clipped_{name}": hit for name, hit in acted.items()}
+        # One transfer for all, because each makes a GPU wait.
+        totals = torch.stack([tensor.sum().float() for tensor in counted.values()]).tolist()
+        self.sums.update(dict(zip(counted, totals, strict=True)))

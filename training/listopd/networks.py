@@ -1,0 +1,113 @@
+"""The networks of a training run: loaded from checkpoints, or built from nothing, and refused where they cannot meet.
+
+Student, teacher and base are compared token by token, so they must share vocabulary, special
+tokens and chat template; embedding rows beyond the tokenizer (padding of the matrix) may differ.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from listeval.errors import UserError, first_line
+
+if TYPE_CHECKING:
+    import torch
+
+    from listeval.backends.checkpoint import Checkpoint
+    from listopd.recipe import Precision
+
+
+def open_model(name: str, thinking: bool | None = None) -> Checkpoint:
+    """All of a checkpoint but its weights. Raises UserError where there is none."""
+    from listeval.backends.checkpoint import open_checkpoint
+    from listeval.backends.protocol import BackendOptions
+
+    return open_checkpoint(name, BackendOptions(enable_thinking=thinking))
+
+
+def agree(student: Checkpoint, other: Checkpoint, role: str, than: str = "student") -> None:
+    """Raises UserError, naming what differs, unless `other` (the `role`) reads and writes the tokens of `than`."""
+    ours, theirs = student.renderer.tokenizer, other.renderer.tokenizer
+    difference = None
+    if ours.get_vocab() != theirs.get_vocab():
+        shared = len(set(ours.get_vocab().items()) & set(theirs.get_vocab().items()))
+        difference = f"vocabulary ({shared:,} of {len(ours):,} tokens have the same id)"
+    elif odd := sorted(set(ours.all_special_ids) ^ set(theirs.all_special_ids)):
+        difference = f"set of special tokens (ids {odd} are special in one of them only)"
+    elif student.stops != other.stops:
+        difference = f"set of stop tokens (ids {list(student.stops)} and {list(other.stops)})"
+    elif student.info.template_hash != other.info.template_hash:
+        difference = "chat template"
+    elif student.info.tokenizer_hash != other.info.tokenizer_hash:
+        difference = "tokenizer (the same vocabulary, but other merges or rules)"
+    if difference:
+        raise UserError(
+            f"the {role} has another {difference} than the {than}",
+            place=other.info.name,
+            fix="distil between models of one tokenizer, stop tokens and chat template",
+        )
+
+
+def load_network(checkpoint: Checkpoint, device: torch.device, attention: str | None, *, frozen: bool) -> Any:
+    """The network on `device`, in float32 whether it learns or not.
+
+    One type for all three, under one autocast: weights kept in bfloat16 would round student and base
+    differently, and S − B would be noise at step 0. In evaluation mode, for dropout would do the same.
+    Raises UserError where the weights cannot be loaded.
+    """
+    from listeval.backends.hf import load_network as load
+
+    network = load(checkpoint.path, device, "float32", {"attn_implementation": attention} if attention else None)
+    return network.requires_grad_(not frozen)
+
+
+def checkpoint_activations(network: Any) -> None:
+    """Trade a second forward pass for memory; transformers recomputes in training mode only, where nothing drops out.
+
+    Raises UserError for a network with dropout.
+    """
+    dropouts = [value for name, value in vars(network.config).items() if "dropout" in name or name.endswith("_pdrop")]
+    if any(isinstance(value, float) and value > 0 for value in dropouts):
+        raise UserError("the network has dropout", place="precision.gradient_checkpointing", fix="set its dropout to 0")
+    network.gradient_checkpointing_enable({"use_reentrant": False})
+    network.train()
+
+
+def pick_device(asked: str | None, place: str = "precision.device") -> torch.device:
+    """The device asked for, else the best one there is. Raises UserError for one that this machine lacks."""
+    import torch
+
+    try:
+        device = torch.device(asked or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        raise UserError(f"no such device: {first_line(error)}", place=place, fix="cpu or cuda") from None
+    return device
+
+
+def compute_type(precision: Precision, device: torch.device) -> str:
+    """What matrix products are computed in: bfloat16 on a GPU, float32 on a CPU, unless the recipe says otherwise."""
+    if precision.compute != "auto":
+        return precision.compute
+    return "bfloat16" if device.type == "cuda" else "float32"
+
+
+def save_network(
+    network: Any, checkpoint: Checkpoint, weights: dict[str, torch.Tensor], folder: Path, save: str
+) -> None:
+    """A checkpoint folder that transformers and vLLM load; `weights` by the network's own names, `save` their type.
+
+    It says itself which tokens end an answer, so that it agrees with models that share its tokenizer.
+    """
+    import torch
+    from transformers import GenerationConfig
+
+    dtype = getattr(torch, save)
+    tied = network.config.tie_word_embeddings
+    head = {name for name in weights if name == "lm_head.weight"} if tied else set()
+    state = {name: tensor.detach().to("cpu", dtype) for name, tensor in weights.items() if name not in head}
+    network.config.dtype = dtype
+    network.generation_config = GenerationConfig(eos_token_id=list(checkpoint.stops))
+    network.save_pretrained(folder, state_dict=state)
+    checkpoint.renderer.tokenizer.save_pretrained(folder)

@@ -1,0 +1,96 @@
+"""One process, data parallel (DDP) or sharded (FSDP2): accelerate decides from how it was launched.
+
+`accelerate launch --num_processes 8 -m listeval train opd RECIPE`, with `--use_fsdp
+--fsdp_version 2` to shard. Every process takes its share of each global batch; sums go over all.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from listeval.errors import UserError
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from listopd.recipe import Recipe
+
+T = TypeVar("T")
+
+
+def make_accelerator(recipe: Recipe, out: Path) -> Accelerator:
+    """Set up for the recipe's precision, device and trackers. Raises UserError where a package is missing."""
+    from listopd.networks import compute_type, pick_device
+
+    try:
+        from accelerate import Accelerator
+    except ImportError:
+        raise UserError.missing_package("accelerate", "pip install 'listeval[cpu]'", "training") from None
+    device = pick_device(recipe.precision.device)
+    mixed = "bf16" if compute_type(recipe.precision, device) == "bfloat16" else "no"
+    _check_trackers(recipe.trackers)
+    # At every state it tells of a tied head that is stored once, which is how it should be.
+    logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
+    return Accelerator(
+        cpu=device.type == "cpu", mixed_precision=mixed, log_with=list(recipe.trackers) or None, project_dir=str(out)
+    )
+
+
+def is_main() -> bool:
+    """Whether this process is the one that speaks; also after training has ended."""
+    from accelerate import PartialState
+
+    return bool(PartialState().is_main_process)
+
+
+def check_shares(items: int, minibatches: int, accelerator: Accelerator) -> None:
+    """Raises UserError unless every process gets as many of a step's `items`, and of each of its minibatches."""
+    n = accelerator.num_processes
+    if items % (n * minibatches):
+        parts = f"{n} processes" if minibatches == 1 else f"{n} processes with {minibatches} minibatches each"
+        fix = f"a multiple of {n * minibatches}"
+        raise UserError(f"{parts} cannot share a batch of {items} evenly", place="batch", fix=fix)
+
+
+def share(items: Sequence[T], accelerator: Accelerator) -> list[T]:
+    """This process' part of a global batch."""
+    return list(items[accelerator.process_index :: accelerator.num_processes])
+
+
+def gathered(value: T, accelerator: Accelerator) -> list[T]:
+    """`value` of every process, in their order."""
+    if accelerator.num_processes == 1:
+        return [value]
+    from accelerate.utils import gather_object
+
+    found: list[T] = gather_object([value])
+    return found
+
+
+def weights_of(accelerator: Accelerator, scorer: Any) -> dict[str, Any]:
+    """All weights of the scored network by the names that a checkpoint has, whole, adapters added to what they adapt.
+
+    Where the network is sharded all processes must ask together, and each gets all.
+    """
+    from listopd.adapters import deltas
+
+    network = accelerator.unwrap_model(scorer).network
+    state = {name: _whole(tensor) for name, tensor in network.state_dict().items()}
+    added = deltas(network, state)
+    found = {name: tensor + added[name] if name in added else tensor for name, tensor in state.items()}
+    return {name.replace(".base_layer", ""): tensor for name, tensor in found.items() if "lora_" not in name}
+
+
+def _whole(tensor: Any) -> Any:
+    return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
+
+
+def _check_trackers(names: Sequence[str]) -> None:
+    from importlib.util import find_spec
+
+    for name in names:
+        if find_spec(name) is None:
+            raise UserError.missing_package(name, f"pip install {name}", f"the tracker '{name}'")

@@ -1,0 +1,116 @@
+"""What the probe reads: the task's prompts with right answers, and with the answers that a student writes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from listeval.backends.checkpoint import Checkpoint
+from listeval.backends.protocol import Prompt, Request, Sampling
+from listeval.contract import Contract
+from listeval.contract.outcome import Failure
+from listeval.errors import UserError
+from listeval.registry import blame
+from listeval.runs.plan import load
+from listeval.task import Dataset, Task
+from listopd.probe.config import ProbeConfig
+from listopd.probe.walk import Reference, reference
+
+
+class Question(NamedTuple):
+    """One prompt, the tokens of a right answer without its stop token, and what right answers have in common."""
+
+    name: str
+    prompt: Prompt
+    gold: tuple[int, ...]
+    contract: Contract[Any]
+    right: Reference
+    seed: int
+    place: int
+
+
+class Questions(NamedTuple):
+    """The prompts that fit the models; `too_long` counts those that do not, which are left out, never cut."""
+
+    kept: list[Question]
+    too_long: int
+    data: dict[int, Dataset]
+
+
+class Answer(NamedTuple):
+    """The tokens of an answer without its stop token; `stopped` says whether one came."""
+
+    question: Question
+    tokens: tuple[int, ...]
+    stopped: bool
+
+
+class Rollouts(NamedTuple):
+    """A student's answers; `kinds` counts how they keep or break the contract, `fmc` format-manifold collapses."""
+
+    answers: list[Answer]
+    kinds: dict[str, int]
+    fmc: int
+
+    @property
+    def parsed(self) -> int:
+        """How many keep the contract."""
+        return self.kinds.get("ok", 0)
+
+
+def questions(task: Task, config: ProbeConfig, checkpoint: Checkpoint, most: int | None) -> Questions:
+    """The examples of each seed as token ids; prompt and right answer together may have `most` tokens.
+
+    Raises UserError where none fits, and for data and answers that the task cannot give.
+    """
+    data = {seed: load(task, config.data, seed) for seed in config.seeds}
+    found = [
+        _question(task, checkpoint, example, seed, place)
+        for seed, dataset in data.items()
+        for place, example in enumerate(dataset.examples[: config.limit])
+    ]
+    kept = [q for q in found if most is None or len(q.prompt.token_ids) + len(q.gold) < most]
+    if not kept:
+        source = next(iter(data.values())).source
+        cause = f"none of the {len(found)} prompts fits: with a right answer the models take {most} tokens"
+        raise UserError(cause, place=source, fix="a smaller k (--set k=4), or models with a longer context")
+    return Questions(kept, len(found) - len(kept), data)
+
+
+def _question(task: Task, checkpoint: Checkpoint, example: Any, seed: int, place: int) -> Question:
+    with blame(task, f"has no right answer for its example '{example.id}'"):
+        contract, gold = task.contract(example.target), task.gold(example.target)
+    key = getattr(contract, "key", None)
+    renderer = checkpoint.renderer
+    right = reference(gold.encode(), key)
+    return Question(
+        f"{seed}/{example.id}", renderer.render(example.messages), renderer.encode(gold), contract, right, seed, place
+    )
+
+
+def roll_out(asked: Sequence[Question], checkpoint: Checkpoint, network: Any, sampling: Sampling) -> Rollouts:
+    """One answer to each question, a function of weights, question and seed.
+
+    Raises UserError where the network fails on one.
+    """
+    from listeval.backends.hf import HFBackend
+    from listopd.rollout.protocol import seed_of
+
+    backend = HFBackend(checkpoint, network, batch_size=16)
+    requests = [
+        Request(str(i), q.name, q.prompt, sampling, seed_of(q.seed, 0, q.place, 0), q.contract, q.place)
+        for i, q in enumerate(asked)
+    ]
+    answers: dict[int, Answer] = {}
+    kinds: Counter[str] = Counter()
+    fmc = 0
+    for done in backend.generate(requests):
+        question = asked[int(done.key)]
+        if done.error is not None:
+            raise UserError(f"no rollout: {done.error}", place=question.name, fix="free memory, or leave it out")
+        parsed = question.contract.parse(done.text, done.finish_reason, done.reasoning)
+        kinds[parsed.kind.value if isinstance(parsed, Failure) else "ok"] += 1
+        fmc += isinstance(parsed, Failure) and parsed.fmc
+        answers[int(done.key)] = Answer(question, done.token_ids, done.finish_reason == "stop")
+    return Rollouts([answers[i] for i in range(len(asked))], dict(kinds.most_common()), fmc)

@@ -1,0 +1,71 @@
+"""What a probe is asked: field names are the command line's, with underscores."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from listopd.threshold.positions import SCAFFOLD_FILTER
+from listopd.threshold.preconditions import Cap
+
+On = Literal["gold", "rollouts", "both"]
+
+
+class ProbeConfig(BaseModel):
+    """One probe; everything that determines its numbers but the code and the models' weights."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    teacher: str
+    base: str
+    student: str | None = None
+    """Who writes the rollouts; None for the base."""
+    task: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    data: str | None = None
+    limit: int | None = Field(32, ge=1)
+    """Examples per seed, from the front."""
+    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    """Each seed groups and orders the data anew and seeds the sampler."""
+    on: On = "both"
+    temperature: float = Field(0.0, ge=0.0)
+    """Of the rollouts; 0 is greedy. Probabilities are always those at temperature 1."""
+    max_tokens: int | None = Field(None, ge=1)
+    """Budget of a rollout; None for the task's."""
+    clip: float = Field(5.0, gt=1.0)
+    """c, the cap on the teacher/student ratio."""
+    cap: Cap = Cap.TEACHER_RATIO
+    """What c bounds in the training that is to be predicted."""
+    steps: float | None = Field(None, gt=0)
+    kappa: float | None = Field(None, gt=0)
+    """The budget, and the drift rate per step that an earlier sweep gave."""
+    scaffold: float = Field(SCAFFOLD_FILTER, ge=0.0, lt=1.0)
+    """Least teacher probability of a position that counts."""
+    ids: bool = False
+    """Count the characters of ids as scaffold."""
+    bootstrap: int = Field(2000, ge=100)
+    dtype: str = "float32"
+    device: str | None = None
+    enable_thinking: bool | None = None
+
+    @model_validator(mode="after")
+    def _budget(self) -> ProbeConfig:
+        if (self.steps is None) != (self.kappa is None):
+            raise ValueError("steps and kappa go together: give both, or neither")
+        return self
+
+
+def build_config(values: dict[str, Any]) -> ProbeConfig:
+    """Validate values from a command line. Raises UserError naming the first field that does not fit."""
+    from listeval.runs.config import config_error
+
+    try:
+        return ProbeConfig.model_validate(values)
+    except ValidationError as error:
+        if not error.errors()[0]["loc"]:
+            from listeval.errors import UserError
+
+            cause = error.errors()[0]["msg"].removeprefix("Value error, ")
+            raise UserError(cause, place="probe", fix="see `listeval probe --help`") from None
+        raise config_error(error, list(ProbeConfig.model_fields)) from None

@@ -1,0 +1,134 @@
+"""The measured steps as columns: whose prompt, which class and item, how sure teacher and base are.
+
+Classes are tabled by character. Thresholds need the positions at which a student is trained, and those are tokens: a
+position is the part of one token that is scaffold, and its probability that of all its steps (ours; the paper's
+positions are tokens too, but of one tokenizer). Else every letter inside a long token would count as one more certain
+position, and the mean p would depend on how long words are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listopd.probe.walk import walk
+from listopd.threshold.closed_form import Floats, sigmoid
+from listopd.threshold.positions import Positions
+from listopd.tokens import TokenClass, leading_place
+
+if TYPE_CHECKING:
+    from listopd.probe.answers import Answer
+    from listopd.probe.odds import Asked, Odds
+    from listopd.probe.vocabulary import Vocabulary
+
+
+@dataclass(frozen=True)
+class Observations:
+    """n steps, or n positions. `teacher` and `base` (n,) are log-odds of the right continuation; `undecided` is the
+    larger share of probability that either model leaves to the next token; `token` numbers the tokens of all answers.
+    """
+
+    prompt: Sequence[str]
+    token: NDArray[np.int64]
+    kind: NDArray[np.str_]
+    item: NDArray[np.int64]
+    teacher: Floats
+    base: Floats
+    undecided: Floats
+
+    def __len__(self) -> int:
+        return len(self.prompt)
+
+    def keep(self, chosen: NDArray[np.bool_]) -> Self:
+        """The steps where the (n,) mask is true."""
+        return type(self)(
+            [self.prompt[i] for i in np.flatnonzero(chosen)],
+            self.token[chosen],
+            self.kind[chosen],
+            self.item[chosen],
+            self.teacher[chosen],
+            self.base[chosen],
+            self.undecided[chosen],
+        )
+
+    def structural(self, *, ids: bool) -> Self:
+        """The steps of the scaffold: without values, and without the characters of ids unless those count."""
+        kinds = [kind for kind in TokenClass if kind.is_scaffold and (ids or kind is not TokenClass.ID)]
+        return self.keep(np.isin(self.kind, kinds))
+
+    def by_token(self) -> Self:
+        """The steps of each token as one position, of the class that `leading_place` gives it."""
+        _, first, token = np.unique(self.token, return_index=True, return_inverse=True)
+        kinds: list[list[TokenClass]] = [[] for _ in first]
+        for kind, place in zip(self.kind.tolist(), token.tolist(), strict=True):
+            kinds[place].append(TokenClass(kind))
+        leading = np.array([here[leading_place(here)].value for here in kinds], dtype=np.str_)
+        return type(self)(
+            [self.prompt[i] for i in first],
+            self.token[first],
+            leading,
+            self.item[first],
+            _joint(self.teacher, token),
+            _joint(self.base, token),
+            np.bincount(token, weights=self.undecided) / np.bincount(token),
+        )
+
+    def positions(self) -> Positions:
+        """The columns that thresholds are made from."""
+        return Positions.of(list(self.prompt), sigmoid(self.teacher), sigmoid(self.base), self.kind.tolist())
+
+
+def _joint(log_odds: Floats, token: NDArray[np.intp]) -> Floats:
+    """Log-odds of all steps of a token together."""
+    log_p = -np.bincount(token, weights=np.logaddexp(0.0, -log_odds))
+    with np.errstate(divide="ignore"):
+        return np.asarray(log_p - np.log(-np.expm1(log_p)))
+
+
+def observe(answers: Sequence[Answer], vocabulary: Vocabulary, stop: int, teacher: Any, base: Any) -> Observations:
+    """Teacher-force both networks on the answers' own tokens; `stop` is written where an answer stopped.
+
+    Steps inside a token that no other token could take are none of the network's, and left out.
+    """
+    from listopd.batch import Answered
+    from listopd.probe.odds import asked, measure
+
+    steps = [
+        asked(a.tokens, walk(text_of(a, vocabulary), a.stopped, a.question.right), vocabulary.texts) for a in answers
+    ]
+    used = [place for place, found in enumerate(steps) if found]
+    steps = [steps[place] for place in used]
+    given = [Answered(a.question.prompt.token_ids, a.tokens + (stop,) * a.stopped) for a in (answers[i] for i in used)]
+    measured = [measure(network, vocabulary, given, steps) for network in dict.fromkeys((teacher, base))]
+    return _columns([answers[i].question.name for i in used], steps, measured[0], measured[-1])
+
+
+def text_of(answer: Answer, vocabulary: Vocabulary) -> bytes:
+    """The bytes that an answer's tokens stand for."""
+    return b"".join(vocabulary.texts[token] or b"" for token in answer.tokens)
+
+
+def _columns(
+    names: Sequence[str], steps: Sequence[Sequence[Asked]], teacher: Sequence[Odds], base: Sequence[Odds]
+) -> Observations:
+    flat = [asked.step for found in steps for asked in found]
+    rows = [(place, asked.row) for place, found in enumerate(steps) for asked in found]
+    numbers = {row: number for number, row in enumerate(dict.fromkeys(rows))}
+
+    def joined(columns: Sequence[Floats]) -> Floats:
+        return np.concatenate([np.zeros(0), *columns])
+
+    every = Observations(
+        [name for name, found in zip(names, steps, strict=True) for _ in found],
+        np.array([numbers[row] for row in rows], dtype=np.int64),
+        np.array([step.kind.value for step in flat], dtype=np.str_),
+        np.array([step.item for step in flat], dtype=np.int64),
+        joined([odds.log_odds for odds in teacher]),
+        joined([odds.log_odds for odds in base]),
+        np.maximum(joined([odds.undecided for odds in teacher]), joined([odds.undecided for odds in base])),
+    )
+    return every.keep(np.isfinite(every.teacher) | np.isfinite(every.base))

@@ -1,0 +1,171 @@
+"""The probe from models and data to its result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from listeval.errors import UserError
+from listopd.probe.config import ProbeConfig
+from listopd.probe.result import ProbeResult, RolloutCounts
+
+if TYPE_CHECKING:
+    from listeval.backends.checkpoint import Checkpoint
+    from listeval.task import Task
+    from listopd.probe.answers import Answer, Questions, Rollouts
+    from listopd.probe.observations import Observations
+
+Say = Callable[[str], None]
+
+
+def probe(config: ProbeConfig, say: Say = lambda line: None) -> ProbeResult:
+    """Measure p and b of every structural step, and the λ* that follows; `say` is told what is being done.
+
+    Raises UserError for models that do not exist or do not share one tokenizer, and for data without a fitting prompt.
+    """
+    for package in ("torch", "transformers"):
+        if find_spec(package) is None:
+            raise UserError.missing_package(package, "pip install 'listeval[cpu]'", "the probe")
+    from listeval.runs.plan import make_task
+    from listopd.probe.answers import questions
+
+    task = make_task(config.task, config.options)
+    models = _open(config)
+    limits = [model.info.max_length for model in models.values() if model.info.max_length is not None]
+    found = questions(task, config, models["base"], min(limits, default=None))
+    if found.too_long:
+        say(f"{found.too_long} prompts are too long for the models and left out")
+    networks = _load(config, models, say)
+    rollouts = _roll_out(config, task, models, networks, found, say) if config.on != "gold" else None
+    parts = _parts(config, models["base"], networks, found, rollouts, say)
+    return ProbeResult(_manifest(config, task, models, networks, found), _counts(config, rollouts), tuple(parts))
+
+
+def _open(config: ProbeConfig) -> dict[str, Checkpoint]:
+    """All of the models but their weights, by role; refused where they cannot be compared token by token."""
+    from listeval.backends.checkpoint import open_checkpoint
+    from listeval.backends.protocol import BackendOptions
+    from listopd.networks import agree
+
+    options = BackendOptions(dtype=config.dtype, enable_thinking=config.enable_thinking)
+    names = {"base": config.base, "teacher": config.teacher}
+    if config.on != "gold":
+        names["student"] = config.student or config.base
+    found = {role: open_checkpoint(name, options) for role, name in names.items()}
+    for role in ("teacher", "student"):
+        if role in found:
+            agree(found["base"], found[role], role, than="base")
+    return found
+
+
+def _load(config: ProbeConfig, models: dict[str, Checkpoint], say: Say) -> dict[str, Any]:
+    """The networks by role; one checkpoint is loaded once, whatever its roles."""
+    from listeval.backends.hf import load_network
+    from listopd.networks import pick_device
+
+    device = pick_device(config.device, "--device")
+    loaded: dict[Path, Any] = {}
+    for role, model in models.items():
+        path = model.path.resolve()
+        if path not in loaded:
+            say(f"loading {role} {model.info.name}")
+            loaded[path] = load_network(path, device, config.dtype)
+    return {role: loaded[model.path.resolve()] for role, model in models.items()}
+
+
+def _roll_out(
+    config: ProbeConfig,
+    task: Task,
+    models: dict[str, Checkpoint],
+    networks: dict[str, Any],
+    found: Questions,
+    say: Say,
+) -> Rollouts:
+    from listeval.backends.protocol import Sampling
+    from listopd.probe.answers import roll_out
+
+    how = f"at temperature {config.temperature:g}" if config.temperature else "greedily"
+    say(f"{models['student'].info.name} answers {len(found.kept)} prompts {how}")
+    sampling = Sampling(config.max_tokens or task.max_tokens, config.temperature)
+    return roll_out(found.kept, models["student"], networks["student"], sampling)
+
+
+def _parts(
+    config: ProbeConfig,
+    base: Checkpoint,
+    networks: dict[str, Any],
+    found: Questions,
+    rollouts: Rollouts | None,
+    say: Say,
+) -> Iterator[Any]:
+    from listopd.probe.summary import summarise
+
+    # Only of the base itself are the rollouts evidence for its headroom.
+    own = rollouts is not None and networks["student"] is networks["base"]
+    counts = (rollouts.parsed, len(rollouts.answers)) if rollouts is not None and own else (None, None)
+    for source, answers in _sources(config, found, rollouts):
+        say(f"scoring {len(answers)} {'right answers' if source == 'gold' else source}")
+        yield summarise(source, _observe(base, networks, answers), config, *counts)
+
+
+def _sources(config: ProbeConfig, found: Questions, rollouts: Rollouts | None) -> Iterator[tuple[str, list[Answer]]]:
+    from listopd.probe.answers import Answer
+
+    if config.on != "rollouts":
+        yield "gold", [Answer(question, question.gold, True) for question in found.kept]
+    if rollouts is not None:
+        yield "rollouts", rollouts.answers
+
+
+def _observe(base: Checkpoint, networks: dict[str, Any], answers: list[Answer]) -> Observations:
+    from listeval.decoding.token_bytes import token_bytes
+    from listopd.data import stop_token
+    from listopd.probe.observations import observe
+    from listopd.probe.vocabulary import Vocabulary
+
+    # A student may write ids that only its own padding of the matrix has; what all networks share can be compared.
+    widths = [network.config.get_text_config().vocab_size for network in networks.values()]
+    texts = token_bytes(base.renderer.tokenizer, max(widths))
+    vocabulary = Vocabulary([text if token < min(widths) else None for token, text in enumerate(texts)], base.stops)
+    found = observe(answers, vocabulary, stop_token(base), networks["teacher"], networks["base"])
+    if not len(found):
+        cause = "no answer has a step of a JSON list or object to measure"
+        raise UserError(cause, place="--on", fix="use a task whose answers are JSON, or --on gold")
+    return found
+
+
+def _counts(config: ProbeConfig, rollouts: Rollouts | None) -> RolloutCounts | None:
+    if rollouts is None:
+        return None
+    writer = config.student or config.base
+    return RolloutCounts(writer, len(rollouts.answers), rollouts.parsed, rollouts.fmc, rollouts.kinds)
+
+
+def _manifest(
+    config: ProbeConfig, task: Task, models: dict[str, Checkpoint], networks: dict[str, Any], found: Questions
+) -> dict[str, Any]:
+    from listeval import __version__
+    from listeval.runs.environment import environment
+    from listeval.runs.plan import task_entry
+
+    return {
+        "listeval": __version__,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "config": config.model_dump(mode="json"),
+        "task": {name: value for name, value in task_entry(task).items() if name not in ("metrics", "verdicts")},
+        "data": {
+            str(seed): {"name": d.name, "source": d.source, "fingerprint": d.fingerprint, "counts": dict(d.counts)}
+            for seed, d in found.data.items()
+        },
+        "prompts": {"measured": len(found.kept), "too_long": found.too_long},
+        "models": {
+            role: {name: getattr(model.info, name) for name in model.info.__slots__ if name != "path"}
+            for role, model in models.items()
+        },
+        "device": str(networks["base"].device),
+        "dtype": config.dtype,
+        "environment": environment(),
+    }

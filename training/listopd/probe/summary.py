@@ -1,0 +1,135 @@
+"""From measured steps to tables: spreads by class and item, thresholds with intervals, and a verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple, get_args
+
+import numpy as np
+
+from listeval.stats import Interval
+from listopd.probe.config import ProbeConfig
+from listopd.probe.observations import Observations
+from listopd.threshold.closed_form import Floats, logit, sigmoid
+from listopd.threshold.positions import Positions
+from listopd.threshold.preconditions import Evidence, Limits, Verdict, class_shares, judge
+from listopd.threshold.sequence import Aggregator, aggregate, operating_threshold, tightest_threshold
+from listopd.threshold.uncertainty import bootstrap_interval
+from listopd.tokens import TokenClass
+
+SAFETY: Aggregator = "max_of_prompt_mean"
+OPERATING: Aggregator = "mean"
+"""The paper's pair, fixed before the measurement: forms (A) and (B)."""
+
+
+class Spread(NamedTuple):
+    """Of probabilities: their mean, the probability at their mean log-odds, quantiles, and extremes."""
+
+    mean: float
+    logit_mean: float
+    least: float
+    q05: float
+    q25: float
+    q50: float
+    q75: float
+    q95: float
+    most: float
+
+
+class Row(NamedTuple):
+    """Steps of one class, or of one class at one item (`item` None for all)."""
+
+    kind: TokenClass
+    item: int | None
+    n: int
+    p: Spread
+    b: Spread
+    star: float
+    """λ* of the mean p and the b that the mean log-ratio implies."""
+    share: float
+    """Of the scaffold's joint teacher-base log-ratio; NaN for classes that are no scaffold."""
+
+
+class Bound(NamedTuple):
+    """λ* under one aggregator, with its interval over prompts."""
+
+    aggregator: Aggregator
+    form: str
+    p: float
+    b: float
+    star: Interval
+
+
+class Part(NamedTuple):
+    """What was measured on one kind of answers (`source`: gold or rollouts)."""
+
+    source: str
+    prompts: int
+    steps: int
+    scaffold: int
+    """Positions (tokens) that the thresholds are made from."""
+    undecided: float
+    """Mean share of probability that the step's own token leaves to the next one."""
+    classes: tuple[Row, ...]
+    items: tuple[Row, ...]
+    bounds: tuple[Bound, ...]
+    tightest: float
+    """The smallest λ* of a single position; NaN without scaffold."""
+    verdict: Verdict
+
+
+def summarise(
+    source: str, found: Observations, config: ProbeConfig, parsed: int | None = None, total: int | None = None
+) -> Part:
+    """Tables, thresholds and verdict of one source; `parsed` of `total` answers of the base keep the contract."""
+    structural = found.structural(ids=config.ids).by_token().positions()
+    scaffold = structural.scaffold(config.scaffold)
+    relative = Evidence(structural, config.cap, True, parsed, total, config.steps, config.kappa)
+    shares = class_shares(scaffold)
+    return Part(
+        source,
+        len(set(found.prompt)),
+        len(found),
+        len(scaffold),
+        float(found.undecided.mean()) if len(found) else np.nan,
+        tuple(_classes(found, config.clip, shares)),
+        tuple(_items(found, config.clip)),
+        tuple(_bounds(scaffold, config)) if len(scaffold) else (),
+        tightest_threshold(scaffold, config.clip) if len(scaffold) else np.nan,
+        judge(relative, Limits(filter=config.scaffold)),
+    )
+
+
+def _classes(found: Observations, clip: float, shares: dict[str, float]) -> Iterator[Row]:
+    for kind in TokenClass:
+        chosen = found.kind == kind.value
+        if chosen.any():
+            yield _row(found.keep(chosen), kind, None, clip, shares.get(kind.value, np.nan))
+
+
+def _items(found: Observations, clip: float) -> Iterator[Row]:
+    for kind in TokenClass:
+        here = found.kind == kind.value
+        for item in np.unique(found.item[here]).tolist():
+            yield _row(found.keep(here & (found.item == item)), kind, item, clip, np.nan)
+
+
+def _row(found: Observations, kind: TokenClass, item: int | None, clip: float, share: float) -> Row:
+    positions = found.positions()
+    star = operating_threshold(positions, clip).value
+    return Row(kind, item, len(positions), spread(positions.p), spread(positions.b), star, share)
+
+
+def spread(values: Floats) -> Spread:
+    """The spread of probabilities in (0, 1)."""
+    least, q05, q25, q50, q75, q95, most = np.quantile(values, [0, 0.05, 0.25, 0.5, 0.75, 0.95, 1]).tolist()
+    middle = float(sigmoid(logit(values).mean()))
+    return Spread(float(values.mean()), middle, least, q05, q25, q50, q75, q95, most)
+
+
+def _bounds(scaffold: Positions, config: ProbeConfig) -> Iterator[Bound]:
+    forms = {SAFETY: "A", OPERATING: "B"}
+    for aggregator in sorted(get_args(Aggregator), key=lambda name: forms.get(name, "C")):
+        p, b = (float(column[0]) for column in aggregate(scaffold, aggregator))
+        star = bootstrap_interval(scaffold, config.clip, aggregator, resamples=config.bootstrap)
+        yield Bound(aggregator, forms.get(aggregator, ""), p, b, star)

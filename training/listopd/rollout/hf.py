@@ -1,0 +1,127 @@
+"""Rollouts by transformers' own `generate`, from the very weights that are trained: nothing to synchronise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
+
+from listeval.backends.hf_hooks import GumbelSampler
+from listeval.backends.protocol import Sampling
+from listopd.batch import passes
+from listopd.data import Question
+from listopd.networks import load_network
+from listopd.parallel import weights_of
+from listopd.rollout.protocol import Rollout
+
+if TYPE_CHECKING:
+    from listeval.backends.checkpoint import Checkpoint
+    from listopd.recipe import Recipe
+    from listopd.trainee import Trainee
+
+
+class HFSampler:
+    """Samples from the network of `trainee`, which is trained between two calls."""
+
+    def __init__(
+        self, trainee: Trainee, student: Checkpoint, max_tokens: int, temperature: float, recipe: Recipe
+    ) -> None:
+        self._trainee, self._stops = trainee, student.stops
+        self._sampling = Sampling(max_tokens, temperature)
+        self._tokens = recipe.precision.tokens_per_pass * 4
+        """Decoding keeps no activations, so more fits into a pass."""
+        self._network = trainee.network
+        if trainee.sharded:
+            # `generate` runs as long as its own rows need, so processes cannot exchange weights on the way.
+            self._network = load_network(student, trainee.network.device, recipe.precision.attention, frozen=True)
+
+    def sample(self, questions: Sequence[Question], seeds: Sequence[int]) -> list[Rollout]:
+        """One rollout per question; a seed's rollout is the same in any batch, up to the rounding of padding."""
+        found: dict[int, Rollout] = {}
+        lengths = [len(question.prompt) + self._sampling.max_tokens for question in questions]
+        for places in passes(lengths, self._tokens):
+            group = [questions[i] for i in places]
+            found |= zip(places, self._generate(group, [seeds[i] for i in places]), strict=True)
+        return [found[i] for i in range(len(questions))]
+
+    def sync(self, step: int) -> None:
+        """The student's weights are the sampler's own, unless they are sharded."""
+        if self._trainee.sharded:
+            weights = weights_of(self._trainee.accelerator, self._trainee.scorer)
+            self._network.load_state_dict(weights)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def _generate(self, group: Sequence[Question], seeds: Sequence[int]) -> list[Rollout]:
+        device = self._network.device
+        width = max(len(question.prompt) for question in group)
+        ids = torch.zeros(len(group), width, dtype=torch.long, device=device)
+        mask = torch.zeros_like(ids)
+        for row, question in enumerate(group):
+            ids[row, width - len(question.prompt) :] = torch.tensor(question.prompt, device=device)
+            mask[row, width - len(question.prompt) :] = 1
+        vocab = self._trainee.head.vocab
+        recorder = _Recorder(width, self._sampling.temperature)
+        training = self._network.training
+        self._network.eval()
+        with torch.no_grad(), self._trainee.accelerator.autocast():
+            output = self._network.generate(
+                input_ids=ids,
+                attention_mask=mask,
+                generation_config=GenerationConfig(
+                    do_sample=False,  # greedy over noisy logits is a draw
+                    max_new_tokens=self._sampling.max_tokens,
+                    eos_token_id=list(self._stops),
+                    pad_token_id=self._stops[0],
+                ),
+                logits_processor=LogitsProcessorList(
+                    [_Vocabulary(vocab), recorder, GumbelSampler(self._sampling, seeds, device)]
+                ),
+            )
+        self._network.train(training)
+        logp = recorder.finish(output)
+        return [
+            self._rollout(question, row, scores)
+            for question, row, scores in zip(group, output[:, width:].tolist(), logp.tolist(), strict=True)
+        ]
+
+    def _rollout(self, question: Question, row: Sequence[int], logp: Sequence[float]) -> Rollout:
+        end = next((i + 1 for i, token in enumerate(row) if token in self._stops), None)
+        return Rollout(question, tuple(row[:end]), tuple(logp[:end]), "length" if end is None else "stop")
+
+
+class _Vocabulary(LogitsProcessor):  # type: ignore[misc]
+    """Leaves out rows of the head that no token stands for, as scoring does."""
+
+    def __init__(self, size: int) -> None:
+        self._size = size
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        scores[:, self._size :] = -torch.inf
+        return scores
+
+
+class _Recorder(LogitsProcessor):  # type: ignore[misc]
+    """Keeps the log-probability of every token that is chosen, without changing any."""
+
+    def __init__(self, width: int, temperature: float) -> None:
+        self._width, self._temperature = width, temperature
+        self._last: torch.Tensor | None = None
+        self._kept: list[torch.Tensor] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        self._look_up(input_ids)
+        self._last = (scores.float() / self._temperature).log_softmax(-1)
+        return scores
+
+    def finish(self, output: torch.Tensor) -> torch.Tensor:
+        """`[B, T]` for the complete `output`."""
+        self._look_up(output)
+        return torch.stack(self._kept, dim=1)
+
+    def _look_up(self, ids: torch.Tensor) -> None:
+        if self._last is not None and ids.shape[1] > self._width + len(self._kept):
+            self._kept.append(self._last.gather(1, ids[:, -1:]).squeeze(1))

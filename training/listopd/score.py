@@ -1,0 +1,135 @@
+"""The one engine that scores student, teacher and base alike.
+
+T − B is multiplied by λ − 1 and is of the order of 1e-3 on scaffold tokens, so all three
+networks go through the same code, the same numerics and the same padding. The head runs on
+answer rows only (prompts are most of the tokens and carry no loss), in chunks whose logits are
+recomputed on the way back, and the log-softmax is taken in float32: in bfloat16 a token of
+probability 0.97 has log-probability zero.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from listeval.errors import UserError
+from listopd.batch import Answered, Batch, Layout
+
+_CHUNK_BYTES = 256 << 20
+"""Bound on the float32 logits of one chunk of rows."""
+_PROBE = (Answered((1, 2, 3), (4, 5, 6)), Answered((6, 5), (1, 0, 2, 3)))
+_NEAR = {"no": 1e-3, "bf16": 0.2}
+"""How far rounding may move a log-probability, by accelerate's name of the precision; another network is nats away."""
+
+
+class Scores(NamedTuple):
+    """`[B, T]`, float32, meaningful where the batch's mask is true."""
+
+    logp: torch.Tensor
+    """Log-probability of the answer's token."""
+    entropy: torch.Tensor
+    """Of the distribution that the token was drawn from, in nats; carries no gradient unless asked for."""
+    top: torch.Tensor
+    """Probability of the modal token; carries no gradient."""
+
+
+class Scorer(nn.Module):  # type: ignore[misc]
+    """A causal language model whose forward pass gives `Scores` instead of logits.
+
+    Wrapped as a module, so that data parallelism and sharding see one forward call a pass.
+    `temperature` divides the logits: a policy is scored at the temperature that it is sampled at.
+    `vocab` is the tokenizer's size: rows of the head beyond it pad the matrix, by different numbers in
+    models of one tokenizer, and get no probability. Without it all rows count.
+    """
+
+    def __init__(self, network: Any, temperature: float = 1.0, vocab: int | None = None) -> None:
+        super().__init__()
+        self.network, self.temperature = network, temperature
+        self.vocab: int = vocab or network.config.get_text_config().vocab_size
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is, and batches must be."""
+        return next(self.network.parameters()).device
+
+    def forward(self, batch: Batch, entropy_grad: bool = False, states_only: bool = False) -> Scores | torch.Tensor:
+        """`Scores`; with `states_only` what `states` gives, through the call that parallel wrappers watch."""
+        rows = self.states(batch)
+        if states_only:
+            return rows
+        chunks = list(self._chunks(rows, batch))
+        run = self._recomputed if len(chunks) > 1 and torch.is_grad_enabled() else self._row_scores
+        out = [run(states, ids, entropy_grad) for states, ids in chunks]
+        return Scores(*(spread(torch.cat(parts), batch) for parts in zip(*out, strict=True)))
+
+    def states(self, batch: Batch) -> torch.Tensor:
+        """`[N, H]`: the last hidden state of the rows that predict answer tokens, in the mask's order."""
+        where = {} if batch.positions is None else {"position_ids": batch.positions}
+        states = self.network.base_model(input_ids=batch.ids, use_cache=False, **where).last_hidden_state
+        picked: torch.Tensor = states.flatten(0, 1)[batch.rows[batch.mask]]
+        return picked
+
+    def logits(self, states: torch.Tensor) -> torch.Tensor:
+        """`[N, V]` in float32, divided by the temperature."""
+        raw: torch.Tensor = self.network.get_output_embeddings()(states)
+        logits = raw[:, : self.vocab].float()
+        cap = getattr(self.network.config, "final_logit_softcapping", None)
+        if cap:
+            logits = cap * torch.tanh(logits / cap)
+        return logits / self.temperature
+
+    def _chunks(self, rows: torch.Tensor, batch: Batch) -> zip[tuple[torch.Tensor, torch.Tensor]]:
+        size = max(1, _CHUNK_BYTES // (4 * self.vocab))
+        return zip(rows.split(size), batch.answers[batch.mask].split(size), strict=True)
+
+    def _recomputed(self, states: torch.Tensor, ids: torch.Tensor, entropy_grad: bool) -> tuple[torch.Tensor, ...]:
+        found: tuple[torch.Tensor, ...] = checkpoint(
+            self._row_scores, states, ids, entropy_grad, use_reentrant=False, preserve_rng_state=False
+        )
+        return found
+
+    def _row_scores(self, states: torch.Tensor, ids: torch.Tensor, entropy_grad: bool) -> Scores:
+        return row_scores(self.logits(states), ids, entropy_grad)
+
+
+def row_scores(logits: torch.Tensor, ids: torch.Tensor, entropy_grad: bool = False) -> Scores:
+    """`Scores` of `[N]` tokens from the `[N, V]` logits before them, all fields `[N]`."""
+    log_probs = logits.log_softmax(-1)
+    logp = log_probs.gather(1, ids.unsqueeze(1)).squeeze(1)
+    with torch.set_grad_enabled(entropy_grad and torch.is_grad_enabled()):
+        kept = log_probs if entropy_grad else log_probs.detach()
+        entropy = -(kept.exp() * kept).sum(-1)
+    return Scores(logp, entropy, log_probs.detach().amax(-1).exp())
+
+
+def spread(rows: torch.Tensor, batch: Batch) -> torch.Tensor:
+    """`[N]` values of the answer tokens, in the mask's order, as `[B, T]` with zeros on padding."""
+    return torch.zeros(batch.mask.shape, device=rows.device).masked_scatter(batch.mask, rows)
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator]
+def check_scorer(scorer: Scorer, layout: Layout, precision: str, name: str) -> None:
+    """Raises UserError where the network's own logits disagree with ours, to which its architecture gives no hint.
+
+    The head may scale what comes before it, and an attention may not keep packed sequences apart. `precision` is
+    accelerate's name of it.
+    """
+    worst = 0.0
+    for places, batch in layout.batches(_PROBE, scorer.device):
+        found = scorer(batch).logp
+        for row, place in enumerate(places):
+            prompt, answer = _PROBE[place]
+            ids = torch.tensor([prompt + answer], device=scorer.device)
+            logits = scorer.network(input_ids=ids, use_cache=False).logits[0, len(prompt) - 1 : -1, : scorer.vocab]
+            expected = row_scores(logits.float() / scorer.temperature, ids[0, len(prompt) :]).logp
+            worst = max(worst, float((found[row, : len(answer)] - expected).abs().max()))
+    # Written so that NaN, which no comparison holds for, passes: broken weights have a message of their own.
+    if worst > _NEAR[precision]:
+        raise UserError(
+            f"log-probabilities of this architecture come out {worst:.2g} nats from its own",
+            place=name,
+            fix="precision.packing=off if it was on; else train another architecture, such as Qwen3 or Llama",
+        )

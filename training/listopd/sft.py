@@ -1,0 +1,89 @@
+"""Warm start: supervised training on right answers, loss on the answer's tokens only (stage `sft`)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from listopd.batch import Answered, Batch, Layout
+from listopd.data import Question, load_questions, training_task
+from listopd.floor import Machine, Size, Work, machine
+from listopd.journal import Journal
+from listopd.manifest import make_manifest
+from listopd.optimise import learning_rate
+from listopd.parallel import check_shares, make_accelerator, share
+from listopd.score import Scorer, check_scorer
+from listopd.session import Session, step_count
+from listopd.start import equip, start
+from listopd.train import Report
+from listopd.trainee import Trainee
+
+if TYPE_CHECKING:
+    from listopd.recipe import Recipe, Sft
+
+
+def train_sft(recipe: Recipe, spec: Sft, out: Path, report: Report, *, resume: bool = False) -> Path:
+    """Train and give the folder of the checkpoint.
+
+    Raises UserError for whatever a user can put right; what was trained up to the last saved state is kept.
+    """
+    accelerator = make_accelerator(recipe, out)
+    check_shares(spec.batch, 1, accelerator)
+    task = training_task(recipe)
+    checkpoint, network = start(spec.model, task, recipe, accelerator.device)
+    questions = load_questions(task, recipe, checkpoint, checkpoint.info.max_length)
+    layout = Layout.of(recipe.precision, network)
+    vocab = len(checkpoint.renderer.tokenizer)
+    with accelerator.autocast():
+        check_scorer(Scorer(network, vocab=vocab), layout, accelerator.mixed_precision, checkpoint.info.name)
+    equip(network, spec.lora, recipe)
+    trainee = Trainee(network, spec.optimiser, accelerator, vocab=vocab)
+    steps, best = step_count(spec, questions, spec.batch), machine(accelerator.device)
+    journal = Journal(out, recipe, "sft")
+    models = {"start": checkpoint}
+    manifest = make_manifest(recipe, spec, steps, task, questions, models, accelerator, best)
+    first = journal.begin(accelerator, manifest, resume=resume)
+    step = partial(_step, trainee=trainee, layout=layout, recipe=recipe, spec=spec, steps=steps, best=best)
+    session = Session(recipe, journal, accelerator, trainee, checkpoint, report)
+    return session.run(questions, spec.batch, first, steps, step)
+
+
+def _step(
+    batch: Sequence[Question],
+    step: int,
+    *,
+    trainee: Trainee,
+    layout: Layout,
+    recipe: Recipe,
+    spec: Sft,
+    steps: int,
+    best: Machine,
+) -> dict[str, Any]:
+    started = time.perf_counter()
+    tokens = sum(len(question.gold) for question in batch)
+    mine = [Answered(q.prompt, q.gold) for q in share(batch, trainee.accelerator)]
+    groups = [group for _, group in layout.batches(mine, trainee.accelerator.device)]
+    rate = learning_rate(spec.optimiser, step, steps)
+    update = trainee.update(groups, partial(_loss, trainee, tokens), rate, step)
+    seconds = time.perf_counter() - started
+    read = sum(len(question.prompt) for question in batch)
+    work = Work.of(mine, 1, recipe.precision.gradient_checkpointing)
+    return {
+        "loss": update.loss,
+        "grad_norm": update.grad_norm,
+        "lr": rate,
+        "seconds": seconds,
+        "tokens_per_s": (read + tokens) / seconds,
+        "times_floor": seconds / work.floor_seconds(Size.of(trainee.network), [], best, rollouts=False),
+    }
+
+
+def _loss(trainee: Trainee, tokens: int, batch: Batch, counted: bool) -> torch.Tensor:
+    """This pass' part of the mean negative log-likelihood of an answer token, over the global batch."""
+    scores = trainee.scorer(batch)
+    return -(scores.logp * batch.mask).sum() / tokens

@@ -1,0 +1,111 @@
+"""Student, teacher and base: opened, found to fit each other, loaded, and compared before the first step."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import torch
+
+from listopd.adapters import WithoutAdapters
+from listopd.batch import Answered, Layout
+from listopd.distil import Frozen, Reference
+from listopd.networks import agree, load_network, open_model
+from listopd.score import Scorer, check_scorer
+from listopd.start import equip
+from listopd.trainee import Trainee
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from listeval.backends.checkpoint import Checkpoint
+    from listopd.data import Question
+    from listopd.recipe import Opd, Recipe
+
+_LOG = logging.getLogger(__name__)
+_GOLD = 64
+"""Right answers that teacher and student are compared on."""
+_TWO_SIDED_95 = 1.96
+
+
+class Trio(NamedTuple):
+    """The three checkpoints; `base` is None where nobody plays it, and the student's where it is the start."""
+
+    student: Checkpoint
+    teacher: Checkpoint
+    base: Checkpoint | None
+
+    @property
+    def max_length(self) -> int | None:
+        """Prompt plus answer in tokens that all of them take; None where none of them says."""
+        lengths = [c.info.max_length for c in self if c is not None and c.info.max_length is not None]
+        return min(lengths, default=None)
+
+
+def open_trio(spec: Opd, recipe: Recipe) -> Trio:
+    """Opened and found to share one tokenizer. Raises UserError where one is missing or differs."""
+    student, teacher = open_model(spec.student, recipe.thinking), open_model(spec.teacher, recipe.thinking)
+    agree(student, teacher, "teacher")
+    if spec.objective.base == "none":
+        return Trio(student, teacher, None)
+    if spec.base is None:
+        return Trio(student, teacher, student)
+    base = open_model(spec.base, recipe.thinking)
+    agree(student, base, "base")
+    return Trio(student, teacher, base)
+
+
+def load_trio(trio: Trio, spec: Opd, recipe: Recipe, accelerator: Accelerator) -> tuple[Trainee, Frozen]:
+    """The networks: also in a resumed run the base is what the student once started from."""
+    temperature, vocab = spec.objective.temperature, len(trio.student.renderer.tokenizer)
+
+    def load(checkpoint: Checkpoint, *, frozen: bool) -> Scorer:
+        network = load_network(checkpoint, accelerator.device, recipe.precision.attention, frozen=frozen)
+        scorer, layout = Scorer(network, temperature, vocab), Layout.of(recipe.precision, network)
+        with accelerator.autocast():
+            check_scorer(scorer, layout, accelerator.mixed_precision, checkpoint.info.name)
+        return scorer
+
+    network = load(trio.student, frozen=False).network
+    teacher = load(trio.teacher, frozen=True)
+    own_base = spec.lora is not None and spec.objective.base == "start"
+    base: Reference | None = load(trio.base, frozen=True) if trio.base is not None and not own_base else None
+    equip(network, spec.lora, recipe)
+    trainee = Trainee(network, spec.optimiser, accelerator, temperature, vocab)
+    if own_base:
+        base = WithoutAdapters(trainee.head, trainee.scorer)
+    return trainee, Frozen(teacher, base)
+
+
+def compare_on_gold(
+    questions: Sequence[Question], trainee: Trainee, frozen: Frozen, recipe: Recipe
+) -> dict[str, float | int]:
+    """Mean log-probability a token of the first right answers under student and teacher, in nats, for the manifest.
+
+    Warns where the teacher's is lower beyond the 95 % interval of the paired difference: distillation pulls
+    towards the teacher, wherever that leads.
+    """
+    chosen = [Answered(question.prompt, question.gold) for question in questions[:_GOLD]]
+    layout, accelerator = Layout.of(recipe.precision, frozen.teacher.network), trainee.accelerator
+    means: dict[str, list[float]] = {"student": [], "teacher": []}
+    with torch.no_grad(), accelerator.autocast():
+        for _, batch in layout.batches(chosen, accelerator.device):
+            for name, scorer in (("student", trainee.scorer), ("teacher", frozen.teacher)):
+                means[name] += (scorer(batch).logp.sum(-1) / batch.mask.sum(-1)).tolist()
+    found = {name: sum(values) / len(values) for name, values in means.items()}
+    if accelerator.is_main_process and _worse(means):
+        _LOG.warning(
+            "the teacher gives right answers %.3g nats a token, the student already %.3g (%d answers):"
+            " distillation may make it worse; evaluate both first",
+            *(found["teacher"], found["student"], len(chosen)),
+        )
+    return {"answers": len(chosen), **found}
+
+
+def _worse(means: Mapping[str, Sequence[float]]) -> bool:
+    gaps = [t - s for s, t in zip(means["student"], means["teacher"], strict=True)]
+    n, mean = len(gaps), sum(gaps) / len(gaps)
+    spread = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / max(1, n - 1) / n)
+    return mean + _TWO_SIDED_95 * spread < 0
