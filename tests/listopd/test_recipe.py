@@ -25,7 +25,9 @@ def test_reading_needs_no_torch():
     import subprocess
     import sys
 
-    code = "import sys; from listopd.recipe import read_recipe; read_recipe('listopd'); assert 'torch' not in sys.modules"
+    code = (
+        "import sys; from listopd.recipe import read_recipe; read_recipe('listopd'); assert 'torch' not in sys.modules"
+    )
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": f"{root}:{root / 'training'}"})
 

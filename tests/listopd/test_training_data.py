@@ -6,11 +6,11 @@ import pytest
 
 pytest.importorskip("transformers", reason="needs transformers")
 
-from listeval.errors import UserError  # noqa: E402
-from listopd.data import batches, load_questions, stop_token, training_task  # noqa: E402
-from listopd.networks import open_model  # noqa: E402
-from listopd.recipe import Recipe  # noqa: E402
-from tests.listopd.tiny import END  # noqa: E402
+from listeval.errors import UserError
+from listopd.data import batches, load_questions, stop_token, training_task
+from listopd.networks import open_model
+from listopd.recipe import Recipe
+from tests.listopd.tiny import END
 
 THINK = (
     "{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
