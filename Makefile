@@ -41,12 +41,16 @@ tiny: $(VENV)/.demo
 	  sft.optimiser.lr=1e-5 sft.optimiser.schedule=constant --out $(TINY)/sft
 	$(TRAIN) opd tiny seed=$(SEED) --out $(TINY)/listopd
 
+# A process a core, one thread each; a module's tests stay together, for they share what is slow to make.
+PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 test-slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -m "slow and not vllm and not gpu"
+	$(PYTEST) -m "slow and not vllm and not gpu"
 
+# One after the other: an engine takes all cores, and memory for its cache.
 test-vllm: $(VENV)/.vllm
 	$(BIN)/python -m pytest -m "vllm and not gpu"
 

@@ -40,7 +40,8 @@ def command(
     try:
         checkpoint = train(recipe, stage, directory, speaker, place=recipe_path, resume=resume)
     except KeyboardInterrupt:
-        click.echo(f"listeval: stopped; {_way_on(directory)}", err=True)
+        if is_main():
+            click.echo(f"listeval: stopped; {_way_on(directory)}", err=True)
         raise click.exceptions.Exit(_INTERRUPTED) from None
     if not is_main():
         return ExitCode.OK

@@ -34,7 +34,7 @@ def process(index, count):
 
 def test_shares_are_disjoint_and_whole():
     parts = [share(list(range(12)), process(i, 3)) for i in range(3)]
-    assert sorted(sum(parts, [])) == list(range(12))
+    assert sorted(item for part in parts for item in part) == list(range(12))
 
 
 @pytest.mark.parametrize(("items", "minibatches", "said"), [(7, 1, "multiple of 2"), (6, 2, "multiple of 4")])

@@ -73,12 +73,12 @@ def test_what_is_wrong_is_said_in_one_line(change, said):
 
 
 def test_a_section_that_is_missing_is_named():
-    with pytest.raises(UserError, match="no section 'sft'.*train opd"):
+    with pytest.raises(UserError, match=r"no section 'sft'.*train opd"):
         read_recipe("listopd").section("sft", "listopd")
 
 
 def test_an_unknown_recipe_and_a_broken_file(tmp_path):
-    with pytest.raises(UserError, match="no such recipe.*did you mean 'listopd'"):
+    with pytest.raises(UserError, match=r"no such recipe.*did you mean 'listopd'"):
         read_recipe("listop")
     for text, said in (("a: [", "cannot be read"), ("- 1", "not a mapping")):
         (tmp_path / "r.yaml").write_text(text)
