@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# A loaded machine must not fail a property by its speed.
-settings.register_profile("listeval", deadline=None)
+# A loaded machine must not fail a property by its speed, nor a lucky draw a change that has nothing to do with it.
+settings.register_profile("listeval", deadline=None, derandomize=True)
+# For exploring: pytest --hypothesis-profile=wild
+settings.register_profile("wild", deadline=None)
 settings.load_profile("listeval")
 # A suite that runs in the background inherits an ignored Ctrl-C; the processes that it starts must not.
 signal.signal(signal.SIGINT, signal.default_int_handler)

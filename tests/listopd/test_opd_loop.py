@@ -104,6 +104,30 @@ def test_rollouts_and_trainer_agree_and_truncated_answers_are_whole_and_counted(
         assert line["answer_tokens"] == 5
 
 
+def test_no_two_rollouts_share_their_random_numbers(opd_recipe, train, monkeypatch):
+    seeds = []
+    kept = HFSampler.sample
+
+    def sample(self, questions, numbers):
+        seeds.extend(numbers)
+        return kept(self, questions, numbers)
+
+    monkeypatch.setattr(HFSampler, "sample", sample)
+    train(opd_recipe(batch=4, rollouts_per_prompt=2, steps=3, shared={"options": {"n": 4}}))
+    assert len(seeds) == len(set(seeds)) == 24, "the same four questions, three times, two copies each"
+
+
+def test_a_step_does_not_depend_on_how_its_rollouts_were_cut(opd_recipe, train, taught):
+    models = {"student": taught(12), "teacher": taught(40), "batch": 8, "max_tokens": 12}
+    figures = ("loss", "grad_norm", "reverse_kl", "advantage_std", "entropy_scaffold", "answer_tokens")
+    whole, cut = (
+        train(opd_recipe(**models, objective=several(), shared={"precision": {"tokens_per_pass": tokens}})).log
+        for tokens in (8192, 64)
+    )
+    for one, other in zip(whole, cut, strict=True):
+        assert [other[name] for name in figures] == pytest.approx([one[name] for name in figures], rel=1e-3)
+
+
 def test_the_sampling_temperature_is_the_scoring_temperature(opd_recipe, train):
     run = train(opd_recipe(objective={"temperature": 0.5}))
     assert max(line["sampling_gap"] for line in run.log) < 1e-5

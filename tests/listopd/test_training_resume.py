@@ -69,6 +69,21 @@ def test_a_stopped_run_goes_on_to_the_bit(opd_recipe, train, taught, tmp_path, k
         assert len({line["lambda"] for line in whole.log}) > 1, "the controller has a state to lose"
 
 
+def test_the_controller_goes_on_where_it_was(opd_recipe, train, taught, tmp_path, monkeypatch):
+    from listopd.extrapolation.auto import Auto
+
+    loaded = []
+    kept = Auto.load_state_dict
+    monkeypatch.setattr(Auto, "load_state_dict", lambda self, state: (loaded.append(dict(state)), kept(self, state)))
+    recipe = opd_recipe(student=taught(12), teacher=taught(40), **KINDS["controlled"])
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe, out=tmp_path / "cut", report=stop_at(1))
+    train(recipe, out=tmp_path / "cut", resume=True)
+    first = Trained(tmp_path / "cut").log[0]
+    assert [state["value"] for state in loaded] == [first["lambda"]]
+    assert loaded[0]["p"] == first["scaffold_p"]
+
+
 def test_sft_goes_on_to_the_bit(train, pairs, checkpoint, tmp_path):
     section = {"model": checkpoint(0), "epochs": 2, "batch": 4, "optimiser": {"lr": 1e-2, "schedule": "cosine"}}
     recipe = Recipe.model_validate({"task": "pairs", "sft": section, "precision": {"save": "float32"}})
