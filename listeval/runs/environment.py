@@ -32,7 +32,7 @@ def environment() -> dict[str, Any]:
     """JSON values only; nothing that identifies a user and no environment variables."""
     return {
         "python": platform.python_version(),
-        "platform": platform.platform(),
+        "platform": "-".join((platform.system(), platform.machine(), *platform.libc_ver())).rstrip("-"),
         "cpu": _cpu(),
         "cores": os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),

@@ -120,7 +120,7 @@ def test_the_norm_is_that_before_clipping():
 
 def test_a_small_step_reaches_float32_weights_that_bfloat16_ones_would_lose():
     *_, student, _ = step(lr=1e-6, weight_decay=0.0)
-    start = dict(tiny_model(0, scale=0.1).named_parameters())
+    start = {name: p.detach() for name, p in tiny_model(0, scale=0.1).named_parameters()}
     moved = {name: (p.detach() - start[name]).abs().max() for name, p in student.named_parameters()}
     assert all(float(move) > 0 for move in moved.values())
     # The norms' weights are 1, where bfloat16 has steps of 2^-8.

@@ -118,6 +118,19 @@ def test_another_recipe_is_refused_but_not_another_interval_of_states(stopped, t
     assert len(train(recipe.model_copy(update={"save_every": 1}), out=out, resume=True).log) == 2
 
 
+def test_a_teacher_that_was_replaced_meanwhile_is_refused(stopped, train):
+    recipe, out = stopped
+    config = Path(recipe.opd.teacher) / "config.json"
+    before = config.read_text()
+    config.write_text(before.rstrip() + "\n\n")
+    try:
+        with pytest.raises(UserError, match="another teacher"):
+            train(recipe, out=out, resume=True)
+    finally:
+        config.write_text(before)
+    train(recipe, out=out, resume=True)
+
+
 def test_there_must_be_a_state_to_resume_from(opd_recipe, train, tmp_path):
     with pytest.raises(UserError, match="no state to resume from"):
         train(opd_recipe(), out=tmp_path / "none", resume=True)

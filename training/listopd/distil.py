@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
@@ -69,12 +69,18 @@ def prepare(
     label: Labeller,
     spec: ObjectiveSpec,
     precision: Precision,
+    most: Callable[[int], int] = int,
 ) -> list[Pass]:
-    """Score rollouts without gradients; λ is still 1, for the policy may first look at these scores."""
+    """Score rollouts without gradients; λ is still 1, for the policy may first look at these scores.
+
+    `most` gives the largest of a number over all processes: a sharded network exchanges weights in every
+    forward pass, so a process with fewer passes repeats its last one for company.
+    """
     found = []
     device, layout = frozen.teacher.device, Layout.of(precision, frozen.teacher.network)
     with torch.no_grad():
-        for places, batch in layout.batches([rollout.answered for rollout in rollouts], device):
+        batches = list(layout.batches([rollout.answered for rollout in rollouts], device))
+        for places, batch in batches:
             rows = [rollouts[i] for i in places]
             base = frozen.base(batch) if frozen.base is not None else None
             old = student(batch).logp if spec.updates > 1 else None
@@ -83,7 +89,18 @@ def prepare(
             scaffold = _aligned(kinds, batch.mask, torch.bool)
             keys = torch.tensor([[row.question.key] for row in rows], device=device)
             found.append(Pass(batch, sampled, scaffold, frozen.teacher(batch), base, 1.0, old, keys))
+        for _ in range(most(len(batches)) - len(batches)):
+            _keep_company(batches[-1][1], frozen, student, spec)
     return found
+
+
+def _keep_company(batch: Batch, frozen: Frozen, student: Any, spec: ObjectiveSpec) -> None:
+    """The forward passes of networks that may be sharded, once more, for nothing but the other processes."""
+    if frozen.base is not None:
+        frozen.base(batch)
+    if spec.updates > 1:
+        student(batch)
+    frozen.teacher(batch)
 
 
 def _aligned(rows: Sequence[Sequence[float]], mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -188,7 +205,7 @@ class Loss:
             "reverse_kl": (reference - part.teacher.logp) * mask,
             "entropy_scaffold": scores.entropy.detach() * (part.scaffold & mask),
             "entropy_values": scores.entropy.detach() * values,
-            "sampling_gap": (scores.logp.detach() - part.sampled).abs() * mask,
+            "sampling_gap": ((scores.logp.detach() if part.old is None else part.old) - part.sampled).abs() * mask,
         }
         if advantage is not None and weights is not None:
             kept = advantage * mask

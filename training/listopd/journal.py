@@ -34,6 +34,7 @@ class Journal:
         self.out, self.recipe, self.stage = out, recipe, stage
         self.log, self.state, self.checkpoint = out / "log.jsonl", out / "state", out / "checkpoint"
         self._accelerator: Accelerator | None = None
+        self._inputs: dict[str, str] = {}
 
     def begin(self, accelerator: Accelerator, manifest: Mapping[str, Any], *, resume: bool) -> int:
         """Open the directory and give the step to go on from, 0 for a fresh run.
@@ -41,12 +42,15 @@ class Journal:
         Raises UserError for a directory that holds another run, and for a resume without a state.
         """
         self._accelerator = accelerator
+        self._inputs = inputs_of(manifest)
         done = self._resumed(accelerator) if resume else self._fresh()
         if accelerator.is_main_process:
             self.out.mkdir(parents=True, exist_ok=True)
             text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
             (self.out / "recipe.yaml").write_text(text, encoding="utf-8")
-            (self.out / "manifest.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n")
+            if not resume:
+                content = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+                (self.out / "manifest.json").write_text(content, encoding="utf-8")
             self._cut_log(done)
         accelerator.wait_for_everyone()
         if self.recipe.trackers:
@@ -74,7 +78,9 @@ class Journal:
         # Every process writes its random numbers there.
         self._accelerator.wait_for_everyone()
         if self._accelerator.is_main_process:
-            (fresh / _STEP).write_text(json.dumps({"step": step, "recipe": self._identity()}))
+            (fresh / _STEP).write_text(
+                json.dumps({"step": step, "recipe": self._identity(), "inputs": self._inputs}), "utf-8"
+            )
             shutil.rmtree(old, ignore_errors=True)
             if self.state.exists():
                 self.state.rename(old)
@@ -104,10 +110,17 @@ class Journal:
             raise UserError(
                 "there is no state to resume from", place=str(self.out), fix="start without --resume, in another --out"
             )
-        saved = json.loads(file.read_text())
+        saved = json.loads(file.read_text(encoding="utf-8"))
         if saved["recipe"] != self._identity():
             raise UserError(
                 "the recipe is not the one that the state was trained by", place=str(self.out), fix="undo the change"
+            )
+        changed = [name for name, value in self._inputs.items() if saved["inputs"].get(name) != value]
+        if changed:
+            raise UserError(
+                f"the state was trained with another {', '.join(changed)}",
+                place=str(self.out),
+                fix="put the old one back",
             )
         accelerator.load_state(str(self.state))
         return int(saved["step"])
@@ -121,8 +134,15 @@ class Journal:
         if not self.log.exists():
             self.log.touch()
             return
-        kept = [line for line in self.log.read_text().splitlines() if _step_of(line) <= done]
-        self.log.write_text("".join(line + "\n" for line in kept))
+        kept = [line for line in self.log.read_text(encoding="utf-8").splitlines() if _step_of(line) <= done]
+        self.log.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+
+
+def inputs_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Fingerprints of what a run reads besides its recipe: models by role, data, the task's code."""
+    models = {role: model["fingerprint"] for role, model in manifest.get("models", {}).items() if model}
+    data, task = manifest.get("data", {}), manifest.get("task", {})
+    return models | {"data": str(data.get("fingerprint")), "task code": str(task.get("code"))}
 
 
 def _step_of(line: str) -> int:

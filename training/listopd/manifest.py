@@ -57,7 +57,10 @@ def _model(checkpoint: Checkpoint) -> dict[str, Any]:
 
 
 def _objective(spec: Sft | Opd) -> dict[str, Any] | None:
-    objective = getattr(spec, "objective", None)
-    if objective is None:
+    from listopd.recipe import Opd
+
+    if not isinstance(spec, Opd):
         return None
-    return {"digest": objective.digest(), "inert": list(objective.inert), **objective.model_dump(mode="json")}
+    objective, extrapolation = spec.objective, spec.extrapolation.model_dump(mode="json")
+    found = {"digest": objective.digest(), "inert": list(objective.inert), **objective.model_dump(mode="json")}
+    return found | {"extrapolation": extrapolation}

@@ -107,7 +107,9 @@ def save_network(
     tied = network.config.tie_word_embeddings
     head = {name for name in weights if name == "lm_head.weight"} if tied else set()
     state = {name: tensor.detach().to("cpu", dtype) for name, tensor in weights.items() if name not in head}
-    network.config.dtype = dtype
     network.generation_config = GenerationConfig(eos_token_id=list(checkpoint.stops))
     network.save_pretrained(folder, state_dict=state)
+    # transformers writes down the type in memory, not that of `state`: a reader would load twice the bytes.
+    network.config.dtype = dtype
+    network.config.save_pretrained(folder)
     checkpoint.renderer.tokenizer.save_pretrained(folder)

@@ -112,10 +112,13 @@ def _prepare(crew: Crew, rollouts: Sequence[Rollout]) -> list[list[Pass]]:
     """The scored passes of each minibatch, under the numerics of the update: S − B is 0 where S is B."""
     spec, size = crew.spec.objective, len(rollouts) // crew.spec.objective.minibatches
     parts = [rollouts[start : start + size] for start in range(0, len(rollouts), size)]
+    precision, student = crew.recipe.precision, crew.trainee.scorer
+
+    def most(passes: int) -> int:
+        return max(gathered(passes, crew.accelerator))
+
     with crew.accelerator.autocast():
-        return [
-            prepare(part, crew.frozen, crew.trainee.scorer, crew.label, spec, crew.recipe.precision) for part in parts
-        ]
+        return [prepare(part, crew.frozen, student, crew.label, spec, precision, most) for part in parts]
 
 
 def _pace(crew: Crew, rollouts: Sequence[Rollout], seconds: float) -> dict[str, float]:

@@ -44,7 +44,7 @@ def check_finite(name: str, value: float, step: int) -> None:
     """Raises UserError for a number of the 0-based `step` that is none, before it reaches the weights."""
     if not math.isfinite(value):
         raise UserError(
-            f"the {name} is {value} in step {step + 1}, so the weights were left as they were before it",
+            f"the {name} is {value} in step {step + 1}, so this update was not made",
             place="training",
             fix="a smaller learning rate, float32, or check the models for NaN; --resume goes on from the last state",
         )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -19,6 +19,7 @@ from listopd.extrapolation import AutoSpec, ConstantSpec, ExtrapolationSpec
 from listopd.objective.spec import ObjectiveSpec
 
 Stage = Literal["sft", "opd"]
+Beta = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Strict(BaseModel):
@@ -56,9 +57,9 @@ class Scratch(Strict):
 class Optimiser(Strict):
     """AdamW; the learning rate is constant or falls to zero along a cosine, always without warm-up unless asked."""
 
-    lr: float = Field(gt=0)
-    betas: tuple[float, float] = (0.9, 0.999)
-    weight_decay: float = Field(0.01, ge=0)
+    lr: float = Field(gt=0, allow_inf_nan=False)
+    betas: tuple[Beta, Beta] = (0.9, 0.999)
+    weight_decay: float = Field(0.01, ge=0, allow_inf_nan=False)
     max_grad_norm: float = Field(1.0, gt=0, description="gradients are scaled down to this norm")
     schedule: Literal["constant", "cosine"] = "constant"
     warmup: int = Field(0, ge=0, description="steps of linear warm-up")
