@@ -46,7 +46,7 @@ class Observations:
     def keep(self, chosen: NDArray[np.bool_]) -> Self:
         """The steps where the (n,) mask is true."""
         return type(self)(
-            [self.prompt[i] for i in np.flatnonzero(chosen)],
+            [self.prompt[i] for i in np.flatnonzero(chosen).tolist()],
             self.token[chosen],
             self.kind[chosen],
             self.item[chosen],
