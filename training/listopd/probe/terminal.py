@@ -110,7 +110,11 @@ def _bounds(bounds: tuple[Bound, ...], clip: float) -> Table:
 
 def _note(part: Part, least: float) -> str:
     said = f"Thresholds: {part.scaffold:,} scaffold tokens with p of {least:g} or more"
-    said += f"; the tightest of them has λ* {_star(part.tightest)}" if part.scaffold else ""
+    if part.scaffold:
+        said += f"; the tightest of them has λ* {_star(part.tightest)}"
+        if any(bound.form == "A" and bound.star.value > part.tightest for bound in part.bounds):
+            # (A) takes the largest mean of a prompt, as the paper does, and one position can bind before it.
+            said += ", so (A) is no safe bound here, and its interval shows sensitivity only"
     return f"{said}. Left to the next token: {100 * part.undecided:.2g} % of the probability."
 
 
