@@ -53,7 +53,7 @@ def open(model: str, options: BackendOptions) -> HFBackend:
             raise UserError.missing_package(package, "pip install 'listeval[cpu]'", "the hf backend")
     refuse_unused(options, "hf", ("base_url", "concurrency", "structured", "api_key_env"))
     checkpoint = open_checkpoint(model, options)
-    device = _device(options.device)
+    device = pick_device(options.device)
     if device.type == "cpu":
         keep_memory()
     dtype = options.dtype or ("float32" if device.type == "cpu" else "auto")
@@ -289,7 +289,8 @@ class HFBackend:
         return next((i for i in (own, *self._stops) if i is not None and i < self._vocab), 0)
 
 
-def _device(name: str | None) -> torch.device:
+def pick_device(name: str | None, place: str = "--device") -> torch.device:
+    """The device asked for, else the best one there is. Raises UserError for one that this machine lacks."""
     import torch
 
     if name is None:
@@ -299,7 +300,7 @@ def _device(name: str | None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UserError(
-            f"the device '{name}' cannot be used ({first_line(error)})", place="--device", fix="--device cpu"
+            f"the device '{name}' cannot be used ({first_line(error)})", place=place, fix=f"{place} cpu"
         ) from error
     return device
 

@@ -11,8 +11,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("transformers", reason="needs transformers")
 
+from listeval.backends.hf import pick_device  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
-from listopd.networks import agree, load_network, open_model, pick_device, save_network  # noqa: E402
+from listopd.networks import agree, load_network, open_model, save_network  # noqa: E402
 from tests.listopd.tiny import CHAT  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -107,5 +108,5 @@ def test_a_saved_network_keeps_its_stop_tokens_and_its_tied_head(copy, tmp_path)
 def test_an_absent_device_is_refused():
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    with pytest.raises(UserError, match="no such device"):
-        pick_device("cuda")
+    with pytest.raises(UserError, match="cannot be used"):
+        pick_device("cuda", "precision.device")

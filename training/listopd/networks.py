@@ -9,7 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from listeval.errors import UserError, first_line
+from listeval.errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -72,18 +72,6 @@ def checkpoint_activations(network: Any) -> None:
         raise UserError("the network has dropout", place="precision.gradient_checkpointing", fix="set its dropout to 0")
     network.gradient_checkpointing_enable({"use_reentrant": False})
     network.train()
-
-
-def pick_device(asked: str | None, place: str = "precision.device") -> torch.device:
-    """The device asked for, else the best one there is. Raises UserError for one that this machine lacks."""
-    import torch
-
-    try:
-        device = torch.device(asked or ("cuda" if torch.cuda.is_available() else "cpu"))
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise UserError(f"no such device: {first_line(error)}", place=place, fix="cpu or cuda") from None
-    return device
 
 
 def compute_type(precision: Precision, device: torch.device) -> str:

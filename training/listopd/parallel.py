@@ -23,13 +23,14 @@ T = TypeVar("T")
 
 def make_accelerator(recipe: Recipe, out: Path) -> Accelerator:
     """Set up for the recipe's precision, device and trackers. Raises UserError where a package is missing."""
-    from listopd.networks import compute_type, pick_device
+    from listeval.backends.hf import pick_device
+    from listopd.networks import compute_type
 
     try:
         from accelerate import Accelerator
     except ImportError:
         raise UserError.missing_package("accelerate", "pip install 'listeval[cpu]'", "training") from None
-    device = pick_device(recipe.precision.device)
+    device = pick_device(recipe.precision.device, "precision.device")
     mixed = "bf16" if compute_type(recipe.precision, device) == "bfloat16" else "no"
     _check_trackers(recipe.trackers)
     # At every state it tells of a tied head that is stored once, which is how it should be.

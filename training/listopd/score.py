@@ -17,6 +17,7 @@ from torch.utils.checkpoint import checkpoint
 
 from listeval.errors import UserError
 from listopd.batch import Answered, Batch, Layout
+from listopd.objective.regulariser import entropy
 
 _CHUNK_BYTES = 256 << 20
 """Bound on the float32 logits of one chunk of rows."""
@@ -100,9 +101,8 @@ def row_scores(logits: torch.Tensor, ids: torch.Tensor, entropy_grad: bool = Fal
     log_probs = logits.log_softmax(-1)
     logp = log_probs.gather(1, ids.unsqueeze(1)).squeeze(1)
     with torch.set_grad_enabled(entropy_grad and torch.is_grad_enabled()):
-        kept = log_probs if entropy_grad else log_probs.detach()
-        entropy = -(kept.exp() * kept).sum(-1)
-    return Scores(logp, entropy, log_probs.detach().amax(-1).exp())
+        uncertainty = entropy(log_probs if entropy_grad else log_probs.detach())
+    return Scores(logp, uncertainty, log_probs.detach().amax(-1).exp())
 
 
 def spread(rows: torch.Tensor, batch: Batch) -> torch.Tensor:

@@ -142,7 +142,7 @@ def test_the_verb_writes_what_it_prints(models, tmp_path, capsys):
         ({"figure": "probe.png"}, "the figure is written as .svg"),
         ({"figure": "no/probe.svg"}, "its folder does not exist"),
         ({"seeds": "a"}, "--seeds"),
-        ({"device": "abacus"}, "no such device"),
+        ({"device": "abacus"}, "cannot be used"),
         ({"dtype": "float8"}, "unknown dtype 'float8'"),
     ],
 )

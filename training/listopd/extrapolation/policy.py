@@ -56,14 +56,8 @@ class LambdaPolicy(Protocol):
         ...
 
 
-class Constant:
-    """One λ for every token and step."""
-
-    def __init__(self, value: float) -> None:
-        self.value = value
-
-    def values(self, scaffold: BoolTensor) -> float:
-        return self.value
+class _Deaf:
+    """What the policies that do not listen to the rollouts have in common: no state."""
 
     def step(self, stats: RolloutStats) -> None:
         """Nothing to learn."""
@@ -74,11 +68,21 @@ class Constant:
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         require_keys(state, self.state_dict())
 
+
+class Constant(_Deaf):
+    """One λ for every token and step."""
+
+    def __init__(self, value: float) -> None:
+        self.value = value
+
+    def values(self, scaffold: BoolTensor) -> float:
+        return self.value
+
     def describe(self) -> dict[str, float]:
         return {"lambda": self.value}
 
 
-class PerPosition:
+class PerPosition(_Deaf):
     """One λ on scaffold tokens, another on the values between them."""
 
     def __init__(self, scaffold: float, values: float) -> None:
@@ -89,15 +93,6 @@ class PerPosition:
 
         one, other = (torch.tensor(lam, device=scaffold.device) for lam in (self._scaffold, self._values))
         return torch.where(scaffold, one, other)
-
-    def step(self, stats: RolloutStats) -> None:
-        """Nothing to learn."""
-
-    def state_dict(self) -> State:
-        return {}
-
-    def load_state_dict(self, state: Mapping[str, float]) -> None:
-        require_keys(state, self.state_dict())
 
     def describe(self) -> dict[str, float]:
         return {"lambda_scaffold": self._scaffold, "lambda_values": self._values}

@@ -63,10 +63,9 @@ def _open(config: ProbeConfig) -> dict[str, Checkpoint]:
 
 def _load(config: ProbeConfig, models: dict[str, Checkpoint], say: Say) -> dict[str, Any]:
     """The networks by role; one checkpoint is loaded once, whatever its roles."""
-    from listeval.backends.hf import load_network
-    from listopd.networks import pick_device
+    from listeval.backends.hf import load_network, pick_device
 
-    device = pick_device(config.device, "--device")
+    device = pick_device(config.device)
     loaded: dict[Path, Any] = {}
     for role, model in models.items():
         path = model.path.resolve()
