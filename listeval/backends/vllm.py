@@ -43,7 +43,7 @@ _WATCH_S = 0.5
 _opened_in_process = False
 
 
-class _Engine(NamedTuple):
+class Engine(NamedTuple):
     """What `generate` needs of vLLM, and what it was started with."""
 
     core: Any
@@ -82,13 +82,13 @@ class VLLMBackend:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        engine: _Engine,
+        engine: Engine,
         concurrency: int | None,
         constraint: VLLMConstraint | None = None,
     ) -> None:
         self.model, self.renderer = checkpoint.info, checkpoint.renderer
         self._stops, self._vocab = checkpoint.stops, checkpoint.vocab_size
-        self._engine, self._constraint = engine, constraint
+        self.engine, self._constraint = engine, constraint
         self._in_flight = max(2 * int(engine.arguments["max_num_seqs"]), concurrency or 0)
         self._stop = threading.Event()
         self._ids = 0
@@ -111,11 +111,11 @@ class VLLMBackend:
 
     def settings(self) -> Mapping[str, object]:
         """What shapes the numerics and the speed."""
-        kept = {k: v for k, v in self._engine.arguments.items() if k not in ("model", "tokenizer")}
+        kept = {k: v for k, v in self.engine.arguments.items() if k not in ("model", "tokenizer")}
         return {
             **{k: v if isinstance(v, str | int | float | bool | None) else repr(v) for k, v in kept.items()},
-            "device": self._engine.device,
-            "in_process": self._engine.in_process,
+            "device": self.engine.device,
+            "in_process": self.engine.in_process,
             "in_flight": self._in_flight,
             "stop_token_ids": list(self._stops),
             "constraint": self._constraint and self._constraint.settings(),
@@ -135,7 +135,7 @@ class VLLMBackend:
                         more = False
                     elif why := self._submit(request, flight):
                         yield Completion.failed(request, why)
-                for output in self._step() if flight else ():
+                for output in self.step() if flight else ():
                     if output.finished and output.request_id in flight:
                         request, started = flight.pop(output.request_id)
                         completion = self._completion(request, output.outputs[0], time.perf_counter() - started)
@@ -159,10 +159,10 @@ class VLLMBackend:
                 fix="raise --max-model-len",
             )
         params = SamplingParams(temperature=0.0, max_tokens=1, prompt_logprobs=0, detokenize=False)
-        waiting = {self._add(ids, params): i for i, ids in enumerate(token_ids) if len(ids) > 1}
+        waiting = {self.add(ids, params): i for i, ids in enumerate(token_ids) if len(ids) > 1}
         scores: list[list[float]] = [[] for _ in token_ids]
         while waiting:
-            for output in self._step():
+            for output in self.step():
                 if output.finished:
                     i = waiting.pop(output.request_id)
                     pairs = zip(token_ids[i][1:], output.prompt_logprobs[1:], strict=True)
@@ -174,9 +174,9 @@ class VLLMBackend:
         if self._stop.is_set():
             return
         self._stop.set()
-        with suppress(Exception), self._engine.log.capture():
-            self._engine.core.engine_core.shutdown()
-        self._engine.log.close()
+        with suppress(Exception), self.engine.log.capture():
+            self.engine.core.engine_core.shutdown()
+        self.engine.log.close()
         if self._constraint is not None:
             self._constraint.close()
 
@@ -185,19 +185,20 @@ class VLLMBackend:
         if why := refusal(request.prompt, self.model.max_length, self._vocab):
             return why
         try:
-            request_id = self._add(request.prompt.token_ids, self._params(request))
+            request_id = self.add(request.prompt.token_ids, self._params(request))
         except _refusals() as error:
             return first_line(error)
         flight[request_id] = request, time.perf_counter()
         return None
 
-    def _add(self, token_ids: Sequence[int], params: Any) -> str:
+    def add(self, token_ids: Sequence[int], params: Any) -> str:
+        """Queue one prompt under vLLM's own `SamplingParams`; gives the id that its outputs carry."""
         from vllm import TokensPrompt
 
         # Ours, never the request's key: vLLM keeps ids of one engine apart, keys may repeat between two calls.
         self._ids += 1
         request_id = str(self._ids)
-        self._engine.core.add_request(request_id, TokensPrompt(prompt_token_ids=list(token_ids)), params)
+        self.engine.core.add_request(request_id, TokensPrompt(prompt_token_ids=list(token_ids)), params)
         return request_id
 
     def _params(self, request: Request) -> Any:
@@ -205,7 +206,7 @@ class VLLMBackend:
         from vllm.sampling_params import RequestOutputKind
 
         sampling = request.sampling
-        # The id that `_add` is about to give.
+        # The id that `add` is about to give.
         tag = str(self._ids + 1)
         constraint = self._constraint.parameters(request.contract, tag) if self._constraint else {}
         return SamplingParams(
@@ -220,22 +221,23 @@ class VLLMBackend:
             **constraint,
         )
 
-    def _step(self) -> list[Any]:
+    def step(self) -> list[Any]:
+        """vLLM's outputs of one pass over what is queued. Raises UserError when the engine dies."""
         try:
-            outputs: list[Any] = self._engine.core.step()
+            outputs: list[Any] = self.engine.core.step()
         except Exception as error:  # vLLM's own dead-engine errors have moved between modules; any error here is one
             silent = "its process ended without a word (killed, or out of memory)"
             told = silent if type(error).__name__ == "EngineDeadError" else first_line(error)
             raise UserError(
-                f"the vLLM engine died: {self._engine.log.cause() or told}",
-                place=str(self._engine.log.saved or "vllm"),
+                f"the vLLM engine died: {self.engine.log.cause() or told}",
+                place=str(self.engine.log.saved or "vllm"),
                 fix="run the same command again, it runs only what is owed; or use --backend hf",
             ) from error
         return outputs
 
     def _abort(self, request_ids: list[str]) -> None:
         with suppress(Exception):  # a dead engine has nothing left to abort
-            self._engine.core.abort_request(request_ids)
+            self.engine.core.abort_request(request_ids)
 
     def _completion(self, request: Request, output: Any, seconds: float) -> Completion:
         if output.finish_reason not in ("stop", "length"):
@@ -280,7 +282,7 @@ def _watch(client: Any, stop: threading.Event) -> None:
             return
 
 
-def _start(checkpoint: Checkpoint, options: BackendOptions) -> _Engine:
+def _start(checkpoint: Checkpoint, options: BackendOptions) -> Engine:
     """Import vLLM and build its engine, with all its output captured."""
     global _opened_in_process
     if _opened_in_process:
@@ -312,7 +314,7 @@ def _start(checkpoint: Checkpoint, options: BackendOptions) -> _Engine:
         ) from error
     finally:
         _restore("LD_PRELOAD", preload)
-    return _Engine(core, log, arguments, device, in_process)
+    return Engine(core, log, arguments, device, in_process)
 
 
 def _platform(asked: str | None) -> str:

@@ -15,6 +15,7 @@ from pydantic import ValidationError  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
 from listopd import distil, opd  # noqa: E402
 from listopd.rollout.hf import HFSampler  # noqa: E402
+from listopd.score import Scorer  # noqa: E402
 from tests.listopd.conftest import weights_in  # noqa: E402
 from tests.listopd.tiny import END, save, tiny_model, tiny_tokenizer  # noqa: E402
 
@@ -192,6 +193,23 @@ def test_the_advantage_is_taken_at_the_policy_that_is_named(opd_recipe, train, m
 def test_exact_losses_train_also_with_padded_heads_of_different_sizes(opd_recipe, train, checkpoint, divergence):
     run = train(opd_recipe(teacher=checkpoint(1, width=300), objective=divergence, extrapolation=BEYOND))
     assert all(line["loss"] > 0 for line in run.log) and "weight_max" not in run.log[0]
+
+
+@pytest.mark.parametrize("objective", [{}, {"divergence": "rkl"}], ids=["sampled", "exact"])
+def test_a_step_reads_every_network_once(opd_recipe, train, monkeypatch, objective):
+    kept, read = Scorer.states, []
+
+    def states(self, batch):
+        read.append(batch.tokens)
+        return kept(self, batch)
+
+    monkeypatch.setattr(Scorer, "states", states)
+    passes = []
+    for steps in (1, 2):
+        read.clear()
+        train(opd_recipe(steps=steps, objective=objective))
+        passes.append(len(read))
+    assert passes[1] - passes[0] == 3  # student, teacher, base
 
 
 def test_a_policy_per_position_sees_the_scaffold(opd_recipe, train, monkeypatch):

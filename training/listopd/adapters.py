@@ -70,6 +70,11 @@ class WithoutAdapters:
             states: torch.Tensor = self._scorer(batch, states_only=True)
         return states
 
+    def scores(self, states: torch.Tensor, batch: Batch) -> Scores:
+        """As of `Scorer`."""
+        with _off(self.network):
+            return self._head.scores(states, batch)
+
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """`[N, V]`, as of `Scorer`."""
         with _off(self.network):

@@ -58,7 +58,11 @@ def load_examples(task: Task, recipe: Recipe) -> tuple[Sequence[Example], str, s
     """The examples, their source, fingerprint and counts. Raises UserError where there are none."""
     from listeval.runs.plan import load
 
-    found = load(task, recipe.data, recipe.seed)
+    try:
+        found = load(task, recipe.data, recipe.seed)
+    except UserError as error:
+        # Data is a flag of `listeval run` and a key of a recipe.
+        raise UserError(error.cause, place=error.place, fix=error.fix.replace("--data", "data=")) from error
     return found.examples, found.source, found.fingerprint, dict(found.counts)
 
 

@@ -36,6 +36,8 @@ class Reference(Protocol):
 
     def states(self, batch: Batch) -> torch.Tensor: ...
 
+    def scores(self, states: torch.Tensor, batch: Batch) -> Scores: ...
+
     def logits(self, states: torch.Tensor) -> torch.Tensor: ...
 
 
@@ -46,6 +48,14 @@ class Frozen(NamedTuple):
     base: Reference | None
 
 
+class Reading(NamedTuple):
+    """What a policy that only scores found in a batch."""
+
+    scores: Scores
+    states: torch.Tensor | None
+    """`[N, H]`, from which an exact divergence makes the logits of every answer row; None where none is asked for."""
+
+
 class Pass(NamedTuple):
     """Rollouts that go through the network together, with all that is known before the update; tensors are `[B, T]`."""
 
@@ -53,8 +63,8 @@ class Pass(NamedTuple):
     sampled: torch.Tensor
     """Log-probability under the engine that wrote the answer."""
     scaffold: torch.Tensor
-    teacher: Scores
-    base: Scores | None
+    teacher: Reading
+    base: Reading | None
     lam: float | torch.Tensor
     old: torch.Tensor | None
     """The student's log-probability before the first of several updates; None where there is only one."""
@@ -77,21 +87,33 @@ def prepare(
     forward pass, so a process with fewer passes repeats its last one for company.
     """
     found = []
+    read = _read_states if spec.full_vocabulary else _read
     device, layout = frozen.teacher.device, Layout.of(precision, frozen.teacher.network)
     with torch.no_grad():
         batches = list(layout.batches([rollout.answered for rollout in rollouts], device))
         for places, batch in batches:
             rows = [rollouts[i] for i in places]
-            base = frozen.base(batch) if frozen.base is not None else None
+            teacher = read(frozen.teacher, batch)
+            base = read(frozen.base, batch) if frozen.base is not None else None
             old = student(batch).logp if spec.updates > 1 else None
             sampled = _aligned([row.logp for row in rows], batch.mask, torch.float32)
             kinds = [[x.kind.is_scaffold for x in label(row.answer)] for row in rows]
             scaffold = _aligned(kinds, batch.mask, torch.bool)
             keys = torch.tensor([[row.question.key] for row in rows], device=device)
-            found.append(Pass(batch, sampled, scaffold, frozen.teacher(batch), base, 1.0, old, keys))
+            found.append(Pass(batch, sampled, scaffold, teacher, base, 1.0, old, keys))
         for _ in range(most(len(batches)) - len(batches)):
             _keep_company(batches[-1][1], frozen, student, spec)
     return found
+
+
+def _read(policy: Reference, batch: Batch) -> Reading:
+    return Reading(policy(batch), None)
+
+
+def _read_states(policy: Reference, batch: Batch) -> Reading:
+    """With hidden states, which are far smaller than the logits and save a second forward pass."""
+    states = policy.states(batch)
+    return Reading(policy.scores(states, batch), states)
 
 
 def _keep_company(batch: Batch, frozen: Frozen, student: Any, spec: ObjectiveSpec) -> None:
@@ -107,6 +129,11 @@ def _aligned(rows: Sequence[Sequence[float]], mask: torch.Tensor, dtype: torch.d
     """Values of answer tokens as `[B, T]`, zeros on padding."""
     flat = torch.tensor([value for row in rows for value in row], dtype=dtype, device=mask.device)
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_scatter(mask, flat)
+
+
+def _logits(policy: Reference, reading: Reading) -> torch.Tensor:
+    assert reading.states is not None, "prepare keeps them for every exact divergence"
+    return policy.logits(reading.states)
 
 
 def with_lambda(found: Sequence[Pass], policy: LambdaPolicy) -> list[Pass]:
@@ -143,8 +170,8 @@ class Loss:
         reference = old if spec.advantage_at == "old" else scores.logp.detach()
         advantage = extrapolated_advantage(
             reference,
-            part.teacher.logp,
-            part.base.logp if part.base is not None else None,
+            part.teacher.scores.logp,
+            part.base.scores.logp if part.base is not None else None,
             part.lam,
             ratio_cap=spec.clips.teacher_ratio_cap,
             offset=spec.base_neutral_offset or 0.0,
@@ -164,7 +191,7 @@ class Loss:
         spec = self._spec
         extra = torch.zeros_like(scores.logp)
         if spec.kl_to_base and part.base is not None:
-            extra = extra + spec.kl_to_base * kl_k3(scores.logp, part.base.logp)
+            extra = extra + spec.kl_to_base * kl_k3(scores.logp, part.base.scores.logp)
         if spec.entropy:
             where = part.batch.mask if spec.entropy_on == "all" else part.batch.mask & ~part.scaffold
             extra = extra - spec.entropy * scores.entropy * where
@@ -173,15 +200,12 @@ class Loss:
     def _exact(self, part: Pass) -> torch.Tensor:
         """`[B, T]`: the divergence at every answer row, from the logits of all three networks."""
         batch, frozen = part.batch, self._frozen
-        with torch.no_grad():
-            teacher = frozen.teacher.states(batch)
-            base = frozen.base.states(batch) if frozen.base is not None else None
         states = self._student(batch, states_only=True)
         lam = part.lam[batch.mask] if isinstance(part.lam, torch.Tensor) else part.lam
         logits = self._head.logits(states)
         with torch.no_grad():
-            towards = frozen.teacher.logits(teacher)
-            away = frozen.base.logits(base) if frozen.base is not None and base is not None else None
+            towards = _logits(frozen.teacher, part.teacher)
+            away = _logits(frozen.base, part.base) if frozen.base is not None and part.base is not None else None
         rows = divergence(logits, towards, away, lam, self._spec)
         scores = Scores(*(spread(x, batch) for x in row_scores(logits.detach(), batch.answers[batch.mask])))
         self._count(part, scores, scores.logp, None, None, {})
@@ -202,7 +226,7 @@ class Loss:
             "tokens": mask,
             "scaffold": part.scaffold & mask,
             "values": values,
-            "reverse_kl": (reference - part.teacher.logp) * mask,
+            "reverse_kl": (reference - part.teacher.scores.logp) * mask,
             "entropy_scaffold": scores.entropy.detach() * (part.scaffold & mask),
             "entropy_values": scores.entropy.detach() * values,
             "sampling_gap": ((scores.logp.detach() if part.old is None else part.old) - part.sampled).abs() * mask,

@@ -176,8 +176,9 @@ def _positions(crew: Crew, found: Sequence[Pass]) -> Positions | None:
     rows = []
     for part in found:
         assert part.base is not None, "extrapolation without a base is refused by the recipe"
-        p, b = part.teacher.logp.exp(), part.base.logp.exp()
-        modal = part.batch.mask & part.scaffold & (p >= part.teacher.top * (1 - 1e-5))
+        teacher, base = part.teacher.scores, part.base.scores
+        p, b = teacher.logp.exp(), base.logp.exp()
+        modal = part.batch.mask & part.scaffold & (p >= teacher.top * (1 - 1e-5))
         keys = part.keys.expand_as(p)
         rows.append(torch.stack([x[modal].double() for x in (keys, p, b)]).cpu().numpy())
     keys, p, b = np.concatenate(gathered(np.concatenate(rows, axis=1), crew.accelerator), axis=1)

@@ -215,7 +215,9 @@ def _refused(error: ValidationError, place: str) -> UserError:
     if unknown:
         return UserError(f"unknown key '{where}'", place=place, fix=did_you_mean(str(worst["loc"][-1]), known))
     cause = worst["msg"].removeprefix("Value error, ")
-    return UserError(f"{where + ': ' if where else ''}{cause}", place=place, fix="correct the recipe")
+    rule = worst["type"] == "value_error"
+    fix = "correct the recipe" if rule or not where else f"correct it there, or override it: {where}=..."
+    return UserError(f"{where + ': ' if where else ''}{cause}", place=place, fix=fix)
 
 
 def _depth(error: Mapping[str, Any]) -> tuple[bool, int, bool]:

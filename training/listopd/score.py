@@ -58,12 +58,14 @@ class Scorer(nn.Module):  # type: ignore[misc]
 
     def forward(self, batch: Batch, entropy_grad: bool = False, states_only: bool = False) -> Scores | torch.Tensor:
         """`Scores`; with `states_only` what `states` gives, through the call that parallel wrappers watch."""
-        rows = self.states(batch)
-        if states_only:
-            return rows
-        chunks = list(self._chunks(rows, batch))
+        states = self.states(batch)
+        return states if states_only else self.scores(states, batch, entropy_grad)
+
+    def scores(self, states: torch.Tensor, batch: Batch, entropy_grad: bool = False) -> Scores:
+        """`Scores` from what `states` gave for this batch."""
+        chunks = list(self._chunks(states, batch))
         run = self._recomputed if len(chunks) > 1 and torch.is_grad_enabled() else self._row_scores
-        out = [run(states, ids, entropy_grad) for states, ids in chunks]
+        out = [run(rows, ids, entropy_grad) for rows, ids in chunks]
         return Scores(*(spread(torch.cat(parts), batch) for parts in zip(*out, strict=True)))
 
     def states(self, batch: Batch) -> torch.Tensor:
@@ -82,9 +84,9 @@ class Scorer(nn.Module):  # type: ignore[misc]
             logits = cap * torch.tanh(logits / cap)
         return logits / self.temperature
 
-    def _chunks(self, rows: torch.Tensor, batch: Batch) -> zip[tuple[torch.Tensor, torch.Tensor]]:
+    def _chunks(self, states: torch.Tensor, batch: Batch) -> zip[tuple[torch.Tensor, torch.Tensor]]:
         size = max(1, _CHUNK_BYTES // (4 * self.vocab))
-        return zip(rows.split(size), batch.answers[batch.mask].split(size), strict=True)
+        return zip(states.split(size), batch.answers[batch.mask].split(size), strict=True)
 
     def _recomputed(self, states: torch.Tensor, ids: torch.Tensor, entropy_grad: bool) -> tuple[torch.Tensor, ...]:
         found: tuple[torch.Tensor, ...] = checkpoint(

@@ -66,7 +66,7 @@ class VLLMSampler:
         with _in_training():
             waiting = {self._submit(questions[i], seeds[i]): i for i in range(len(questions))}
             while waiting:
-                for output in self._backend._step():
+                for output in self._backend.step():
                     if output.finished:
                         i = waiting.pop(output.request_id)
                         found[i] = self._rollout(questions[i], output.outputs[0])
@@ -91,14 +91,14 @@ class VLLMSampler:
 
     @property
     def _core(self) -> Any:
-        return self._backend._engine.core
+        return self._backend.engine.core
 
     def _submit(self, question: Question, seed: int) -> str:
         length, limit = len(question.prompt) + self._max_tokens, self._backend.model.max_length
         if limit is not None and length > limit:
             cause = f"the prompt of '{question.id}' and its answer may have {length} tokens, this engine takes {limit}"
             raise UserError(cause, place="max_prompt", fix=f"max_prompt={len(question.prompt)} or more")
-        return self._backend._add(question.prompt, self._parameters(seed))
+        return self._backend.add(question.prompt, self._parameters(seed))
 
     def _parameters(self, seed: int) -> Any:
         from vllm import SamplingParams
