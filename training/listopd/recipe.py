@@ -132,7 +132,9 @@ class Precision(Strict):
         default="auto", description="master weights are float32 always"
     )
     save: Literal["float32", "bfloat16"] = "bfloat16"
-    tokens_per_pass: int = Field(default=8192, ge=64, description="most tokens, padding counted, of one forward pass")
+    tokens_per_pass: int | None = Field(
+        default=None, ge=64, description="most tokens, padding counted, of one pass; default: 2048 on a CPU, else 8192"
+    )
     packing: Literal["auto", "on", "off"] = Field(
         default="auto", description="several sequences in one row without padding; auto: with flash attention on a GPU"
     )

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StaticCache
 
 from listeval.backends.hf_hooks import GumbelSampler
 from listeval.backends.protocol import Sampling
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from listopd.trainee import Trainee
 
 
+_TOKENS = 32_768
+"""Most tokens of rollouts that are decoded together: no activations are kept, so more than a pass of training takes."""
+
+
 class HFSampler:
     """Samples from the network of `trainee`, which is trained between two calls."""
 
@@ -30,8 +34,8 @@ class HFSampler:
     ) -> None:
         self._trainee, self._stops = trainee, student.stops
         self._sampling = Sampling(max_tokens, temperature)
-        self._tokens = recipe.precision.tokens_per_pass * 4
-        """Decoding keeps no activations, so more fits into a pass."""
+        asked = recipe.precision.tokens_per_pass
+        self._tokens = _TOKENS if asked is None else 4 * asked
         self._network = trainee.network
         if trainee.sharded:
             # `generate` runs as long as its own rows need, so processes cannot exchange weights on the way.
@@ -76,7 +80,9 @@ class HFSampler:
                     max_new_tokens=self._sampling.max_tokens,
                     eos_token_id=list(self._stops),
                     pad_token_id=self._stops[0],
+                    disable_compile=True,  # every batch has a width of its own
                 ),
+                past_key_values=self._cache(width),
                 logits_processor=LogitsProcessorList(
                     [_Vocabulary(vocab), recorder, GumbelSampler(self._sampling, seeds, device)]
                 ),
@@ -87,6 +93,17 @@ class HFSampler:
             self._rollout(question, row, scores)
             for question, row, scores in zip(group, output[:, width:].tolist(), logp.tolist(), strict=True)
         ]
+
+    def _cache(self, width: int) -> Any:
+        """Room for the keys and values of whole answers, which otherwise are copied for every token.
+
+        None, for transformers' own choice, where an architecture has no such cache, and under autocast, where keys
+        and values have different types and it takes one.
+        """
+        if self._trainee.accelerator.mixed_precision != "no" or not self._network._can_compile_fullgraph:
+            return None
+        config = self._network.config.get_text_config(decoder=True)
+        return StaticCache(config=config, max_cache_len=width + self._sampling.max_tokens)
 
     def _rollout(self, question: Question, row: Sequence[int], logp: Sequence[float]) -> Rollout:
         end = next((i + 1 for i, token in enumerate(row) if token in self._stops), None)
