@@ -42,9 +42,7 @@ def test_all_three_read_and_write_the_same_tokens() -> None:
     assert len(tokenizers) == 1
 
 
-def test_listopd_gives_back_the_contract_that_sft_lost(
-    runs: dict[str, Path], capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_listopd_lifts_its_warm_start(runs: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     capsys.readouterr()
     assert listeval("compare", str(runs["tiny-sft"]), str(runs["tiny-listopd"]), "--json") == 0
     found = json.loads(capsys.readouterr().out)

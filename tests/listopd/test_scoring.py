@@ -104,7 +104,7 @@ def test_packed_and_padded_have_one_gradient(network):
 
 def test_chunks_change_neither_scores_nor_gradient(network, monkeypatch):
     whole = gradient(network)
-    monkeypatch.setattr(score, "_CHUNK_BYTES", 4 * network.config.vocab_size * 3)
+    monkeypatch.setattr(score, "_CPU_CHUNK_BYTES", 4 * network.config.vocab_size * 3)
     torch.testing.assert_close(gradient(network), whole, atol=1e-6, rtol=1e-5)
 
 

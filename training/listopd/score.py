@@ -19,8 +19,8 @@ from listeval.errors import UserError
 from listopd.batch import Answered, Batch, Layout
 from listopd.objective.regulariser import entropy
 
-_CHUNK_BYTES = 256 << 20
-"""Bound on the float32 logits of one chunk of rows."""
+_CPU_CHUNK_BYTES, _GPU_CHUNK_BYTES = 64 << 20, 256 << 20
+"""Bound on the float32 logits of one chunk of rows; a GPU reads the head's weights anew for each and wants more."""
 _PROBE = (Answered((1, 2, 3), (4, 5, 6)), Answered((6, 5), (1, 0, 2, 3)))
 _NEAR = {"no": 1e-3, "bf16": 0.2}
 """How far rounding may move a log-probability, by accelerate's name of the precision; another network is nats away."""
@@ -82,10 +82,11 @@ class Scorer(nn.Module):  # type: ignore[misc]
         cap = getattr(self.network.config, "final_logit_softcapping", None)
         if cap:
             logits = cap * torch.tanh(logits / cap)
-        return logits / self.temperature
+        return logits if self.temperature == 1 else logits / self.temperature
 
     def _chunks(self, states: torch.Tensor, batch: Batch) -> zip[tuple[torch.Tensor, torch.Tensor]]:
-        size = max(1, _CHUNK_BYTES // (4 * self.vocab))
+        limit = _CPU_CHUNK_BYTES if states.device.type == "cpu" else _GPU_CHUNK_BYTES
+        size = max(1, limit // (4 * self.vocab))
         return zip(states.split(size), batch.answers[batch.mask].split(size), strict=True)
 
     def _recomputed(self, states: torch.Tensor, ids: torch.Tensor, entropy_grad: bool) -> tuple[torch.Tensor, ...]:
