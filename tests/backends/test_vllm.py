@@ -141,7 +141,7 @@ def backend(core: FakeCore, monkeypatch: pytest.MonkeyPatch, sequences: int = 2)
     engine = vllm.Engine(core, log, {"max_num_seqs": sequences}, "cpu", True)
     opened.__init__(checkpoint, engine, None)  # type: ignore[misc]
     monkeypatch.setattr(opened, "_params", lambda request: None)
-    monkeypatch.setattr(opened, "_add", _plain_add(opened, core))
+    monkeypatch.setattr(opened, "add", _plain_add(opened, core))
     return opened
 
 
