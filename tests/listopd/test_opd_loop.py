@@ -13,7 +13,7 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 from pydantic import ValidationError  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
-from listopd import distil, opd  # noqa: E402
+from listopd import distil, opd, score  # noqa: E402
 from listopd.rollout.hf import HFSampler  # noqa: E402
 from listopd.score import Scorer  # noqa: E402
 from tests.listopd.conftest import weights_in  # noqa: E402
@@ -189,10 +189,26 @@ def test_the_advantage_is_taken_at_the_policy_that_is_named(opd_recipe, train, m
 
 
 @pytest.mark.parametrize("divergence", [{"divergence": "rkl"}, {"divergence": "gjsd", "beta": 0.5},
-                                        {"divergence": "rkl_topk", "top_k": 8}])  # fmt: skip
+                                        {"divergence": "rkl_topk", "top_k": 8},
+                                        {"divergence": "rkl_topk", "top_k": 10**6}])  # fmt: skip
 def test_exact_losses_train_also_with_padded_heads_of_different_sizes(opd_recipe, train, checkpoint, divergence):
     run = train(opd_recipe(teacher=checkpoint(1, width=300), objective=divergence, extrapolation=BEYOND))
     assert all(line["loss"] > 0 for line in run.log) and "weight_max" not in run.log[0]
+
+
+def test_exact_losses_do_not_depend_on_how_their_rows_were_cut(opd_recipe, train, taught, monkeypatch):
+    recipe = opd_recipe(
+        student=taught(12), teacher=taught(40), objective={"divergence": "rkl"}, extrapolation=BEYOND,
+        shared={"precision": FLOAT32},
+    )  # fmt: skip
+    whole = train(recipe)
+    monkeypatch.setattr(score, "_CPU_CHUNK_BYTES", 4 * len(tiny_tokenizer()) * 5)
+    cut = train(recipe)
+    for ours, theirs in zip(cut.figures, whole.figures, strict=True):
+        for figure in ("loss", "grad_norm", "reverse_kl", "entropy_values"):
+            assert ours[figure] == pytest.approx(theirs[figure], rel=1e-4), figure
+    for name, tensor in whole.weights.items():
+        torch.testing.assert_close(cut.weights[name], tensor, atol=1e-4, rtol=1e-3)
 
 
 @pytest.mark.parametrize("objective", [{}, {"divergence": "rkl"}], ids=["sampled", "exact"])

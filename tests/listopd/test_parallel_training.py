@@ -77,8 +77,11 @@ def assert_alike(two, one):
     assert float(gaps.quantile(0.99)) < 1e-4 and float(gaps.mean()) < 1e-5
 
 
-def opd(opd_recipe, **extra):
-    objective = {"kind": "ppo", "minibatches": 2, "clips": {"epsilon_low": 0.2, "epsilon_high": 0.2}}
+SAMPLED = {"kind": "ppo", "minibatches": 2, "clips": {"epsilon_low": 0.2, "epsilon_high": 0.2}}
+EXACT = {"divergence": "rkl", "minibatches": 2}
+
+
+def opd(opd_recipe, objective, **extra):
     beyond = {"kind": "constant", "value": 1.5}
     return opd_recipe(
         batch=8, max_tokens=12, objective=objective, extrapolation=beyond, shared=SHARED | {"save_every": 2}, **extra
@@ -86,9 +89,13 @@ def opd(opd_recipe, **extra):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("settings", [{}, FSDP], ids=["ddp", "fsdp2"])
-def test_two_processes_distil_as_one(opd_recipe, train, taught, tmp_path, settings):
-    recipe = opd(opd_recipe, student=taught(12), teacher=taught(40))
+@pytest.mark.parametrize(
+    ("settings", "objective"),
+    [({}, SAMPLED), (FSDP, SAMPLED), (FSDP, EXACT)],
+    ids=["ddp", "fsdp2", "fsdp2, exact"],
+)
+def test_two_processes_distil_as_one(opd_recipe, train, taught, tmp_path, settings, objective):
+    recipe = opd(opd_recipe, objective, student=taught(12), teacher=taught(40))
     two, one = trained(recipe, "opd", tmp_path / "two", settings), train(recipe)
     assert_alike(two, one)
     # The state of the last step loads to the very weights, in each process its part.

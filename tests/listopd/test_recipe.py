@@ -37,6 +37,17 @@ def test_a_run_directory_is_a_recipe(tmp_path):
     assert read_recipe(tmp_path) == read_recipe(BUNDLED[0])
 
 
+def test_a_resolved_recipe_is_a_recipe_also_with_a_shared_tokenizer(tmp_path):
+    recipe = read_recipe("tiny", ["sft.model.tokenizer=somewhere"])
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+    assert read_recipe(tmp_path) == recipe
+
+
+@pytest.mark.parametrize("value", ["on", "off"])
+def test_a_bare_on_or_off_is_not_a_truth_value(value):
+    assert read_recipe("tiny", [f"precision.packing={value}"]).precision.packing == value
+
+
 def test_changes_replace_values_by_their_path():
     recipe = read_recipe("listopd", ["opd.steps=40", "opd.epochs=null", "opd.optimiser.lr=2e-4", "seed=3"])
     assert (recipe.opd.steps, recipe.opd.epochs, recipe.opd.optimiser.lr, recipe.seed) == (40, None, 2e-4, 3)

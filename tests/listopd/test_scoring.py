@@ -16,7 +16,7 @@ from listeval.errors import UserError  # noqa: E402
 from listopd import score  # noqa: E402
 from listopd.batch import Answered, Layout, pack, pad  # noqa: E402
 from listopd.networks import checkpoint_activations  # noqa: E402
-from listopd.score import Scorer, check_scorer  # noqa: E402
+from listopd.score import Scorer, check_scorer, row_scores  # noqa: E402
 from tests.listopd.tiny import tiny_model  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -157,7 +157,7 @@ def test_a_bfloat16_head_keeps_the_tail_of_a_near_certain_row():
     scorer = Scorer.__new__(Scorer)
     nn.Module.__init__(scorer)
     scorer.network, scorer.vocab, scorer.temperature = network, logits.shape[1], 1.0
-    found = float(scorer._row_scores(None, torch.tensor([5]), False).logp)
+    found = float(row_scores(scorer.logits(None), torch.tensor([5])).logp)
     exact = float(logits.double().log_softmax(-1)[0, 5])
     assert exact < -0.02
     assert found == pytest.approx(exact, rel=0.05)

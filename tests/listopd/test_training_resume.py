@@ -110,6 +110,22 @@ def test_a_used_directory_is_not_begun_anew(stopped, train):
         train(recipe, out=out)
 
 
+@pytest.mark.parametrize("inside", ["", "deeper/run"])
+def test_a_file_in_the_place_of_the_directory_is_one_line(opd_recipe, train, tmp_path, inside):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    with pytest.raises(UserError, match="a file stands where the run directory should be"):
+        train(opd_recipe(), out=file / inside)
+    assert file.read_text() == "mine"
+
+
+def test_a_damaged_state_is_one_line(stopped, train):
+    recipe, out = stopped
+    (out / "state" / "step.json").write_text('{"step": 1, "rec')
+    with pytest.raises(UserError, match="the state cannot be read"):
+        train(recipe, out=out, resume=True)
+
+
 def test_another_recipe_is_refused_but_not_another_interval_of_states(stopped, train):
     recipe, out = stopped
     changed = recipe.model_copy(update={"seed": 9})

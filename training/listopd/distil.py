@@ -131,9 +131,9 @@ def _aligned(rows: Sequence[Sequence[float]], mask: torch.Tensor, dtype: torch.d
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_scatter(mask, flat)
 
 
-def _logits(policy: Reference, reading: Reading) -> torch.Tensor:
+def _logits(policy: Reference, reading: Reading, at: slice) -> torch.Tensor:
     assert reading.states is not None, "prepare keeps them for every exact divergence"
-    return policy.logits(reading.states)
+    return policy.logits(reading.states[at])
 
 
 def with_lambda(found: Sequence[Pass], policy: LambdaPolicy) -> list[Pass]:
@@ -200,16 +200,21 @@ class Loss:
     def _exact(self, part: Pass) -> torch.Tensor:
         """`[B, T]`: the divergence at every answer row, from the logits of all three networks."""
         batch, frozen = part.batch, self._frozen
-        states = self._student(batch, states_only=True)
-        lam = part.lam[batch.mask] if isinstance(part.lam, torch.Tensor) else part.lam
-        logits = self._head.logits(states)
-        with torch.no_grad():
-            towards = _logits(frozen.teacher, part.teacher)
-            away = _logits(frozen.base, part.base) if frozen.base is not None and part.base is not None else None
-        rows = divergence(logits, towards, away, lam, self._spec)
-        scores = Scores(*(spread(x, batch) for x in row_scores(logits.detach(), batch.answers[batch.mask])))
-        self._count(part, scores, scores.logp, None, None, {})
-        return spread(rows, batch)
+        ids = batch.answers[batch.mask]
+        lam = part.lam[batch.mask] if isinstance(part.lam, torch.Tensor) else None
+
+        def rows(states: torch.Tensor, at: slice) -> tuple[torch.Tensor, ...]:
+            logits = self._head.logits(states)
+            with torch.no_grad():
+                towards = _logits(frozen.teacher, part.teacher, at)
+                away = _logits(frozen.base, part.base, at) if frozen.base and part.base else None
+            loss = divergence(logits, towards, away, part.lam if lam is None else lam[at], self._spec)
+            return loss, *row_scores(logits.detach(), ids[at])
+
+        found = self._head.by_chunk(rows, self._student(batch, states_only=True))
+        loss, *scores = (spread(x, batch) for x in found)
+        self._count(part, Scores(*scores), scores[0], None, None, {})
+        return loss
 
     def _count(
         self,

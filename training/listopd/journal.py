@@ -17,14 +17,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from listeval.errors import UserError
+from listeval.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from listopd.recipe import Recipe
 
-_STEP = "step.json"
+_LOG, _STEP = "log.jsonl", "step.json"
 
 
 class Journal:
@@ -32,20 +32,20 @@ class Journal:
 
     def __init__(self, out: Path, recipe: Recipe, stage: str) -> None:
         self.out, self.recipe, self.stage = out, recipe, stage
-        self.log, self.state, self.checkpoint = out / "log.jsonl", out / "state", out / "checkpoint"
+        self.log, self.state, self.checkpoint = out / _LOG, out / "state", out / "checkpoint"
         self._accelerator: Accelerator | None = None
         self._inputs: dict[str, str] = {}
 
     def begin(self, accelerator: Accelerator, manifest: Mapping[str, Any], *, resume: bool) -> int:
         """Open the directory and give the step to go on from, 0 for a fresh run.
 
-        Raises UserError for a directory that holds another run, and for a resume without a state.
+        Raises UserError for a directory that cannot be made, and for a resume without a state that fits.
         """
         self._accelerator = accelerator
         self._inputs = inputs_of(manifest)
-        done = self._resumed(accelerator) if resume else self._fresh()
+        done = self._resumed(accelerator) if resume else 0
         if accelerator.is_main_process:
-            self.out.mkdir(parents=True, exist_ok=True)
+            make_directory(self.out)
             text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
             (self.out / "recipe.yaml").write_text(text, encoding="utf-8")
             if not resume:
@@ -93,13 +93,6 @@ class Journal:
         if self._accelerator is not None:
             self._accelerator.end_training()
 
-    def _fresh(self) -> int:
-        if self.log.exists() and self.log.stat().st_size:
-            raise UserError(
-                "the directory holds a training already", place=str(self.out), fix="--resume to go on, or another --out"
-            )
-        return 0
-
     def _resumed(self, accelerator: Accelerator) -> int:
         old = self.out / ".state.old"
         if accelerator.is_main_process and not self.state.exists() and old.exists():
@@ -110,7 +103,7 @@ class Journal:
             raise UserError(
                 "there is no state to resume from", place=str(self.out), fix="start without --resume, in another --out"
             )
-        saved = json.loads(file.read_text(encoding="utf-8"))
+        saved = _saved(file)
         if saved["recipe"] != self._identity():
             raise UserError(
                 "the recipe is not the one that the state was trained by", place=str(self.out), fix="undo the change"
@@ -138,11 +131,41 @@ class Journal:
         self.log.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
 
 
+def check_out(out: Path) -> None:
+    """Raises UserError unless a fresh run may be written to `out`; before anything is loaded."""
+    file = next((path for path in (out, *out.parents) if path.exists() and not path.is_dir()), None)
+    if file is not None:
+        raise UserError("a file stands where the run directory should be", place=str(file), fix="another --out")
+    log = out / _LOG
+    if log.exists() and log.stat().st_size:
+        raise UserError(
+            "the directory holds a training already", place=str(out), fix="--resume to go on, or another --out"
+        )
+
+
+def make_directory(out: Path) -> None:
+    """Raises UserError where the directory cannot be made."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        cause = f"the run directory cannot be made: {error.strerror}"
+        raise UserError(cause, place=str(out), fix="another --out") from None
+
+
 def inputs_of(manifest: Mapping[str, Any]) -> dict[str, str]:
     """Fingerprints of what a run reads besides its recipe: models by role, data, the task's code."""
     models = {role: model["fingerprint"] for role, model in manifest.get("models", {}).items() if model}
     data, task = manifest.get("data", {}), manifest.get("task", {})
     return models | {"data": str(data.get("fingerprint")), "task code": str(task.get("code"))}
+
+
+def _saved(file: Path) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        cause = f"the state cannot be read: {first_line(error)}"
+        raise UserError(cause, place=str(file), fix="start without --resume, in another --out") from None
+    return found
 
 
 def _step_of(line: str) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from listeval.errors import UserError, did_you_mean, first_line
 from listopd.extrapolation import AutoSpec, ConstantSpec, ExtrapolationSpec
@@ -49,7 +49,9 @@ class Scratch(Strict):
 
     @model_validator(mode="after")
     def _one_tokenizer(self) -> Scratch:
-        if self.tokenizer and {"vocab", "ids"} & self.model_fields_set:
+        # By value, for a resolved recipe spells the defaults out.
+        chosen = {name for name in ("vocab", "ids") if getattr(self, name) != Scratch.model_fields[name].default}
+        if self.tokenizer and chosen:
             raise ValueError("a shared tokenizer has its own vocabulary: leave out vocab and ids")
         return self
 
@@ -125,6 +127,11 @@ class Opd(Length):
         return self
 
 
+def _on_or_off(value: Any) -> Any:
+    """YAML reads a bare `on` and `off` as truth values."""
+    return ("off", "on")[value] if isinstance(value, bool) else value
+
+
 class Precision(Strict):
     """Numerics and memory; nothing here changes what is computed, only how exactly and where."""
 
@@ -135,7 +142,7 @@ class Precision(Strict):
     tokens_per_pass: int | None = Field(
         default=None, ge=64, description="most tokens, padding counted, of one pass; default: 2048 on a CPU, else 8192"
     )
-    packing: Literal["auto", "on", "off"] = Field(
+    packing: Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_or_off)] = Field(
         default="auto", description="several sequences in one row without padding; auto: with flash attention on a GPU"
     )
     attention: str | None = Field(default=None, description="implementation by its name in transformers")

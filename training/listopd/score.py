@@ -9,6 +9,8 @@ probability 0.97 has log-probability zero.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -63,10 +65,26 @@ class Scorer(nn.Module):  # type: ignore[misc]
 
     def scores(self, states: torch.Tensor, batch: Batch, entropy_grad: bool = False) -> Scores:
         """`Scores` from what `states` gave for this batch."""
-        chunks = list(self._chunks(states, batch))
-        run = self._recomputed if len(chunks) > 1 and torch.is_grad_enabled() else self._row_scores
-        out = [run(rows, ids, entropy_grad) for rows, ids in chunks]
-        return Scores(*(spread(torch.cat(parts), batch) for parts in zip(*out, strict=True)))
+        ids = batch.answers[batch.mask]
+
+        def score(rows: torch.Tensor, at: slice) -> Scores:
+            return row_scores(self.logits(rows), ids[at], entropy_grad)
+
+        return Scores(*(spread(rows, batch) for rows in self.by_chunk(score, states)))
+
+    def by_chunk(
+        self, work: Callable[[torch.Tensor, slice], Sequence[torch.Tensor]], states: torch.Tensor
+    ) -> list[torch.Tensor]:
+        """What `work(rows, their place)` gives for all `states`, `[N]` each, a bounded number of rows at a time.
+
+        Whatever `work` makes of the vocabulary's size is not kept for the way back but made again.
+        """
+        limit = _CPU_CHUNK_BYTES if states.device.type == "cpu" else _GPU_CHUNK_BYTES
+        size = max(1, limit // (4 * self.vocab))
+        places = [slice(start, start + size) for start in range(0, len(states), size)]
+        again = len(places) > 1 and torch.is_grad_enabled()
+        run = partial(checkpoint, work, use_reentrant=False, preserve_rng_state=False) if again else work
+        return [torch.cat(parts) for parts in zip(*(run(states[at], at) for at in places), strict=True)]
 
     def states(self, batch: Batch) -> torch.Tensor:
         """`[N, H]`: the last hidden state of the rows that predict answer tokens, in the mask's order."""
@@ -83,20 +101,6 @@ class Scorer(nn.Module):  # type: ignore[misc]
         if cap:
             logits = cap * torch.tanh(logits / cap)
         return logits if self.temperature == 1 else logits / self.temperature
-
-    def _chunks(self, states: torch.Tensor, batch: Batch) -> zip[tuple[torch.Tensor, torch.Tensor]]:
-        limit = _CPU_CHUNK_BYTES if states.device.type == "cpu" else _GPU_CHUNK_BYTES
-        size = max(1, limit // (4 * self.vocab))
-        return zip(states.split(size), batch.answers[batch.mask].split(size), strict=True)
-
-    def _recomputed(self, states: torch.Tensor, ids: torch.Tensor, entropy_grad: bool) -> tuple[torch.Tensor, ...]:
-        found: tuple[torch.Tensor, ...] = checkpoint(
-            self._row_scores, states, ids, entropy_grad, use_reentrant=False, preserve_rng_state=False
-        )
-        return found
-
-    def _row_scores(self, states: torch.Tensor, ids: torch.Tensor, entropy_grad: bool) -> Scores:
-        return row_scores(self.logits(states), ids, entropy_grad)
 
 
 def row_scores(logits: torch.Tensor, ids: torch.Tensor, entropy_grad: bool = False) -> Scores:

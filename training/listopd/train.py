@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from listopd.journal import check_out
+
 if TYPE_CHECKING:
     from listopd.recipe import Opd, Recipe, Sft, Stage
 
@@ -21,6 +23,8 @@ def train(recipe: Recipe, stage: str, out: Path, report: Report, *, place: str =
     from listeval.backends.cpu import keep_memory, wait_passively
 
     section = recipe.section(cast("Stage", stage), place)
+    if not resume:
+        check_out(out)
     wait_passively()
     keep_memory()
     if stage == "sft":

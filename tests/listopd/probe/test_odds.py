@@ -42,9 +42,9 @@ def sigmoid(x):
 
 
 def next_token(network, context):
-    """Probabilities [V] in double."""
+    """Probabilities [V] in double, V the tokenizer's: rows of the head beyond it stand for nothing."""
     with torch.no_grad():
-        return network(torch.tensor([context])).logits[0, -1].double().softmax(-1)
+        return network(torch.tensor([context])).logits[0, -1, : len(tiny_tokenizer())].double().softmax(-1)
 
 
 def enumerated(probabilities, vocabulary, step):

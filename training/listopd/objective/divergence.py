@@ -70,7 +70,7 @@ def _top_k(student: Tensor, target: Tensor, spec: ObjectiveSpec) -> Tensor:
     may be negative, and mass that leaves the k tokens costs nothing.
     """
     assert spec.top_k is not None, "refused by the spec"
-    support = target.topk(spec.top_k, dim=-1).indices
+    support = target.topk(min(spec.top_k, target.shape[-1]), dim=-1).indices
     parts = [(x.gather(-1, support), x.scatter(-1, support, FLOOR)) for x in (student, target)]
     if not spec.tail:
         return _kl(parts[0][0], parts[1][0])

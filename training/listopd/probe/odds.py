@@ -58,7 +58,7 @@ def measure(
     network: Any, vocabulary: Vocabulary, answers: Sequence[Answered], steps: Sequence[Sequence[Asked]]
 ) -> list[Odds]:
     """The odds of each answer's steps under one network, in order."""
-    scorer = Scorer(network)
+    scorer = Scorer(network, vocab=vocabulary.size)
     found: dict[int, Odds] = {}
     with torch.inference_mode():
         for places in passes([len(answer) for answer in answers], _TOKENS):

@@ -125,10 +125,10 @@ def _observe(base: Checkpoint, networks: dict[str, Any], answers: list[Answer]) 
     from listopd.probe.observations import observe
     from listopd.probe.vocabulary import Vocabulary
 
-    # A student may write ids that only its own padding of the matrix has; what all networks share can be compared.
-    widths = [network.config.get_text_config().vocab_size for network in networks.values()]
-    texts = token_bytes(base.renderer.tokenizer, max(widths))
-    vocabulary = Vocabulary([text if token < min(widths) else None for token, text in enumerate(texts)], base.stops)
+    # A student may write ids that only its own padding of the head has: they have no text.
+    tokenizer = base.renderer.tokenizer
+    widest = max(network.config.get_text_config().vocab_size for network in networks.values())
+    vocabulary = Vocabulary(token_bytes(tokenizer, widest), base.stops, len(tokenizer))
     found = observe(answers, vocabulary, stop_token(base), networks["teacher"], networks["base"])
     if not len(found):
         cause = "no answer has a step of a JSON list or object to measure"

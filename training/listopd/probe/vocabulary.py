@@ -29,9 +29,14 @@ class Split(NamedTuple):
 
 
 class Vocabulary:
-    """The texts of a tokenizer by token id, None for tokens without text; `stops` end an answer."""
+    """The texts of a tokenizer by token id, None for tokens without text; `stops` end an answer.
 
-    def __init__(self, texts: Sequence[bytes | None], stops: Sequence[int]) -> None:
+    `size` is the tokenizer's: ids beyond it are padding of a network's head, which stands for nothing and gets no
+    probability.
+    """
+
+    def __init__(self, texts: Sequence[bytes | None], stops: Sequence[int], size: int | None = None) -> None:
+        self.size = len(texts) if size is None else size
         pairs = sorted((text, token) for token, text in enumerate(texts) if text)
         self.texts = texts
         self._sorted = [text for text, _ in pairs]
