@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from listopd.recipe import Recipe
 
-_LOG, _STEP = "log.jsonl", "step.json"
+_LOG, _STATE, _STEP = "log.jsonl", "state", "step.json"
 
 
 class Journal:
@@ -32,7 +32,7 @@ class Journal:
 
     def __init__(self, out: Path, recipe: Recipe, stage: str) -> None:
         self.out, self.recipe, self.stage = out, recipe, stage
-        self.log, self.state, self.checkpoint = out / _LOG, out / "state", out / "checkpoint"
+        self.log, self.state, self.checkpoint = out / _LOG, out / _STATE, out / "checkpoint"
         self._accelerator: Accelerator | None = None
         self._inputs: dict[str, str] = {}
 
@@ -138,9 +138,9 @@ def check_out(out: Path) -> None:
         raise UserError("a file stands where the run directory should be", place=str(file), fix="another --out")
     log = out / _LOG
     if log.exists() and log.stat().st_size:
-        raise UserError(
-            "the directory holds a training already", place=str(out), fix="--resume to go on, or another --out"
-        )
+        saved = (out / _STATE).exists()
+        fix = "--resume to go on, or another --out" if saved else "another --out, or delete the directory"
+        raise UserError("the directory holds a training already", place=str(out), fix=fix)
 
 
 def make_directory(out: Path) -> None:
