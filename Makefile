@@ -33,8 +33,7 @@ SEED ?= 2
 TINY := runs/tiny
 MODEL := checkpoint/model.safetensors
 RUN = $(patsubst %/$(MODEL),%,$@)
-SFT = rm -rf $(RUN) && OMP_NUM_THREADS=1 $(BIN)/listeval train sft tiny --out $(RUN)
-OPD = rm -rf $(RUN) && OMP_NUM_THREADS=1 $(BIN)/listeval train opd tiny --out $(RUN)
+TRAIN = rm -rf $(RUN) && OMP_NUM_THREADS=1 $(BIN)/listeval train --out $(RUN)
 
 tiny: $(TINY)/listopd-$(SEED)/$(MODEL)
 
@@ -43,29 +42,29 @@ $(TINY)/data.jsonl: tasks/fashion/generate.py | $(VENV)/.demo
 	$(BIN)/python $< --groups 4500 --seed 11 --train-share 0.889 > $@
 
 $(TINY)/start/$(MODEL): $(TINY)/data.jsonl
-	$(SFT) options.k=2 sft.batch=64 sft.steps=300
+	$(TRAIN) sft tiny options.k=2 sft.batch=64 sft.steps=300
 
 $(TINY)/middle/$(MODEL): $(TINY)/start/$(MODEL)
-	$(SFT) sft.model=$(TINY)/start/checkpoint sft.optimiser.lr=1e-3
+	$(TRAIN) sft tiny sft.model=$(TINY)/start/checkpoint sft.optimiser.lr=1e-3
 
 $(TINY)/teacher/$(MODEL): $(TINY)/middle/$(MODEL)
-	$(SFT) seed=4 sft.model=$(TINY)/middle/checkpoint sft.optimiser.lr=1e-3 sft.steps=700
+	$(TRAIN) sft tiny seed=4 sft.model=$(TINY)/middle/checkpoint sft.optimiser.lr=1e-3 sft.steps=700
 
 $(TINY)/two-$(SEED)/$(MODEL): $(TINY)/start/$(MODEL)
-	$(SFT) seed=$(SEED) options.k=2 sft.batch=64 sft.steps=300 sft.model.tokenizer=$(TINY)/start/checkpoint
+	$(TRAIN) sft tiny seed=$(SEED) options.k=2 sft.batch=64 sft.steps=300 sft.model.tokenizer=$(TINY)/start/checkpoint
 
 $(TINY)/seven-$(SEED)/$(MODEL): $(TINY)/two-$(SEED)/$(MODEL)
-	$(SFT) seed=$(SEED) options.k=7 sft.model=$(TINY)/two-$(SEED)/checkpoint sft.optimiser.lr=1e-3 sft.steps=900
+	$(TRAIN) sft tiny seed=$(SEED) options.k=7 sft.model=$(TINY)/two-$(SEED)/checkpoint sft.optimiser.lr=1e-3 sft.steps=900
 
 $(TINY)/long-$(SEED)/$(MODEL): $(TINY)/seven-$(SEED)/$(MODEL)
-	$(SFT) seed=1$(SEED) options.k=7 sft.model=$(TINY)/seven-$(SEED)/checkpoint sft.optimiser.lr=1e-3
+	$(TRAIN) sft tiny seed=1$(SEED) options.k=7 sft.model=$(TINY)/seven-$(SEED)/checkpoint sft.optimiser.lr=1e-3
 
 $(TINY)/sft-$(SEED)/$(MODEL): $(TINY)/long-$(SEED)/$(MODEL)
-	$(SFT) seed=$(SEED) sft.model=$(TINY)/long-$(SEED)/checkpoint sft.steps=20 sft.optimiser.lr=1e-4 \
+	$(TRAIN) sft tiny seed=$(SEED) sft.model=$(TINY)/long-$(SEED)/checkpoint sft.steps=20 sft.optimiser.lr=1e-4 \
 	  sft.optimiser.schedule=constant
 
 $(TINY)/listopd-$(SEED)/$(MODEL): $(TINY)/teacher/$(MODEL) $(TINY)/sft-$(SEED)/$(MODEL)
-	$(OPD) seed=$(SEED) opd.student=$(TINY)/sft-$(SEED)/checkpoint
+	$(TRAIN) opd tiny seed=$(SEED) opd.student=$(TINY)/sft-$(SEED)/checkpoint
 
 # A process a core, one thread each; a module's tests stay together, for they share what is slow to make.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile

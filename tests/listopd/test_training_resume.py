@@ -119,11 +119,22 @@ def test_a_file_in_the_place_of_the_directory_is_one_line(opd_recipe, train, tmp
     assert file.read_text() == "mine"
 
 
-def test_a_damaged_state_is_one_line(stopped, train):
+@pytest.mark.parametrize("text", ['{"step": 1, "rec', '{"step": 1}', "[]"])
+def test_a_damaged_state_is_one_line(stopped, train, text):
     recipe, out = stopped
-    (out / "state" / "step.json").write_text('{"step": 1, "rec')
+    (out / "state" / "step.json").write_text(text)
     with pytest.raises(UserError, match="the state cannot be read"):
         train(recipe, out=out, resume=True)
+
+
+def test_resume_is_offered_where_there_is_a_state_also_one_left_by_a_kill(stopped, train):
+    recipe, out = stopped
+    (out / "state").rename(out / ".state.old")
+    with pytest.raises(UserError, match="--resume to go on"):
+        train(recipe, out=out)
+    (out / ".state.old").rename(out / ".elsewhere")
+    with pytest.raises(UserError, match="delete the directory"):
+        train(recipe, out=out)
 
 
 def test_another_recipe_is_refused_but_not_another_interval_of_states(stopped, train):

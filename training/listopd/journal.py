@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from listopd.recipe import Recipe
 
-_LOG, _STATE, _STEP = "log.jsonl", "state", "step.json"
+_LOG, _STATE, _OLD_STATE, _STEP = "log.jsonl", "state", ".state.old", "step.json"
 
 
 class Journal:
@@ -70,7 +70,7 @@ class Journal:
     def save_state(self, step: int) -> None:
         """Replace the resumable state by the present one, never leaving none."""
         assert self._accelerator is not None, "a journal begins before it is written"
-        fresh, old = self.out / ".state.new", self.out / ".state.old"
+        fresh, old = self.out / ".state.new", self.out / _OLD_STATE
         if self._accelerator.is_main_process:
             shutil.rmtree(fresh, ignore_errors=True)
         self._accelerator.wait_for_everyone()
@@ -94,7 +94,7 @@ class Journal:
             self._accelerator.end_training()
 
     def _resumed(self, accelerator: Accelerator) -> int:
-        old = self.out / ".state.old"
+        old = self.out / _OLD_STATE
         if accelerator.is_main_process and not self.state.exists() and old.exists():
             old.rename(self.state)
         accelerator.wait_for_everyone()
@@ -138,7 +138,7 @@ def check_out(out: Path) -> None:
         raise UserError("a file stands where the run directory should be", place=str(file), fix="another --out")
     log = out / _LOG
     if log.exists() and log.stat().st_size:
-        saved = (out / _STATE).exists()
+        saved = (out / _STATE).exists() or (out / _OLD_STATE).exists()
         fix = "--resume to go on, or another --out" if saved else "another --out, or delete the directory"
         raise UserError("the directory holds a training already", place=str(out), fix=fix)
 
@@ -161,11 +161,11 @@ def inputs_of(manifest: Mapping[str, Any]) -> dict[str, str]:
 
 def _saved(file: Path) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        return {name: content[name] for name in ("step", "recipe", "inputs")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         cause = f"the state cannot be read: {first_line(error)}"
         raise UserError(cause, place=str(file), fix="start without --resume, in another --out") from None
-    return found
 
 
 def _step_of(line: str) -> int:
