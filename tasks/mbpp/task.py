@@ -79,7 +79,10 @@ class Mbpp(Task):
         shots, asked = self.options.shots, f"task {problem.id}"
         worked = worked_examples(pool, shots, lambda other: other.id != problem.id, asked, "the split 'prompt'")
         shown = [(self._question(one), answer({"code": one.code})) for one in worked]
-        target = {"tests": problem.tests, "imports": problem.imports, "setup": problem.setup, "code": problem.code}
+        target = {
+            **{"tests": problem.tests, "imports": problem.imports, "setup": problem.setup, "code": problem.code},
+            "names": problem.names,
+        }
         return Example(str(problem.id), turns(shown, self._question(problem)), target)
 
     def _question(self, problem: Problem) -> str:
@@ -126,7 +129,7 @@ def _program(target: Target, code: str) -> Program:
     from listeval.scoring.execution import Program
 
     setup = (target["setup"],) if target["setup"] else ()
-    return Program(code, (*setup, *target["tests"]), target["imports"])
+    return Program(code, (*setup, *target["tests"]), target["imports"], target.get("names", ()))
 
 
 def _verdict(ran: Ran) -> Verdict | Unscored:

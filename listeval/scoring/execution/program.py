@@ -24,6 +24,9 @@ class Outcome(StrEnum):
 class Program(NamedTuple):
     """`setup`, then `code`, then each test statement, in one module named `program`.
 
+    `names`: what the answer has to define although builtins have the name, too (a task that asks for a function
+    `sum`). Elsewhere a test's `sum` is the builtin one, unless its tests name nothing else that could be the answer.
+
     The name is not `__main__`, so a main guard does not run (as with the checkers of HumanEval and MBPP, which call
     `exec` on a bare dict). A setup that fails, or a test that does not compile, is the data's fault: `sandbox`.
     """
@@ -31,6 +34,7 @@ class Program(NamedTuple):
     code: str
     tests: tuple[str, ...]
     setup: str = ""
+    names: tuple[str, ...] = ()
 
 
 class Ran(NamedTuple):

@@ -6,20 +6,19 @@ import os
 import select
 import threading
 import time
-import warnings
 from collections import deque
 from collections.abc import Sequence
-from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
-from listeval.errors import UserError, first_line
+from listeval.errors import UserError
 from listeval.scoring.execution import isolation as isolations
 from listeval.scoring.execution.isolation import Isolation
 from listeval.scoring.execution.program import Limits, Outcome, Program, Ran
+from listeval.scoring.execution.statements import read
 from listeval.scoring.execution.syscalls import compile_filter
 from listeval.scoring.execution.visible import visible
-from listeval.scoring.execution.worker import Worker, WorkerDied
+from listeval.scoring.execution.worker import PROCESSES, Worker, WorkerDied, processes_left
 
 _MOST_WORKERS = 4
 _DEFAULT = Limits()
@@ -46,7 +45,13 @@ class Sandbox:
         self._lock = threading.Lock()
         self._workers: list[Worker] = []
         tries = isolations.candidates(isolation)
-        self._filter, self._seen = compile_filter(), visible()
+        try:
+            self._filter, self._seen = compile_filter(), visible()
+        except UserError:
+            # Both ask other programs, whose failure to start they take for an answer.
+            if not processes_left():
+                raise UserError("the sandbox may start no process at all here", fix=PROCESSES) from None
+            raise
         failures = []
         for name in tries:
             try:
@@ -146,21 +151,9 @@ class Sandbox:
         return fresh
 
 
-@lru_cache(maxsize=1 << 14)
-def _flaw(statement: str) -> str:
-    """Why a statement of the data does not compile, empty where it does."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            compile(statement, "<test>", "exec", dont_inherit=True)
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            return f"does not compile: {first_line(error)}"
-    return ""
-
-
 def _unusable(program: Program) -> Ran | None:
     """The verdict on a program whose tests or setup could not judge any program."""
     for name, statement in (("setup", program.setup), *(("test", test) for test in program.tests)):
-        if flaw := _flaw(statement):
+        if flaw := read(statement).flaw:
             return Ran(Outcome.SANDBOX, f"the {name} {flaw}", 0.0)
     return None

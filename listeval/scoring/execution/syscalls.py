@@ -2,7 +2,8 @@
 
 Compiled by libseccomp through pyseccomp, once a sandbox. Everything that is not named fails with EPERM, in Python a
 PermissionError: new processes, execve, sockets (but socket pairs), signals to anyone, ptrace, mount, namespaces, keys,
-bpf, io_uring, userfaultfd, perf, memfd, System V and POSIX IPC, extended attributes, clocks, modules, other ABIs.
+bpf, io_uring, userfaultfd, perf, memfd, System V and POSIX IPC, extended attributes, clocks, modules. A call through
+another ABI of the processor (32-bit, x32) is no such call: it ends the program, with SIGSYS.
 """
 
 from __future__ import annotations

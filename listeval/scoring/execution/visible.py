@@ -55,8 +55,9 @@ def visible() -> Visible:
         found = subprocess.run(command, capture_output=True, check=True, text=True, stdin=subprocess.DEVNULL, env={})
         stdlib, platstdlib, mapped = json.loads(found.stdout)
     except (OSError, subprocess.SubprocessError, ValueError) as error:
+        words = error.stderr.strip().splitlines() if isinstance(error, subprocess.CalledProcessError) else [str(error)]
         raise UserError(
-            f"the sandbox cannot start the base interpreter: {error}",
+            f"the sandbox cannot start the base interpreter: {words[-1] if words else 'it was killed'}",
             place=executable,
             fix="use a virtual environment whose base Python is installed here",
         ) from None

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import signal
 import socket
 import subprocess
+import sys
 import weakref
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from listeval.errors import UserError
-from listeval.scoring.execution import inside, program
+from listeval.scoring.execution import inside, program, statements
 from listeval.scoring.execution.isolation import Launch
 from listeval.scoring.execution.program import Limits, Outcome, Program, Ran
 
@@ -24,7 +27,12 @@ _FIX = (
     "allow user namespaces (sysctl user.max_user_namespaces=15000, kernel.unprivileged_userns_clone=1, on Ubuntu "
     "kernel.apparmor_restrict_unprivileged_userns=0; in a container, --privileged) or apt-get install bubblewrap"
 )
-_MODULES = ("kernel", "root", "runner", "forker", "child", "judge", "zygote")
+PROCESSES = "let it have more processes (pids.max of the container or cgroup, ulimit -u), some 8 for each worker"
+_MEMORY = "let it have more memory (memory.max of the container or cgroup, ulimit -v)"
+_MODULES = (
+    *("kernel", "root", "values", "peer", "exported", "proxies", "runner", "examiner", "rehearsal", "forker", "child"),
+    *("judge", "zygote"),
+)
 _open: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
@@ -41,7 +49,7 @@ class Worker:
         command = [*launch.prefix, executable, "-P", "-s", "-S", "-B", "-X", "utf8", "-c", _sources()["boot"]]
         # Iteration order of sets must not turn a verdict from run to run, hence the fixed hash seed. Symbols are bound
         # at the start because each fork would bind them anew.
-        self._process = subprocess.Popen(
+        self._process = _started(
             command,
             stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
@@ -75,11 +83,13 @@ class Worker:
             reason = self._last_words() or "the process ended without a word"
         if reason:
             self.close()
-            raise UserError(f"{launch.isolation} cannot isolate code here: {reason}", fix=_FIX)
+            raise UserError(f"{launch.isolation} cannot isolate code here: {reason}", fix=_fix(reason))
 
     def _last_words(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
             errors = self._process.communicate(timeout=_END)[1]
+            if self._process.returncode == -signal.SIGKILL:
+                return "the process was killed, as for want of memory"
             return next((line for line in reversed(errors.decode("utf-8", "replace").splitlines()) if line), "")
         return ""
 
@@ -90,11 +100,14 @@ class Worker:
     def ask(self, what: Program) -> None:
         """Start a program. A zygote that has died meanwhile says so when its answer is read."""
         with contextlib.suppress(WorkerDied):
-            self._send([what.code, what.tests, what.setup])
+            names, clean = statements.asked(what), statements.leave_nothing(what)
+            self._send([what.code, what.tests, what.setup, names, clean])
 
     def answer(self) -> Ran:
         """The verdict on the program that was started last. Raises WorkerDied."""
         said = self._receive()
+        if isinstance(said, dict):
+            raise WorkerDied(said.get("broken", ""))
         try:
             outcome, detail, seconds = said
             return Ran(Outcome(outcome), detail, seconds)
@@ -132,6 +145,32 @@ class Worker:
             return json.loads(self._lines.readline())
         except (OSError, ValueError) as error:
             raise WorkerDied(str(error)) from None
+
+
+def _started(command: list[str], **options: Any) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(command, **options)
+    except OSError as error:
+        cause = f"the sandbox cannot start a process: {error.strerror}"
+        raise UserError(cause, place=command[0], fix=_fix(str(error.strerror))) from None
+
+
+def _fix(reason: str) -> str:
+    if os.strerror(errno.EAGAIN) in reason:
+        return PROCESSES
+    if "ulimit" in reason:
+        return "raise that limit for this process, or give the sandbox smaller ones"
+    return _MEMORY if "memory" in reason else _FIX
+
+
+def processes_left() -> bool:
+    """Whether this process may still start another."""
+    try:
+        pid = os.posix_spawn(sys.executable, [sys.executable, "-I", "-S", "-c", ""], {})
+    except OSError:
+        return False
+    os.waitpid(pid, 0)
+    return True
 
 
 @lru_cache(maxsize=1)

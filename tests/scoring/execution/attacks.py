@@ -205,7 +205,12 @@ stop = True; thread.join()
     "new namespaces": Attack(EXCEPTION, SYSTEM + "call('unshare', 0x10000000)", (), REFUSED),
     "become root": Attack(EXCEPTION, "import os\nos.setuid(0)", (), REFUSED),
     "never root": Attack(
-        OK, "import os", ("assert 0 not in (os.getuid(), os.geteuid(), os.getgid(), *os.getgroups())",)
+        OK,
+        "import os\nseen = (os.getuid(), os.geteuid(), os.getgid(), *os.getgroups())",
+        (
+            "assert 0 not in seen",
+            "import os\nassert 0 not in (os.getuid(), os.geteuid(), os.getgid(), *os.getgroups())",
+        ),
     ),
     "gain privileges": Attack(EXCEPTION, SYSTEM + "call('prctl', 38, 0, 0, 0, 0)", (), REFUSED),
     "socket": Attack(EXCEPTION, "import socket\nsocket.socket()", (), REFUSED),
@@ -233,6 +238,21 @@ for name, number in numbers.items():
     if libc.syscall(ctypes.c_long(number), 0, 0, 0, 0, 0, 0) >= 0 or ctypes.get_errno() != 1: allowed.append(name)
 """,
         ("assert allowed == [], allowed",),
+    ),
+    "the 32-bit ABI": Attack(
+        EXCEPTION,
+        "import ctypes, mmap, os\nassert os.uname().machine == 'x86_64', 'killed by SIGSYS (another processor)'\n"
+        "page = mmap.mmap(-1, 4096, prot=7)\npage.write(b'\\xb8\\x14\\0\\0\\0\\xcd\\x80\\xc3')\n"
+        "ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.addressof(ctypes.c_char.from_buffer(page)))()",
+        (),
+        "killed by SIGSYS",
+    ),
+    "the x32 ABI": Attack(
+        EXCEPTION,
+        SYSTEM + "assert os.uname().machine == 'x86_64', 'killed by SIGSYS (another processor)'\n"
+        "libc.syscall(ctypes.c_long(0x40000027))",
+        (),
+        "killed by SIGSYS",
     ),
     "clone3": Attack(EXCEPTION, SYSTEM + "call('syscall', ctypes.c_long(435), None, 0)", (), "not implemented"),
 }
@@ -282,8 +302,8 @@ FORGERY = {
         "except OSError: pass\nfor word in seen: os.write(3, word)\nos._exit(0)",
         TESTS,
     ),
-    "a test that does not compile any more": Attack(
-        EXCEPTION,
+    "a test that the answer's recursion limit does not reach": Attack(
+        OK,
         "import sys\ndef f(x):\n sys.setrecursionlimit(20)\n return x + 1",
         ("assert f(1) == 2", "assert " + "-" * 60 + "1"),
     ),
@@ -300,12 +320,12 @@ FORGERY = {
         ASSERTION, "import builtins\nbuiltins.exec = builtins.compile = lambda *a, **k: ''" + WRONG, TESTS
     ),
     "every builtin patched": Attack(
-        ASSERTION,
+        EXCEPTION,
         "import builtins\nkeep = list, vars\nfor name in keep[0](keep[1](builtins)):\n"
         " if name[0] != '_': setattr(builtins, name, lambda *a, **k: True)" + WRONG,
         TESTS,
     ),
-    "builtins removed": Attack(ASSERTION, "import builtins\nvars(builtins).clear()" + WRONG, TESTS),
+    "builtins removed": Attack(EXCEPTION, "import builtins\nvars(builtins).clear()" + WRONG, TESTS),
     "own builtins": Attack(ASSERTION, "__builtins__ = {'AssertionError': int}" + WRONG, TESTS),
     "patched set": Attack(
         ASSERTION, ALWAYS + "import builtins\nbuiltins.set = Same" + WRONG, ("assert set([f(1)]) == set([2])",)
@@ -409,7 +429,9 @@ PROGRAMS = {
         "from __future__ import annotations\nfrom dataclasses import dataclass\n@dataclass\nclass A:\n x: int\n",
         ("assert A(1) == A(1)",),
     ),
-    "pickle": Attack(OK, "import pickle\nclass A: pass", ("assert type(pickle.loads(pickle.dumps(A()))) is A",)),
+    "pickle": Attack(
+        OK, "import pickle\nclass A: pass\ndef f(): return pickle.loads(pickle.dumps(A()))", ("assert type(f()) is A",)
+    ),
     "asyncio": Attack(
         OK, "import asyncio\nasync def g(): return 3\ndef f(): return asyncio.run(g())", ("assert f() == 3",)
     ),

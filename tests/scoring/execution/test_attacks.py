@@ -92,14 +92,16 @@ LITTER = {
     "signal handlers": "import signal\nsignal.signal(signal.SIGINT, signal.SIG_IGN)",
 }
 CLEAN = Program(
-    "import math, os, signal, sys",
-    (
-        "assert os.listdir('/tmp') == [] and os.getcwd() == '/tmp'",
-        "open('y', 'w').write('y')",
-        "assert math.sqrt(4) == 2 and len('ab') == 2",
-        "assert sys.getrecursionlimit() == 1000",
-        "assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN",
-    ),
+    """
+import math, os, signal, sys
+def seen():
+    yield os.listdir('/tmp') == [] and os.getcwd() == '/tmp'
+    yield open('y', 'w').write('y') == 1
+    yield math.sqrt(4) == 2 and len('ab') == 2
+    yield sys.getrecursionlimit() == 1000
+    yield signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+""",
+    ("assert list(seen()) == [True] * 5", "import os\nassert os.getcwd() == '/tmp' and os.listdir() == ['y']"),
 )
 
 

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
 import socket
 import time
 
-from listeval.scoring.execution.inside import forker
+from listeval.scoring.execution.inside import forker, kernel
 from listeval.scoring.execution.program import Limits
 
 _CPUCLOCK_SCHED = 2
+_REASON = 500
 
 
 class ForkerDied(Exception):
-    """The process that forks is gone, and no program can be run any more."""
+    """The process that forks cannot, or is gone, and no program can be run any more; with the reason."""
 
 
 class Child:
-    """A program's process, waiting for its first statement. It is init of its own PID namespace."""
+    """A process for an answer or for tests, waiting for its first statement. It is init of its own PID namespace."""
 
     def __init__(self, pid: int, channel: socket.socket, forker: Forker) -> None:
         """`handle` is a pidfd: it becomes readable when the process has ended."""
@@ -52,7 +54,7 @@ class Forker:
         self._asked = False
         self._ready: Child | None = None
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        if os.fork() == 0:
+        if kernel.fork() == 0:
             os.dup2(theirs.fileno(), 3)
             os.closerange(4, 256)
             try:
@@ -62,8 +64,8 @@ class Forker:
         theirs.close()
 
     def ask(self) -> None:
-        """Have a process forked meanwhile."""
-        self._channel.send(forker.FORK)
+        """Have a process for an answer forked meanwhile."""
+        self._request(forker.ANSWER)
         self._asked = True
 
     def take(self) -> Child:
@@ -71,26 +73,39 @@ class Forker:
         if self._ready is None:
             if not self._asked:
                 self.ask()
-            self._receive()
+            self._ready = self._receive()
         child, self._ready = self._ready, None
-        assert child is not None
         return child
+
+    def tests(self) -> Child:
+        """A new process for tests. Raises ForkerDied."""
+        if self._asked:
+            self._ready = self._receive()
+        self._request(forker.TESTS)
+        return self._receive()
 
     def reap(self, pid: int) -> tuple[int, float]:
         """The wait status and CPU seconds of a process that has ended, or is about to. Raises ForkerDied."""
         if self._asked:
-            self._receive()
-        self._channel.send(forker.PID.pack(pid))
+            self._ready = self._receive()
+        self._request(forker.PID.pack(pid))
         reply = self._channel.recv(forker.ENDED.size)
         if not reply:
-            raise ForkerDied
+            raise ForkerDied("the process that forks was killed")
         status, cpu = forker.ENDED.unpack(reply)
         return status, cpu
 
-    def _receive(self) -> None:
-        said, descriptors, _, _ = socket.recv_fds(self._channel, forker.PID.size, 1)
-        if not descriptors:
-            raise ForkerDied
+    def _request(self, request: bytes) -> None:
+        with contextlib.suppress(BrokenPipeError):  # it may have left its reason, which is read next
+            self._channel.send(request)
+
+    def _receive(self) -> Child:
+        try:
+            said, descriptors, _, _ = socket.recv_fds(self._channel, _REASON, 1)
+        except ConnectionResetError:
+            said, descriptors = b"", []
         self._asked = False
+        if not descriptors:
+            raise ForkerDied(said.removeprefix(forker.FAILED).decode() or "the process that forks was killed")
         (pid,) = forker.PID.unpack(said)
-        self._ready = Child(pid, socket.socket(fileno=descriptors[0]), self)
+        return Child(pid, socket.socket(fileno=descriptors[0]), self)

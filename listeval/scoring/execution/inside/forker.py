@@ -1,7 +1,7 @@
 """The process that programs are forked from. It never sees a program, so neither does any process forked from it.
 
 It keeps apart from the one that talks and judges for speed as well: what that one writes to its memory would have to be
-copied after every fork. One byte asks for a process, a pid for the end of one.
+copied after every fork. One byte asks for a process and says what for, a pid for the end of one.
 """
 
 from __future__ import annotations
@@ -14,11 +14,15 @@ import socket
 import struct
 from typing import NoReturn
 
-from listeval.scoring.execution.inside import kernel, runner
+from listeval.scoring.execution.inside import examiner, kernel, runner
+from listeval.scoring.execution.inside.rehearsal import rehearse
 from listeval.scoring.execution.inside.root import TMP
 from listeval.scoring.execution.program import Limits
 
-FORK = b"f"
+ANSWER, TESTS = b"a", b"t"
+"""Requests for a process: one that runs an answer, one that runs tests."""
+FAILED = b"!"
+"""Before the reason, in place of a pid."""
 PID = struct.Struct("<i")
 ENDED = struct.Struct("<id")
 """Wait status and CPU seconds."""
@@ -30,15 +34,23 @@ def serve(channel: socket.socket, limits: Limits, instructions: bytes) -> NoRetu
     """Fork and reap as asked until the other end is closed."""
     zygote = os.pidfd_open(os.getpid())
     system_calls = kernel.SystemCallFilter(instructions)
-    _limit(limits)
+    try:
+        _limit(limits)
+    except (ValueError, OSError) as error:
+        channel.send(FAILED + str(error).encode())
+        os._exit(0)
+    rehearse()
     runner.hide()
     # Objects that are there now stay shared with every fork instead of being copied by a collection.
     gc.collect()
     gc.freeze()
     gc.disable()
     while request := channel.recv(PID.size):
-        if request == FORK:
-            _fork(channel, zygote, limits, system_calls)
+        if request in (ANSWER, TESTS):
+            try:
+                _fork(request, channel, zygote, limits, system_calls)
+            except OSError as error:
+                channel.send(FAILED + f"{error.filename}: {error.strerror}".encode())
         else:
             (pid,) = PID.unpack(request)
             _, status, usage = os.wait4(pid, 0)
@@ -46,14 +58,16 @@ def serve(channel: socket.socket, limits: Limits, instructions: bytes) -> NoRetu
     os._exit(0)
 
 
-def _fork(channel: socket.socket, zygote: int, limits: Limits, system_calls: kernel.SystemCallFilter) -> None:
+def _fork(
+    role: bytes, channel: socket.socket, zygote: int, limits: Limits, system_calls: kernel.SystemCallFilter
+) -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     kernel.unshare(kernel.NEWPID)
-    pid = os.fork()
+    pid = kernel.fork()
     if pid == 0:
         try:
-            _confine(theirs.fileno(), limits, system_calls)
-            runner.serve()
+            _confine(role, theirs.fileno(), limits, system_calls)
+            (runner if role == ANSWER else examiner).serve()
         finally:
             os._exit(70)
     kernel.setns(zygote, kernel.NEWPID)
@@ -65,28 +79,33 @@ def _fork(channel: socket.socket, zygote: int, limits: Limits, system_calls: ker
 def _limit(limits: Limits) -> None:
     """Limits that this process can live with; its forks inherit them."""
     stack = resource.getrlimit(resource.RLIMIT_STACK)[1]
-    for kind, most in (
-        (resource.RLIMIT_AS, limits.memory),
-        (resource.RLIMIT_FSIZE, limits.file_size),
-        (resource.RLIMIT_NOFILE, limits.descriptors),
-        (resource.RLIMIT_STACK, _STACK if stack == resource.RLIM_INFINITY else min(_STACK, stack)),
-        (resource.RLIMIT_CORE, 0),
-        (resource.RLIMIT_MEMLOCK, 0),
-        (resource.RLIMIT_MSGQUEUE, 0),
+    for name, kind, most in (
+        ("memory", resource.RLIMIT_AS, limits.memory),
+        ("the size of files", resource.RLIMIT_FSIZE, limits.file_size),
+        ("open files", resource.RLIMIT_NOFILE, limits.descriptors),
+        ("the stack", resource.RLIMIT_STACK, _STACK if stack == resource.RLIM_INFINITY else min(_STACK, stack)),
+        ("core files", resource.RLIMIT_CORE, 0),
+        ("locked memory", resource.RLIMIT_MEMLOCK, 0),
+        ("message queues", resource.RLIMIT_MSGQUEUE, 0),
     ):
+        allowed = resource.getrlimit(kind)[1]
+        if resource.RLIM_INFINITY != allowed < most:
+            raise ValueError(f"a limit of this process (ulimit) on {name} is {allowed}, the sandbox's {most}")
         resource.setrlimit(kind, (most, most))
 
 
-def _confine(channel: int, limits: Limits, system_calls: kernel.SystemCallFilter) -> None:
+def _confine(role: bytes, channel: int, limits: Limits, system_calls: kernel.SystemCallFilter) -> None:
     """From a fork to a program's process: no descriptors, no capabilities, its limits, its system calls."""
     os.setsid()  # a signal to its process group must not mean ours
     os.dup2(channel, runner.CHANNEL)
     os.closerange(runner.CHANNEL + 1, limits.descriptors)
     os.chdir(TMP)
-    # The judge stops a program at its CPU limit; the kernel's own, in whole seconds, stands behind it. Four more
-    # processes of the same user count as threads: this one's parent, its parents, and the next program's.
-    cpu, threads = math.ceil(limits.cpu) + 2, limits.threads + 5
-    resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
+    # The judge stops a program at its CPU limit; the kernel's own, in whole seconds, stands behind it. Tests of many
+    # programs run in one process. Five more processes of the same user count as threads: this one's parent, its
+    # parents, the next program's and the tests'.
+    cpu, threads = math.ceil(limits.cpu) + 2, limits.threads + 6
+    if role == ANSWER:
+        resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
     resource.setrlimit(resource.RLIMIT_NPROC, (threads, threads))
     kernel.drop_capabilities()
     system_calls.apply()

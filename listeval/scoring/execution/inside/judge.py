@@ -1,12 +1,13 @@
-"""The zygote's side of one program: hand over its statements, watch its limits, and say what became of it.
+"""The zygote's side of one trial: start the answer, have the tests examine it, watch both, say what became of it.
 
-This process runs no foreign code. It believes the program's process in one thing only, that a statement ran to its
-end, and takes anything unexpected on the channel as tampering, which is an `exception`. No answer of a program can
-make it `sandbox`, so a program cannot take itself out of the mean.
+This process runs no foreign code. It believes the answer's process in one thing only, that its code ran to its end, and
+takes anything unexpected on its channel as tampering, which is an `exception`. No answer of a program can make it
+`sandbox`, so a program cannot take itself out of the mean.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -14,8 +15,9 @@ import socket
 import time
 from collections import deque
 
-from listeval.scoring.execution.inside import runner
+from listeval.scoring.execution.inside import examiner, runner
 from listeval.scoring.execution.inside.child import Child
+from listeval.scoring.execution.inside.peer import LAST, MORE, PACKET
 from listeval.scoring.execution.program import Limits, Outcome, Program, Ran
 
 _ANSWERS = {runner.ASSERTION: Outcome.ASSERTION, runner.EXCEPTION: Outcome.EXCEPTION}
@@ -47,39 +49,74 @@ class Trial:
     Statements are sent ahead as far as the channel takes them.
     """
 
-    def __init__(self, child: Child, program: Program, limits: Limits, host: socket.socket) -> None:
-        self._child, self._limits = child, limits
+    def __init__(self, child: Child, program: Program, pure: bool, limits: Limits, host: socket.socket) -> None:
+        """`pure`: whether the tests can leave nothing behind, nor see what a call does to its arguments."""
+        self._pure = pure
+        self._child, self._program, self._limits = child, program, limits
         self._wall, self._cpu = time.monotonic(), child.cpu()
         self._poll = select.poll()
         self._poll.register(host, select.POLLRDHUP)
         self._host = host.fileno()
         self._unsent: deque[bytes] = deque()
-        statements = [(runner.CODE, program.code), *((runner.TEST, test) for test in program.tests)]
+        self._tests: Child | None = None
+        self.tests_reusable = True
+        """Whether the tests' process is as good as before."""
+        statements = [(runner.CODE, program.code)]
         if program.setup:
             statements.insert(0, (runner.SETUP, program.setup))
         self._proofs = [(kind, self._queue(kind, source)) for kind, source in statements]
+        self._unsent.append(runner.TEST + json.dumps(program.names).encode())
         self._send()
 
-    def verdict(self) -> Ran:
-        """What became of it; its process may still be there. Raises HostGone where nobody waits any more."""
+    def verdict(self, tests: Child) -> Ran:
+        """What became of it; its process may still be there. `tests` runs the tests. Raises HostGone."""
         try:
             for kind, proof in self._proofs:
                 if kind == runner.SETUP:
                     self._setup(proof)
                 else:
-                    self._check(kind, self._answer(), proof)
+                    self._check(self._answer(self._child), proof)
+            if self._program.tests:
+                self.tests_reusable = False
+                self._examine(tests)
         except _Over as over:
-            return Ran(over.outcome, over.detail, self._child.cpu())
+            return Ran(over.outcome, over.detail, self._seconds())
         except _Silent:
             return _post_mortem(self._child, self._limits)
-        return Ran(Outcome.OK, "", self._child.cpu())
+        return Ran(Outcome.OK, "", self._seconds())
+
+    def _examine(self, tests: Child) -> None:
+        """Have the tests run. They talk to the answer's process by themselves."""
+        self._tests, self._cpu = tests, self._cpu + tests.cpu()
+        number = os.urandom(16)
+        program = self._program
+        order = json.dumps([program.setup, program.tests, program.names, self._pure, number.hex()]).encode()
+        room = PACKET - 1
+        for start in range(0, len(order), room):
+            mark = LAST if start + room >= len(order) else MORE
+            carried = [] if start else [self._child.channel.fileno()]
+            socket.send_fds(tests.channel, [mark + order[start : start + room]], carried)
+        try:
+            answer = self._answer(tests)
+        except _Silent:
+            raise _Over(Outcome.EXCEPTION, "the tests ended their own process") from None
+        self.tests_reusable = not answer.startswith(examiner.USED)
+        answer = answer.removeprefix(examiner.USED)
+        if answer == examiner.GONE:
+            raise _Silent
+        if answer[:1] == examiner.BROKEN:
+            raise _Over(Outcome.SANDBOX, f"setup: {_text(answer)}")
+        self._check(answer, runner.DONE + number[::-1])
+
+    def _seconds(self) -> float:
+        return self._child.cpu() + (self._tests.cpu() if self._tests else 0.0) - self._cpu
 
     def _queue(self, kind: bytes, text: str) -> bytes:
         """Prepare the packets of a statement; the answer that proves it has run."""
-        source, room = text.encode("utf-8", "surrogatepass"), runner.PACKET - 1
+        source, room = text.encode("utf-8", "surrogatepass"), PACKET - 1
         for start in range(0, max(len(source), 1), room):
             last = start + room >= len(source)
-            self._unsent.append((kind if last else runner.MORE) + source[start : start + room])
+            self._unsent.append((kind if last else MORE) + source[start : start + room])
         number = b"\0" + os.urandom(16)  # an echo of it is no answer
         self._unsent.append(number)
         return runner.DONE + number[::-1]
@@ -87,7 +124,7 @@ class Trial:
     def _setup(self, proof: bytes) -> None:
         """Whatever goes wrong before the program's code has run cannot be its fault."""
         try:
-            answer = self._answer()
+            answer = self._answer(self._child)
         except _Silent:
             raise _Over(Outcome.SANDBOX, "setup: it ended the process") from None
         except _Over as over:
@@ -95,7 +132,7 @@ class Trial:
         if answer != proof:
             raise _Over(Outcome.SANDBOX, f"setup: {'out of memory' if answer == runner.MEMORY else _text(answer)}")
 
-    def _check(self, kind: bytes, answer: bytes, proof: bytes) -> None:
+    def _check(self, answer: bytes, proof: bytes) -> None:
         if answer == proof:
             return
         first = answer[:1]
@@ -105,16 +142,16 @@ class Trial:
             raise _Over(Outcome.EXCEPTION, "wrote on the runner's channel")
         raise _Over(_ANSWERS[first], _text(answer))
 
-    def _answer(self) -> bytes:
+    def _answer(self, child: Child) -> bytes:
         while True:
             self._send()
-            wanted = select.POLLIN | (select.POLLOUT if self._unsent else 0)
-            self._poll.register(self._child.channel, wanted)
+            self._poll.register(child.channel, select.POLLIN | (select.POLLOUT if self._unsent else 0))
             for descriptor, found in self._poll.poll(max(self._left(), _TICK) * 1000):
                 if descriptor == self._host:
                     raise HostGone
                 if found & ~select.POLLOUT:
-                    return self._receive()
+                    self._poll.unregister(child.channel)
+                    return _receive(child.channel)
 
     def _send(self) -> None:
         try:
@@ -126,19 +163,9 @@ class Trial:
         except OSError:
             self._unsent.clear()  # it is closed; what it said before comes first
 
-    def _receive(self) -> bytes:
-        try:
-            answer = self._child.channel.recv(runner.PACKET)
-        except ConnectionResetError:
-            # It ended with statements unread, which is told before what it wrote.
-            answer = self._child.channel.recv(runner.PACKET)
-        if not answer:
-            raise _Silent
-        return answer
-
     def _left(self) -> float:
         """Seconds until a limit can be reached at the earliest (threads aside). Raises `_Over` past one."""
-        cpu, wall = self._child.cpu() - self._cpu, time.monotonic() - self._wall
+        cpu, wall = self._seconds(), time.monotonic() - self._wall
         if cpu >= self._limits.cpu:
             raise _Over(Outcome.TIMEOUT, f"used {self._limits.cpu:g} s of CPU time")
         slept = wall >= self._limits.wall and cpu < _SLEEPER * wall
@@ -146,6 +173,17 @@ class Trial:
             raise _Over(Outcome.TIMEOUT, f"did not end in {wall:.0f} s, of which it computed for {cpu:.1f} s")
         until_wall = self._limits.wall - wall
         return min(self._limits.cpu - cpu, until_wall if until_wall > 0 else 1.0)
+
+
+def _receive(channel: socket.socket) -> bytes:
+    try:
+        answer = channel.recv(PACKET)
+    except ConnectionResetError:
+        # It ended with statements unread, which is told before what it wrote.
+        answer = channel.recv(PACKET)
+    if not answer:
+        raise _Silent
+    return answer
 
 
 def _post_mortem(child: Child, limits: Limits) -> Ran:

@@ -44,6 +44,14 @@ def _syscall(number: int, *arguments: Any, what: str) -> int:
     return _call("syscall", ctypes.c_long(number), *wide, what=what)
 
 
+def fork() -> int:
+    """os.fork, whose error says what it was that failed."""
+    try:
+        return os.fork()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, "fork") from None
+
+
 def unshare(flags: int) -> None:
     """Leave the namespaces in `flags`; NEWPID takes effect for children."""
     _call("unshare", flags, what=f"unshare({flags:#x})")

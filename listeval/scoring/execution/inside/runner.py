@@ -1,8 +1,7 @@
-"""The program's own process: read one statement at a time from the channel, run it, and answer.
+"""The answer's own process: run the setup and the code, then let the tests' process work on what is there.
 
-Behind each statement waits a number that the answer must repeat backwards. It is read when the statement has run to its
-end, so nothing worth stealing is in this process while foreign code runs: no later test, no number. What this module
-uses of the interpreter is bound before any foreign code, so patches of `os`, `sys` or `builtins` do not reach it.
+Behind each of the two statements waits a number that the answer must repeat backwards, read when the statement has run
+to its end. No test is ever here: a test's calls arrive with their arguments, and their results leave as values.
 """
 
 from __future__ import annotations
@@ -11,28 +10,27 @@ import builtins
 import errno
 import os
 import sys
-from types import ModuleType, TracebackType
+from collections.abc import Callable
+from types import ModuleType
 from typing import Any
 
-SETUP, CODE, TEST, MORE = b"s", b"c", b"t", b"+"
-"""First byte of a packet with a statement; `MORE` is a part that the next packet continues."""
+from listeval.scoring.execution.inside.exported import Exported
+from listeval.scoring.execution.inside.peer import MORE, QUICK, Gone, loads, read_packet
+
+SETUP, CODE, TEST = b"s", b"c", b"t"
+"""First byte of the last packet of a statement; `MORE` is a part that the next packet continues. `TEST` ends them, with
+the names that the tests will ask for."""
 DONE, ASSERTION, EXCEPTION, MEMORY = b"d", b"a", b"e", b"m"
 """First byte of an answer."""
 CHANNEL = 3
-"""The runner's only descriptor beside the three streams."""
-PACKET = 1 << 16
+"""The only descriptor beside the three streams."""
 DETAIL = 500
 FULL = 71
-"""Exit status of a runner that had no memory left to answer with."""
+"""Exit status of a process that had no memory left to answer with."""
 
 _NAMES = {SETUP: "<setup>", CODE: "<program>", TEST: "<test>"}
 _PROGRAM = ModuleType("program")
-_NAMESPACE: dict[str, Any] = vars(_PROGRAM)
-_NAMESPACE["__builtins__"] = builtins
-_BUILTINS = dict(vars(builtins))
-_read, _write, _exit, _exec, _compile = os.read, os.write, os._exit, exec, compile
-_settrace, _setprofile = sys.settrace, sys.setprofile
-_exc_info = sys.exc_info
+_write, _exit, _exec, _compile = os.write, os._exit, exec, compile
 
 
 def hide() -> None:
@@ -42,38 +40,57 @@ def hide() -> None:
     """
     for name in [name for name in sys.modules if name.startswith("listeval")]:
         del sys.modules[name]
-    sys.modules["program"] = sys.modules["__main__"] = _PROGRAM
+    new_program(_PROGRAM)
+
+
+def new_program(module: ModuleType) -> dict[str, Any]:
+    """Make `module` the one that code runs in; its namespace."""
+    sys.modules["program"] = sys.modules["__main__"] = module
+    namespace = vars(module)
+    namespace["__builtins__"] = builtins
+    return namespace
 
 
 def serve() -> None:
-    """Answer packets until killed. Never returns."""
+    """Answer until killed or left alone. Never returns."""
     try:
-        _serve(_NAMESPACE)
+        namespace = vars(_PROGRAM)
+        names = _run_statements(namespace)
+        exported = Exported(CHANNEL, namespace)
+        exported.announce(names)
+        while True:
+            serve_one(exported)
+    except Gone:
+        _exit(0)
     except MemoryError:
         _exit(FULL)
     finally:
         _exit(70)
 
 
-def _serve(namespace: dict[str, Any]) -> None:
-    modules: list[tuple[dict[str, Any], dict[str, Any]]] = []
+def serve_one(exported: Exported) -> None:
+    """Serve the next request. Raises Gone."""
+    packet = read_packet(exported.channel)
+    if packet[:1] == QUICK:
+        exported.serve_quick(packet)
+    else:
+        exported.serve(exported.receive(packet))
+
+
+def _run_statements(namespace: dict[str, Any]) -> list[str]:
     while True:
         kind, source = _receive()
         if kind == TEST:
-            # Tests have builtins of their own. Putting the real ones right again would touch, and so copy, a lot.
-            namespace["__builtins__"] = _BUILTINS
-            for current, kept in modules:
-                current.update(kept)
-        answer = _run(kind, source, namespace)
-        _write(CHANNEL, answer + _read(CHANNEL, PACKET)[::-1] if answer == DONE else answer)
-        if kind == SETUP:
-            modules = [(vars(v), dict(vars(v))) for v in namespace.values() if isinstance(v, ModuleType)]
+            names: list[str] = loads(source.decode())
+            return names
+        answer = run(kind, source, namespace)
+        _write(CHANNEL, answer + read_packet(CHANNEL)[::-1] if answer == DONE else answer)
 
 
 def _receive() -> tuple[bytes, bytes]:
     parts = []
     while True:
-        packet = _read(CHANNEL, PACKET)
+        packet = read_packet(CHANNEL)
         if not packet:
             _exit(0)
         parts.append(packet[1:])
@@ -81,36 +98,34 @@ def _receive() -> tuple[bytes, bytes]:
             return packet[:1], b"".join(parts)
 
 
-def _run(kind: bytes, source: bytes, namespace: dict[str, Any]) -> bytes:
-    _settrace(None)
-    _setprofile(None)
+def run(
+    kind: bytes,
+    source: bytes,
+    namespace: dict[str, Any],
+    foreign: Callable[[BaseException], bool] = lambda error: False,
+) -> bytes:
+    """Run one statement; the answer for it. `foreign`: whether an exception was raised in another process."""
     try:
         code = _compile(source.decode("utf-8", "surrogatepass"), _NAMES[kind], "exec", 0, True)
     except MemoryError:
         return EXCEPTION + b"MemoryError: the source is nested too deeply for the parser"
     except BaseException as error:  # noqa: BLE001 - whatever the compiler says
-        return EXCEPTION + _describe(error)
+        return EXCEPTION + describe(error)
     try:
         _exec(code, namespace)
     except MemoryError:
         return MEMORY
     except AssertionError as error:
-        own = kind != TEST or _passes_through_program(_exc_info()[2])
-        return (EXCEPTION if own else ASSERTION) + _describe(error)
+        return (ASSERTION if kind == TEST and not foreign(error) else EXCEPTION) + describe(error)
+    except Gone:
+        raise
     except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are no way to the end either
-        return MEMORY if type(error) is OSError and error.errno == errno.ENOMEM else EXCEPTION + _describe(error)
+        return MEMORY if type(error) is OSError and error.errno == errno.ENOMEM else EXCEPTION + describe(error)
     return DONE
 
 
-def _passes_through_program(trace: TracebackType | None) -> bool:
-    while trace is not None:
-        if trace.tb_frame.f_code.co_filename == _NAMES[CODE]:
-            return True
-        trace = trace.tb_next
-    return False
-
-
-def _describe(error: BaseException) -> bytes:
+def describe(error: BaseException) -> bytes:
+    """One line that says what was raised."""
     try:
         text = f"{type(error).__name__}: {error}"
         line = next((line.strip() for line in text.splitlines() if line.strip()), "")

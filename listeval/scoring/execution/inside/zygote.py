@@ -35,7 +35,11 @@ def main(channel: socket.socket, config: dict[str, Any]) -> None:
     except OSError as error:
         _send(channel, {"broken": f"{error.filename}: {error.strerror}"})
         return
-    pid = os.fork()
+    try:
+        pid = kernel.fork()
+    except OSError as error:
+        _send(channel, {"broken": f"{error.filename}: {error.strerror}"})
+        return
     if pid:
         channel.close()
         os.waitpid(pid, 0)
@@ -44,6 +48,10 @@ def main(channel: socket.socket, config: dict[str, Any]) -> None:
         _Zygote(channel, Limits(*config["limits"]), bytes.fromhex(config["filter"])).serve()
     except OSError as error:
         _send(channel, {"broken": f"{error.filename}: {error.strerror}"})
+    except child.ForkerDied as error:
+        _send(channel, {"broken": str(error)})
+    except MemoryError:
+        _send(channel, {"broken": "out of memory"})
     finally:
         os._exit(0)
 
@@ -64,24 +72,28 @@ class _Zygote:
     def serve(self) -> None:
         """One program after the other."""
         lines = self._channel.makefile("rb")
-        waiting = self._forker.take()
+        waiting, tests = self._forker.take(), self._forker.tests()
         _send(self._channel, {"ready": list(sys.version_info[:3])})
         while line := lines.readline():
             # The kernel may have killed it while it waited, for memory that others used.
             running = self._forker.take() if waiting.ended() else waiting
-            code, tests, setup = json.loads(line)
-            trial = judge.Trial(running, Program(code, tuple(tests), setup), self._limits, self._channel)
+            *program, pure = json.loads(line)
+            trial = judge.Trial(running, Program(*program), pure, self._limits, self._channel)
             self._forker.ask()
             try:
-                ran = trial.verdict()
+                ran = trial.verdict(tests)
             except judge.HostGone:
                 return
             _send(self._channel, list(ran))
             running.end()
             waiting = self._forker.take()
-            if self._tidy():
+            changed = self._tidy()
+            if changed:
                 waiting.end()  # it stands in the old /tmp
                 waiting = self._forker.take()
+            if changed or not (pure and trial.tests_reusable):
+                tests.end()
+                tests = self._forker.tests()
 
     def _null_streams(self) -> None:
         null = os.open("/dev/null", os.O_RDWR)
