@@ -138,7 +138,8 @@ def test_verdicts_and_the_life_of_the_sandbox(monkeypatch):
     assert found[1].detail == "said assertion"
     assert found[-1] == Unscored("sandbox: said sandbox")
     program = sandbox.programs[0]
-    assert program == ("ok", ("root = Node(1)", "assert add(1, 2) == 3", "assert add(0, 1) == 1"), "import math")
+    tests = ("root = Node(1)", "assert add(1, 2) == 3", "assert add(0, 1) == 1")
+    assert program == ("ok", tests, "import math", ())
     task.close()
     assert sandbox.closed
     assert Fake.made == 1
