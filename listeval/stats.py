@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,6 +21,8 @@ Bounds = tuple[float, float]
 
 # Draws held at a time, so that 10,000 resamples of any number of clusters take some tens of megabytes.
 _BLOCK = 1 << 18
+_KEPT = 1 << 23
+"""Draws times clusters that are kept for the next call, some 16 MB."""
 FEW = 30
 """Clusters below which a bootstrap may be too narrow, and Student's limits are asked, too."""
 _ROUNDING = 1e-12
@@ -231,13 +233,28 @@ def _bootstrap(sums: Floats, counts: Floats, seed: int, resamples: int) -> Float
 
 
 def _resample(clusters: int, seed: int, resamples: int) -> Iterator[Floats]:
-    """(rows, clusters) blocks, `resamples` rows in all: how often each draw with replacement takes each cluster."""
+    """(rows, clusters) blocks, `resamples` rows in all: how often each draw with replacement takes each cluster.
+
+    The draws of a comparison's size are kept, since the next figures of the same samples ask for the same ones.
+    """
+    kept = clusters * resamples <= _KEPT
+    for block in _drawn(clusters, seed, resamples) if kept else _draw(clusters, seed, resamples):
+        yield block.astype(np.float64)
+
+
+@lru_cache(maxsize=2)
+def _drawn(clusters: int, seed: int, resamples: int) -> tuple[NDArray[np.integer[Any]], ...]:
+    small = np.uint8 if clusters < 256 else np.uint16
+    return tuple(block.astype(small) for block in _draw(clusters, seed, resamples))
+
+
+def _draw(clusters: int, seed: int, resamples: int) -> Iterator[NDArray[np.intp]]:
     rng = np.random.default_rng(seed)
     step = max(1, _BLOCK // clusters)
     for at in range(0, resamples, step):
         rows = min(step, resamples - at)
         drawn = rng.integers(0, clusters, (rows, clusters)) + np.arange(0, rows * clusters, clusters)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters).astype(np.float64)
+        yield np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters)
 
 
 class _Column(NamedTuple):

@@ -53,11 +53,11 @@ def _constant(task: Task, target: Target) -> list[Any]:
     found = contract.parse(task.gold(target), "stop", None)
     if not isinstance(found, Parsed):
         raise UserError(f"the gold answer of task '{task.name}' does not keep its own contract")
-    return [item.model_copy(update=_levelled(item)) for item in found.value]
-
-
-def _levelled(item: Any) -> dict[str, float]:
-    return {name: _CONSTANT for name, value in item if isinstance(value, int | float)}
+    # Past validation and frozen models: the items are our own, fresh from the parser.
+    for item in found.value:
+        own = vars(item)
+        own.update({name: _CONSTANT for name, value in own.items() if isinstance(value, int | float)})
+    return found.value
 
 
 def _value(found: object, metric: str) -> float:

@@ -45,9 +45,10 @@ class Scale(NamedTuple):
 class Guard(NamedTuple):
     """What is known of an arm's quality, apart from how often it parses; every low limit is a guarded one.
 
-    A rare failure that no sample shows is not excluded by samples that agree. A share of unseen samples, at most
-    Wilson's limit for none of the clusters, may be worth no more than chance (for `above`, and where nothing is ranked,
-    the lowest value); a low limit is never above what that leaves.
+    Rare failures are not excluded by few samples that show few of them, and a bootstrap of none has no width. So the
+    clusters that show one (a loss beyond the margin) are counted; as many more as Wilson's limit allows may be unseen,
+    each worth chance (for `above`, and where nothing is ranked, the lowest value) or what the arm's poor answers are
+    worth, if that is less; a low limit is never above what that leaves.
     """
 
     common: int
@@ -98,7 +99,7 @@ def guards(
     pairs: Pairs[Key], scale: Scale, clusters: Sequence[str], *, margin: float, draws: Draws, level: float
 ) -> dict[Key, Guard]:
     """What is known of each arm's quality; `margin` in the metric's units, `level` of all intervals."""
-    sides = {key: _Sides.of(base, arm, scale) for key, (base, arm) in pairs.items()}
+    sides = {key: _Sides.of(base, arm, scale, margin) for key, (base, arm) in pairs.items()}
     columns: dict[str, Floats] = {}
     limits: dict[str, Bounds] = {}
     for at, side in enumerate(sides.values()):
@@ -124,46 +125,64 @@ class _Sides(NamedTuple):
     before: float
     """The baseline's mean over the common samples."""
     worst: float
+    """What an answer is worth that fails to rank."""
     bounds: Bounds
 
     @classmethod
-    def of(cls, base: Columns, arm: Columns, scale: Scale) -> _Sides:
+    def of(cls, base: Columns, arm: Columns, scale: Scale, margin: float) -> _Sides:
         before = np.where(base["parse_rate"] == 1, base[scale.metric], np.nan)
         own = np.where(arm["parse_rate"] == 1, arm[scale.metric], np.nan)
         nothing = np.full(len(own), np.nan)
         above = nothing if scale.chance is None else own - scale.chance
         both = ~np.isnan(before + own)
-        worst = scale.bounds[0] if scale.chance is None else float(np.nanmean(scale.chance))
+        poor = own[own < scale.bounds[1] - margin]
+        luck = scale.bounds[0] if scale.chance is None else float(np.nanmean(scale.chance))
+        worst = min(luck, float(poor.mean())) if len(poor) else luck
         mean = float(before[both].mean()) if both.any() else math.nan
         return cls(own - before, own, above, mean, worst, scale.bounds)
 
     @property
     def reach(self) -> Bounds:
-        """How far a difference of the common samples may go: down to chance, up to perfect."""
+        """How far a difference of the common samples may go: down to `worst`, up to perfect."""
         if math.isnan(self.before):
             return (-1.0, 1.0)
         return (min(0.0, self.worst - self.before), max(0.0, self.bounds[1] - self.before))
 
     def guard(self, found: Sequence[Interval], index: NDArray[np.intp], *, margin: float, level: float) -> Guard:
         quality, own, above = found
-        there = ~np.isnan(self.change)
-        common, own_clusters = len(np.unique(index[there])), len(np.unique(index[~np.isnan(self.own)]))
-        gap = -self.reach[0]
+        there, gap = ~np.isnan(self.change), -self.reach[0]
+        lost, short = self.change < -margin, self.own < self.bounds[1] - margin
+        seen = _falls(self.change, lost), _falls(self.own - own.value, short)
         return Guard(
             common=int(there.sum()),
-            clusters=common,
-            quality=_guarded(quality, max(0.0, quality.value) + gap, common, level),
-            own=_guarded(own, max(0.0, own.value - self.worst), own_clusters, level),
-            above=_guarded(above, own.value - self.bounds[0], own_clusters, level),
+            clusters=len(np.unique(index[there])),
+            quality=_guarded(quality, max(max(0.0, quality.value) + gap, seen[0]), index, there, lost, level),
+            own=_guarded(own, max(own.value - self.worst, seen[1]), index, ~np.isnan(self.own), short, level),
+            above=_guarded(above, own.value - self.bounds[0], index, ~np.isnan(self.above), lost & False, level),
             enough=_enough(self.change[there], gap, margin, level),
         )
 
 
-def _guarded(interval: Interval, fall: float, clusters: int, level: float) -> Interval:
-    """`interval` with its low limit no higher than a share of unseen samples that lose `fall` leaves it."""
+def _falls(change: Floats, events: NDArray[np.bool_]) -> float:
+    """How far the samples with an event fall, on average."""
+    return -float(change[events].mean()) if events.any() else 0.0
+
+
+def _guarded(
+    interval: Interval,
+    fall: float,
+    index: NDArray[np.intp],
+    there: NDArray[np.bool_],
+    events: NDArray[np.bool_],
+    level: float,
+) -> Interval:
+    """`interval` with its low limit no higher than `fall` in unseen clusters leaves it; (n,) samples with a value are
+    `there`, `events` are what was seen to fall.
+    """
+    clusters, seen = len(np.unique(index[there])), len(np.unique(index[events]))
     if clusters < 2:
         return interval._replace(low=math.nan, high=math.nan)
-    low = interval.value - wilson(0, clusters, level=level).high * fall
+    low = interval.value - (wilson(seen, clusters, level=level).high - seen / clusters) * max(0.0, fall)
     return interval._replace(low=low if math.isnan(interval.low) else min(interval.low, low))
 
 
