@@ -22,13 +22,14 @@ from listeval.comparison.pairing import Pairing, pair
 from listeval.comparison.speed import same_machine
 from listeval.comparison.thresholds import Thresholds
 from listeval.comparison.verdict import Verdict, judge
-from listeval.comparison.ways import squares
+from listeval.comparison.ways import Setup, squares
 from listeval.contract import Kind
 from listeval.paired import Difference, holm
 from listeval.stats import Bounds, Interval, mean_intervals, rate_interval
 from listeval.task import Metric
 
 DEFAULTS = Thresholds()
+_OF_CONSTRAINTS = ("spacing", "engine")
 _DRAWS = 6e6
 """Resamples times clusters, about 0.15 s: 10,000 resamples for up to 600 clusters, never fewer than 2,000."""
 
@@ -98,8 +99,15 @@ class Comparison:
 
     @property
     def speeds_compare(self) -> bool:
-        """Whether all arms ran on one kind of hardware and one backend."""
+        """Whether all arms ran on one machine and one engine, and made their answers."""
         return same_machine(self.arms)
+
+    @cached_property
+    def unlike(self) -> dict[str, list[tuple[str, str]]]:
+        """`spacing` and `engine` where constrained arms differ in it, and what each of them has."""
+        setups = {arm.name: Setup.of(arm) for arm in self.arms if arm.constraint != "none"}
+        found = {what: [(name, str(getattr(own, what))) for name, own in setups.items()] for what in _OF_CONSTRAINTS}
+        return {what: pairs for what, pairs in found.items() if len({value for _, value in pairs}) > 1}
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; NaN and infinity become null."""
@@ -120,6 +128,7 @@ class Comparison:
             },
             "arms": [self._arm_json(at) for at in range(len(self.arms))],
             "speeds_compare": self.speeds_compare,
+            "constraints_differ": {what: dict(pairs) for what, pairs in self.unlike.items()},
             "chance": self._chance_json(),
             "factorials": [self._factorial_json(found) for found in self.factorials],
             "verdict": self.verdict.to_json(),

@@ -57,7 +57,7 @@ def _constant(task: Task, target: Target) -> list[Any]:
     for item in found.value:
         own = vars(item)
         own.update({name: _CONSTANT for name, value in own.items() if isinstance(value, int | float)})
-    return found.value
+    return list(found.value)
 
 
 def _value(found: object, metric: str) -> float:

@@ -65,9 +65,7 @@ def _quality(v: Verdict, f: Finding) -> str:
     if f.guard.common and q.high < 0:
         return f" and lowers {metric} by less than the margin of {v.margin:g} ({words.change(metric, q)})"
     if f.guard.common and q.low >= -v.margin:
-        return (
-            f" without lowering {metric} on common parsed answers by {v.margin:g} or more ({words.change(metric, q)})"
-        )
+        return f" without lowering {metric} {_where(v)} by {v.margin:g} or more ({words.change(metric, q)})"
     near = words.value(metric, f.guard.own)
     return f"; its own {metric} of {near} leaves no room for a loss beyond the margin of {v.margin:g}"
 
@@ -123,8 +121,9 @@ def _obstacle(v: Verdict, f: Finding) -> str:
         shown = "ranks worse than" if g.above.high < 0 else "is not shown to rank better than"
         return f"it {shown} a random order ({metric} {words.change(metric, g.above)} against it)"
     if f.standing is Standing.TRADES:
-        return f"it lowers {metric} on common parsed answers ({words.change(metric, g.quality)}; margin {v.margin:g})"
-    what = f"{g.common} common parsed answers" if g.common else "without a common parsed answer"
+        return f"it lowers {metric} {_where(v)} ({words.change(metric, g.quality)}; margin {v.margin:g})"
+    shared = "common parsed answers" if len(v.findings) == 1 else "answers that both parse"
+    what = f"{g.common} {shared}" if g.common else "without a common parsed answer"
     seen = f" ({words.change(metric, g.quality)})" if g.common else ""
     few = "are too few to exclude" if g.common else "nothing excludes"
     need = f"; some {g.enough:,} would do, were there none" if g.enough > g.clusters else ""
@@ -186,6 +185,11 @@ def _over(v: Verdict) -> str:
         f"; few data: {v.samples} samples in {v.clusters} independent clusters" if few else f" ({v.samples:,} samples)"
     )
     return text + (f"; {v.left_out:,} samples could not be paired" if v.left_out > _MUCH * v.samples else "")
+
+
+def _where(v: Verdict) -> str:
+    """What the quality of two arms is compared on; of several arms the common answers are fewer."""
+    return "on common parsed answers" if len(v.findings) == 1 else "on the answers that both parse"
 
 
 def _metric(v: Verdict) -> str:
