@@ -117,7 +117,17 @@ def test_blocks_change_no_more_than_the_draws(monkeypatch):
     values = np.random.default_rng(4).random(50)
     whole = mean_interval(values)
     monkeypatch.setattr(stats, "_BLOCK", 1)
+    stats._drawn.cache_clear()
     assert mean_interval(values) == pytest.approx(whole, abs=1e-12)
+
+
+def test_kept_draws_are_the_draws(monkeypatch):
+    for clusters in (50, 300):
+        values = np.random.default_rng(5).normal(size=clusters)
+        kept = mean_interval(values, seed=clusters)
+        monkeypatch.setattr(stats, "_KEPT", 0)
+        assert mean_interval(values, seed=clusters) == kept
+        monkeypatch.undo()
 
 
 def test_many_clusters_agree_with_the_t_interval():

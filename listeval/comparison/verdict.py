@@ -135,7 +135,7 @@ def judge(comparison: Comparison) -> Verdict:
         findings=findings,
         tied=[f.at for f in tied],
         behind=[f.at for f in behind],
-        fighting=[(name, mass) for name, mass in masked if mass > c.thresholds.masked],
+        fighting=[(name, mass) for name, mass in masked if mass > c.thresholds.masked + 1e-9],
         baseline=c.base.name,
         headline=c.headline,
         samples=len(c.pairing.keys),

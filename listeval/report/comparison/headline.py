@@ -31,6 +31,13 @@ def choice(verdict: Verdict) -> str:
     return "No recommendation" if verdict.choice == "none" else LEAD[verdict.choice]
 
 
+def title(verdict: Verdict) -> str:
+    """The verdict in a few words, the arm named."""
+    if verdict.chosen is not None:
+        return f"{choice(verdict)}: {verdict.arm}"
+    return f"Keep {verdict.baseline}" if verdict.choice == "keep" else choice(verdict)
+
+
 def subject(verdict: Verdict) -> Finding:
     """The arm that the figures are of: the chosen one, else the one with most to say for it, else the best by U."""
     if verdict.chosen is not None:
@@ -51,6 +58,8 @@ def heads(verdict: Verdict) -> list[Head]:
     for name in verdict.headline:
         d = f.differences[name]
         change = words.change(name, d.difference) + (" points" if name in RATES else "")
+        if f.unchanged and name.startswith("common_"):
+            change = "the same answers"
         found.append(Head(words.title(name), words.plain(name, d.before), words.plain(name, d.after), change))
     return found
 

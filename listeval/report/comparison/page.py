@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError
 from listeval.report.comparison import figures
-from listeval.report.comparison.headline import choice, heads, subject
+from listeval.report.comparison.headline import choice, heads, subject, title
 from listeval.report.comparison.samples import samples
 from listeval.report.comparison.tables import facts, kinds, marked, tables
 
@@ -57,6 +57,7 @@ def comparison_page(comparison: Comparison) -> str:
         version=__version__,
         verdict=comparison.verdict,
         choice=choice(comparison.verdict),
+        headline_of=title(comparison.verdict),
         subject=subject(comparison.verdict),
         heads=heads(comparison.verdict),
         thresholds=comparison.thresholds,

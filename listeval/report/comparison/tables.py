@@ -139,13 +139,13 @@ def effects(comparison: Comparison) -> Table:
     """Training and constraining as a 2x2, each against neither."""
     rows: list[Sequence[str]] = []
     for found in comparison.factorials:
-        names = [marked(comparison, at) for at in found.square]
-        rows.append([f"{names[2]} x {names[1]}, both: {names[3]}"])
+        names = [mark(at) for at in found.square]
         for name, own in found.effects.items():
-            cells = [words.change(name, own.train), words.change(name, own.constrain), words.change(name, own.both)]
-            rows.append([words.title(name), *cells, words.change(name, own.interaction)])
-    note = "interaction: both less the sum of the two; below zero they do the same work twice."
-    return Table("Train and constrain", ["", "train", "constrain", "both", "interaction"], rows, note)
+            rows.append([f"{words.title(name)}: {names[2]} trained, {names[1]} constrained, {names[3]} both"])
+            rows += [[part, words.change(name, value)] for part, value in own._asdict().items()]
+    note = "Interaction: both less the sum of the two; below zero they do the same work twice."
+    level = f"[{100 * comparison.thresholds.level:g} %]"
+    return Table("Train and constrain", ["", f"against neither {level}"], rows, note)
 
 
 def _differences(comparison: Comparison, title: str, names: Sequence[str], note: str) -> Table:
