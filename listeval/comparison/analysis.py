@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from listeval.comparison.arms import Arm, open_arms
 from listeval.comparison.chance import Chance, chance
 from listeval.comparison.contrasts import Draws, Guard, Scale, differences, guards
 from listeval.comparison.cost import Cost, cost
+from listeval.comparison.export import to_json
 from listeval.comparison.factorial import Factorial, factorial
 from listeval.comparison.pairing import Pairing, pair
 from listeval.comparison.speed import same_machine
@@ -111,75 +111,7 @@ class Comparison:
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; NaN and infinity become null."""
-        return {
-            "task": self.base.run.manifest.task["name"],
-            "baseline": self.base.name,
-            "n": len(self.pairing.keys),
-            "clusters": self.pairing.n_clusters,
-            "seeds": self.pairing.seeds,
-            "common_parsed": self.common,
-            "left_out": self.pairing.left_out,
-            "notes": list(self.pairing.notes),
-            "statistics": {
-                "level": self.thresholds.level,
-                "resamples": self.resamples,
-                "seed": self.seed,
-                "family": self._family(),
-            },
-            "arms": [self._arm_json(at) for at in range(len(self.arms))],
-            "speeds_compare": self.speeds_compare,
-            "constraints_differ": {what: dict(pairs) for what, pairs in self.unlike.items()},
-            "chance": self._chance_json(),
-            "factorials": [self._factorial_json(found) for found in self.factorials],
-            "verdict": self.verdict.to_json(),
-        }
-
-    def _chance_json(self) -> dict[str, Any] | None:
-        if self.scale is None:
-            return None
-        value = None if self.scale.chance is None else float(np.nanmean(self.scale.chance))
-        own = None if self.own is None else _numbers(self.own.above._asdict())
-        return {"metric": self.scale.metric, "value": value, "unknown": self.chance.why, "baseline_above": own}
-
-    def _factorial_json(self, found: Factorial) -> dict[str, Any]:
-        return {
-            "arms": {part: self.arms[at].name for part, at in found.square._asdict().items()},
-            "effects": {
-                name: {part: _numbers(value._asdict()) for part, value in effects._asdict().items()}
-                for name, effects in found.effects.items()
-            },
-        }
-
-    def _family(self) -> dict[str, Any]:
-        tests = sum(not math.isnan(p) for arm in self.adjusted for p in arm.values())
-        return {"method": "Holm", "figures": list(self.headline), "arms": len(self.arms) - 1, "tests": tests}
-
-    def _arm_json(self, at: int) -> dict[str, Any]:
-        arm = self.arms[at]
-        found: dict[str, Any] = {
-            "name": arm.name,
-            **arm.provenance(),
-            "values": {name: _numbers(value._asdict()) for name, value in self.values[at].items()},
-            "kinds": self.kinds[at],
-            "cost": asdict(self.costs[at]),
-        }
-        if at:
-            pairs = self.differences[at - 1].items()
-            found["differences"] = {name: self._difference_json(at - 1, name, d) for name, d in pairs}
-            found["migrations"] = [[*kinds, n] for kinds, n in self.migrations[at - 1].items()]
-        return found
-
-    def _difference_json(self, at: int, name: str, d: Difference) -> dict[str, Any]:
-        rate = name in figures.RATES
-        return {
-            "n": d.n,
-            **_numbers({"before": d.before, "after": d.after}),
-            **_numbers(d.difference._asdict()),
-            **_numbers({"p": d.p, "p_holm": self.adjusted[at].get(name, math.nan)}),
-            "test": d.test,
-            "odds_ratio" if rate else "standardised": _numbers(d.effect._asdict()),
-            **({"gained": d.gained, "lost": d.lost} if rate else {}),
-        }
+        return to_json(self)
 
 
 def compare(
@@ -265,7 +197,7 @@ def _scale(
         seen = np.concatenate([own[metric] for own in table])
         seen = seen[~np.isnan(seen)]
         known = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 1.0)
-    return Scale(metric, known, luck.values)
+    return Scale(metric, known, luck.values, unknown=bool(luck.why))
 
 
 def _guards(
@@ -330,7 +262,3 @@ def _differences(
         level=level,
     )
     return list(found.values())
-
-
-def _numbers(values: Mapping[str, float]) -> dict[str, float | None]:
-    return {name: value if math.isfinite(value) else None for name, value in values.items()}

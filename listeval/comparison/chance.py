@@ -40,7 +40,8 @@ def chance(entry: dict[str, Any], rows: Sequence[Row], metric: str | None) -> Ch
             return Chance(None)
         targets = [row["target"] for row in rows]
         scores = task.score(targets, [_constant(task, target) for target in targets])
-        return Chance(np.array([_value(found, metric) for found in scores]))
+        values = np.array([_value(found, metric) for found in scores])
+        return Chance(None, f"{metric} is undefined on every sample") if np.isnan(values).all() else Chance(values)
     except UserError as error:
         return Chance(None, error.cause)
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything

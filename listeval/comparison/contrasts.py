@@ -35,6 +35,8 @@ class Scale(NamedTuple):
     metric: str
     bounds: Bounds
     chance: Floats | None = None
+    unknown: bool = False
+    """Whether it may rank, but what a random order is worth is not known."""
 
     @property
     def span(self) -> float:

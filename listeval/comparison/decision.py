@@ -83,7 +83,7 @@ def _of_quality(
 ) -> tuple[float, float, float, float]:
     if guard is None or scale is None:
         return 0.0, np.inf, 0.0, np.inf
-    above = np.inf if scale.chance is None else guard.above.low
+    above = np.inf if scale.chance is None and not scale.unknown else guard.above.low
     short = guard.own.low - scale.bounds[1]
     if unchanged:
         return 0.0, np.inf, short, above

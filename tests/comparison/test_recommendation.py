@@ -168,6 +168,16 @@ def test_an_arm_of_several_ways_costs_all_of_them(make_run):
     assert (found.arm, found.findings[0].ways) == ("sft", ("constrain", "train"))
 
 
+def test_an_arm_that_hardly_parses_does_not_blind_the_others(make_run):
+    """What parses in every arm is next to nothing then; two arms are compared on what both of them parse."""
+    runs = [make_run("free", half), make_run("sft", ranked, model="sft"), make_run("dead", first(1, ranked), model="d")]
+    found = compare(runs)
+    assert found.common == 1
+    assert (found.verdict.choice, found.verdict.arm) == ("train", "sft")
+    assert found.guards[0].common == 20
+    assert "on the answers that both parse" in found.verdict.sentence
+
+
 def test_the_chance_of_error_is_held_over_all_arms():
     assert Thresholds().guard_level(1) == Thresholds().guard_level(2) == 0.95
     assert Thresholds().guard_level(5) == pytest.approx(0.98)

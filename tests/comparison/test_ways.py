@@ -140,3 +140,5 @@ def test_a_task_that_cannot_be_opened_leaves_chance_unknown_and_says_so(make_run
     assert found.scale.chance is None and "gone" in found.chance.why
     assert any("what a random order is worth is not known" in line for line in facts(found))
     assert math.isnan(found.guards[0].above.value)
+    assert found.verdict.choice == "keep"
+    assert "whether it ranks better than a random order is not known" in found.verdict.sentence

@@ -118,6 +118,8 @@ def _obstacle(v: Verdict, f: Finding) -> str:
     assert f.guard is not None, "only quality stands in the way of a gain"
     metric, g = _metric(v), f.guard
     if f.standing is Standing.AT_CHANCE:
+        if math.isnan(g.above.value):
+            return "whether it ranks better than a random order is not known"
         shown = "ranks worse than" if g.above.high < 0 else "is not shown to rank better than"
         return f"it {shown} a random order ({metric} {words.change(metric, g.above)} against it)"
     if f.standing is Standing.TRADES:
