@@ -70,6 +70,8 @@ class Verdict:
     """Places of the arms that may be recommended and cannot be told apart from the best; the chosen one among them."""
     behind: Sequence[int]
     """Places of the others that may be recommended: shown to be worse than the best by more than the margin."""
+    rivals: Mapping[int, Interval]
+    """For each other arm that may be recommended: U minus the chosen arm's."""
     fighting: Sequence[tuple[str, float]]
     """Arms whose constraint took more than the threshold from a step, and the mean mass that it took."""
     baseline: str
@@ -108,6 +110,7 @@ class Verdict:
             "findings": [_finding_json(f) for f in self.findings],
             "tied": [self.findings[at - 1].name for at in self.tied],
             "behind": [self.findings[at - 1].name for at in self.behind],
+            "rivals": {self.findings[at - 1].name: _interval(d) for at, d in self.rivals.items()},
             "fighting_constraints": [{"arm": name, "masked": mass} for name, mass in self.fighting],
             "thresholds": {
                 "margin": t.margin,
@@ -135,6 +138,7 @@ def judge(comparison: Comparison) -> Verdict:
         findings=findings,
         tied=[f.at for f in tied],
         behind=[f.at for f in behind],
+        rivals={} if best is None else _against(c, best.at, [f.at for f in (*tied, *behind) if f is not best]),
         fighting=[(name, mass) for name, mass in masked if mass > c.thresholds.masked + 1e-9],
         baseline=c.base.name,
         headline=c.headline,
@@ -192,24 +196,30 @@ def _ordered(c: Comparison, better: Sequence[Finding]) -> tuple[Finding | None, 
         return c.thresholds.rank(f.ways), f.tokens, -worth(f)[0]
 
     lead = max(better, key=worth)
-    apart = _behind(c, lead.at, [f.at for f in better if f is not lead], decisive)
+    apart = _behind(c, lead.at, [f.at for f in better if f is not lead])
     tied = sorted((f for f in better if f.at not in apart), key=dear)
     return tied[0], tied, sorted((f for f in better if f.at in apart), key=worth, reverse=True)
 
 
-def _behind(c: Comparison, lead: int, others: Sequence[int], name: str) -> set[int]:
-    """Those of `others` whose figure is shown below the lead's, and may be so by more than the margin."""
+def _behind(c: Comparison, lead: int, others: Sequence[int]) -> set[int]:
+    """Those of `others` whose U is shown below the lead's, and may be so by more than the margin."""
+    return {at for at, d in _against(c, lead, others).items() if d.high < 0 and d.low < -c.margin}
+
+
+def _against(c: Comparison, one: int, others: Sequence[int]) -> dict[int, Interval]:
+    """U of each of `others` minus that of the arm at `one`, simultaneous over the arms."""
     if not others:
-        return set()
+        return {}
+    name = c.headline[min(1, len(c.headline) - 1)]
     found = paired_means(
-        {at: (c.columns[lead][name], c.columns[at][name]) for at in others},
+        {at: (c.columns[one][name], c.columns[at][name]) for at in others},
         c.pairing.clusters,
-        bounds={at: c.bounds[name] for at in others if name in c.bounds},
+        bounds={at: c.bounds.get(name, (0.0, 1.0)) for at in others},
         seed=c.seed,
         resamples=c.resamples,
         level=c.thresholds.guard_level(len(c.arms) - 1),
     )
-    return {at for at, d in found.items() if d.difference.high < 0 and d.difference.low < -c.margin}
+    return {at: d.difference for at, d in found.items()}
 
 
 def _finding_json(f: Finding) -> dict[str, Any]:

@@ -159,6 +159,23 @@ def test_a_cheaper_arm_that_is_worse_is_not_named(make_run):
     runs = [make_run("free", half), make_run("perm", some, constraint="permutation")]
     found = compare([*runs, make_run("sft", ranked, model="sft")]).verdict
     assert (found.choice, found.arm, list(found.behind)) == ("train", "sft", [1])
+    assert "; perm reaches 75.0 %, worse (useful ndcg@1 -0.25" in found.sentence
+
+
+def test_a_dearer_arm_that_is_better_by_less_than_the_margin_is_said_to_be_better(make_run):
+    """All intervals are clear of zero, so nothing may be called equal."""
+    nearly = lambda row: ranked(row, drop=row["index"] % 30 == 7)  # noqa: E731
+    runs = [make_run("free", half, limit=60), make_run("perm", nearly, constraint="permutation", limit=60)]
+    found = compare([*runs, make_run("sft", ranked, model="sft", limit=60)]).verdict
+    assert found.arm == "perm"
+    assert "; sft reaches 100.0 %, not shown to be worse or better" in found.sentence
+
+    fewer = lambda row: ranked(row, drop=row["index"] % 12 == 7)  # noqa: E731
+    runs[1] = make_run("perm2", fewer, constraint="permutation", limit=60)
+    found = compare([*runs, make_run("sft2", ranked, model="sft", limit=60)], thresholds=Thresholds(margin=0.4)).verdict
+    assert found.arm == "perm2"
+    assert "; sft2 reaches 100.0 %, better within the margin (useful ndcg@1 +0.08" in found.sentence
+    assert found.to_json()["rivals"]["sft2"]["low"] > 0
 
 
 def test_an_arm_of_several_ways_costs_all_of_them(make_run):

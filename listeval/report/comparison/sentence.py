@@ -86,8 +86,17 @@ def _rivals(v: Verdict, f: Finding) -> str:
             continue
         ways.add(other.way)
         rate = words.plain("parse_rate", other.differences["parse_rate"].after)
-        text += f"; {other.name} reaches {rate}" + (", not shown to be worse or better" if at in v.tied else "")
+        text += f"; {other.name} reaches {rate}{_beside(v, at)}"
     return text
+
+
+def _beside(v: Verdict, at: int) -> str:
+    """How an arm's U stands to the chosen one's; better by no more than the margin is no reason to pay for it."""
+    d = v.rivals[at]
+    if not _clear(d):
+        return ", not shown to be worse or better"
+    told = f"{words.title(v.decisive)} {words.change(v.decisive, d)}"
+    return f", better within the margin ({told})" if d.low > 0 else f", worse ({told})"
 
 
 def _refrain(v: Verdict) -> str:
