@@ -186,7 +186,7 @@ def page(results: Sequence[Result], multiple: Sequence[tuple[int, float, float]]
     return "\n".join([
         "# Calibration of the verdict", "",
         f"`python -m benchmarks.verdict`: {trials:,} simulated comparisons a cell, margin {t.margin:g}, alpha "
-        f"{t.alpha:g}; how the truth is made stands in `benchmarks/verdict.py`. Shares are percent of comparisons in "
+        f"{t.alpha:g}; how the truth is made stands in `benchmarks/worlds.py`. Shares are percent of comparisons in "
         "which the arm is recommended; columns are the baseline's parse rate.", "",
         f"Harmful recommendations: {100 * np.mean([r.recommended for r in harm]):.2f} % over {len(harm)} cells, at "
         f"most {100 * worst.recommended:.1f} % ({worst.cell.effect.name}, {worst.cell.clusters} clusters, "
