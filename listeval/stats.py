@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +21,10 @@ Bounds = tuple[float, float]
 
 # Draws held at a time, so that 10,000 resamples of any number of clusters take some tens of megabytes.
 _BLOCK = 1 << 18
+_KEPT = 1 << 23
+"""Draws times clusters that are kept for the next call, some 16 MB."""
+FEW = 30
+"""Clusters below which a bootstrap may be too narrow, and Student's limits are asked, too."""
 _ROUNDING = 1e-12
 """Values that differ by less, relative to the largest, are equal: a perfect NDCG is 1 give or take a rounding."""
 
@@ -55,13 +60,16 @@ def mean_intervals(
     seed: int = 0,
     resamples: int = 10_000,
     level: float = 0.95,
+    levels: Mapping[str, float] | None = None,
 ) -> dict[str, Interval]:
     """Means of columns over the same n samples, with bootstrap intervals from the same resamples.
 
     `columns` maps a name to (n,) values, NaN = no value; `clusters` has n labels, an empty one for a sample that stands
-    alone. Whole clusters are drawn with replacement, and a mean is the sum over the number of values in the draw (Efron
-    1979). Limits are percentiles, widened for few clusters as the t distribution is against the normal (the expanded
-    percentile interval of Hesterberg 2015, arXiv 1411.5279).
+    alone. `levels` are those of columns that have one of their own. Whole clusters are drawn with replacement, and a
+    mean is the sum over the number of values in the draw (Efron 1979). Limits are percentiles, widened for few clusters
+    as the t distribution is against the normal (the expanded percentile interval of Hesterberg 2015, arXiv 1411.5279).
+    No draw leaves the range of the clusters, and of two clusters that range holds the truth half of the time: below 30
+    clusters an interval also reaches as far as Student's with the linearised error of a ratio, within `bounds`.
 
     No interval (NaN) with fewer than two clusters. Values that are all equal have no bootstrap width either, which is
     no proof: then, if `bounds` (lowest and highest possible value) are known, the limits are what a share of unseen
@@ -76,10 +84,10 @@ def mean_intervals(
     sums = np.stack([by_cluster(index, np.nan_to_num(v, nan=0.0)) for v in table])
     counts = np.stack([by_cluster(index, (~np.isnan(v)).astype(np.float64)) for v in table])
     draws = _bootstrap(sums, counts, seed, resamples)
-    known = bounds or {}
+    known, own = bounds or {}, levels or {}
     return {
-        name: _limits(v[~np.isnan(v)], int(np.count_nonzero(c)), means, known.get(name), level)
-        for name, v, c, means in zip(columns, table, counts, draws, strict=True)
+        name: _limits(_Column(v[~np.isnan(v)], s, c, means), known.get(name), own.get(name, level))
+        for name, v, s, c, means in zip(columns, table, sums, counts, draws, strict=True)
     }
 
 
@@ -88,6 +96,7 @@ def statistic_interval(
     statistic: Callable[[Floats], Floats],
     clusters: Sequence[str] | None = None,
     *,
+    bounds: Bounds = (-math.inf, math.inf),
     seed: int = 0,
     resamples: int = 2_000,
     level: float = 0.95,
@@ -95,8 +104,9 @@ def statistic_interval(
     """A statistic of how n samples spread over cells (of a contingency table, say), with its bootstrap interval.
 
     `cells` (n,) numbers each sample's cell from 0; `statistic` maps the counts of the cells, (cells, draws), to
-    (draws,), NaN where it is undefined. Clusters and limits are those of `mean_intervals`; there is no interval (NaN)
-    with fewer than two clusters, or where every draw gives the same.
+    (draws,), NaN where it is undefined, within `bounds`. Clusters and limits are those of `mean_intervals`, with the
+    jackknife's error below 30 clusters; there is no interval (NaN) with fewer than two clusters, or where every draw
+    gives the same.
 
     Raises ValueError where lengths differ or `level` is not between 0 and 1.
     """
@@ -115,8 +125,16 @@ def statistic_interval(
     found = found[~np.isnan(found)]
     if len(found) == 0 or found.min() == found.max():
         return Interval(value, math.nan, math.nan)
-    low, high = np.quantile(found, [alpha, 1 - alpha])
-    return Interval(value, float(low), float(high))
+    low, high = (float(x) for x in np.quantile(found, [alpha, 1 - alpha]))
+    half = _jackknifed(table, statistic) * student_quantile(level, m - 1) if m < FEW else 0.0
+    return Interval(value, min(low, max(bounds[0], value - half)), max(high, min(bounds[1], value + half)))
+
+
+def _jackknifed(table: Floats, statistic: Callable[[Floats], Floats]) -> float:
+    """The standard error from leaving out each cluster of `table` (cells, clusters); 0 where that is undefined."""
+    left = statistic(table.sum(1, keepdims=True) - table)
+    left = left[~np.isnan(left)]
+    return math.sqrt((len(left) - 1) / len(left) * float(((left - left.mean()) ** 2).sum())) if len(left) > 1 else 0.0
 
 
 def wilson(successes: float, n: float, *, level: float = 0.95) -> Interval:
@@ -215,30 +233,72 @@ def _bootstrap(sums: Floats, counts: Floats, seed: int, resamples: int) -> Float
 
 
 def _resample(clusters: int, seed: int, resamples: int) -> Iterator[Floats]:
-    """(rows, clusters) blocks, `resamples` rows in all: how often each draw with replacement takes each cluster."""
+    """(rows, clusters) blocks, `resamples` rows in all: how often each draw with replacement takes each cluster.
+
+    The draws of a comparison's size are kept, since the next figures of the same samples ask for the same ones.
+    """
+    kept = clusters * resamples <= _KEPT
+    for block in _drawn(clusters, seed, resamples) if kept else _draw(clusters, seed, resamples):
+        yield block.astype(np.float64)
+
+
+@lru_cache(maxsize=2)
+def _drawn(clusters: int, seed: int, resamples: int) -> tuple[NDArray[np.integer[Any]], ...]:
+    small = np.uint8 if clusters < 256 else np.uint16
+    return tuple(block.astype(small) for block in _draw(clusters, seed, resamples))
+
+
+def _draw(clusters: int, seed: int, resamples: int) -> Iterator[NDArray[np.intp]]:
     rng = np.random.default_rng(seed)
     step = max(1, _BLOCK // clusters)
     for at in range(0, resamples, step):
         rows = min(step, resamples - at)
         drawn = rng.integers(0, clusters, (rows, clusters)) + np.arange(0, rows * clusters, clusters)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters).astype(np.float64)
+        yield np.bincount(drawn.ravel(), minlength=rows * clusters).reshape(rows, clusters)
 
 
-def _limits(values: Floats, clusters: int, means: Floats, bounds: Bounds | None, level: float) -> Interval:
-    """The interval of one column: its values, the clusters that have one, and its bootstrap means."""
-    alpha = _expanded_alpha(level, clusters)
+class _Column(NamedTuple):
+    """One column: its values, their sums and numbers by cluster, and its bootstrap means."""
+
+    values: Floats
+    sums: Floats
+    counts: Floats
+    draws: Floats
+
+    @property
+    def clusters(self) -> int:
+        """Clusters that have a value."""
+        return int(np.count_nonzero(self.counts))
+
+    def standard_error(self, mean: float) -> float:
+        """Of the mean as a ratio of sums, linearised; two clusters or more."""
+        m, rest = self.clusters, self.sums - mean * self.counts
+        return math.sqrt(m / (m - 1) * float((rest**2).sum())) / len(self.values)
+
+
+def _limits(column: _Column, bounds: Bounds | None, level: float) -> Interval:
+    values, clusters = column.values, column.clusters
     if len(values) == 0:
         return Interval(math.nan, math.nan, math.nan)
     mean = math.fsum(values) / len(values)
     if clusters < 2:
         return Interval(mean, math.nan, math.nan)
     if values.max() - values.min() > _ROUNDING * np.abs(values).max():
-        low, high = np.quantile(means[~np.isnan(means)], [alpha, 1 - alpha])
-        return Interval(mean, float(low), float(high))
+        return Interval(mean, *_spread(column, mean, bounds or (-math.inf, math.inf), level))
     if bounds is None:
         return Interval(mean, math.nan, math.nan)
     unseen = wilson(0, clusters, level=level).high
     return Interval(mean, mean - unseen * (mean - bounds[0]), mean + unseen * (bounds[1] - mean))
+
+
+def _spread(column: _Column, mean: float, bounds: Bounds, level: float) -> Bounds:
+    """Limits of values that differ."""
+    alpha = _expanded_alpha(level, column.clusters)
+    low, high = (float(x) for x in np.quantile(column.draws[~np.isnan(column.draws)], [alpha, 1 - alpha]))
+    if column.clusters >= FEW:
+        return low, high
+    half = student_quantile(level, column.clusters - 1) * column.standard_error(mean)
+    return min(low, max(bounds[0], mean - half)), max(high, min(bounds[1], mean + half))
 
 
 def _expanded_alpha(level: float, clusters: int) -> float:
@@ -254,12 +314,18 @@ def _normal_quantile(level: float) -> float:
     return NormalDist().inv_cdf((1 + level) / 2)
 
 
+@lru_cache(maxsize=1024)
 def student_quantile(level: float, freedom: float) -> float:
-    """t of a two-sided interval, by the expansion 26.7.5 of Abramowitz & Stegun: scipy's import costs 0.5 s.
+    """t of a two-sided interval. Below 30 degrees of freedom it is scipy's, whose import costs 0.3 s.
 
-    At the 95 % level within 1 % for 2 degrees of freedom and 0.1 % from 4.
+    From there on the expansion 26.7.5 of Abramowitz & Stegun is right to 7 digits at the 95 % level, 6 at 99.9 %.
+    Raises ValueError where `level` is not between 0 and 1.
     """
     z = _normal_quantile(level)
+    if freedom < FEW:
+        from scipy.special import stdtrit
+
+        return float(stdtrit(freedom, (1 + level) / 2))
     terms = (
         (z**3 + z) / 4,
         (5 * z**5 + 16 * z**3 + 3 * z) / 96,

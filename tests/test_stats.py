@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listeval import stats
-from listeval.stats import Interval, mean_interval, mean_intervals, rate_interval, wilson
+from listeval.stats import Interval, mean_interval, mean_intervals, rate_interval, statistic_interval, wilson
 
 NAN = math.nan
 numbers = st.floats(-100, 100)
@@ -24,9 +24,9 @@ def widths(interval):
 @settings(deadline=None)
 @given(st.lists(numbers, min_size=2, max_size=30, unique=True), st.integers(0, 3))
 def test_the_mean_is_exact_and_inside_its_interval(values, seed):
-    found = mean_interval(values, seed=seed, resamples=500)
+    found = mean_interval(values, bounds=(-100, 100), seed=seed, resamples=500)
     assert found.value == math.fsum(values) / len(values)
-    assert min(values) - 1e-9 <= found.low <= found.value <= found.high <= max(values) + 1e-9
+    assert -100 - 1e-9 <= found.low <= found.value <= found.high <= 100 + 1e-9
 
 
 @settings(deadline=None)
@@ -117,7 +117,17 @@ def test_blocks_change_no_more_than_the_draws(monkeypatch):
     values = np.random.default_rng(4).random(50)
     whole = mean_interval(values)
     monkeypatch.setattr(stats, "_BLOCK", 1)
+    stats._drawn.cache_clear()
     assert mean_interval(values) == pytest.approx(whole, abs=1e-12)
+
+
+def test_kept_draws_are_the_draws(monkeypatch):
+    for clusters in (50, 300):
+        values = np.random.default_rng(5).normal(size=clusters)
+        kept = mean_interval(values, seed=clusters)
+        monkeypatch.setattr(stats, "_KEPT", 0)
+        assert mean_interval(values, seed=clusters) == kept
+        monkeypatch.undo()
 
 
 def test_many_clusters_agree_with_the_t_interval():
@@ -176,10 +186,61 @@ def test_copies_in_a_cluster_are_worth_no_more_than_one():
     assert rate_interval([True] * 48, [str(at // 3) for at in range(48)]).low == pytest.approx(wilson(16, 16).low)
 
 
-def test_student_quantiles_equal_scipys():
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.98])
+def test_student_quantiles_equal_scipys(level):
     t = pytest.importorskip("scipy.stats").t
-    for freedom, tolerance in ((2, 1e-2), (4, 1e-3), (10, 1e-4), (100, 1e-8)):
-        assert stats.student_quantile(0.95, freedom) == pytest.approx(t.ppf(0.975, freedom), rel=tolerance)
+    for freedom in (1, 2, 3, 4, 10, 29, 29.5, 30, 100, 10_000):
+        assert stats.student_quantile(level, freedom) == pytest.approx(t.ppf((1 + level) / 2, freedom), rel=1e-7)
+    assert stats.student_quantile(0.95, 1) == pytest.approx(12.7062, abs=1e-4)
+    assert stats.student_quantile(0.95, math.inf) == pytest.approx(1.959964, abs=1e-6)
+
+
+FEW_CLUSTERS = {
+    "normal": lambda rng, shape: rng.normal(0, 1, shape),
+    "bounded": lambda rng, shape: rng.beta(2, 2, shape) - 0.5,
+    "differences, most of them none": lambda rng, shape: np.where(
+        rng.random(shape) < 0.7, 0, rng.uniform(-1, 1, shape)
+    ),
+}
+
+
+@pytest.mark.parametrize("clusters", [2, 3, 5, 8, 12, 29])
+@pytest.mark.parametrize("truth", FEW_CLUSTERS)
+def test_two_to_thirty_clusters_cover_the_truth(clusters, truth):
+    """The range of two values holds the mean half of the time: an interval that never leaves it is no interval."""
+    values = FEW_CLUSTERS[truth](np.random.default_rng(clusters), (600, clusters))
+    found = mean_intervals({str(at): row for at, row in enumerate(values)}, bounds={}, resamples=1_000)
+    known = [one for one in found.values() if not math.isnan(one.low)]
+    assert sum(one.low <= 0 <= one.high for one in known) / len(known) >= 0.92
+
+
+def test_limits_stay_within_known_bounds():
+    found = mean_interval([0.9, 1.0, 0.2], bounds=(0, 1))
+    assert (found.low, found.high) == (0.0, 1.0)
+    assert mean_interval([0.9, 1.0, 0.2]).high > 1
+
+
+def test_a_column_may_have_a_level_of_its_own():
+    values = np.random.default_rng(0).normal(size=80)
+    found = mean_intervals({"a": values, "b": values}, levels={"b": 0.99})
+    assert found["a"] == mean_interval(values)
+    assert found["b"] == mean_interval(values, level=0.99)
+
+
+def test_a_statistic_of_few_clusters_is_as_humble_as_a_mean():
+    rng = np.random.default_rng(1)
+    covered = dict.fromkeys((3, 6, 12), 0)
+    for m in covered:
+        for seed in range(300):
+            cells, labels = (
+                (rng.random(5 * m) < np.repeat(rng.beta(2, 2, m), 5)).astype(int),
+                np.repeat(np.arange(m), 5),
+            )
+            found = statistic_interval(
+                cells, lambda c: c[-1] / c.sum(0), list(map(str, labels)), bounds=(0, 1), seed=seed, resamples=300
+            )
+            covered[m] += not found.low > 0.5 and not found.high < 0.5
+    assert min(covered.values()) / 300 >= 0.9
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,9 @@ from listeval.errors import UserError
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
 
+_MARGIN = "Loss of ranking quality that is borne, as a share of the metric's range."
+_ORDER = "Cheapest first, of repair,change,constrain,re-ask,train (the default)."
+
 
 @click.command("compare", short_help="Constrain, repair or train? Runs on the same samples, paired.")
 @click.argument("run_paths", metavar="RUN...", nargs=-1, required=True)
@@ -26,8 +29,19 @@ if TYPE_CHECKING:
 @click.option("--html", "page", metavar="FILE", help="Write one self-contained page: figures, matrix, samples.")
 @click.option("--across-prompts", is_flag=True, help="Pair samples whose prompts differ, to compare the prompts.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the resamples.")
+@click.option("--margin", type=float, default=0.1, show_default=True, help=_MARGIN)
+@click.option("--alpha", type=float, default=0.05, show_default=True, help="Chance of a false claim over all arms.")
+@click.option("--cost-order", "order", metavar="WAYS", default="", help=_ORDER)
 def command(
-    run_paths: tuple[str, ...], form: str, as_json: bool, page: str | None, across_prompts: bool, seed: int
+    run_paths: tuple[str, ...],
+    form: str,
+    as_json: bool,
+    page: str | None,
+    across_prompts: bool,
+    seed: int,
+    margin: float,
+    alpha: float,
+    order: str,
 ) -> None:
     """Compare runs on the samples that all of them answered; the first RUN is the baseline.
 
@@ -35,9 +49,11 @@ def command(
     arm of its own, made from the run's rows without a model. Nothing is repaired otherwise.
     """
     from listeval.comparison import compare
+    from listeval.comparison.thresholds import Thresholds, cost_order
 
     target = None if page is None else _writable(Path(page))
-    found = compare(run_paths, across_prompts=across_prompts, seed=seed)
+    rules = Thresholds(margin, alpha, cost_order([way.strip() for way in order.split(",") if way.strip()]))
+    found = compare(run_paths, across_prompts=across_prompts, thresholds=rules, seed=seed)
     if target is not None:
         from listeval.report.comparison.page import write_page
 

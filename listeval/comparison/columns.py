@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,12 +50,20 @@ def _of_arm(
     own = {metric.name: np.array([_score(row, metric.name) for row in rows]) for metric in metrics}
     found |= {f"useful_{m.name}": np.where(ok, own[m.name], 0.0) for m in metrics if m.useful}
     found |= {f"common_{name}": np.where(common, column, np.nan) for name, column in own.items()}
-    return found | own | {TOKENS: np.array([row["n_tokens"] for row in rows], dtype=np.float64)}
+    return found | own | {TOKENS: np.array([spent(row, "n_tokens") for row in rows], dtype=np.float64)}
 
 
 def _score(row: Row, name: str) -> float:
     value = row["scores"].get(name)
     return math.nan if value is None else value
+
+
+def spent(row: Row, name: Literal["n_tokens", "n_prompt_tokens"]) -> int:
+    """Tokens that a sample took: of all its attempts, where it was asked more than once."""
+    tried = row.get("attempts")
+    if isinstance(tried, Sequence) and tried:
+        return sum(int(attempt[name]) for attempt in tried)
+    return row[name]
 
 
 def bounds(metrics: Sequence[Metric]) -> dict[str, Bounds]:

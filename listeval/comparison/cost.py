@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from listeval.comparison.arms import Arm
+from listeval.comparison.columns import spent
+from listeval.comparison.training import Training, training
+from listeval.comparison.ways import Setup
 from listeval.runs.rows import Row
 
 
@@ -18,39 +20,29 @@ class Cost:
     seconds_per_1000: float | None
     """Seconds for 1,000 answers."""
     tokens: float
-    """Generated tokens an answer, over the paired samples."""
+    """Generated tokens an answer, over the paired samples; of one that was asked again, over all its attempts."""
     prompt_tokens: float
     compile_ms: float | None
     """Milliseconds to compile the constraint of one answer (median)."""
     masked: float | None
     """Mean probability mass that the constraint took away at a step."""
+    training: Training | None = None
+    """What the arm's weights cost beyond the baseline's; None where no file tells."""
 
 
-def cost(arm: Arm, rows: Sequence[Row]) -> Cost:
+def cost(arm: Arm, rows: Sequence[Row], base: Arm) -> Cost:
     """The cost of an arm whose paired rows are `rows`; a repair costs what its run cost."""
     attempts = arm.run.manifest.attempts
     seconds, made = sum(a.seconds for a in attempts), sum(a.rows for a in attempts)
     return Cost(
         tokens_per_second=arm.run.tokens_per_second,
         seconds_per_1000=1000 * seconds / made if made and seconds else None,
-        tokens=sum(row["n_tokens"] for row in rows) / len(rows),
-        prompt_tokens=sum(row["n_prompt_tokens"] for row in rows) / len(rows),
+        tokens=sum(spent(row, "n_tokens") for row in rows) / len(rows),
+        prompt_tokens=sum(spent(row, "n_prompt_tokens") for row in rows) / len(rows),
         compile_ms=_recorded(arm, "compile_ms"),
         masked=_mean([row["masked"] for row in rows]),
+        training=None if Setup.of(arm).weights == Setup.of(base).weights else training(arm, base),
     )
-
-
-def same_machine(arms: Sequence[Arm]) -> bool:
-    """Whether speeds may be compared: one hardware, one backend."""
-    seen = {(str(_hardware(arm)), arm.run.manifest.backend["name"]) for arm in arms}
-    return len(seen) == 1
-
-
-def _hardware(arm: Arm) -> dict[str, Any]:
-    manifest = arm.run.manifest
-    return {"device": manifest.backend["settings"].get("device")} | {
-        name: manifest.environment.get(name) for name in ("cpu", "cores", "gpu")
-    }
 
 
 def _recorded(arm: Arm, name: str) -> float | None:

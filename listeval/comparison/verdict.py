@@ -1,258 +1,249 @@
-"""The verdict: one sentence on whether to constrain, to repair, to train, or that nothing was shown.
+"""The verdict as data: which arm to take, if any, what was found of each, and what a reader must know besides.
 
-A difference is *shown* where Holm's p is at most 0.05 and its interval excludes zero; both, so that neither alone
-carries a sentence. U is the headline metric over all samples with failures as zero (`useful_`), Q the same metric on
-the samples that parse in every arm (`common_`). An arm
-
-- *wins* where U is shown higher; or the parse rate is, and neither U nor Q is shown lower;
-- *trades* where the parse rate is shown higher and it does not win: the contract was bought with quality;
-- *loses* where U or the parse rate is shown lower and neither is shown higher.
-
-Of the arms that win, the one with the highest U (then parse rate) is named by what it changes: its model is
-another (`train`), its decoder is constrained (`constrain`), its rows are repaired (`repair`), else its settings differ
-(`change`); an arm that differs in several is named by the first, since a repair alone would not make it.
-The best winner of every other way is named beside it, with whether the two can be told apart. If none wins but a
-constraint or a repair trades, quality is what the decoder cannot give: `train`. Else `keep` the baseline if an arm
-loses, and `none` if nothing is shown. "Without lowering" is said only where the interval of Q stays above minus 5 % of
-the metric's range; fewer than 30 clusters are called few.
+Each arm is held against the baseline by the rule of `decision`. Of those that may be recommended the one with the
+highest U leads; those that cannot be told apart from it (the paired interval of U holds zero, or lies within the
+margin) are tied with it, and the cheapest of the tied is named, by what it changes (`thresholds.order`), then by
+generated tokens, then by U. Where none may be recommended the choice is `keep` if an arm is shown to be worse, to trade
+quality away or not to beat chance, else `none`. The sentence is made in `report.comparison.sentence`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-from listeval.comparison import words
-from listeval.comparison.columns import bounds
+from listeval.comparison.contrasts import Guard
+from listeval.comparison.decision import Standing, decide, gather
+from listeval.comparison.speed import Speed, speed
+from listeval.comparison.thresholds import Thresholds, Way
+from listeval.comparison.ways import unchanged, ways
 from listeval.paired import Difference, paired_means
+from listeval.stats import Interval
 
 if TYPE_CHECKING:
     from listeval.comparison.analysis import Comparison
-    from listeval.comparison.arms import Arm
 
-Choice = Literal["constrain", "repair", "train", "change", "keep", "none"]
-_ALPHA, _MARGIN, _FEW, _MUCH = 0.05, 0.05, 30, 0.1
+Choice = Literal["repair", "change", "constrain", "re-ask", "train", "keep", "none"]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One arm against the baseline."""
+
+    at: int
+    name: str
+    ways: tuple[Way, ...]
+    """All that it changes."""
+    way: Way
+    """The dearest of them."""
+    standing: Standing
+    differences: dict[str, Difference]
+    """Of the headline figures."""
+    adjusted: Mapping[str, float]
+    """Holm's p of these."""
+    guard: Guard | None
+    """None where the task has no quality metric."""
+    unchanged: bool
+    """Whether it leaves every answer that parsed as it was, by construction."""
+    tokens: float
+    """Generated tokens an answer against the baseline."""
+    speed: Speed
+
+    def shown(self, name: str, alpha: float) -> int:
+        """1 where a headline figure is shown higher, -1 where it is lower or its interval says so, else 0."""
+        d = self.differences[name].difference
+        if d.high < 0:
+            return -1
+        return 1 if d.low > 0 and self.adjusted[name] <= alpha else 0
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What to do, by which arm (empty for `keep`, `none`, and `train` where no arm is a trained one), and why."""
+    """`arm` is empty and `at` None for `keep` and `none`; `findings` has every arm but the baseline, in order."""
 
     choice: Choice
     arm: str
-    sentence: str
-
-
-class _Shown(NamedTuple):
-    """What was shown of one arm: 1 higher, -1 lower, 0 nothing."""
-
-    at: int
-    parse: int
-    useful: int
-    common: int
+    at: int | None
+    findings: Sequence[Finding]
+    tied: Sequence[int]
+    """Places of the arms that may be recommended and cannot be told apart from the best; the chosen one among them."""
+    behind: Sequence[int]
+    """Places of the others that may be recommended: shown to be worse than the best by more than the margin."""
+    rivals: Mapping[int, Interval]
+    """For each other arm that may be recommended: U minus the chosen arm's."""
+    fighting: Sequence[tuple[str, float]]
+    """Arms whose constraint took more than the threshold from a step, and the mean mass that it took."""
+    baseline: str
+    headline: Sequence[str]
+    samples: int
+    clusters: int
+    left_out: int
+    margin: float
+    """Of the quality metric, in its own units."""
+    thresholds: Thresholds
 
     @property
-    def wins(self) -> bool:
-        return self.useful > 0 or (self.parse > 0 and self.useful == 0 and self.common >= 0)
+    def chosen(self) -> Finding | None:
+        """The finding of the arm that is recommended."""
+        return None if self.at is None else self.findings[self.at - 1]
 
     @property
-    def trades(self) -> bool:
-        return self.parse > 0 and not self.wins
+    def decisive(self) -> str:
+        """The figure that decides."""
+        return self.headline[min(1, len(self.headline) - 1)]
 
     @property
-    def loses(self) -> bool:
-        return min(self.parse, self.useful) < 0 and max(self.parse, self.useful) <= 0
+    def sentence(self) -> str:
+        """The verdict in one sentence, as every report says it."""
+        from listeval.report.comparison.sentence import sentence
+
+        return sentence(self)
+
+    def to_json(self) -> dict[str, Any]:
+        """JSON values."""
+        t = self.thresholds
+        return {
+            "choice": self.choice,
+            "arm": self.arm,
+            "sentence": self.sentence,
+            "findings": [_finding_json(f) for f in self.findings],
+            "tied": [self.findings[at - 1].name for at in self.tied],
+            "behind": [self.findings[at - 1].name for at in self.behind],
+            "rivals": {self.findings[at - 1].name: _interval(d) for at, d in self.rivals.items()},
+            "fighting_constraints": [{"arm": name, "masked": mass} for name, mass in self.fighting],
+            "thresholds": {
+                "margin": t.margin,
+                "margin_in_units": self.margin,
+                "alpha": t.alpha,
+                "masked": t.masked,
+                "cost_order": list(t.order),
+                "guard_level": t.guard_level(len(self.findings)),
+            },
+        }
 
 
 def judge(comparison: Comparison) -> Verdict:
-    """The verdict of a comparison, by the rules of this module."""
-    shown = [_shown(comparison, at) for at in range(1, len(comparison.arms))]
-    winners = sorted((s for s in shown if s.wins), key=lambda s: _worth(comparison, s.at), reverse=True)
-    if winners:
-        return _win(comparison, winners)
-    for s in shown:
-        if s.trades and _way(comparison, s.at) in ("constrain", "repair"):
-            return Verdict(
-                "train",
-                "",
-                f"Train: {_gain(comparison, s)}{_loss(comparison, s)}{_quality(comparison, s)}, which no arm avoids"
-                f"{_over(comparison)}.",
-            )
-    losers = [s for s in shown if s.loses]
-    if losers:
-        return Verdict("keep", "", _keep(comparison, losers))
-    return Verdict("none", "", _nothing(comparison, shown))
-
-
-def _shown(comparison: Comparison, at: int) -> _Shown:
-    signs = [_sign(comparison, at, name) for name in comparison.headline]
-    return _Shown(at, *signs, *[0] * (3 - len(signs)))
-
-
-def _sign(comparison: Comparison, at: int, name: str) -> int:
-    d, p = comparison.differences[at - 1][name], comparison.adjusted[at - 1][name]
-    value, low, high = d.difference
-    excludes = low > 0 or high < 0
-    return int(math.copysign(1, value)) if p <= _ALPHA and excludes else 0
-
-
-def _worth(comparison: Comparison, at: int) -> tuple[float, ...]:
-    """What winners are ordered by: U, then the parse rate, then fewer tokens."""
-    values = comparison.values[at]
-    useful = values[comparison.headline[1]].value if len(comparison.headline) > 1 else 0.0
-    return useful, values["parse_rate"].value, -values["tokens"].value
-
-
-def _way(comparison: Comparison, at: int) -> Choice:
-    arm, base = comparison.arms[at], comparison.base
-    if _weights(arm) != _weights(base):
-        return "train"
-    if arm.constraint != base.constraint and arm.constraint != "none":
-        return "constrain"
-    return "repair" if arm.repairs is not None and _policies(arm) != _policies(base) else "change"
-
-
-def _policies(arm: Arm) -> tuple[str, ...]:
-    return arm.repairs.policies if arm.repairs is not None else ()
-
-
-def _weights(arm: Arm) -> object:
-    return arm.run.manifest.model.get("fingerprint") or arm.run.manifest.model["name"]
-
-
-_LEAD = {
-    "constrain": "Constrain",
-    "repair": "Repair",
-    "train": "Train (another checkpoint)",
-    "change": "Change settings",
-}
-
-
-def _win(comparison: Comparison, winners: Sequence[_Shown]) -> Verdict:
-    best = winners[0]
-    way = _way(comparison, best.at)
-    sentence = (
-        f"{_LEAD[way]}: {_gain(comparison, best)}{_loss(comparison, best)}{_quality(comparison, best)}"
-        f"{_speed(comparison, best.at)}{_rivals(comparison, winners)}{_over(comparison)}."
-    )
-    return Verdict(way, comparison.arms[best.at].name, sentence)
-
-
-def _gain(comparison: Comparison, s: _Shown) -> str:
-    """The figures that are shown higher, from what to what."""
-    return f"{comparison.arms[s.at].name} raises " + " and ".join(_shown_as(1, comparison, s))
-
-
-def _loss(comparison: Comparison, s: _Shown) -> str:
-    """The figures that are shown lower, so that no gain hides them."""
-    parts = _shown_as(-1, comparison, s)
-    return " but lowers " + " and ".join(parts) if parts else ""
-
-
-def _shown_as(sign: int, comparison: Comparison, s: _Shown) -> list[str]:
-    signs = zip(comparison.headline[:2], (s.parse, s.useful), strict=False)
-    return [_from_to(comparison, s.at, name) for name, found in signs if found == sign]
-
-
-def _from_to(comparison: Comparison, at: int, name: str) -> str:
-    d = comparison.differences[at - 1][name]
-    unit = " points" if name == "parse_rate" else ""
-    number, *limits = words.change(name, d.difference).split(" ", 1)
-    return (
-        f"{'the ' if name == 'parse_rate' else ''}{words.title(name)} from {words.plain(name, d.before)} to "
-        f"{words.plain(name, d.after)} ({number}{unit}{''.join(' ' + text for text in limits)})"
+    """The verdict of a comparison, by the rules of this module and of `decision`."""
+    c = comparison
+    findings = _findings(c)
+    best, tied, behind = _ordered(c, [f for f in findings if f.standing is Standing.BETTER])
+    against = (Standing.WORSE, Standing.TRADES, Standing.AT_CHANCE)
+    keep: Choice = "keep" if any(f.standing in against for f in findings) else "none"
+    masked = [(arm.name, cost.masked) for arm, cost in zip(c.arms, c.costs, strict=True) if cost.masked is not None]
+    return Verdict(
+        choice=keep if best is None else best.way,
+        arm="" if best is None else best.name,
+        at=None if best is None else best.at,
+        findings=findings,
+        tied=[f.at for f in tied],
+        behind=[f.at for f in behind],
+        rivals={} if best is None else _against(c, best.at, [f.at for f in (*tied, *behind) if f is not best]),
+        fighting=[(name, mass) for name, mass in masked if mass > c.thresholds.masked + 1e-9],
+        baseline=c.base.name,
+        headline=c.headline,
+        samples=len(c.pairing.keys),
+        clusters=c.pairing.n_clusters,
+        left_out=sum(c.pairing.left_out.values()),
+        margin=c.margin,
+        thresholds=c.thresholds,
     )
 
 
-def _quality(comparison: Comparison, s: _Shown) -> str:
-    """What became of Q, as far as it is known."""
-    if len(comparison.headline) < 3:
-        return ""
-    if _same_answers(comparison, s.at):
-        return " and leaves every answer that parsed as it was"
-    name = comparison.headline[2]
-    d, metric = comparison.differences[s.at - 1][name], name.removeprefix("common_")
-    if d.n == 0 or math.isnan(d.difference.value):
-        return f", with no common parsed answer to compare {metric} on"
-    figures = words.change(name, d.difference)
-    if s.common < 0:
-        also = "and" if min(s.parse, s.useful) < 0 else "but"
-        return f" {also} lowers {metric} on common parsed answers ({figures})"
-    if d.difference.low >= -_margin(comparison, name):
-        return f" without lowering {metric} on common parsed answers ({figures})"
-    return f", while no difference of {metric} is shown on the {d.n} common parsed answers ({figures})"
+def _findings(c: Comparison) -> list[Finding]:
+    others = range(1, len(c.arms))
+    same = [unchanged(c.arms[at], c.base, c.pairing.rows[at], c.pairing.rows[0]) for at in others]
+    decisive = c.headline[min(1, len(c.headline) - 1)]
+    common = c.headline[2] if len(c.headline) > 2 else None
+    evidence = gather(
+        [(d[decisive], p[decisive]) for d, p in zip(c.differences, c.adjusted, strict=True)],
+        [None if common is None else d[common] for d in c.differences],
+        c.guards,
+        same,
+        c.scale,
+    )
+    standings = decide(evidence, c.thresholds, c.margin)
+    return [_finding(c, at, standings[at - 1], same[at - 1]) for at in others]
 
 
-def _same_answers(comparison: Comparison, at: int) -> bool:
-    """Whether the arm is the baseline repaired: Q is equal by construction then."""
-    arm, base = comparison.arms[at], comparison.base
-    return arm.repairs is not None and base.repairs is None and arm.run.path == base.run.path
+def _finding(c: Comparison, at: int, standing: Standing, same: bool) -> Finding:
+    found = ways(c.arms[at], c.base)
+    return Finding(
+        at=at,
+        name=c.arms[at].name,
+        ways=found,
+        way=max(found, key=c.thresholds.order.index),
+        standing=standing,
+        differences={name: c.differences[at - 1][name] for name in c.headline},
+        adjusted=c.adjusted[at - 1],
+        guard=c.guards[at - 1],
+        unchanged=same,
+        tokens=c.costs[at].tokens - c.costs[0].tokens,
+        speed=speed(c.arms, at),
+    )
 
 
-def _margin(comparison: Comparison, name: str) -> float:
-    low, high = bounds(comparison.metrics).get(name, (0.0, 0.0))
-    return _MARGIN * (high - low)
+def _ordered(c: Comparison, better: Sequence[Finding]) -> tuple[Finding | None, list[Finding], list[Finding]]:
+    """The cheapest arm that cannot be told apart from the best, all such arms cheapest first, and the rest."""
+    if not better:
+        return None, [], []
+    decisive = c.headline[min(1, len(c.headline) - 1)]
+
+    def worth(f: Finding) -> tuple[float, float]:
+        return f.differences[decisive].after, f.differences["parse_rate"].after
+
+    def dear(f: Finding) -> tuple[tuple[int, ...], float, float]:
+        return c.thresholds.rank(f.ways), f.tokens, -worth(f)[0]
+
+    lead = max(better, key=worth)
+    apart = _behind(c, lead.at, [f.at for f in better if f is not lead])
+    tied = sorted((f for f in better if f.at not in apart), key=dear)
+    return tied[0], tied, sorted((f for f in better if f.at in apart), key=worth, reverse=True)
 
 
-def _speed(comparison: Comparison, at: int) -> str:
-    if _same_answers(comparison, at):
-        return ", without a further token"
-    before, after = comparison.costs[0].seconds_per_1000, comparison.costs[at].seconds_per_1000
-    if before is None or after is None or not comparison.speeds_compare:
-        return ""
-    return f", at {before / after:.2g}x the speed"
+def _behind(c: Comparison, lead: int, others: Sequence[int]) -> set[int]:
+    """Those of `others` whose U is shown below the lead's, and may be so by more than the margin."""
+    return {at for at, d in _against(c, lead, others).items() if d.high < 0 and d.low < -c.margin}
 
 
-def _rivals(comparison: Comparison, winners: Sequence[_Shown]) -> str:
-    """The best winner of every other way, its parse rate, and whether the best arm is shown to be better."""
-    best = winners[0]
-    ways = {_way(comparison, best.at)}
-    text = ""
-    for s in winners[1:]:
-        way = _way(comparison, s.at)
-        if way not in ways:
-            ways.add(way)
-            rate = words.plain("parse_rate", comparison.values[s.at]["parse_rate"].value)
-            apart = "" if _apart(comparison, best.at, s.at) else ", not shown to be worse"
-            text += f"; {comparison.arms[s.at].name} reaches {rate}{apart}"
-    return text
-
-
-def _apart(comparison: Comparison, best: int, other: int) -> bool:
-    name = comparison.headline[min(1, len(comparison.headline) - 1)]
-    pair = (comparison.columns[other][name], comparison.columns[best][name])
+def _against(c: Comparison, one: int, others: Sequence[int]) -> dict[int, Interval]:
+    """U of each of `others` minus that of the arm at `one`, simultaneous over the arms."""
+    if not others:
+        return {}
+    name = c.headline[min(1, len(c.headline) - 1)]
     found = paired_means(
-        {name: pair}, comparison.pairing.clusters, seed=comparison.seed, resamples=comparison.resamples
+        {at: (c.columns[one][name], c.columns[at][name]) for at in others},
+        c.pairing.clusters,
+        bounds={at: c.bounds.get(name, (0.0, 1.0)) for at in others},
+        seed=c.seed,
+        resamples=c.resamples,
+        level=c.thresholds.guard_level(len(c.arms) - 1),
     )
-    return found[name].difference.low > 0
+    return {at: d.difference for at, d in found.items()}
 
 
-def _keep(comparison: Comparison, losers: Sequence[_Shown]) -> str:
-    worst = losers[0]
-    name = next(n for n, sign in zip(comparison.headline, worst[1:], strict=False) if sign < 0)
-    change = _from_to(comparison, worst.at, name)
-    others = "" if len(comparison.arms) == 2 else "no arm is shown to be better, and "
-    return f"Keep {comparison.base.name}: {others}{comparison.arms[worst.at].name} lowers {change}{_over(comparison)}."
+def _finding_json(f: Finding) -> dict[str, Any]:
+    guard = f.guard
+    return {
+        "arm": f.name,
+        "way": f.way,
+        "ways": list(f.ways),
+        "standing": f.standing.value,
+        "unchanged": f.unchanged,
+        "extra_tokens": f.tokens,
+        "speed": {"ratio": f.speed.ratio, "why": f.speed.why},
+        "quality": None
+        if guard is None
+        else {
+            "common": guard.common,
+            "clusters": guard.clusters,
+            "difference": _interval(guard.quality),
+            "own": _interval(guard.own),
+            "above_chance": _interval(guard.above),
+            "clusters_for_the_margin": guard.enough,
+        },
+    }
 
 
-def _nothing(comparison: Comparison, shown: Sequence[_Shown]) -> str:
-    """The widest that the differences may still be, so that "not shown" is not read as "equal"."""
-    d: list[Difference] = [comparison.differences[s.at - 1]["parse_rate"] for s in shown]
-    low, high = min(x.difference.low for x in d), max(x.difference.high for x in d)
-    return (
-        f"No difference shown: the parse rate may change by {100 * low:+.1f} to {100 * high:+.1f} points "
-        f"against {comparison.base.name}{_over(comparison)}."
-    )
-
-
-def _over(comparison: Comparison) -> str:
-    """Over how much this is, where that is little or a part."""
-    n, clusters, out = (
-        len(comparison.pairing.keys),
-        comparison.pairing.n_clusters,
-        sum(comparison.pairing.left_out.values()),
-    )
-    few = f"; few data: {n} samples in {clusters} independent clusters" if clusters < _FEW else f" ({n:,} samples)"
-    return few + (f"; {out:,} samples could not be paired" if out > _MUCH * n else "")
+def _interval(found: Interval) -> dict[str, float | None]:
+    return {name: value if value == value else None for name, value in found._asdict().items()}

@@ -59,7 +59,8 @@ def agreement(a: ArrayLike, b: ArrayLike, products: Sequence[str]) -> Agreement:
     taken, cell = np.unique(place[: len(one)] * len(levels) + place[len(one) :], return_inverse=True)
 
     def interval(statistic: Callable[[Floats], Floats]) -> Interval:
-        return statistic_interval(cell, lambda counts: statistic(_square(counts, taken, len(levels))), products)
+        square = lambda counts: statistic(_square(counts, taken, len(levels)))  # noqa: E731
+        return statistic_interval(cell, square, products, bounds=(-1.0, 1.0))
 
     within = _taus(one, other, products)
     return Agreement(

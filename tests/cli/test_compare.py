@@ -33,6 +33,17 @@ def test_table_json_markdown_latex(runs):
     assert r"\begin{tabular}" in say("a", "a+permutation", "--format", "latex")
 
 
+def test_thresholds_are_flags_and_are_recorded(runs):
+    found = json.loads(say("a", "b", "--json", "--margin", "0.2", "--alpha", "0.1", "--cost-order", "train, constrain"))
+    used = found["verdict"]["thresholds"]
+    assert (used["margin"], used["alpha"], used["cost_order"][:2]) == (0.2, 0.1, ["train", "constrain"])
+    assert found["statistics"]["level"] == 0.9
+    assert "value [90 %]" in say("a", "b", "--alpha", "0.1")
+    usual = json.loads(say("a", "b", "--json"))["verdict"]["thresholds"]
+    assert usual == {"margin": 0.1, "margin_in_units": 0.1, "alpha": 0.05, "masked": 0.2, "guard_level": 0.95,
+                     "cost_order": ["repair", "change", "constrain", "re-ask", "train"]}  # fmt: skip
+
+
 def test_a_page_and_json_at_once(runs):
     assert json.loads(say("a", "b", "--json", "--html", "page.html"))
     assert (runs / "page.html").read_text().startswith("<!doctype html>")
@@ -48,6 +59,11 @@ def test_a_page_and_json_at_once(runs):
         (["a", "b", "--html", "no/page.html"], "cannot write the page: its folder does not exist"),
         (["a", "b", "--seed", "-1"], "Invalid value for '--seed'"),
         ([], "Missing argument 'RUN...'"),
+        (["a", "b", "--margin", "0"], "a margin of 0 of a metric's range (--margin)"),
+        (["a", "b", "--margin", "nan"], "a margin of nan of a metric's range (--margin)"),
+        (["a", "b", "--alpha", "1"], "a chance of error of 1 (--alpha)"),
+        (["a", "b", "--cost-order", "repare"], "unknown way 'repare' (--cost-order). Fix: did you mean 'repair'?"),
+        (["a", "b", "--cost-order", "train,train"], "the order of cost names a way twice (--cost-order)"),
     ],
 )
 def test_mistakes_are_one_line(runs, capsys, args, message):

@@ -19,7 +19,7 @@ FLAGS = {
     "score": "--allow-code-execution --json",
     "show": "--json --kind --limit --prompt --sample --verdict",
     "report": "--format --json",
-    "compare": "--across-prompts --format --html --json --seed",
+    "compare": "--across-prompts --alpha --cost-order --format --html --json --margin --seed",
     "train": "--json --out --quiet --resume",
     "probe": (
         "--base --bootstrap --cap --clip --data --device --dtype --figure --ids --json --kappa --limit --max-tokens "

@@ -1,6 +1,9 @@
 """Answers with a planted truth, and edits of a run on disk."""
 
 import json
+import random
+from dataclasses import replace
+from types import SimpleNamespace
 
 from listeval.runs.judge import parse_and_score
 from listeval.runs.plan import make_task
@@ -48,3 +51,33 @@ def reversed_order(row):
     """Every id once, worst first."""
     grades = row["target"]["grades"]
     return json.dumps([{"review_id": name, "score": -grades[name]} for name in grades])
+
+
+def constant(row):
+    """Every id once, all with one score: a ranking of nothing."""
+    return json.dumps([{"review_id": name, "score": 3} for name in row["target"]["grades"]])
+
+
+def shuffled(row):
+    """Every id once, in an order that knows nothing of the grades."""
+    rng = random.Random(row["index"] + 1000 * row["seed"])
+    return json.dumps([{"review_id": name, "score": rng.random()} for name in row["target"]["grades"]])
+
+
+def noisy(row, spread, stream=0):
+    """Every id once, the grades blurred by a normal error of `spread`."""
+    rng = random.Random(row["index"] + 7919 * stream)
+    grades = row["target"]["grades"]
+    return json.dumps([{"review_id": name, "score": grades[name] + rng.gauss(0, spread)} for name in grades])
+
+
+def first(n, answer):
+    """`answer` for the first n questions, no list for the others."""
+    return lambda row: answer(row) if row["index"] < n else "no list"
+
+
+def configured(arm, **values):
+    """The arm as if its run had been configured with `values`, known to this version or not."""
+    config = SimpleNamespace(**{**vars(arm.run.manifest.config), **values})
+    manifest = arm.run.manifest.model_copy(update={"config": config})
+    return replace(arm, run=replace(arm.run, manifest=manifest))

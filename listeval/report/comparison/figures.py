@@ -114,7 +114,7 @@ def _bar(comparison: Comparison, at: int, name: str) -> Bar:
         change_at=value_at,
         change_low=low,
         change_high=high,
-        shown=p <= 0.05,
+        shown=p <= comparison.thresholds.alpha,
     )
 
 

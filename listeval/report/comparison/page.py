@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError
 from listeval.report.comparison import figures
+from listeval.report.comparison.headline import choice, heads, subject, title
 from listeval.report.comparison.samples import samples
 from listeval.report.comparison.tables import facts, kinds, marked, tables
 
@@ -55,6 +56,11 @@ def comparison_page(comparison: Comparison) -> str:
         title=f"{comparison.base.run.manifest.task['name']}: {' / '.join(arm.name for arm in comparison.arms)}",
         version=__version__,
         verdict=comparison.verdict,
+        choice=choice(comparison.verdict),
+        headline_of=title(comparison.verdict),
+        subject=subject(comparison.verdict),
+        heads=heads(comparison.verdict),
+        thresholds=comparison.thresholds,
         facts=facts(comparison),
         panels=figures.panels(comparison),
         stacks=figures.stacks(comparison),

@@ -6,13 +6,19 @@ import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
 from listeval.comparison import words
 from listeval.comparison.columns import RATES, TOKENS
+from listeval.comparison.ways import Setup
 from listeval.contract import Kind
+from listeval.report.comparison.headline import costs as head_costs
+from listeval.report.comparison.headline import remarks, rule
 from listeval.report.numbers import share
 
 if TYPE_CHECKING:
     from listeval.comparison import Arm, Comparison
+    from listeval.comparison.cost import Cost
 
 
 _SIDE_BY_SIDE = 3
@@ -35,7 +41,8 @@ def tables(comparison: Comparison) -> list[Table]:
     """Headline figures, the others, failure kinds, what became of what, cost."""
     own = [name for name in comparison.values[0] if name not in comparison.headline and name != TOKENS]
     return [
-        _differences(comparison, "Headline figures", comparison.headline, _family(comparison)),
+        _headline(comparison),
+        *([effects(comparison)] if comparison.factorials else []),
         _differences(comparison, "Other figures", own, "Not tested. A metric without a prefix is over each arm's own "
                      "parsed answers, so it has no difference."),
         kinds(comparison),
@@ -65,7 +72,8 @@ def facts(comparison: Comparison) -> list[str]:
     lines += [f"{marked(comparison, at)}: {describe(comparison, at)}" for at in range(len(comparison.arms))]
     if pairing.left_out:
         lines.append("left out: " + "; ".join(f"{n:,} {reason}" for reason, n in pairing.left_out.items()))
-    return lines + [f"note: {note}" for note in pairing.notes]
+    lines += [f"note: {note}" for note in (*pairing.notes, *remarks(comparison))]
+    return [*lines, rule(comparison), *head_costs(comparison)]
 
 
 def describe(comparison: Comparison, at: int) -> str:
@@ -79,16 +87,20 @@ def _made_by(arm: Arm) -> Iterable[str]:
     manifest = arm.run.manifest
     yield str(manifest.model["name"]).rstrip("/").rsplit("/", 1)[-1]
     yield manifest.backend["name"]
-    yield "no constraint" if arm.constraint == "none" else f"constraint {arm.constraint}{_engine(arm)}"
+    yield "no constraint" if arm.constraint == "none" else f"constraint {arm.constraint}{_shaped(arm)}"
+    if Setup.of(arm).attempts > 1:
+        yield f"asked up to {Setup.of(arm).attempts} times"
     if arm.repairs is not None:
         r = arm.repairs
         yield f"{r.changed:,} of {r.broken:,} broken answers repaired, {r.mended:,} keep their contract then"
         yield f"parse rate raw {100 * r.raw_parse_rate:.1f} %, repaired {100 * r.parse_rate:.1f} %"
 
 
-def _engine(arm: Arm) -> str:
-    found = arm.run.manifest.identity.get("constraint")
-    return f" ({found['engine']})" if isinstance(found, dict) and "engine" in found else ""
+def _shaped(arm: Arm) -> str:
+    """` (xgrammar, spacing either)`, as far as it is known."""
+    setup = Setup.of(arm)
+    parts = [setup.engine, None if setup.spacing is None else f"spacing {setup.spacing}"]
+    return f" ({', '.join(known)})" if (known := [part for part in parts if part]) else ""
 
 
 def _family(comparison: Comparison) -> str:
@@ -105,12 +117,44 @@ def able(comparison: Comparison) -> str:
     return " that parses any" if dead and comparison.common else ""
 
 
+def _headline(comparison: Comparison) -> Table:
+    """The figures that are tested, and how far each arm's own ranking is from a random order."""
+    table = _differences(comparison, "Headline figures", comparison.headline, _family(comparison))
+    scale = comparison.scale
+    if scale is None or scale.chance is None:
+        return table
+    rows: list[Sequence[str]] = [*table.rows, [f"{scale.metric} above chance"]]
+    for at, guard in enumerate((comparison.own, *comparison.guards)):
+        cell = "n/a" if guard is None else words.change(scale.metric, guard.above)
+        rows.append([marked(comparison, at), cell, *[""] * (len(table.header) - 2)])
+    level = comparison.thresholds.guard_level(len(comparison.arms) - 1)
+    note = (
+        f" above chance: an arm's own parsed answers against a random order of the same items "
+        f"({words.plain(scale.metric, float(np.nanmean(scale.chance)))} on average), at {100 * level:g} %."
+    )
+    return table._replace(rows=rows, note=table.note + note)
+
+
+def effects(comparison: Comparison) -> Table:
+    """Training and constraining as a 2x2, each against neither."""
+    rows: list[Sequence[str]] = []
+    for found in comparison.factorials:
+        names = [mark(at) for at in found.square]
+        for name, own in found.effects.items():
+            rows.append([f"{words.title(name)}: {names[2]} trained, {names[1]} constrained, {names[3]} both"])
+            rows += [[part, words.change(name, value)] for part, value in own._asdict().items()]
+    note = "Interaction: both less the sum of the two; below zero they do the same work twice."
+    level = f"[{100 * comparison.thresholds.level:g} %]"
+    return Table("Train and constrain", ["", f"against neither {level}"], rows, note)
+
+
 def _differences(comparison: Comparison, title: str, names: Sequence[str], note: str) -> Table:
     rows: list[Sequence[str]] = []
     for name in names:
         rows.append([words.title(name)])
         rows += [_figure(comparison, at, name) for at in range(len(comparison.arms))]
-    header = ["", "value [95 %]", "difference [95 %]", "p", "effect"]
+    level = f"[{100 * comparison.thresholds.level:g} %]"
+    header = ["", f"value {level}", f"difference {level}", "p", "effect"]
     if not any(len(row) > 1 and row[3] for row in rows):
         return Table(title, header[:3] + header[4:], [[*row[:3], *row[4:]] for row in rows], note)
     return Table(title, header, rows, note)
@@ -154,19 +198,31 @@ def migrations(comparison: Comparison) -> Table:
 
 def costs(comparison: Comparison) -> Table:
     """Time and tokens; a dash where a run did not record a figure."""
-    header = ["", "tok/s", "s per 1,000", "tokens", "extra", "compile ms", "masked"]
+    header = ["", "tok/s", "s per 1,000", "tokens", "extra", "compile ms", "masked", "training"]
     rows = []
     for at, c in enumerate(comparison.costs):
         extra = f"{comparison.differences[at - 1][TOKENS].difference.value:+,.1f}" if at else ""
         cells = [_dash(c.tokens_per_second, ",.0f"), _dash(c.seconds_per_1000, ",.1f"), f"{c.tokens:,.1f}", extra]
-        rows.append([marked(comparison, at), *cells, _dash(c.compile_ms, ".2f"), _dash(c.masked, ".3f")])
+        cells += [_dash(c.compile_ms, ".2f"), _dash(c.masked, ".3f"), _trained(c)]
+        rows.append([marked(comparison, at), *cells])
     note = (
-        "tokens: generated for one answer; extra: against the baseline; masked: mean probability that a constraint "
-        "took from a step. A repaired arm costs what its run cost."
+        "tokens: generated for one answer, over all its attempts; extra: against the baseline; masked: mean "
+        "probability that a constraint took from a step. A repaired arm costs what its run cost."
     )
     if not comparison.speeds_compare:
-        note += " Speeds are of different machines or engines: do not compare them."
+        note += " Speeds are not of one engine and one machine, or of answers that were not made: do not compare them."
+    elif all(f.speed.ratio is None for f in comparison.verdict.findings):
+        note += " No speed is claimed: see why in --json."
+    if all(c.training is None for c in comparison.costs):
+        return Table("Cost", header[:-1], [row[:-1] for row in rows], note)
     return Table("Cost", header, rows, note)
+
+
+def _trained(c: Cost) -> str:
+    if c.training is None:
+        return "-"
+    seconds = "" if c.training.seconds is None else f", {c.training.seconds:,.0f} s on {c.training.device}"
+    return f"{c.training.steps:,} steps{seconds}"
 
 
 def _dash(figure: float | None, form: str) -> str:

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table as Grid
 from rich.text import Text
 
+from listeval.report.comparison.headline import heads, subject
 from listeval.report.comparison.tables import Table, facts, tables
 from listeval.report.console import ReportConsole
 from listeval.report.explain import visible
@@ -16,7 +17,7 @@ from listeval.report.explain import visible
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
 
-_NO_ROOM = ("effect",)
+_NO_ROOM = ("effect", "training")
 _LABEL, _HEADING, _LINE = 24, 28, 64
 """Cells of a label beside figures, of the heading above it, and of either beside a count alone."""
 
@@ -26,6 +27,8 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
     out = console or ReportConsole()
     out.print(Text(visible(comparison.verdict.sentence), style="bold"))
     out.print()
+    out.print(_heads(comparison))
+    out.print()
     for line in facts(comparison):
         out.print(Text(visible(line)))
     for table in tables(comparison):
@@ -33,6 +36,16 @@ def print_comparison(comparison: Comparison, console: Console | None = None) -> 
         out.print(_grid(table))
         if table.note:
             out.print(Text(table.note, style="dim"))
+
+
+def _heads(comparison: Comparison) -> Grid:
+    """Three figures of the arm that the verdict is about."""
+    verdict = comparison.verdict
+    grid = Grid(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
+    grid.add_row(Text(_cut(visible(subject(verdict).name), _HEADING), style="cyan"))
+    for head in heads(verdict):
+        grid.add_row(*map(Text, (head.title, f"{head.before} → {head.after}", head.change)))
+    return grid
 
 
 def _grid(table: Table) -> Grid:

@@ -1,0 +1,67 @@
+"""What a ranking is worth that knows nothing: the score of an answer that gives every item the same score.
+
+Ranking metrics count tied scores by their mean over all orders of the tied items, so a constant answer has exactly the
+expected value of a random order. Only answers that name items by id (`KeyedList`) are rankings; elsewhere there is no
+chance to speak of.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from listeval.contract import KeyedList, Parsed
+from listeval.errors import UserError, first_line
+from listeval.runs.plan import make_task
+from listeval.runs.rows import Row
+from listeval.stats import Floats
+from listeval.task import Target, Task, Verdict
+
+_CONSTANT = 5.0
+
+
+class Chance(NamedTuple):
+    """`values` (n,) of each sample; None where the task ranks nothing, or where it is not known, and then `why`."""
+
+    values: Floats | None
+    why: str = ""
+
+
+def chance(entry: dict[str, Any], rows: Sequence[Row], metric: str | None) -> Chance:
+    """The chance value of `metric` for each row's question; `entry` is the manifest's of the task."""
+    if metric is None:
+        return Chance(None)
+    try:
+        task = make_task(entry["name"], entry["options"])
+        if not isinstance(task.contract(rows[0]["target"]), KeyedList):
+            return Chance(None)
+        targets = [row["target"] for row in rows]
+        scores = task.score(targets, [_constant(task, target) for target in targets])
+        values = np.array([_value(found, metric) for found in scores])
+        return Chance(None, f"{metric} is undefined on every sample") if np.isnan(values).all() else Chance(values)
+    except UserError as error:
+        return Chance(None, error.cause)
+    except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+        return Chance(None, f"task '{entry['name']}' raised {first_line(error)}")
+
+
+def _constant(task: Task, target: Target) -> list[Any]:
+    """The gold answer with one score for every item."""
+    contract = task.contract(target)
+    found = contract.parse(task.gold(target), "stop", None)
+    if not isinstance(found, Parsed):
+        raise UserError(f"the gold answer of task '{task.name}' does not keep its own contract")
+    # Past validation and frozen models: the items are our own, fresh from the parser.
+    for item in found.value:
+        own = vars(item)
+        own.update({name: _CONSTANT for name, value in own.items() if isinstance(value, int | float)})
+    return list(found.value)
+
+
+def _value(found: object, metric: str) -> float:
+    scores = found.scores if isinstance(found, Verdict) else found
+    value = scores.get(metric) if isinstance(scores, dict) else None
+    return math.nan if value is None else float(value)

@@ -1,0 +1,111 @@
+"""The head of every report of a comparison: the verdict in a few words, three figures, and what the ways cost."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple
+
+from listeval.comparison import words
+from listeval.comparison.columns import RATES
+from listeval.comparison.decision import Standing
+from listeval.report.comparison.sentence import LEAD
+
+if TYPE_CHECKING:
+    from listeval.comparison import Comparison
+    from listeval.comparison.verdict import Finding, Verdict
+
+
+class Head(NamedTuple):
+    """One figure of the arm that the verdict is about: before and after, and the change with its interval."""
+
+    title: str
+    before: str
+    after: str
+    change: str
+
+
+def choice(verdict: Verdict) -> str:
+    """`Repair`, `Keep the baseline`, `No recommendation`."""
+    if verdict.choice == "keep":
+        return "Keep the baseline"
+    return "No recommendation" if verdict.choice == "none" else LEAD[verdict.choice]
+
+
+def title(verdict: Verdict) -> str:
+    """The verdict in a few words, the arm named."""
+    if verdict.chosen is not None:
+        return f"{choice(verdict)}: {verdict.arm}"
+    return f"Keep {verdict.baseline}" if verdict.choice == "keep" else choice(verdict)
+
+
+def subject(verdict: Verdict) -> Finding:
+    """The arm that the figures are of: the chosen one, else the one with most to say for it, else the best by U."""
+    if verdict.chosen is not None:
+        return verdict.chosen
+    order = list(Standing)
+    return max(verdict.findings, key=lambda f: (order.index(f.standing), _after(f, verdict.decisive)))
+
+
+def _after(f: Finding, name: str) -> float:
+    value = f.differences[name].after
+    return -math.inf if math.isnan(value) else value
+
+
+def heads(verdict: Verdict) -> list[Head]:
+    """The headline figures of the subject against the baseline; Q over the answers that parse on both sides."""
+    f = subject(verdict)
+    found = []
+    for name in verdict.headline:
+        d = f.differences[name]
+        change = words.change(name, d.difference) + (" points" if name in RATES else "")
+        if f.unchanged and name.startswith("common_"):
+            change = "the same answers"
+        found.append(Head(words.title(name), words.plain(name, d.before), words.plain(name, d.after), change))
+    return found
+
+
+def costs(comparison: Comparison) -> list[str]:
+    """What each arm that may be recommended costs more than the baseline, cheapest first."""
+    verdict = comparison.verdict
+    return [
+        f"cost of {verdict.findings[at - 1].name}: {cost_of(comparison, at)}" for at in (*verdict.tied, *verdict.behind)
+    ]
+
+
+def cost_of(comparison: Comparison, at: int) -> str:
+    """`+3.2 tokens an answer, trained in 200 steps, 1,204 s on cpu, at 1.2 to 1.4x the speed`."""
+    f, made = comparison.verdict.findings[at - 1], comparison.costs[at].training
+    parts = ["no further token" if f.tokens == 0 else f"{f.tokens:+,.1f} tokens an answer"]
+    if "train" in f.ways:
+        parts.append("training not recorded" if made is None else f"trained in {made.steps:,} steps")
+    if made is not None:
+        parts.append("seconds not recorded" if made.seconds is None else f"{made.seconds:,.0f} s on {made.device}")
+    if f.speed.ratio is not None:
+        low, high = f.speed.ratio
+        parts.append(f"at {low:.2g} to {high:.2g}x the speed")
+    return ", ".join(parts)
+
+
+def remarks(comparison: Comparison) -> list[str]:
+    """What a reader must know before the figures are believed: constraints that differ or fight, chance unknown."""
+    lines = [
+        f"constrained arms differ in {what}: " + "; ".join(f"{name} {value}" for name, value in found)
+        for what, found in comparison.unlike.items()
+    ]
+    lines += [
+        f"the constraint of {name} fights the model's own spelling (mean masked mass {mass:.2f}); see spacing"
+        for name, mass in comparison.verdict.fighting
+    ]
+    if comparison.chance.why:
+        lines.append(f"what a random order is worth is not known: {comparison.chance.why}")
+    return lines
+
+
+def rule(comparison: Comparison) -> str:
+    """What the verdict was decided by."""
+    v, t = comparison.verdict, comparison.thresholds
+    guard = ""
+    if comparison.scale is not None:
+        guard = f"; {comparison.scale.metric} may not be lower by {v.margin:g}"
+        guard += "" if comparison.scale.chance is None else ", and must beat a random order"
+    return f"decided by {words.title(v.decisive)} at alpha {t.alpha:g}{guard}; cheapest first: {', '.join(t.order)}"

@@ -1,0 +1,211 @@
+"""The verdict in words: one sentence from the data of `comparison.verdict`. Computes nothing."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from listeval.comparison import words
+from listeval.comparison.decision import Standing
+from listeval.stats import FEW, Interval
+
+if TYPE_CHECKING:
+    from listeval.comparison.thresholds import Way
+    from listeval.comparison.verdict import Finding, Verdict
+
+_MUCH = 0.1
+"""The share of samples that could not be paired from which it is said."""
+
+LEAD: dict[Way, str] = {
+    "repair": "Repair",
+    "change": "Change settings",
+    "constrain": "Constrain",
+    "re-ask": "Re-ask",
+    "train": "Train (another checkpoint)",
+}
+
+
+def sentence(verdict: Verdict) -> str:
+    """What to do and what it rests on; or that nothing is recommended, and what stands in the way."""
+    body = _recommend(verdict, verdict.chosen) if verdict.chosen else _refrain(verdict)
+    return f"{body}{_fights(verdict)}{_over(verdict)}."
+
+
+def _recommend(v: Verdict, f: Finding) -> str:
+    changes = _changes(v, f, 1)
+    fallen = _changes(v, f, -1)
+    but = " but lowers " + " and ".join(fallen) if fallen else ""
+    return f"{LEAD[f.way]}: {f.name} raises {' and '.join(changes)}{but}{_quality(v, f)}{_speed(f)}{_rivals(v, f)}"
+
+
+def _changes(v: Verdict, f: Finding, sign: int) -> list[str]:
+    """The parse rate and U where they are shown to have moved that way, from what to what."""
+    return [_from_to(f, name) for name in v.headline[:2] if f.shown(name, v.thresholds.alpha) == sign]
+
+
+def _from_to(f: Finding, name: str) -> str:
+    d = f.differences[name]
+    unit = " points" if name == "parse_rate" else ""
+    number, *limits = words.change(name, d.difference).split(" ", 1)
+    return (
+        f"{'the ' if name == 'parse_rate' else ''}{words.title(name)} from {words.plain(name, d.before)} to "
+        f"{words.plain(name, d.after)} ({number}{unit}{''.join(' ' + text for text in limits)})"
+    )
+
+
+def _quality(v: Verdict, f: Finding) -> str:
+    """What became of Q for an arm that is recommended: the loss that the margin excludes, or that it is none."""
+    if f.guard is None:
+        return ""
+    if f.unchanged:
+        return " and leaves every answer that parsed as it was" + (
+            ", without a further token" if f.way == "repair" else ""
+        )
+    metric, q = _metric(v), f.guard.quality
+    if f.guard.common and q.high < 0:
+        return f" and lowers {metric} by less than the margin of {v.margin:g} ({words.change(metric, q)})"
+    if f.guard.common and q.low >= -v.margin:
+        return f" without lowering {metric} {_where(v)} by {v.margin:g} or more ({words.change(metric, q)})"
+    near = words.value(metric, f.guard.own)
+    return f"; its own {metric} of {near} leaves no room for a loss beyond the margin of {v.margin:g}"
+
+
+def _speed(f: Finding) -> str:
+    if f.speed.ratio is None:
+        return ""
+    low, high = f.speed.ratio
+    return f", at {low:.2g} to {high:.2g}x the speed"
+
+
+def _rivals(v: Verdict, f: Finding) -> str:
+    """The best arm of every other way that may be recommended, and why it is not the one."""
+    text, ways = "", {f.way}
+    for at in (*v.tied, *v.behind):
+        other = v.findings[at - 1]
+        if other.way in ways:
+            continue
+        ways.add(other.way)
+        rate = words.plain("parse_rate", other.differences["parse_rate"].after)
+        text += f"; {other.name} reaches {rate}{_beside(v, at)}"
+    return text
+
+
+def _beside(v: Verdict, at: int) -> str:
+    """How an arm's U stands to the chosen one's; better by no more than the margin is no reason to pay for it."""
+    d = v.rivals[at]
+    if not _clear(d):
+        return ", not shown to be worse or better"
+    told = f"{words.title(v.decisive)} {words.change(v.decisive, d)}"
+    return f", better within the margin ({told})" if d.low > 0 else f", worse ({told})"
+
+
+def _refrain(v: Verdict) -> str:
+    """Why nothing is recommended: what is worse, what stands in the way of a gain, or that nothing is shown."""
+    blocked = [f for f in v.findings if f.standing in (Standing.AT_CHANCE, Standing.TRADES, Standing.UNKNOWN)]
+    worse = [f for f in v.findings if f.standing is Standing.WORSE]
+    if blocked:
+        lead = f"Keep {v.baseline}" if v.choice == "keep" else "No recommendation"
+        return f"{lead}: " + "; ".join(_blocked(v, f) for f in blocked)
+    if worse:
+        return f"Keep {v.baseline}: {'' if len(v.findings) == 1 else 'no arm is shown to be better, and '}" + _worse(
+            v, worse[0]
+        )
+    moved = [f for f in v.findings if any(_clear(f.differences[name].difference) for name in v.headline)]
+    if moved:
+        return f"No recommendation: {_moved(v, moved[0])}"
+    return _nothing(v)
+
+
+def _blocked(v: Verdict, f: Finding) -> str:
+    gains = _changes(v, f, 1)
+    fallen = _changes(v, f, -1)
+    but = " but lowers " + " and ".join(fallen) if fallen else ""
+    return f"{f.name} raises {' and '.join(gains)}{but}, but {_obstacle(v, f)}"
+
+
+def _obstacle(v: Verdict, f: Finding) -> str:
+    assert f.guard is not None, "only quality stands in the way of a gain"
+    metric, g = _metric(v), f.guard
+    if f.standing is Standing.AT_CHANCE:
+        if math.isnan(g.above.value):
+            return "whether it ranks better than a random order is not known"
+        shown = "ranks worse than" if g.above.high < 0 else "is not shown to rank better than"
+        return f"it {shown} a random order ({metric} {words.change(metric, g.above)} against it)"
+    if f.standing is Standing.TRADES:
+        return f"it lowers {metric} {_where(v)} ({words.change(metric, g.quality)}; margin {v.margin:g})"
+    shared = "common parsed answers" if len(v.findings) == 1 else "answers that both parse"
+    what = f"{g.common} {shared}" if g.common else "without a common parsed answer"
+    seen = f" ({words.change(metric, g.quality)})" if g.common else ""
+    few = "are too few to exclude" if g.common else "nothing excludes"
+    need = f"; some {g.enough:,} would do, were there none" if g.enough > g.clusters else ""
+    return f"{what} {few} a loss of {metric} beyond the margin of {v.margin:g}{seen}{need}"
+
+
+def _worse(v: Verdict, f: Finding) -> str:
+    name = next((n for n in v.headline[:2] if f.shown(n, v.thresholds.alpha) < 0), v.decisive)
+    up = _changes(v, f, 1)
+    return f"{f.name} " + (f"raises {' and '.join(up)} but " if up else "") + f"lowers {_from_to(f, name)}"
+
+
+def _moved(v: Verdict, f: Finding) -> str:
+    """An arm with a figure that is clear of zero, though U is not shown to rise."""
+    parts = []
+    for name in v.headline:
+        d = f.differences[name].difference
+        if _clear(d):
+            sure = "" if f.adjusted[name] <= v.thresholds.alpha else ", not after correction for the number of tests"
+            up = "raises" if d.low > 0 else "lowers"
+            parts.append(f"{up} {_named(f, name)}{sure}")
+    text = f"{f.name} {' and '.join(parts)}"
+    if _clear(f.differences[v.decisive].difference):
+        return text
+    d = f.differences[v.decisive].difference
+    return f"{text}; {words.title(v.decisive)} is not shown to rise ({words.change(v.decisive, d)})"
+
+
+def _named(f: Finding, name: str) -> str:
+    if not name.startswith("common_"):
+        return _from_to(f, name)
+    metric = name.removeprefix("common_")
+    return f"{metric} on common parsed answers ({words.change(metric, f.differences[name].difference)})"
+
+
+def _nothing(v: Verdict) -> str:
+    """The widest that the differences may still be, so that "not shown" is not read as "equal"."""
+    found = [f.differences["parse_rate"].difference for f in v.findings]
+    low, high = min(d.low for d in found), max(d.high for d in found)
+    return (
+        f"No difference shown: the parse rate may change by {100 * low:+.1f} to {100 * high:+.1f} points "
+        f"against {v.baseline}"
+    )
+
+
+def _fights(v: Verdict) -> str:
+    """Constraints that took much of the probability: what they cost is not the model's doing."""
+    return "".join(
+        f"; the constraint of {name} fights the model's own spelling (it took {mass:.2f} of a step's probability): "
+        "see spacing"
+        for name, mass in v.fighting
+    )
+
+
+def _over(v: Verdict) -> str:
+    """Over how much this is, where that is little or a part."""
+    few = v.clusters < FEW
+    text = (
+        f"; few data: {v.samples} samples in {v.clusters} independent clusters" if few else f" ({v.samples:,} samples)"
+    )
+    return text + (f"; {v.left_out:,} samples could not be paired" if v.left_out > _MUCH * v.samples else "")
+
+
+def _where(v: Verdict) -> str:
+    """What the quality of two arms is compared on; of several arms the common answers are fewer."""
+    return "on common parsed answers" if len(v.findings) == 1 else "on the answers that both parse"
+
+
+def _metric(v: Verdict) -> str:
+    return v.headline[2].removeprefix("common_")
+
+
+def _clear(d: Interval) -> bool:
+    return not math.isnan(d.low) and (d.low > 0 or d.high < 0)

@@ -1,0 +1,55 @@
+"""What a ranking is worth that knows nothing: a constant answer has the mean of all orders."""
+
+from itertools import permutations
+
+import numpy as np
+import pytest
+
+from listeval.comparison.chance import chance
+from listeval.runs.plan import make_task, task_entry
+from listeval.scoring.ranking import ndcg
+
+
+def rows(*grades):
+    return [{"target": {"grades": {f"R{at}": float(g) for at, g in enumerate(own)}}} for own in grades]
+
+
+def entry(name="fashion", **options):
+    return task_entry(make_task(name, options))
+
+
+@pytest.mark.parametrize("grades", [(9, 1, 4, 4), (0, 0, 10, 3), (5, 6, 7, 8)])
+def test_a_constant_is_worth_the_mean_of_all_orders(grades):
+    orders = [ndcg([grades], [order], 1)[0] for order in permutations(range(len(grades)))]
+    assert chance(entry(), rows(grades), "ndcg@1").values == pytest.approx([np.mean(orders)])
+
+
+def test_tau_of_a_constant_is_nothing():
+    assert chance(entry(), rows((9, 1, 4, 4)), "kendall_tau").values.tolist() == [0.0]
+
+
+@pytest.mark.parametrize("name", ["gsm8k", "bfcl", "mbpp"])
+def test_a_task_that_ranks_nothing_has_no_chance(name):
+    task = make_task(name, {})
+    target = task.load(None, 0).examples[0].target
+    found = chance(task_entry(task), [{"target": target}], "accuracy")
+    assert (found.values, found.why) == (None, "")
+
+
+def test_a_task_without_a_useful_metric_is_not_asked():
+    assert chance({"name": "nowhere", "options": {}}, [], None) == (None, "")
+
+
+@pytest.mark.parametrize(
+    ("task", "row", "why"),
+    [
+        ({"name": "nowhere", "options": {}}, rows((1, 2)), "nowhere"),
+        ({"name": "fashion", "options": {"colour": 1}}, rows((1, 2)), "colour"),
+        ({"name": "fashion", "options": {}}, [{"target": {"no": "grades"}}], "KeyError"),
+        ({"name": "fashion", "options": {}}, rows((0, 0, 0)), "undefined on every sample"),
+    ],
+)
+def test_what_keeps_it_unknown_is_said(task, row, why):
+    found = chance(task, row, "ndcg@1")
+    assert found.values is None
+    assert why in found.why
