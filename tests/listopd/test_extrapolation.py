@@ -18,7 +18,7 @@ from listopd.extrapolation import (
     PerPositionSpec,
     RolloutStats,
 )
-from listopd.threshold import Positions, lambda_star, operating_threshold
+from listopd.threshold import Positions, lambda_flip, lambda_star, operating_threshold
 
 torch = pytest.importorskip("torch")
 
@@ -99,6 +99,16 @@ def test_auto_rests_at_the_ceiling_where_there_is_no_threshold_and_logs_numbers_
     assert value(policy) == 1.4
     assert "lambda_star" not in policy.describe()
     assert all(math.isfinite(number) for number in policy.describe().values())
+
+
+def test_auto_never_passes_a_flip_that_its_filter_hides():
+    policy = AutoSpec(ceiling=5, epsilon=0).build()
+    policy.step(measured([(0.999, 0.99)] * 39 + [(0.7, 0.95)]))
+    assert value(policy) == pytest.approx(lambda_flip(0.7, 0.95)) == policy.describe()["lambda_flip"]
+    assert policy.describe()["lambda_star"] > 1.3
+    only = AutoSpec(ceiling=5, epsilon=0).build()
+    only.step(measured([(0.7, 0.95)]))
+    assert value(only) == pytest.approx(lambda_flip(0.7, 0.95)) and "lambda_star" not in only.describe()
 
 
 def test_auto_holds_still_without_scaffold_tokens_and_says_what_it_needs():

@@ -32,11 +32,11 @@ class Reference(Protocol):
     network: Any
     device: torch.device
 
-    def __call__(self, batch: Batch) -> Scores: ...
+    def __call__(self, batch: Batch, *, others: torch.Tensor | None = None) -> Scores: ...
 
     def states(self, batch: Batch) -> torch.Tensor: ...
 
-    def scores(self, states: torch.Tensor, batch: Batch) -> Scores: ...
+    def scores(self, states: torch.Tensor, batch: Batch, *, others: torch.Tensor | None = None) -> Scores: ...
 
     def logits(self, states: torch.Tensor) -> torch.Tensor: ...
 
@@ -94,7 +94,8 @@ def prepare(
         for places, batch in batches:
             rows = [rollouts[i] for i in places]
             teacher = read(frozen.teacher, batch)
-            base = read(frozen.base, batch) if frozen.base is not None else None
+            # λ policies ask what the base gives the teacher's own choice at every position.
+            base = read(frozen.base, batch, teacher.scores.mode) if frozen.base is not None else None
             old = student(batch).logp if spec.updates > 1 else None
             sampled = _aligned([row.logp for row in rows], batch.mask, torch.float32)
             kinds = [[x.kind.is_scaffold for x in label(row.answer)] for row in rows]
@@ -106,14 +107,14 @@ def prepare(
     return found
 
 
-def _read(policy: Reference, batch: Batch) -> Reading:
-    return Reading(policy(batch), None)
+def _read(policy: Reference, batch: Batch, others: torch.Tensor | None = None) -> Reading:
+    return Reading(policy(batch, others=others), None)
 
 
-def _read_states(policy: Reference, batch: Batch) -> Reading:
+def _read_states(policy: Reference, batch: Batch, others: torch.Tensor | None = None) -> Reading:
     """With hidden states, which are far smaller than the logits and save a second forward pass."""
     states = policy.states(batch)
-    return Reading(policy.scores(states, batch), states)
+    return Reading(policy.scores(states, batch, others=others), states)
 
 
 def _keep_company(batch: Batch, frozen: Frozen, student: Any, spec: ObjectiveSpec) -> None:

@@ -25,8 +25,8 @@ from listopd.parallel import check_shares, gathered, make_accelerator, share
 from listopd.rollout import make_sampler
 from listopd.rollout.protocol import Rollout, Sampler, seed_of
 from listopd.session import Session, step_count
-from listopd.threshold.positions import Positions
-from listopd.tokens import Labeller
+from listopd.threshold.positions import FREE, Positions
+from listopd.tokens import Labeller, TokenClass
 from listopd.train import Report
 from listopd.trainee import Trainee
 from listopd.trio import compare_on_gold, load_trio, open_trio
@@ -170,16 +170,24 @@ def _denominator(crew: Crew, part: Sequence[Pass]) -> float:
 
 
 def _positions(crew: Crew, found: Sequence[Pass]) -> Positions | None:
-    """Teacher's and base's probability where the rollout wrote the teacher's modal token of the scaffold."""
+    """Teacher's and base's probability of the teacher's modal token, wherever that token is scaffold.
+
+    Also where the rollout wrote something else: such places are where the base is least sure.
+    """
     if not crew.spec.extrapolation.needs_positions:
         return None
-    rows = []
+    rows, steps = [], []
     for part in found:
         assert part.base is not None, "extrapolation without a base is refused by the recipe"
-        teacher, base = part.teacher.scores, part.base.scores
-        p, b = teacher.logp.exp(), base.logp.exp()
-        modal = part.batch.mask & part.scaffold & (p >= teacher.top * (1 - 1e-5))
-        keys = part.keys.expand_as(p)
-        rows.append(torch.stack([x[modal].double() for x in (keys, p, b)]).cpu().numpy())
-    keys, p, b = np.concatenate(gathered(np.concatenate(rows, axis=1), crew.accelerator), axis=1)
-    return Positions.of(keys, p.clip(0, 1), b.clip(0, 1))
+        mask = part.batch.mask
+        columns = (part.keys.expand_as(mask), part.teacher.scores.top, part.base.scores.other.exp())
+        rows.append(torch.stack([x[mask].double() for x in columns]).cpu().numpy())
+        for answer, mode, kept in zip(part.batch.answers, part.teacher.scores.mode, mask, strict=True):
+            steps += crew.label.instead(answer[kept].tolist(), mode[kept].tolist())
+    everyone = gathered((np.concatenate(rows, axis=1), steps), crew.accelerator)
+    keys, p, b = np.concatenate([columns for columns, _ in everyone], axis=1)
+    labels = [label for _, theirs in everyone for label in theirs]
+    scaffold = np.array([label.kind.is_scaffold for label in labels], dtype=np.bool_)
+    # Which item comes next is free, so a base that is surer of one id breaks nothing: ids are no steps of the format.
+    kinds = [f"{label.kind} {label.item}" if label.kind is not TokenClass.ID else FREE for label in labels]
+    return Positions.of(keys, p.clip(0, 1), b.clip(0, 1), kinds).keep(scaffold)

@@ -21,6 +21,10 @@ _MEMORY = 0.9
 _HORIZON = 100
 """Batches that `false_alarm` is the chance of."""
 _EDGE = 1e-3
+_COUNTS = (
+    "sum", "parsed", "total", "recent_parsed", "recent_total", "held_parsed", "held_total",
+    "calm_parsed", "calm_total", "calm",
+)  # fmt: skip
 
 
 class Guarded:
@@ -54,11 +58,7 @@ class Guarded:
         self._shrink, self._raise_by, self._patience = shrink, raise_by, patience
         self._alarm = math.log(_HORIZON / false_alarm)
         self._value = value
-        self._state = dict.fromkeys(
-            ("sum", "parsed", "total", "recent_parsed", "recent_total", "held_parsed", "held_total")
-            + ("calm_parsed", "calm_total", "calm"),
-            0.0,
-        )
+        self._state = dict.fromkeys(_COUNTS, 0.0)
 
     def values(self, scaffold: BoolTensor) -> float:
         return self._value
