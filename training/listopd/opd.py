@@ -66,14 +66,13 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: Report, *, resume: b
     questions = load_questions(task, recipe, trio.student, trio.max_length, budget)
     trainee, frozen = load_trio(trio, spec, recipe, accelerator)
     policy, best = spec.extrapolation.build(), machine(accelerator.device)
-    accelerator.register_for_checkpointing(policy)
     label = Labeller(trio.student.renderer.tokenizer, getattr(questions.kept[0].contract, "key", None))
     steps = step_count(spec, questions, spec.batch)
     manifest = make_manifest(recipe, spec, steps, task, questions, trio._asdict(), accelerator, best)
     manifest["gold_log_prob"] = compare_on_gold(questions.kept, trainee, frozen, recipe)
     with closing(make_sampler(spec, trio.student, trainee, budget, recipe)) as sampler:
         crew = Crew(recipe, spec, trio.student, accelerator, trainee, frozen, sampler, label, policy, best)
-        journal = Journal(out, recipe, "opd")
+        journal = Journal(out, recipe, "opd", policy)
         first = journal.begin(accelerator, manifest, resume=resume)
         sampler.sync(first)
         session = Session(recipe, journal, accelerator, trainee, trio.student, report)
@@ -174,7 +173,7 @@ def _positions(crew: Crew, found: Sequence[Pass]) -> Positions | None:
 
     Also where the rollout wrote something else: such places are where the base is least sure.
     """
-    if not crew.spec.extrapolation.needs_positions:
+    if not (crew.spec.extrapolation.needs_positions and crew.spec.needs_base):
         return None
     rows, steps = [], []
     for part in found:

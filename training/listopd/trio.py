@@ -31,7 +31,10 @@ _TWO_SIDED_95 = 1.96
 
 
 class Trio(NamedTuple):
-    """The three checkpoints; `base` is None where nobody plays it, and the student's where it is the start."""
+    """The three checkpoints; `base` is the student's where it is the start, and None where nobody plays it.
+
+    At lambda = 1 nobody does: the base drops out of the loss.
+    """
 
     student: Checkpoint
     teacher: Checkpoint
@@ -48,7 +51,7 @@ def open_trio(spec: Opd, recipe: Recipe) -> Trio:
     """Opened and found to share one tokenizer. Raises UserError where one is missing or differs."""
     student, teacher = open_model(spec.student, recipe.thinking), open_model(spec.teacher, recipe.thinking)
     agree(student, teacher, "teacher")
-    if spec.objective.base == "none":
+    if spec.objective.base == "none" or not spec.needs_base:
         return Trio(student, teacher, None)
     if spec.base is None:
         return Trio(student, teacher, student)
@@ -70,7 +73,7 @@ def load_trio(trio: Trio, spec: Opd, recipe: Recipe, accelerator: Accelerator) -
 
     network = load(trio.student, frozen=False).network
     teacher = load(trio.teacher, frozen=True)
-    own_base = spec.lora is not None and spec.objective.base == "start"
+    own_base = trio.base is not None and spec.lora is not None and spec.objective.base == "start"
     base: Reference | None = load(trio.base, frozen=True) if trio.base is not None and not own_base else None
     equip(network, spec.lora, recipe)
     trainee = Trainee(network, spec.optimiser, accelerator, temperature, vocab)

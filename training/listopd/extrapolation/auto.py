@@ -48,7 +48,9 @@ class Auto:
         return self._value
 
     def step(self, stats: RolloutStats) -> None:
-        """Measure the threshold anew. Raises ValueError where the stats were gathered without positions."""
+        """Measure the threshold anew; under a ceiling of 1 there is none to measure. Raises ValueError where the stats were gathered without positions."""
+        if self._ceiling == PLAIN:
+            return
         if stats.positions is None:
             raise ValueError("the policy 'auto' needs the probabilities at scaffold positions")
         kept = stats.positions.scaffold(self._filter)
