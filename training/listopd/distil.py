@@ -11,7 +11,7 @@ import torch
 from listopd.batch import Batch, Layout
 from listopd.objective.advantage import extrapolated_advantage
 from listopd.objective.aggregate import aggregate
-from listopd.objective.divergence import divergence
+from listopd.objective.divergence import divergence, expected_capped
 from listopd.objective.kinds.aspo import high_entropy
 from listopd.objective.policy import policy_loss
 from listopd.objective.regulariser import kl_k3
@@ -209,13 +209,25 @@ class Loss:
             with torch.no_grad():
                 towards = _logits(frozen.teacher, part.teacher, at)
                 away = _logits(frozen.base, part.base, at) if frozen.base and part.base else None
-            loss = divergence(logits, towards, away, part.lam if lam is None else lam[at], self._spec)
-            return loss, *row_scores(logits.detach(), ids[at])
+            strength = part.lam if lam is None else lam[at]
+            loss, acted = self._exact_rows(logits, towards, away, strength)
+            return loss, acted, *row_scores(logits.detach(), ids[at])
 
         found = self._head.by_chunk(rows, self._student(batch, states_only=True))
-        loss, *scores = (spread(x, batch) for x in found)
-        self._count(part, Scores(*scores), scores[0], None, None, {})
+        loss, acted, *scores = (spread(x, batch) for x in found)
+        capped = {"teacher_ratio_cap": acted} if self._spec.clips.on else {}
+        self._count(part, Scores(*scores), scores[0], None, None, capped)
         return loss
+
+    def _exact_rows(
+        self, student: torch.Tensor, teacher: torch.Tensor, base: torch.Tensor | None, lam: float | torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """`[N]`: the loss from `[N, V]` logits, and the share of probability on which a cap acted."""
+        cap = self._spec.clips.teacher_ratio_cap
+        if cap is not None:
+            return expected_capped(student, teacher, base, lam, cap)
+        loss = divergence(student, teacher, base, lam, self._spec)
+        return loss, torch.zeros_like(loss).detach()
 
     def _count(
         self,

@@ -22,6 +22,7 @@ from listopd.journal import Journal
 from listopd.manifest import make_manifest
 from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, gathered, make_accelerator, share
+from listopd.phase import doing
 from listopd.rollout import make_sampler
 from listopd.rollout.protocol import Rollout, Sampler, seed_of
 from listopd.session import Session, step_count
@@ -60,6 +61,7 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: Report, *, resume: b
     """
     accelerator = make_accelerator(recipe, out)
     check_shares(spec.batch * spec.rollouts_per_prompt, spec.objective.minibatches, accelerator)
+    doing("opening models and data")
     task = training_task(recipe)
     trio = open_trio(spec, recipe)
     budget = spec.max_tokens or task.max_tokens
@@ -69,7 +71,9 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: Report, *, resume: b
     label = Labeller(trio.student.renderer.tokenizer, getattr(questions.kept[0].contract, "key", None))
     steps = step_count(spec, questions, spec.batch)
     manifest = make_manifest(recipe, spec, steps, task, questions, trio._asdict(), accelerator, best)
-    manifest["gold_log_prob"] = compare_on_gold(questions.kept, trainee, frozen, recipe)
+    answers = spec.batch * spec.rollouts_per_prompt
+    manifest["gold_log_prob"] = compare_on_gold(questions.kept, trainee, frozen, recipe, answers)
+    doing(f"starting the engine '{spec.engine}'")
     with closing(make_sampler(spec, trio.student, trainee, budget, recipe)) as sampler:
         crew = Crew(recipe, spec, trio.student, accelerator, trainee, frozen, sampler, label, policy, best)
         journal = Journal(out, recipe, "opd", policy)
@@ -84,15 +88,18 @@ def _step(batch: Sequence[Question], step: int, *, crew: Crew, steps: int) -> di
     started = time.perf_counter()
     copies = [(question, copy) for question in batch for copy in range(spec.rollouts_per_prompt)]
     mine = share(copies, accelerator)
+    doing(f"step {step + 1}/{steps}: sampling {len(mine)} answers")
     seeds = [seed_of(recipe.seed, step, question.key, copy) for question, copy in mine]
     rollouts = crew.sampler.sample([question for question, _ in mine], seeds)
     sampled = time.perf_counter()
     counts = total_of(gathered(judge(rollouts, crew.checkpoint.renderer, crew.checkpoint.stops), accelerator))
+    doing(f"step {step + 1}/{steps}: scoring {len(mine)} answers")
     found = _prepare(crew, rollouts)
     everything = [part for minibatch in found for part in minibatch]
     crew.policy.step(RolloutStats(counts["ok"], len(copies), _positions(crew, everything)))
     found = [with_lambda(minibatch, crew.policy) for minibatch in found]
     scored = time.perf_counter()
+    doing(f"step {step + 1}/{steps}: updating the student")
     figures = _update(crew, found, learning_rate(spec.optimiser, step, steps), step)
     crew.sampler.sync(step + 1)
     seconds = time.perf_counter() - started

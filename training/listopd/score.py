@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 
 from listeval.errors import UserError
 from listopd.batch import Answered, Batch, Layout
+from listopd.head import head_logits
 from listopd.objective.regulariser import entropy
 
 _CPU_CHUNK_BYTES, _GPU_CHUNK_BYTES = 64 << 20, 256 << 20
@@ -108,8 +109,7 @@ class Scorer(nn.Module):  # type: ignore[misc]
 
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """`[N, V]` in float32, divided by the temperature."""
-        raw: torch.Tensor = self.network.get_output_embeddings()(states)
-        logits = raw[:, : self.vocab].float()
+        logits = head_logits(self.network.get_output_embeddings(), states)[:, : self.vocab].float()
         cap = getattr(self.network.config, "final_logit_softcapping", None)
         if cap:
             logits = cap * torch.tanh(logits / cap)

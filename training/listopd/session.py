@@ -15,6 +15,7 @@ from listopd.journal import Journal
 from listopd.networks import save_network
 from listopd.optimise import NotFinite
 from listopd.parallel import gathered, weights_of
+from listopd.phase import doing
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -58,6 +59,7 @@ class Session(NamedTuple):
                 if self.accelerator.is_main_process:
                     self.report(number + 1, steps, figures)
                 self._after(number + 1, steps, stop=any(gathered(stopped.is_set(), self.accelerator)))
+        doing("writing the checkpoint")
         self._write(self.journal.checkpoint)
         self.journal.end()
         return self.journal.checkpoint
@@ -65,6 +67,7 @@ class Session(NamedTuple):
     def _after(self, done: int, steps: int, *, stop: bool) -> None:
         """What is saved when `done` of `steps` are; raises KeyboardInterrupt where `stop` was asked for."""
         recipe = self.recipe
+        doing(f"step {done}/{steps}: saving")
         if recipe.keep_every and done % recipe.keep_every == 0 and done < steps:
             self._write(self.journal.kept(done))
         # Also at the end, so that a finished run can be given more steps.

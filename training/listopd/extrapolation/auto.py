@@ -23,10 +23,10 @@ class Auto:
     over all positions, before the filter by p that λ* has.
 
     A tighter batch counts at once; a looser one is mixed in, `smoothing` being the weight of the past, on the scale of
-    1/(λ* - 1), which is finite also at b = p. So λ falls at once and rises slowly, and never exceeds (1 - epsilon) times
-    the threshold of the latest batch, save that it is never below 1: where that product is, the margin shrinks, but the
-    threshold is above 1. `ceiling` stands in for one that is infinite or large. A batch without scaffold tokens changes nothing;
-    before the first one λ is 1.
+    1/(λ* - 1), which is finite also at b = p. So λ falls at once and rises slowly, and never exceeds (1 - epsilon)
+    times the threshold of the latest batch, save that it is never below 1: where that product is, the margin shrinks,
+    but the threshold is above 1. `ceiling` stands in for one that is infinite or large. A batch without scaffold
+    tokens changes nothing; before the first one λ is 1.
     """
 
     def __init__(
@@ -48,7 +48,10 @@ class Auto:
         return self._value
 
     def step(self, stats: RolloutStats) -> None:
-        """Measure the threshold anew; under a ceiling of 1 there is none to measure. Raises ValueError where the stats were gathered without positions."""
+        """Measure the threshold anew; under a ceiling of 1 there is nothing to measure.
+
+        Raises ValueError where the stats were gathered without positions.
+        """
         if self._ceiling == PLAIN:
             return
         if stats.positions is None:

@@ -6,8 +6,8 @@ classes must saturate before answers break, so the cliff is seen near λ*(mean p
 ahead of the measurement, the mean for (B) and the max-of-prompt-mean for (A), and says that others span a range of λ*.
 
 How the warm start's b goes with an aggregate is only described: b is implied by the joint teacher-base log-ratio. Here
-that is b = p exp(-mean ln(p/b)) with the mean p (our reading): one b, that of (B), for (A) too. λ* falls in p on (b, 1),
-so with one b (A) is never above (B). `tightest_threshold` is ours: each position with its own b.
+that is b = p exp(-mean ln(p/b)) with the mean p (our reading): one b, that of (B), for (A) too. λ* falls in p on
+(b, 1), so with one b (A) is never above (B). `tightest_threshold` is ours: each position with its own b.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Threshold(NamedTuple):
 
 
 def safety_threshold(positions: Positions, c: float, aggregator: Aggregator = "max_of_prompt_mean") -> Threshold:
-    """Form (A), with the one b of (B). With `position_max` it is Eq. 5 to the letter; the default is the paper's choice.
+    """Form (A), with the one b of (B). With `position_max` it is Eq. 5 to the letter; the default is the paper's.
 
     Never above `operating_threshold`, whose p is a mean of the same positions.
 
