@@ -63,7 +63,7 @@ def test_padding_of_any_of_the_three_changes_no_figure(opd_recipe, train, varian
         objectives = {"base": "path", **OBJECTIVES[objective]}
         extra = {"base": variant(2, base, tied), "extrapolation": BEYOND, "objective": objectives, "lora": lora}
         lines = train(opd_recipe(**models, **extra)).figures
-        return [{**line, **line.pop("kinds")} for line in lines]
+        return [{**line.pop("kinds"), **line} for line in lines]
 
     plain = figures(0, 0, 0)
     for rows in ((0, 64, 0), (5, 128, 9)):

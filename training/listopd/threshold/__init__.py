@@ -16,6 +16,7 @@ from listopd.threshold.closed_form import (
     theta_star,
 )
 from listopd.threshold.drift import CliffPoint, Drift, cliff_at, first_passage, fit_drift
+from listopd.threshold.evidence import Measured, class_shares, measure
 from listopd.threshold.positions import SCAFFOLD_FILTER, Positions
 from listopd.threshold.preconditions import (
     Cap,
@@ -25,7 +26,6 @@ from listopd.threshold.preconditions import (
     Limits,
     Outcome,
     Verdict,
-    class_shares,
     judge,
 )
 from listopd.threshold.sequence import (
@@ -49,6 +49,7 @@ __all__ = [
     "Drift",
     "Evidence",
     "Limits",
+    "Measured",
     "Outcome",
     "Positions",
     "Threshold",
@@ -72,6 +73,7 @@ __all__ = [
     "lambda_run",
     "lambda_star",
     "lambda_stars",
+    "measure",
     "operating_threshold",
     "propagate",
     "safety_threshold",

@@ -120,8 +120,7 @@ def _max_of_prompt_mean(positions: Positions, times: Floats) -> Pairs:
     """The largest mean of a prompt, with the one b."""
     mean, base = _mean(positions, times)
     largest = np.where(times > 0, positions.prompt_means(positions.p), -np.inf).max(1)
-    # A mean of equal numbers may round above them.
-    return np.maximum(largest, mean), base
+    return _largest(largest, mean, base)
 
 
 def _position_max(positions: Positions, times: Floats) -> Pairs:
@@ -129,7 +128,14 @@ def _position_max(positions: Positions, times: Floats) -> Pairs:
     mean, base = _mean(positions, times)
     best = np.zeros(positions.prompts)
     np.maximum.at(best, positions.prompt, positions.p)
-    return np.maximum(np.where(times > 0, best, -np.inf).max(1), mean), base
+    return _largest(np.where(times > 0, best, -np.inf).max(1), mean, base)
+
+
+def _largest(largest: Floats, mean: Floats, base: Floats) -> Pairs:
+    """A largest p with the one b, which binds it only where it binds the mean: two equal models have no threshold."""
+    # A mean of equal numbers may round above them.
+    p = np.maximum(largest, mean)
+    return p, np.where(base >= mean, np.maximum(base, p), base)
 
 
 def _quantile(positions: Positions, times: Floats, *, share: float) -> Pairs:
