@@ -54,6 +54,7 @@ class Journal:
         done = self._resumed(accelerator) if resume else 0
         if accelerator.is_main_process:
             make_directory(self.out)
+            _sweep(self.out)
             with _writing("the run directory", self.out):
                 text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
                 write_atomic(self.out / "recipe.yaml", text.encode())
@@ -239,6 +240,17 @@ def inputs_of(manifest: Mapping[str, Any]) -> dict[str, str]:
     models = {role: model["fingerprint"] for role, model in manifest.get("models", {}).items() if model}
     data, task = manifest.get("data", {}), manifest.get("task", {})
     return models | {"data": str(data.get("fingerprint")), "task code": str(task.get("code"))}
+
+
+def _sweep(out: Path) -> None:
+    """Remove what a killed write left behind: half a state, half a checkpoint, a file under its temporary name."""
+    files = [f".{name}.*" for name in ("recipe.yaml", "manifest.json", _LOG)]
+    for pattern in (_NEW_STATE, ".checkpoint.new", "checkpoints/.*.new", *files):
+        for left in out.glob(pattern):
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
 
 
 @contextmanager
