@@ -13,10 +13,10 @@ import pytest
 pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("accelerate", reason="needs accelerate")
 
-import yaml  # noqa: E402
+import yaml
 
-from tests.listopd.conftest import TASKS  # noqa: E402
-from tests.listopd.tiny import save, tiny_tokenizer  # noqa: E402
+from tests.listopd.conftest import TASKS
+from tests.listopd.tiny import save, tiny_tokenizer
 
 BY_OPERATION, BY_TIME = 24, 12
 

@@ -39,7 +39,7 @@ def train(recipe: Path, out: Path, resume: bool, kill_at: int | None, counted: P
     try:
         run(read_recipe(recipe), "opd", out, lambda *_: None, resume=resume)
     except UserError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")
         return 2
     if counted is not None:
         counted.write_text(str(operations))
@@ -53,7 +53,7 @@ def fork(work: Callable[[], int], after: float | None = None) -> int:
         code = 1
         try:
             code = work()
-        except BaseException:
+        except Exception:
             import traceback
 
             traceback.print_exc()
@@ -109,7 +109,8 @@ def main(recipe: Path, folder: Path, by_operation: int, by_time: int) -> None:
         out = folder / f"run{number}"
         code = fork(lambda out=out, at=at: train(recipe, out, False, at, None), after)  # type: ignore[misc]
         found = {"at": at, "after": after, "killed": code == -signal.SIGKILL, **outcome(recipe, out, whole)}
-        print(json.dumps(found), flush=True)
+        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.flush()
         shutil.rmtree(out, ignore_errors=True)
 
 
