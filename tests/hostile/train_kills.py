@@ -53,7 +53,7 @@ def fork(work: Callable[[], int], after: float | None = None) -> int:
         code = 1
         try:
             code = work()
-        except Exception:
+        except Exception:  # noqa: BLE001  (a fork says what went wrong, and ends)
             import traceback
 
             traceback.print_exc()

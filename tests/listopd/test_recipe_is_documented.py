@@ -10,9 +10,9 @@ import pytest
 
 pytest.importorskip("pydantic")
 
-from listopd.extrapolation.spec import AutoSpec, ConstantSpec, GuardedSpec, PerPositionSpec  # noqa: E402
-from listopd.objective.spec import ClipSpec, ObjectiveSpec  # noqa: E402
-from listopd.recipe import Lora, Opd, Optimiser, Precision, Recipe, Scratch, Sft  # noqa: E402
+from listopd.extrapolation.spec import AutoSpec, ConstantSpec, GuardedSpec, PerPositionSpec
+from listopd.objective.spec import ClipSpec, ObjectiveSpec
+from listopd.recipe import Lora, Opd, Optimiser, Precision, Recipe, Scratch, Sft
 
 MODELS = (Recipe, Precision, Sft, Opd, Optimiser, Lora, Scratch, ObjectiveSpec, ClipSpec)
 POLICIES = (ConstantSpec, PerPositionSpec, AutoSpec, GuardedSpec)
