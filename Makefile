@@ -48,23 +48,24 @@ $(TINY)/middle/$(MODEL): $(TINY)/start/$(MODEL)
 	$(TRAIN) sft tiny sft.model=$(TINY)/start/checkpoint sft.optimiser.lr=1e-3
 
 $(TINY)/teacher/$(MODEL): $(TINY)/middle/$(MODEL)
-	$(TRAIN) sft tiny seed=4 sft.model=$(TINY)/middle/checkpoint sft.optimiser.lr=1e-3 sft.steps=700
+	$(TRAIN) sft tiny seed=4 data_seed=4 sft.model=$(TINY)/middle/checkpoint sft.optimiser.lr=1e-3 sft.steps=700
 
 $(TINY)/two-$(SEED)/$(MODEL): $(TINY)/start/$(MODEL)
-	$(TRAIN) sft tiny seed=$(SEED) options.k=2 sft.batch=64 sft.steps=300 sft.model.tokenizer=$(TINY)/start/checkpoint
+	$(TRAIN) sft tiny seed=$(SEED) data_seed=$(SEED) options.k=2 sft.batch=64 sft.steps=300 sft.model.tokenizer=$(TINY)/start/checkpoint
 
 $(TINY)/seven-$(SEED)/$(MODEL): $(TINY)/two-$(SEED)/$(MODEL)
-	$(TRAIN) sft tiny seed=$(SEED) options.k=7 sft.model=$(TINY)/two-$(SEED)/checkpoint sft.optimiser.lr=1e-3 sft.steps=900
+	$(TRAIN) sft tiny seed=$(SEED) data_seed=$(SEED) options.k=7 sft.model=$(TINY)/two-$(SEED)/checkpoint sft.optimiser.lr=1e-3 sft.steps=900
 
 $(TINY)/long-$(SEED)/$(MODEL): $(TINY)/seven-$(SEED)/$(MODEL)
-	$(TRAIN) sft tiny seed=1$(SEED) options.k=7 sft.model=$(TINY)/seven-$(SEED)/checkpoint sft.optimiser.lr=1e-3
+	$(TRAIN) sft tiny seed=1$(SEED) data_seed=1$(SEED) options.k=7 sft.model=$(TINY)/seven-$(SEED)/checkpoint \
+	  sft.optimiser.lr=1e-3
 
 $(TINY)/sft-$(SEED)/$(MODEL): $(TINY)/long-$(SEED)/$(MODEL)
-	$(TRAIN) sft tiny seed=$(SEED) sft.model=$(TINY)/long-$(SEED)/checkpoint sft.steps=20 sft.optimiser.lr=1e-4 \
-	  sft.optimiser.schedule=constant
+	$(TRAIN) sft tiny seed=$(SEED) data_seed=$(SEED) sft.model=$(TINY)/long-$(SEED)/checkpoint sft.steps=20 \
+	  sft.optimiser.lr=1e-4 sft.optimiser.schedule=constant
 
 $(TINY)/listopd-$(SEED)/$(MODEL): $(TINY)/teacher/$(MODEL) $(TINY)/sft-$(SEED)/$(MODEL)
-	$(TRAIN) opd tiny seed=$(SEED) opd.student=$(TINY)/sft-$(SEED)/checkpoint
+	$(TRAIN) opd tiny seed=$(SEED) data_seed=$(SEED) opd.student=$(TINY)/sft-$(SEED)/checkpoint
 
 # A process a core, one thread each; a module's tests stay together, for they share what is slow to make.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile

@@ -22,7 +22,7 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--max-tokens", int, "N", "Token budget of a rollout (default: the task's)."),
     ("--clip", float, "C", "Cap c on the teacher/student ratio (default 5)."),
     ("--steps", float, "N", "Budget of the training that is to be predicted; needs --kappa."),
-    ("--kappa", float, "K", "Drift rate per step of an earlier sweep; needs --steps."),
+    ("--kappa", float, "K", "Drift rate per step: listopd.threshold.fit_drift of the cliffs at two budgets."),
     ("--scaffold", float, "P", "Least teacher probability of a position that counts (default 0.9)."),
     ("--bootstrap", int, "N", "Resamples of the prompts for the intervals (default 2000)."),
     ("--dtype", str, "NAME", "float32 (default), bfloat16 or float16."),
@@ -37,9 +37,10 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.command("probe", short_help="How sure are teacher and base of every structural step? λ* with intervals.")
-@click.option("--teacher", metavar="CKPT", required=True, help="Checkpoint folder, hub id or packaged name.")
-@click.option("--base", metavar="CKPT", required=True, help="The warm start: what the student begins from.")
-@click.option("--task", metavar="NAME", required=True, help="Task plug-in; see `listeval tasks list`.")
+@click.option("--recipe", metavar="RECIPE", help="Models, data, base, cap and budget of `train opd RECIPE`.")
+@click.option("--teacher", metavar="CKPT", help="Checkpoint folder, hub id or packaged name.")
+@click.option("--base", metavar="CKPT", help="The warm start: what the student begins from.")
+@click.option("--task", metavar="NAME", help="Task plug-in; see `listeval tasks list`.")
 @_options
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Task option, repeatable: --set k=4.")
 @click.option("--on", type=click.Choice(["gold", "rollouts", "both"]), help="Which answers are read (default: both).")
@@ -61,13 +62,19 @@ def command(
 
     Every character of the scaffold (`}` to `,`, `}` to `]`, quotes, keys, ...) gets the probability of
     its right continuation under both, whatever the tokenizer merges; p is the teacher's, b the base's.
+    --teacher, --base and --task are needed unless a recipe names them; a flag given beside it counts more.
     """
     from listeval.cli.run import parse_setting
     from listopd.probe.config import build_config
+    from listopd.probe.plan import read_plan
     from listopd.probe.run import probe
 
     values = {name: value for name, value in flags.items() if value is not None}
-    values["options"] = dict(map(parse_setting, settings))
+    if "recipe" in values:
+        values = {**read_plan(values["recipe"]), **values}
+    elif missing := [f"--{name}" for name in ("teacher", "base", "task") if name not in values]:
+        raise UserError(f"missing {', '.join(missing)}", fix="give them, or --recipe with the recipe of a training")
+    values["options"] = {**values.get("options", {}), **dict(map(parse_setting, settings))}
     if isinstance(values.get("seeds"), str):
         values["seeds"] = [part.strip() for part in values["seeds"].split(",") if part.strip()]
     config = build_config(values)

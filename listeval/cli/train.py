@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import click
 
 from listeval.errors import ExitCode
 
-_SPEAK_EVERY_S = 10.0
+_SPEAK_EVERY_S = 1.6
+"""Looked after four times as often, so that no two lines are more than two seconds apart."""
 _INTERRUPTED = 130
+_CLEAR = "\r\x1b[K"
 
 
 @click.command("train", short_help="Train: SFT warm start, or on-policy distillation (ListOPD).")
@@ -36,9 +44,10 @@ def command(
 
     recipe = read_recipe(recipe_path, changes)
     directory = Path(out) if out else Path("runs") / f"{Path(recipe_path).stem}-{stage}"
-    speaker = _Speaker(quiet=quiet)
+    speaker = _Speaker(quiet=quiet or os.environ.get("RANK", "0") != "0")
     try:
-        checkpoint = train(recipe, stage, directory, speaker, place=recipe_path, resume=resume)
+        with speaker, _terminated_like_interrupted():
+            checkpoint = train(recipe, stage, directory, speaker, place=recipe_path, resume=resume)
     except KeyboardInterrupt:
         if is_main():
             click.echo(f"listeval: stopped; {_way_on(directory)}", err=True)
@@ -54,23 +63,74 @@ def command(
     return ExitCode.OK
 
 
+@contextmanager
+def _terminated_like_interrupted() -> Iterator[None]:
+    """SIGTERM, from a scheduler or `timeout`, ends as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class _Speaker:
-    """Says on stderr how far training is: a line now and then, and the last figures at the end."""
+    """Says on stderr how far training is, at least every two seconds: the last step, or what is being done meanwhile.
+
+    On a terminal what is being done is overwritten by the next line.
+    """
 
     def __init__(self, *, quiet: bool) -> None:
         self.quiet, self.last, self.step, self.steps = quiet, dict[str, Any](), 0, 0
         self._began: float | None = None
         self._first = 0
-        self._spoken = 0.0
+        self._spoken = self._opened = time.monotonic()
+        self._over, self._lock = threading.Event(), threading.Lock()
+        self._terminal = sys.stderr.isatty()
+
+    def __enter__(self) -> Self:
+        if not self.quiet:
+            threading.Thread(target=self._beat, daemon=True).start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._over.set()
+        with self._lock:
+            if self._terminal and not self.quiet:
+                click.echo(_CLEAR, nl=False, err=True)
 
     def __call__(self, step: int, steps: int, figures: dict[str, Any]) -> None:
         now = time.monotonic()
         self.step, self.steps, self.last = step, steps, figures
         if self._began is None:
             self._began, self._first = now, step
-        if not self.quiet and (step == steps or now - self._spoken >= _SPEAK_EVERY_S):
+        if step == steps or now - self._spoken >= _SPEAK_EVERY_S:
+            self._say(self.line() + self._eta(now), now)
+
+    def _beat(self) -> None:
+        from listopd.phase import now as doing
+
+        began, what = self._opened, ""
+        while not self._over.wait(_SPEAK_EVERY_S / 4):
+            now = time.monotonic()
+            if doing() != what:
+                began, what = now, doing()
+            if now - self._spoken >= _SPEAK_EVERY_S:
+                self._say(f"{what} ({now - began:.0f} s)", now, passing=True)
+
+    def _say(self, line: str, now: float, *, passing: bool = False) -> None:
+        with self._lock:
+            if self.quiet or (passing and self._over.is_set()):
+                return
             self._spoken = now
-            click.echo(self.line() + self._eta(now), err=True)
+            start, end = (_CLEAR, "" if passing else "\n") if self._terminal else ("", "\n")
+            click.echo(start + line + end, nl=False, err=True)
 
     def line(self) -> str:
         """The present step and its figures on one line of at most 80 columns."""

@@ -23,8 +23,8 @@ FLAGS = {
     "train": "--json --out --quiet --resume",
     "probe": (
         "--base --bootstrap --cap --clip --data --device --dtype --figure --ids --json --kappa --limit --max-tokens "
-        "--no-thinking --on --out --quiet --scaffold --seeds --set --steps --student --task --teacher --temperature "
-        "--thinking"
+        "--no-thinking --on --out --quiet --recipe --scaffold --seeds --set --steps --student --task --teacher "
+        "--temperature --thinking"
     ),
     "label": (
         "--api-key-env --attempts --concurrency --data --json --judge --limit --max-tokens --out --price --quiet "

@@ -3,13 +3,13 @@
 import json
 import math
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from listeval.errors import UserError
-from listeval.stats import wilson
 from listopd.extrapolation import (
     AutoSpec,
     ConstantSpec,
@@ -18,7 +18,7 @@ from listopd.extrapolation import (
     PerPositionSpec,
     RolloutStats,
 )
-from listopd.threshold import Positions, lambda_star, operating_threshold
+from listopd.threshold import Positions, lambda_flip, lambda_star, operating_threshold
 
 torch = pytest.importorskip("torch")
 
@@ -101,6 +101,16 @@ def test_auto_rests_at_the_ceiling_where_there_is_no_threshold_and_logs_numbers_
     assert all(math.isfinite(number) for number in policy.describe().values())
 
 
+def test_auto_never_passes_a_flip_that_its_filter_hides():
+    policy = AutoSpec(ceiling=5, epsilon=0).build()
+    policy.step(measured([(0.999, 0.99)] * 39 + [(0.7, 0.95)]))
+    assert value(policy) == pytest.approx(lambda_flip(0.7, 0.95)) == policy.describe()["lambda_flip"]
+    assert policy.describe()["lambda_star"] > 1.3
+    only = AutoSpec(ceiling=5, epsilon=0).build()
+    only.step(measured([(0.7, 0.95)]))
+    assert value(only) == pytest.approx(lambda_flip(0.7, 0.95)) and "lambda_star" not in only.describe()
+
+
 def test_auto_holds_still_without_scaffold_tokens_and_says_what_it_needs():
     policy = AutoSpec().build()
     policy.step(measured([(0.99, 0.8)]))
@@ -127,27 +137,72 @@ def test_the_guard_lets_go_when_parsing_falls_and_recovers_slowly():
     assert seen == [1.1, 1.1, 1.15, 1.15, 1.15, 1.2]
 
 
-def test_noise_inside_the_dead_band_never_moves_it():
-    policy = GuardedSpec(value=1.4, drop=0.1, recover=0.03, patience=1).build()
-    policy.step(parsed(120))
-    policy.step(parsed(80))
+def test_a_small_loss_needs_several_batches_and_its_evidence_is_logged():
+    policy = GuardedSpec(value=1.4).build()
+    for _ in range(10):
+        policy.step(parsed(110))
+    seen = []
+    for _ in range(10):
+        policy.step(parsed(96))
+        seen.append(policy.describe()["fall_evidence"])
+        if value(policy) < 1.4:
+            break
+    assert 2 <= len(seen) < 10 and seen[:-1] == sorted(seen[:-1]) and seen[-1] == 0 < seen[0] < 1
+
+
+def test_between_recover_and_drop_nothing_moves():
+    policy = GuardedSpec(value=1.4, drop=0.2, recover=0.02, patience=1).build()
+    for count in (*(120,) * 20, 60):
+        policy.step(parsed(count))
     held = value(policy)
     assert held < 1.4
-    best = wilson(120, 128).low
-    band = [count for count in range(129) if 0.03 < best - wilson(count, 128).low <= 0.1]
-    assert len(band) > 5
-    for count in band * 5:
-        policy.step(parsed(count))
+    for _ in range(8):
+        policy.step(parsed(111))  # 0.07 below the reference: too low to rise, too high to fall
         assert value(policy) == held
 
 
-def test_leaving_the_calm_for_a_moment_starts_the_count_anew():
-    policy = GuardedSpec(value=1.4, drop=0.1, recover=0.03, patience=3).build()
-    for count in (120, 80, 120, 120, 112, 120, 120):
-        policy.step(parsed(count))
-    assert value(policy) == pytest.approx(1.2)
-    policy.step(parsed(120))
-    assert value(policy) > 1.2
+def over(rates, size, seed, **spec):
+    """λ - 1 after each batch of `size` answers at these true rates, as a share of what was asked."""
+    rng, policy = np.random.default_rng(seed), GuardedSpec(value=1.25, **spec).build()
+    found = []
+    for rate in rates:
+        policy.step(RolloutStats(int(rng.binomial(size, rate)), size))
+        found.append((value(policy) - 1) / 0.25)
+    return np.array(found)
+
+
+@pytest.mark.parametrize("size", [16, 32, 128, 512])
+@pytest.mark.parametrize("rate", [0.35, 0.6, 0.9])
+def test_noise_alone_does_not_bring_it_down(rate, size):
+    runs = [over([rate] * 70, size, seed) for seed in range(60)]
+    assert np.mean(runs) >= 0.9
+    # The chance of a false alarm is 5 % in 100 batches: more than 8 of 60 runs of 70 batches have one in 0.1 %.
+    assert sum(run.min() < 1 for run in runs) <= 8
+
+
+@pytest.mark.parametrize("size", [32, 128, 512])
+def test_a_rising_rate_is_no_fall(size):
+    assert np.mean([over(np.linspace(0.35, 0.75, 70), size, seed).min() == 1 for seed in range(60)]) >= 0.95
+
+
+@pytest.mark.parametrize(("size", "most"), [(32, 20), (128, 4), (512, 2)])
+@pytest.mark.parametrize(("before", "after"), [(0.9, 0.7), (0.6, 0.4)])
+def test_a_real_fall_is_found_within_so_many_batches(before, after, size, most):
+    runs = [over([before] * 30 + [after] * most, size, seed) for seed in range(40)]
+    assert np.mean([run[29] == 1 and run[-1] < 1 for run in runs]) >= 0.9
+
+
+@pytest.mark.parametrize("size", [32, 128, 512])
+def test_a_slow_decline_is_found_too(size):
+    assert np.mean([over(np.linspace(0.9, 0.6, 70), size, seed)[-1] for seed in range(40)]) < 0.3
+
+
+def test_false_alarms_are_as_rare_as_they_are_asked_to_be():
+    often, seldom = (
+        np.mean([over([0.6] * 100, 32, seed, false_alarm=share).min() < 1 for seed in range(150)])
+        for share in (0.9, 0.01)
+    )
+    assert seldom <= 0.03 < often
 
 
 @given(rates, st.floats(1, 3))
@@ -166,14 +221,14 @@ def test_the_guard_is_still_when_the_rate_is(count, times):
     assert value(policy) == 1.4
 
 
-def test_the_guard_uses_the_lower_limit_so_that_few_answers_count_as_bad_news():
+def test_an_empty_batch_changes_nothing_and_few_answers_are_little_evidence():
     policy = GuardedSpec(value=1.4).build()
     policy.step(parsed(120, 128))
-    policy.step(parsed(15, 16))
-    assert value(policy) < 1.4
-    held = value(policy)
+    policy.step(parsed(3, 4))
+    assert value(policy) == 1.4
+    held = policy.state_dict()
     policy.step(parsed(0, 0))
-    assert value(policy) == held
+    assert policy.state_dict() == held
 
 
 @given(rates, rates)
@@ -248,6 +303,7 @@ def test_a_recipe_names_its_policy(written, kind):
         ({"kind": "auto", "ceiling": 0.9}, "greater than or equal to 1"),
         ({"kind": "auto", "aggregator": "median"}, "Input should be"),
         ({"kind": "guarded", "value": 0.9}, "greater than or equal to 1"),
+        ({"kind": "guarded", "value": 1.2, "false_alarm": 0}, "greater than 0"),
         ({"kind": "guarded", "value": 1.2, "recover": 0.2}, "recover .0.2. must be below drop .0.1."),
     ],
 )

@@ -196,6 +196,13 @@ def test_exact_losses_train_also_with_padded_heads_of_different_sizes(opd_recipe
     assert all(line["loss"] > 0 for line in run.log) and "weight_max" not in run.log[0]
 
 
+def test_the_capped_objective_in_expectation_trains_and_counts_where_its_cap_acts(opd_recipe, train):
+    objective = {"divergence": "rkl", "clips": {"teacher_ratio_cap": 1.5}}
+    run = train(opd_recipe(objective=objective, extrapolation=BEYOND))
+    assert all(0 < line["clipped_teacher_ratio_cap"] < 1 for line in run.log)
+    assert run.log[0]["loss"] != run.log[1]["loss"] and "weight_max" not in run.log[0]
+
+
 def test_exact_losses_do_not_depend_on_how_their_rows_were_cut(opd_recipe, train, taught, monkeypatch):
     recipe = opd_recipe(
         student=taught(12), teacher=taught(40), objective={"divergence": "rkl"}, extrapolation=BEYOND,

@@ -16,7 +16,7 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 import yaml  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
-from listopd.parallel import check_shares, share  # noqa: E402
+from listopd.parallel import check_shares, keep_float32, share  # noqa: E402
 from listopd.recipe import Recipe  # noqa: E402
 from tests.listopd.conftest import TASKS, Trained  # noqa: E402
 
@@ -109,3 +109,32 @@ def test_two_processes_warm_start_as_one(pairs, train, checkpoint, tmp_path, set
     section = {"model": checkpoint(0), "steps": 3, "batch": 8, "optimiser": {"lr": 1e-2}}
     recipe = Recipe.model_validate({"task": "pairs", "sft": section} | SHARED)
     assert_alike(trained(recipe, "sft", tmp_path / "two", settings), train(recipe, stage="sft"))
+
+
+def test_sharding_keeps_float32_weights_whatever_accelerate_would_compute_in():
+    plugin = SimpleNamespace(mixed_precision_policy="bfloat16")
+    keep_float32(SimpleNamespace(state=SimpleNamespace(fsdp_plugin=plugin)))
+    assert plugin.mixed_precision_policy is None
+    keep_float32(SimpleNamespace(state=SimpleNamespace()))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, FSDP], ids=["ddp", "fsdp2"])
+def test_in_bfloat16_too_the_base_is_the_start_exactly_at_step_0(opd_recipe, taught, tmp_path, settings):
+    """With the start as teacher, too, A = (S - S) + (λ - 1)(S - B) and the penalty is k3(S, B): 0 only if S - B is."""
+    start = taught(12)
+    recipe = opd_recipe(
+        student=start,
+        teacher=start,
+        batch=8,
+        max_tokens=12,
+        extrapolation={"kind": "constant", "value": 2.0},
+        objective={"kl_to_base": 0.5},
+        optimiser={"weight_decay": 0.0},
+        shared={"precision": {"save": "float32", "compute": "bfloat16"}},
+    )
+    run = trained(recipe, "opd", tmp_path / "two", settings)
+    for line in run.log:
+        exact = ("reverse_kl", "advantage_mean", "advantage_std", "loss", "grad_norm")
+        assert [line[name] for name in exact] == [0] * len(exact)
+    assert run.manifest["precision"]["compute"] == "bfloat16"

@@ -50,6 +50,15 @@ def assert_same(one, other):
     assert all(torch.equal(tensor, other.weights[name]) for name, tensor in one.weights.items())
 
 
+@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM])
+def test_whoever_stops_it_the_state_is_saved_first(opd_recipe, train, tmp_path, way):
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    with pytest.raises(KeyboardInterrupt):
+        train(opd_recipe(), out=tmp_path / "cut", report=lambda *_: os.kill(os.getpid(), way))
+    assert json.loads((tmp_path / "cut" / "state" / "step.json").read_text())["step"] == 1
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stopped_run_goes_on_to_the_bit(opd_recipe, train, taught, tmp_path, kind):
     if kind == "adapted":
@@ -200,7 +209,7 @@ def wait_for(log, lines, process):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.parametrize("way", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_a_killed_or_interrupted_process_goes_on_to_the_bit(opd_recipe, tmp_path, way):
     import yaml
 
@@ -213,7 +222,7 @@ def test_a_killed_or_interrupted_process_goes_on_to_the_bit(opd_recipe, tmp_path
     wait_for(tmp_path / "killed" / "log.jsonl", 3, killed)
     killed.send_signal(way)
     code = killed.wait(120)
-    if way is signal.SIGINT:
+    if way is not signal.SIGKILL:
         assert code == 130 and "--resume goes on" in killed.stderr.read()
     resumed = cli(file, tmp_path / "killed", "--resume")
     assert resumed.wait(300) == 0, resumed.stderr.read()

@@ -59,9 +59,9 @@ class WithoutAdapters:
         self.network, self.device = head.network, head.device
         self._head, self._scorer = head, scorer
 
-    def __call__(self, batch: Batch) -> Scores:
+    def __call__(self, batch: Batch, others: torch.Tensor | None = None) -> Scores:
         with _off(self.network):
-            scores: Scores = self._scorer(batch)
+            scores: Scores = self._scorer(batch, others=others)
         return scores
 
     def states(self, batch: Batch) -> torch.Tensor:
@@ -70,10 +70,10 @@ class WithoutAdapters:
             states: torch.Tensor = self._scorer(batch, states_only=True)
         return states
 
-    def scores(self, states: torch.Tensor, batch: Batch) -> Scores:
+    def scores(self, states: torch.Tensor, batch: Batch, *, others: torch.Tensor | None = None) -> Scores:
         """As of `Scorer`."""
         with _off(self.network):
-            return self._head.scores(states, batch)
+            return self._head.scores(states, batch, others=others)
 
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """`[N, V]`, as of `Scorer`."""

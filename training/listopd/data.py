@@ -59,7 +59,7 @@ def load_examples(task: Task, recipe: Recipe) -> tuple[Sequence[Example], str, s
     from listeval.runs.plan import load
 
     try:
-        found = load(task, recipe.data, recipe.seed)
+        found = load(task, recipe.data, recipe.data_seed)
     except UserError as error:
         # Data is a flag of `listeval run` and a key of a recipe.
         raise UserError(error.cause, place=error.place, fix=error.fix.replace("--data", "data=")) from error

@@ -11,7 +11,7 @@ import torch
 from listopd.batch import Batch, Layout
 from listopd.objective.advantage import extrapolated_advantage
 from listopd.objective.aggregate import aggregate
-from listopd.objective.divergence import divergence
+from listopd.objective.divergence import divergence, expected_capped
 from listopd.objective.kinds.aspo import high_entropy
 from listopd.objective.policy import policy_loss
 from listopd.objective.regulariser import kl_k3
@@ -32,11 +32,11 @@ class Reference(Protocol):
     network: Any
     device: torch.device
 
-    def __call__(self, batch: Batch) -> Scores: ...
+    def __call__(self, batch: Batch, *, others: torch.Tensor | None = None) -> Scores: ...
 
     def states(self, batch: Batch) -> torch.Tensor: ...
 
-    def scores(self, states: torch.Tensor, batch: Batch) -> Scores: ...
+    def scores(self, states: torch.Tensor, batch: Batch, *, others: torch.Tensor | None = None) -> Scores: ...
 
     def logits(self, states: torch.Tensor) -> torch.Tensor: ...
 
@@ -94,7 +94,8 @@ def prepare(
         for places, batch in batches:
             rows = [rollouts[i] for i in places]
             teacher = read(frozen.teacher, batch)
-            base = read(frozen.base, batch) if frozen.base is not None else None
+            # λ policies ask what the base gives the teacher's own choice at every position.
+            base = read(frozen.base, batch, teacher.scores.mode) if frozen.base is not None else None
             old = student(batch).logp if spec.updates > 1 else None
             sampled = _aligned([row.logp for row in rows], batch.mask, torch.float32)
             kinds = [[x.kind.is_scaffold for x in label(row.answer)] for row in rows]
@@ -106,14 +107,14 @@ def prepare(
     return found
 
 
-def _read(policy: Reference, batch: Batch) -> Reading:
-    return Reading(policy(batch), None)
+def _read(policy: Reference, batch: Batch, others: torch.Tensor | None = None) -> Reading:
+    return Reading(policy(batch, others=others), None)
 
 
-def _read_states(policy: Reference, batch: Batch) -> Reading:
+def _read_states(policy: Reference, batch: Batch, others: torch.Tensor | None = None) -> Reading:
     """With hidden states, which are far smaller than the logits and save a second forward pass."""
     states = policy.states(batch)
-    return Reading(policy.scores(states, batch), states)
+    return Reading(policy.scores(states, batch, others=others), states)
 
 
 def _keep_company(batch: Batch, frozen: Frozen, student: Any, spec: ObjectiveSpec) -> None:
@@ -208,13 +209,25 @@ class Loss:
             with torch.no_grad():
                 towards = _logits(frozen.teacher, part.teacher, at)
                 away = _logits(frozen.base, part.base, at) if frozen.base and part.base else None
-            loss = divergence(logits, towards, away, part.lam if lam is None else lam[at], self._spec)
-            return loss, *row_scores(logits.detach(), ids[at])
+            strength = part.lam if lam is None else lam[at]
+            loss, acted = self._exact_rows(logits, towards, away, strength)
+            return loss, acted, *row_scores(logits.detach(), ids[at])
 
         found = self._head.by_chunk(rows, self._student(batch, states_only=True))
-        loss, *scores = (spread(x, batch) for x in found)
-        self._count(part, Scores(*scores), scores[0], None, None, {})
+        loss, acted, *scores = (spread(x, batch) for x in found)
+        capped = {"teacher_ratio_cap": acted} if self._spec.clips.on else {}
+        self._count(part, Scores(*scores), scores[0], None, None, capped)
         return loss
+
+    def _exact_rows(
+        self, student: torch.Tensor, teacher: torch.Tensor, base: torch.Tensor | None, lam: float | torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """`[N]`: the loss from `[N, V]` logits, and the share of probability on which a cap acted."""
+        cap = self._spec.clips.teacher_ratio_cap
+        if cap is not None:
+            return expected_capped(student, teacher, base, lam, cap)
+        loss = divergence(student, teacher, base, lam, self._spec)
+        return loss, torch.zeros_like(loss).detach()
 
     def _count(
         self,

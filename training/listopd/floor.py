@@ -1,13 +1,16 @@
 """The arithmetic floor of a step: how long it would take if every multiplication ran at the machine's best rate.
 
 Reported beside each step as `times_floor`, so that a slow step can be told from a large one. Counted:
-2 multiply-adds a weight and token, three passes' worth for what learns (four with recomputed
-activations), one for what only scores and one for the rollout's prompt; the head on answer rows only;
-attention's own products; and decoding at the larger of its arithmetic and one read of the weights a token.
+2 multiply-adds a weight and token forwards, as many back to the activations, and as many again for the
+gradient of those weights that learn (with adapters only theirs); once more forwards where activations are
+recomputed; one pass for what only scores and one for the rollout's prompt; the head on answer rows only;
+attention's own products, heads x head size wide; and decoding at the larger of its arithmetic and one read
+of the weights a token.
 """
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,9 +20,27 @@ import torch
 
 from listopd.batch import Answered
 
-_GPUS = {"H200": (989e12, 4.8e12), "H100": (989e12, 3.35e12), "A100": (312e12, 2.0e12), "B200": (2250e12, 8.0e12)}
-"""Dense bfloat16 products and memory traffic a second, from the makers' data sheets."""
+_GPUS = (
+    (r"\bGB200\b", "GB200", 2500e12, 8.0e12),
+    (r"\bB200\b", "B200", 2250e12, 8.0e12),
+    (r"\bGH200 144G", "GH200 144 GB", 990e12, 4.9e12),
+    (r"\bGH200\b", "GH200", 990e12, 4.0e12),
+    (r"\bH200 NVL\b", "H200 NVL", 836e12, 4.8e12),
+    (r"\bH200\b", "H200 SXM", 989e12, 4.8e12),
+    (r"\bH100 NVL\b", "H100 NVL", 835e12, 3.9e12),
+    (r"\bH100 PCIe\b", "H100 PCIe", 756e12, 2.0e12),
+    (r"\bH100\b", "H100 SXM", 989e12, 3.35e12),
+    (r"\bH20\b", "H20", 148e12, 4.0e12),
+    (r"\bA100-SXM4-40GB\b|\bA100-PCIE-40GB\b", "A100 40 GB", 312e12, 1.555e12),
+    (r"\bA100 80GB PCIe\b", "A100 80 GB PCIe", 312e12, 1.935e12),
+    (r"\bA100-SXM4-80GB\b", "A100 80 GB SXM", 312e12, 2.039e12),
+    (r"\bL40S\b", "L40S", 362e12, 0.864e12),
+    (r"\bL4\b", "L4", 121e12, 0.3e12),
+)
+"""By what the driver calls a card, the special before the general: dense bfloat16 products and bytes of memory a
+second, from the makers' data sheets. Of a card with parts switched off (MIG) the whole is taken."""
 _SIDE, _ROUNDS = 1024, 3
+_GPU_SIDE, _GPU_BYTES = 8192, 1 << 30
 
 
 @dataclass(frozen=True)
@@ -33,42 +54,74 @@ class Machine:
 
 @dataclass(frozen=True)
 class Size:
-    """What a pass through a network costs a token: weights of the body and of the head, layers x width."""
+    """What a pass through a network costs a token: weights of the body and of the head, layers x heads x head size.
+
+    `learned_body` and `learned_head` are those of them that learn.
+    """
 
     body: int
     head: int
     attention: int
+    learned_body: int = 0
+    learned_head: int = 0
 
     @classmethod
     def of(cls, network: Any) -> Size:
         """Counted from the network; embeddings are looked up, not multiplied."""
-        config = network.config
-        head = network.get_output_embeddings().weight.numel()
-        total = sum(parameter.numel() for parameter in network.parameters())
-        embeddings = network.get_input_embeddings().weight.numel()
-        tied = config.tie_word_embeddings
-        return cls(total - embeddings - (0 if tied else head), head, config.num_hidden_layers * config.hidden_size)
+        config = network.config.get_text_config()
+        head, embeddings = network.get_output_embeddings().weight, network.get_input_embeddings().weight
+        body = [p for p in network.parameters() if p is not head and p is not embeddings]
+        size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+        return cls(
+            sum(p.numel() for p in body),
+            head.numel(),
+            config.num_hidden_layers * config.num_attention_heads * size,
+            sum(p.numel() for p in body if p.requires_grad),
+            head.numel() if head.requires_grad else 0,
+        )
 
     def forward(self, tokens: int, rows: int, length: float) -> float:
         """FLOPs of one pass over `tokens` of sequences of mean `length`, the head on `rows` of them."""
         return 2.0 * (self.body * tokens + self.head * rows + self.attention * tokens * length)
 
+    def learning(self, tokens: int, rows: int, length: float) -> float:
+        """FLOPs of the way back of such a pass: to all activations, and to the weights that learn."""
+        own = 2.0 * (self.learned_body * tokens + self.learned_head * rows + self.attention * tokens * length)
+        return self.forward(tokens, rows, length) + own
+
 
 def machine(device: torch.device) -> Machine:
-    """Rates of a known GPU; of anything else the rate of a large product, measured now (a tenth of a second)."""
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-        for known, rates in _GPUS.items():
-            if known in name:
-                return Machine(*rates, source=f"{known} data sheet")
-    a = torch.randn(_SIDE, _SIDE, device=device)
-    best = min(_timed(a) for _ in range(_ROUNDS))
-    return Machine(2 * _SIDE**3 / best, float("inf"), source=f"measured, {_SIDE}^3 product in float32")
+    """Rates of a known GPU; of anything else as measured now (a tenth of a second).
+
+    A CPU's memory traffic counts as free, for the weights of a small model stay in its caches.
+    """
+    if device.type != "cuda":
+        best = min(_seconds(torch.randn(_SIDE, _SIDE)) for _ in range(_ROUNDS))
+        return Machine(2 * _SIDE**3 / best, float("inf"), source=f"measured, {_SIDE}^3 product in float32")
+    return known(torch.cuda.get_device_name(device)) or _measured(device)
 
 
-def _timed(a: torch.Tensor) -> float:
+def known(name: str) -> Machine | None:
+    """The rates of a card by its name, None for one that the table lacks."""
+    found = next((row for row in _GPUS if re.search(row[0], name)), None)
+    return Machine(found[2], found[3], source=f"{found[1]} data sheet") if found else None
+
+
+def _measured(device: torch.device) -> Machine:
+    """Of a large bfloat16 product, and of a copy that no cache holds."""
+    factor = torch.randn(_GPU_SIDE, _GPU_SIDE, device=device, dtype=torch.bfloat16)
+    product = min(_seconds(factor) for _ in range(_ROUNDS))
+    block = torch.zeros(_GPU_BYTES, device=device, dtype=torch.uint8)
+    copy = min(_seconds(block) for _ in range(_ROUNDS))
+    source = f"measured, {_GPU_SIDE}^3 product in bfloat16 and a copy of {_GPU_BYTES >> 30} GiB"
+    return Machine(2 * _GPU_SIDE**3 / product, 2 * _GPU_BYTES / copy, source=source)
+
+
+def _seconds(a: torch.Tensor) -> float:
+    """Of one product of a matrix with itself, or one copy of a vector, waited for."""
     started = time.perf_counter()
-    float((a @ a)[0, 0])
+    done = a @ a if a.dim() == 2 else a.clone()
+    done.flatten()[0].item()
     return time.perf_counter() - started
 
 
@@ -94,7 +147,8 @@ class Work:
         """The least seconds that the step can take; `rollouts`: the student also wrote the answers."""
         tokens = self.prompt_tokens + self.answer_tokens
         length = tokens / self.sequences
-        learned = student.forward(tokens, self.answer_tokens, length) * (4 if self.recomputed else 3) * self.epochs
+        there = student.forward(tokens, self.answer_tokens, length) * (2 if self.recomputed else 1)
+        learned = (there + student.learning(tokens, self.answer_tokens, length)) * self.epochs
         scored = sum(size.forward(tokens, self.answer_tokens, length) for size in frozen)
         if not rollouts:
             return (learned + scored) / best.flops

@@ -5,53 +5,61 @@ manifest.json   what the numbers depend on: models, data, objective, versions, h
 log.jsonl       one line an optimiser step
 state/          weights, optimiser, random numbers, λ: what `--resume` goes on from
 checkpoint/     the trained model
+checkpoints/    step-000014, ...: the model on the way, where the recipe says `keep_every`
 """
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from listeval.errors import UserError, first_line
+from listeval.runs.manifest import write_atomic
+from listopd import state as states
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from listopd.recipe import Recipe
+    from listopd.extrapolation import LambdaPolicy
+    from listopd.recipe import Recipe, Stage
 
-_LOG, _STATE, _OLD_STATE, _STEP = "log.jsonl", "state", ".state.old", "step.json"
+_LOG, _STATE, _OLD_STATE, _NEW_STATE = "log.jsonl", "state", ".state.old", ".state.new"
+_NOT_IDENTITY = {"save_every": True, "keep_every": True, "trackers": True}
+_LENGTH = {"steps": True, "epochs": True}
 
 
 class Journal:
     """Writes one run directory; only the main process writes."""
 
-    def __init__(self, out: Path, recipe: Recipe, stage: str) -> None:
-        self.out, self.recipe, self.stage = out, recipe, stage
+    def __init__(self, out: Path, recipe: Recipe, stage: Stage, policy: LambdaPolicy | None = None) -> None:
+        self.out, self.recipe, self.stage, self.policy = out, recipe, stage, policy
         self.log, self.state, self.checkpoint = out / _LOG, out / _STATE, out / "checkpoint"
+        self._steps = 0
         self._accelerator: Accelerator | None = None
         self._inputs: dict[str, str] = {}
 
     def begin(self, accelerator: Accelerator, manifest: Mapping[str, Any], *, resume: bool) -> int:
         """Open the directory and give the step to go on from, 0 for a fresh run.
 
-        Raises UserError for a directory that cannot be made, and for a resume without a state that fits.
+        Raises UserError for a directory that cannot be made or written, and for a resume without a state that fits.
         """
         self._accelerator = accelerator
-        self._inputs = inputs_of(manifest)
+        self._inputs, self._steps = inputs_of(manifest), int(manifest["steps"])
         done = self._resumed(accelerator) if resume else 0
         if accelerator.is_main_process:
             make_directory(self.out)
-            text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
-            (self.out / "recipe.yaml").write_text(text, encoding="utf-8")
-            if not resume:
-                content = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
-                (self.out / "manifest.json").write_text(content, encoding="utf-8")
-            self._cut_log(done)
+            _sweep(self.out)
+            with _writing("the run directory", self.out):
+                text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+                write_atomic(self.out / "recipe.yaml", text.encode())
+                self._write_manifest(manifest, done)
+                self._cut_log(done)
         accelerator.wait_for_everyone()
         if self.recipe.trackers:
             accelerator.init_trackers("listopd", config={"stage": self.stage})
@@ -61,32 +69,70 @@ class Journal:
         """Append the figures of optimiser step `step` (from 1)."""
         assert self._accelerator is not None, "a journal begins before it is written"
         if self._accelerator.is_main_process:
-            with self.log.open("a", encoding="utf-8") as stream:
+            with _writing("the log", self.log), self.log.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps({"step": step, **figures}) + "\n")
         if self.recipe.trackers:
             flat = {name: value for name, value in figures.items() if isinstance(value, int | float)}
             self._accelerator.log(flat, step=step)
 
     def save_state(self, step: int) -> None:
-        """Replace the resumable state by the present one, never leaving none."""
+        """Replace the resumable state by the present one, never leaving none.
+
+        Raises UserError where it cannot be written; the state before it is kept.
+        """
         assert self._accelerator is not None, "a journal begins before it is written"
-        fresh, old = self.out / ".state.new", self.out / _OLD_STATE
+        fresh = self.out / _NEW_STATE
         if self._accelerator.is_main_process:
             shutil.rmtree(fresh, ignore_errors=True)
         self._accelerator.wait_for_everyone()
-        self._accelerator.save_state(str(fresh), safe_serialization=True)
-        # Every process writes its random numbers there.
+        try:
+            self._accelerator.save_state(str(fresh), safe_serialization=True)
+            # Every process writes its random numbers there.
+            self._accelerator.wait_for_everyone()
+            if self._accelerator.is_main_process:
+                policy = self.policy.state_dict() if self.policy is not None else {}
+                states.seal(fresh, states.Saved(step, self._steps, self._identity(), self._inputs, policy))
+                self._replace_state(fresh)
+        except Exception as error:  # torch and safetensors have errors of their own for a full disk
+            raise self._unsaved(step, error) from error
         self._accelerator.wait_for_everyone()
-        if self._accelerator.is_main_process:
-            (fresh / _STEP).write_text(
-                json.dumps({"step": step, "recipe": self._identity(), "inputs": self._inputs}), "utf-8"
-            )
-            shutil.rmtree(old, ignore_errors=True)
-            if self.state.exists():
-                self.state.rename(old)
-            fresh.rename(self.state)
-            shutil.rmtree(old, ignore_errors=True)
-        self._accelerator.wait_for_everyone()
+
+    def kept(self, step: int) -> Path:
+        """The folder of the checkpoint on the way, after optimiser step `step`."""
+        return self.out / "checkpoints" / f"step-{step:06d}"
+
+    def write_checkpoint(self, folder: Path, write: Callable[[Path], None]) -> None:
+        """A folder that `write` fills, complete or absent. Raises UserError where it cannot be written."""
+        fresh = folder.with_name(f".{folder.name}.new")
+        try:
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(parents=True)
+            write(fresh)
+            shutil.rmtree(folder, ignore_errors=True)
+            fresh.rename(folder)
+        except Exception as error:  # safetensors has errors of its own for a full disk
+            shutil.rmtree(fresh, ignore_errors=True)
+            cause = f"the checkpoint cannot be written: {first_line(error)}"
+            raise UserError(cause, place=str(folder), fix=self.way_on("free disk space")) from error
+
+    def way_on(self, advice: str) -> str:
+        """`advice`, and where a later run would go on from, if anywhere."""
+        if not has_state(self.out):
+            return f"{advice}, and begin anew: no state was saved (see save_every)"
+        return f"{advice}; --resume goes on from the last state"
+
+    def _unsaved(self, step: int, error: Exception) -> UserError:
+        shutil.rmtree(self.out / _NEW_STATE, ignore_errors=True)
+        cause = f"the state of step {step} cannot be saved: {first_line(error)}"
+        return UserError(cause, place=str(self.out), fix=self.way_on("free disk space"))
+
+    def _replace_state(self, fresh: Path) -> None:
+        old = self.out / _OLD_STATE
+        shutil.rmtree(old, ignore_errors=True)
+        if self.state.exists():
+            self.state.rename(old)
+        fresh.rename(self.state)
+        shutil.rmtree(old, ignore_errors=True)
 
     def end(self) -> None:
         """Close the trackers, and the connection between processes."""
@@ -98,37 +144,70 @@ class Journal:
         if accelerator.is_main_process and not self.state.exists() and old.exists():
             old.rename(self.state)
         accelerator.wait_for_everyone()
-        file = self.state / _STEP
-        if not file.exists():
-            raise UserError(
-                "there is no state to resume from", place=str(self.out), fix="start without --resume, in another --out"
+        if not self.state.is_dir():
+            fix = "start without --resume, in another --out (save_every says how often states are saved)"
+            raise UserError("there is no state to resume from", place=str(self.out), fix=fix)
+        saved = states.unseal(self.state)
+        self._check_fits(saved)
+        try:
+            accelerator.load_state(str(self.state))
+        except Exception as error:  # whatever torch raises for a state of another shape
+            cause = f"the state cannot be loaded: {first_line(error)}"
+            raise UserError(cause, place=str(self.state), fix="start without --resume, in another --out") from error
+        if self.policy is not None:
+            self.policy.load_state_dict(saved.policy)
+        return saved.step
+
+    def _check_fits(self, saved: states.Saved) -> None:
+        """Raises UserError unless going on from `saved` gives what one run would have given."""
+        place = str(self.out)
+        if saved.recipe != self._identity():
+            changed = ", ".join(_changed(saved.recipe, self._identity()))
+            cause = f"the recipe is not the one that the state was trained by ({changed})"
+            raise UserError(cause, place=place, fix="undo the change")
+        inputs = [name for name, value in self._inputs.items() if saved.inputs.get(name) != value]
+        if inputs:
+            cause = f"the state was trained with another {', '.join(inputs)}"
+            raise UserError(cause, place=place, fix="put the old one back")
+        section = self.recipe.section(self.stage, place)
+        if self._steps != saved.steps and section.optimiser.schedule != "constant":
+            cause = (
+                f"a {section.optimiser.schedule} schedule of {saved.steps} steps has other learning rates than one of"
+                f" {self._steps}, also in the steps that are done"
             )
-        saved = _saved(file)
-        if saved["recipe"] != self._identity():
-            raise UserError(
-                "the recipe is not the one that the state was trained by", place=str(self.out), fix="undo the change"
-            )
-        changed = [name for name, value in self._inputs.items() if saved["inputs"].get(name) != value]
-        if changed:
-            raise UserError(
-                f"the state was trained with another {', '.join(changed)}",
-                place=str(self.out),
-                fix="put the old one back",
-            )
-        accelerator.load_state(str(self.state))
-        return int(saved["step"])
+            raise UserError(cause, place=place, fix="keep the number of steps, or train with schedule: constant")
+        if self._steps < saved.step:
+            cause = f"{saved.step} steps are trained already, more than {self._steps}"
+            raise UserError(cause, place=place, fix="ask for as many steps or more")
 
     def _identity(self) -> dict[str, Any]:
-        """What a resumed run must share with its past: all of the recipe but where and how often it is written."""
-        return self.recipe.model_dump(mode="json", exclude={"save_every", "trackers"})
+        """What a resumed run must share with its past: all of the recipe but how long it goes on and what it writes."""
+        found = self.recipe.model_dump(mode="json", exclude={**_NOT_IDENTITY, self.stage: _LENGTH})
+        # As it comes back from a file.
+        identity: dict[str, Any] = json.loads(json.dumps(found))
+        return identity
+
+    def _write_manifest(self, manifest: Mapping[str, Any], done: int) -> None:
+        """Of a resumed run the first manifest stays, with the number of steps that there are to be now."""
+        file = self.out / "manifest.json"
+        kept = dict(manifest)
+        if done and file.exists():
+            try:
+                kept = {**json.loads(file.read_text(encoding="utf-8")), "steps": manifest["steps"]}
+            except ValueError as error:
+                cause = f"the manifest is damaged: {first_line(error)}"
+                fix = "delete it, and it is written anew"
+                raise UserError(cause, place=str(file), fix=fix) from None
+        write_atomic(file, (json.dumps(kept, indent=2, ensure_ascii=False) + "\n").encode())
 
     def _cut_log(self, done: int) -> None:
         """Drop lines of steps after the state; they are trained again."""
         if not self.log.exists():
             self.log.touch()
             return
-        kept = [line for line in self.log.read_text(encoding="utf-8").splitlines() if _step_of(line) <= done]
-        self.log.write_text("".join(line + "\n" for line in kept), encoding="utf-8")
+        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
+        kept = [line for line in lines if _step_of(line) <= done]
+        write_atomic(self.log, "".join(line + "\n" for line in kept).encode())
 
 
 def check_out(out: Path) -> None:
@@ -138,9 +217,13 @@ def check_out(out: Path) -> None:
         raise UserError("a file stands where the run directory should be", place=str(file), fix="another --out")
     log = out / _LOG
     if log.exists() and log.stat().st_size:
-        saved = (out / _STATE).exists() or (out / _OLD_STATE).exists()
-        fix = "--resume to go on, or another --out" if saved else "another --out, or delete the directory"
+        fix = "--resume to go on, or another --out" if has_state(out) else "another --out, or delete the directory"
         raise UserError("the directory holds a training already", place=str(out), fix=fix)
+
+
+def has_state(out: Path) -> bool:
+    """Whether `--resume` has something to go on from."""
+    return (out / _STATE).exists() or (out / _OLD_STATE).exists()
 
 
 def make_directory(out: Path) -> None:
@@ -159,13 +242,37 @@ def inputs_of(manifest: Mapping[str, Any]) -> dict[str, str]:
     return models | {"data": str(data.get("fingerprint")), "task code": str(task.get("code"))}
 
 
-def _saved(file: Path) -> dict[str, Any]:
+def _sweep(out: Path) -> None:
+    """Remove what a killed write left behind: half a state, half a checkpoint, a file under its temporary name."""
+    files = [f".{name}.*" for name in ("recipe.yaml", "manifest.json", _LOG)]
+    for pattern in (_NEW_STATE, ".checkpoint.new", "checkpoints/.*.new", *files):
+        for left in out.glob(pattern):
+            if left.is_dir() and not left.is_symlink():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink(missing_ok=True)
+
+
+@contextmanager
+def _writing(what: str, place: Path) -> Iterator[None]:
+    """A full disk, or one that may not be written, is one line."""
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        return {name: content[name] for name in ("step", "recipe", "inputs")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        cause = f"the state cannot be read: {first_line(error)}"
-        raise UserError(cause, place=str(file), fix="start without --resume, in another --out") from None
+        yield
+    except OSError as error:
+        cause = f"{what} cannot be written: {error.strerror}"
+        raise UserError(cause, place=str(place), fix="free disk space, or another --out") from None
+
+
+def _changed(before: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> list[str]:
+    """The dotted paths of what differs."""
+    found: list[str] = []
+    for name in sorted({*before, *now}):
+        old, new = before.get(name), now.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            found += _changed(old, new, f"{path}{name}.")
+        elif old != new:
+            found.append(f"{path}{name}")
+    return found
 
 
 def _step_of(line: str) -> int:

@@ -22,11 +22,12 @@ from listopd.journal import Journal
 from listopd.manifest import make_manifest
 from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, gathered, make_accelerator, share
+from listopd.phase import doing
 from listopd.rollout import make_sampler
 from listopd.rollout.protocol import Rollout, Sampler, seed_of
 from listopd.session import Session, step_count
-from listopd.threshold.positions import Positions
-from listopd.tokens import Labeller
+from listopd.threshold.positions import FREE, Positions
+from listopd.tokens import Labeller, TokenClass
 from listopd.train import Report
 from listopd.trainee import Trainee
 from listopd.trio import compare_on_gold, load_trio, open_trio
@@ -60,20 +61,22 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: Report, *, resume: b
     """
     accelerator = make_accelerator(recipe, out)
     check_shares(spec.batch * spec.rollouts_per_prompt, spec.objective.minibatches, accelerator)
+    doing("opening models and data")
     task = training_task(recipe)
     trio = open_trio(spec, recipe)
     budget = spec.max_tokens or task.max_tokens
     questions = load_questions(task, recipe, trio.student, trio.max_length, budget)
     trainee, frozen = load_trio(trio, spec, recipe, accelerator)
     policy, best = spec.extrapolation.build(), machine(accelerator.device)
-    accelerator.register_for_checkpointing(policy)
     label = Labeller(trio.student.renderer.tokenizer, getattr(questions.kept[0].contract, "key", None))
     steps = step_count(spec, questions, spec.batch)
     manifest = make_manifest(recipe, spec, steps, task, questions, trio._asdict(), accelerator, best)
-    manifest["gold_log_prob"] = compare_on_gold(questions.kept, trainee, frozen, recipe)
+    answers = spec.batch * spec.rollouts_per_prompt
+    manifest["gold_log_prob"] = compare_on_gold(questions.kept, trainee, frozen, recipe, answers)
+    doing(f"starting the engine '{spec.engine}'")
     with closing(make_sampler(spec, trio.student, trainee, budget, recipe)) as sampler:
         crew = Crew(recipe, spec, trio.student, accelerator, trainee, frozen, sampler, label, policy, best)
-        journal = Journal(out, recipe, "opd")
+        journal = Journal(out, recipe, "opd", policy)
         first = journal.begin(accelerator, manifest, resume=resume)
         sampler.sync(first)
         session = Session(recipe, journal, accelerator, trainee, trio.student, report)
@@ -85,15 +88,18 @@ def _step(batch: Sequence[Question], step: int, *, crew: Crew, steps: int) -> di
     started = time.perf_counter()
     copies = [(question, copy) for question in batch for copy in range(spec.rollouts_per_prompt)]
     mine = share(copies, accelerator)
+    doing(f"step {step + 1}/{steps}: sampling {len(mine)} answers")
     seeds = [seed_of(recipe.seed, step, question.key, copy) for question, copy in mine]
     rollouts = crew.sampler.sample([question for question, _ in mine], seeds)
     sampled = time.perf_counter()
     counts = total_of(gathered(judge(rollouts, crew.checkpoint.renderer, crew.checkpoint.stops), accelerator))
+    doing(f"step {step + 1}/{steps}: scoring {len(mine)} answers")
     found = _prepare(crew, rollouts)
     everything = [part for minibatch in found for part in minibatch]
     crew.policy.step(RolloutStats(counts["ok"], len(copies), _positions(crew, everything)))
     found = [with_lambda(minibatch, crew.policy) for minibatch in found]
     scored = time.perf_counter()
+    doing(f"step {step + 1}/{steps}: updating the student")
     figures = _update(crew, found, learning_rate(spec.optimiser, step, steps), step)
     crew.sampler.sync(step + 1)
     seconds = time.perf_counter() - started
@@ -170,16 +176,24 @@ def _denominator(crew: Crew, part: Sequence[Pass]) -> float:
 
 
 def _positions(crew: Crew, found: Sequence[Pass]) -> Positions | None:
-    """Teacher's and base's probability where the rollout wrote the teacher's modal token of the scaffold."""
-    if not crew.spec.extrapolation.needs_positions:
+    """Teacher's and base's probability of the teacher's modal token, wherever that token is scaffold.
+
+    Also where the rollout wrote something else: such places are where the base is least sure.
+    """
+    if not (crew.spec.extrapolation.needs_positions and crew.spec.needs_base):
         return None
-    rows = []
+    rows, steps = [], []
     for part in found:
         assert part.base is not None, "extrapolation without a base is refused by the recipe"
-        teacher, base = part.teacher.scores, part.base.scores
-        p, b = teacher.logp.exp(), base.logp.exp()
-        modal = part.batch.mask & part.scaffold & (p >= teacher.top * (1 - 1e-5))
-        keys = part.keys.expand_as(p)
-        rows.append(torch.stack([x[modal].double() for x in (keys, p, b)]).cpu().numpy())
-    keys, p, b = np.concatenate(gathered(np.concatenate(rows, axis=1), crew.accelerator), axis=1)
-    return Positions.of(keys, p.clip(0, 1), b.clip(0, 1))
+        mask = part.batch.mask
+        columns = (part.keys.expand_as(mask), part.teacher.scores.top, part.base.scores.other.exp())
+        rows.append(torch.stack([x[mask].double() for x in columns]).cpu().numpy())
+        for answer, mode, kept in zip(part.batch.answers, part.teacher.scores.mode, mask, strict=True):
+            steps += crew.label.instead(answer[kept].tolist(), mode[kept].tolist())
+    everyone = gathered((np.concatenate(rows, axis=1), steps), crew.accelerator)
+    keys, p, b = np.concatenate([columns for columns, _ in everyone], axis=1)
+    labels = [label for _, theirs in everyone for label in theirs]
+    scaffold = np.array([label.kind.is_scaffold for label in labels], dtype=np.bool_)
+    # Which item comes next is free, so a base that is surer of one id breaks nothing: ids are no steps of the format.
+    kinds = [f"{label.kind} {label.item}" if label.kind is not TokenClass.ID else FREE for label in labels]
+    return Positions.of(keys, p.clip(0, 1), b.clip(0, 1), kinds).keep(scaffold)

@@ -40,11 +40,12 @@ def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
         group["lr"] = rate
 
 
+class NotFinite(UserError):
+    """A number that is none; the weights are untouched."""
+
+
 def check_finite(name: str, value: float, step: int) -> None:
-    """Raises UserError for a number of the 0-based `step` that is none, before it reaches the weights."""
+    """Raises NotFinite for a number of the 0-based `step` that is none, before it reaches the weights."""
     if not math.isfinite(value):
-        raise UserError(
-            f"the {name} is {value} in step {step + 1}, so this update was not made",
-            place="training",
-            fix="a smaller learning rate, float32, or check the models for NaN; --resume goes on from the last state",
-        )
+        cause = f"the {name} is {value} in step {step + 1}, so this update was not made"
+        raise NotFinite(cause, place="training", fix="a smaller learning rate, float32, or check the models for NaN")

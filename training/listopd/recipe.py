@@ -112,6 +112,11 @@ class Opd(Length):
     optimiser: Optimiser
     lora: Lora | None = None
 
+    @property
+    def needs_base(self) -> bool:
+        """Whether the base's numbers enter the loss: at lambda = 1 they drop out of it."""
+        return self.extrapolation.extrapolates or self.objective.kl_to_base > 0
+
     @model_validator(mode="after")
     def _base(self) -> Opd:
         if (self.objective.base == "path") != (self.base is not None):
@@ -119,7 +124,7 @@ class Opd(Length):
         if self.batch * self.rollouts_per_prompt % self.objective.minibatches:
             raise ValueError(f"{self.objective.minibatches} minibatches do not divide the rollouts of a step")
         self.objective.check_extrapolation(self.extrapolation.extrapolates)
-        if self.extrapolation.needs_positions and self.objective.base == "none":
+        if self.extrapolation.needs_positions and self.needs_base and self.objective.base == "none":
             raise ValueError(f"the policy '{self.extrapolation.kind}' compares teacher and base, and there is no base")
         cap = self.objective.clips.teacher_ratio_cap
         if isinstance(self.extrapolation, AutoSpec) and cap not in (None, self.extrapolation.clip):
@@ -156,13 +161,17 @@ class Recipe(Strict):
     task: str = "fashion"
     options: Mapping[str, Any] = Field(default_factory=dict, description="task options, as --set of listeval run")
     data: str | None = None
-    seed: int = 0
+    seed: int = Field(0, description="initial weights, order of the data, rollouts: what a repetition varies")
+    data_seed: int = Field(0, description="which examples there are, where a task draws or groups them by a seed")
     max_prompt: int | None = Field(None, ge=1, description="longer prompts are left out and counted, never cut")
     thinking: bool | None = None
     precision: Precision = Precision()
     sft: Sft | None = None
     opd: Opd | None = None
-    save_every: int = Field(0, ge=0, description="steps between resumable states; 0: only when stopped by Ctrl-C")
+    save_every: int = Field(
+        0, ge=0, description="steps between resumable states, one at the end; 0: only when stopped (Ctrl-C, SIGTERM)"
+    )
+    keep_every: int = Field(0, ge=0, description="steps between checkpoints to evaluate, kept all; 0: only the last")
     trackers: tuple[Literal["tensorboard", "wandb", "trackio"], ...] = ()
 
     def section(self, stage: Stage, place: str) -> Sft | Opd:

@@ -19,6 +19,7 @@ from torch.utils.checkpoint import checkpoint
 
 from listeval.errors import UserError
 from listopd.batch import Answered, Batch, Layout
+from listopd.head import head_logits
 from listopd.objective.regulariser import entropy
 
 _CPU_CHUNK_BYTES, _GPU_CHUNK_BYTES = 64 << 20, 256 << 20
@@ -29,7 +30,7 @@ _NEAR = {"no": 1e-3, "bf16": 0.2}
 
 
 class Scores(NamedTuple):
-    """`[B, T]`, float32, meaningful where the batch's mask is true."""
+    """`[B, T]`, float32 unless said, meaningful where the batch's mask is true."""
 
     logp: torch.Tensor
     """Log-probability of the answer's token."""
@@ -37,6 +38,10 @@ class Scores(NamedTuple):
     """Of the distribution that the token was drawn from, in nats; carries no gradient unless asked for."""
     top: torch.Tensor
     """Probability of the modal token; carries no gradient."""
+    mode: torch.Tensor
+    """The modal token, int64; carries no gradient."""
+    other: torch.Tensor
+    """Log-probability of the tokens that were asked for beside the answer's, NaN where none were; no gradient."""
 
 
 class Scorer(nn.Module):  # type: ignore[misc]
@@ -58,17 +63,26 @@ class Scorer(nn.Module):  # type: ignore[misc]
         """Where the network is, and batches must be."""
         return next(self.network.parameters()).device
 
-    def forward(self, batch: Batch, entropy_grad: bool = False, states_only: bool = False) -> Scores | torch.Tensor:
+    def forward(
+        self,
+        batch: Batch,
+        entropy_grad: bool = False,
+        states_only: bool = False,
+        others: torch.Tensor | None = None,
+    ) -> Scores | torch.Tensor:
         """`Scores`; with `states_only` what `states` gives, through the call that parallel wrappers watch."""
         states = self.states(batch)
-        return states if states_only else self.scores(states, batch, entropy_grad)
+        return states if states_only else self.scores(states, batch, entropy_grad, others)
 
-    def scores(self, states: torch.Tensor, batch: Batch, entropy_grad: bool = False) -> Scores:
-        """`Scores` from what `states` gave for this batch."""
+    def scores(
+        self, states: torch.Tensor, batch: Batch, entropy_grad: bool = False, others: torch.Tensor | None = None
+    ) -> Scores:
+        """`Scores` from what `states` gave for this batch; `others` `[B, T]` are tokens to look up besides."""
         ids = batch.answers[batch.mask]
+        besides = None if others is None else others[batch.mask]
 
         def score(rows: torch.Tensor, at: slice) -> Scores:
-            return row_scores(self.logits(rows), ids[at], entropy_grad)
+            return row_scores(self.logits(rows), ids[at], entropy_grad, None if besides is None else besides[at])
 
         return Scores(*(spread(rows, batch) for rows in self.by_chunk(score, states)))
 
@@ -95,26 +109,33 @@ class Scorer(nn.Module):  # type: ignore[misc]
 
     def logits(self, states: torch.Tensor) -> torch.Tensor:
         """`[N, V]` in float32, divided by the temperature."""
-        raw: torch.Tensor = self.network.get_output_embeddings()(states)
-        logits = raw[:, : self.vocab].float()
+        logits = head_logits(self.network.get_output_embeddings(), states)[:, : self.vocab].float()
         cap = getattr(self.network.config, "final_logit_softcapping", None)
         if cap:
             logits = cap * torch.tanh(logits / cap)
         return logits if self.temperature == 1 else logits / self.temperature
 
 
-def row_scores(logits: torch.Tensor, ids: torch.Tensor, entropy_grad: bool = False) -> Scores:
+def row_scores(
+    logits: torch.Tensor, ids: torch.Tensor, entropy_grad: bool = False, others: torch.Tensor | None = None
+) -> Scores:
     """`Scores` of `[N]` tokens from the `[N, V]` logits before them, all fields `[N]`."""
     log_probs = logits.log_softmax(-1)
-    logp = log_probs.gather(1, ids.unsqueeze(1)).squeeze(1)
+    logp = _at(log_probs, ids)
     with torch.set_grad_enabled(entropy_grad and torch.is_grad_enabled()):
         uncertainty = entropy(log_probs if entropy_grad else log_probs.detach())
-    return Scores(logp, uncertainty, log_probs.detach().amax(-1).exp())
+    top, mode = log_probs.detach().max(-1)
+    other = torch.full_like(top, torch.nan) if others is None else _at(log_probs.detach(), others)
+    return Scores(logp, uncertainty, top.exp(), mode, other)
+
+
+def _at(log_probs: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    return log_probs.gather(1, ids.unsqueeze(1)).squeeze(1)
 
 
 def spread(rows: torch.Tensor, batch: Batch) -> torch.Tensor:
     """`[N]` values of the answer tokens, in the mask's order, as `[B, T]` with zeros on padding."""
-    return torch.zeros(batch.mask.shape, device=rows.device).masked_scatter(batch.mask, rows)
+    return torch.zeros(batch.mask.shape, dtype=rows.dtype, device=rows.device).masked_scatter(batch.mask, rows)
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]

@@ -9,10 +9,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from listeval.errors import UserError
 from listopd.data import Question, Questions, batches
 from listopd.journal import Journal
 from listopd.networks import save_network
+from listopd.optimise import NotFinite
 from listopd.parallel import gathered, weights_of
+from listopd.phase import doing
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -40,7 +43,7 @@ class Session(NamedTuple):
     def run(self, questions: Questions, size: int, first: int, steps: int, step: Step) -> Path:
         """Train from 0-based step `first` up to `steps`, `size` questions a batch; gives the checkpoint's folder.
 
-        Ctrl-C lets the step end and saves the state before it raises KeyboardInterrupt.
+        Ctrl-C, and SIGTERM alike, let the step end and save the state before they raise KeyboardInterrupt.
         """
         with _asked_to_stop() as stopped:
             for number, batch in enumerate(batches(questions.kept, size, self.recipe.seed)):
@@ -48,28 +51,39 @@ class Session(NamedTuple):
                     break
                 if number < first:
                     continue
-                figures = step(batch, number)
+                try:
+                    figures = step(batch, number)
+                except NotFinite as error:
+                    raise UserError(error.cause, place=error.place, fix=self.journal.way_on(error.fix)) from error
                 self.journal.write(number + 1, figures)
                 if self.accelerator.is_main_process:
                     self.report(number + 1, steps, figures)
-                stop = any(gathered(stopped.is_set(), self.accelerator))
-                if stop or self._due(number + 1):
-                    self.journal.save_state(number + 1)
-                if stop:
-                    raise KeyboardInterrupt
-        return self._save()
-
-    def _due(self, done: int) -> bool:
-        every = self.recipe.save_every
-        return bool(every) and done % every == 0
-
-    def _save(self) -> Path:
-        weights = weights_of(self.accelerator, self.trainee.scorer)
-        if self.accelerator.is_main_process:
-            folder, save = self.journal.checkpoint, self.recipe.precision.save
-            save_network(self.trainee.network, self.checkpoint, weights, folder, save)
+                self._after(number + 1, steps, stop=any(gathered(stopped.is_set(), self.accelerator)))
+        doing("writing the checkpoint")
+        self._write(self.journal.checkpoint)
         self.journal.end()
         return self.journal.checkpoint
+
+    def _after(self, done: int, steps: int, *, stop: bool) -> None:
+        """What is saved when `done` of `steps` are; raises KeyboardInterrupt where `stop` was asked for."""
+        recipe = self.recipe
+        doing(f"step {done}/{steps}: saving")
+        if recipe.keep_every and done % recipe.keep_every == 0 and done < steps:
+            self._write(self.journal.kept(done))
+        # Also at the end, so that a finished run can be given more steps.
+        if stop or (recipe.save_every and (done % recipe.save_every == 0 or done == steps)):
+            self.journal.save_state(done)
+        if stop:
+            raise KeyboardInterrupt
+
+    def _write(self, folder: Path) -> None:
+        weights = weights_of(self.accelerator, self.trainee.scorer)
+        if self.accelerator.is_main_process:
+            save, network = self.recipe.precision.save, self.trainee.network
+            self.journal.write_checkpoint(
+                folder, lambda fresh: save_network(network, self.checkpoint, weights, fresh, save)
+            )
+        self.accelerator.wait_for_everyone()
 
 
 def step_count(length: Length, questions: Questions, size: int) -> int:
@@ -79,19 +93,24 @@ def step_count(length: Length, questions: Questions, size: int) -> int:
 
 @contextmanager
 def _asked_to_stop() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C sets; the second one interrupts as usual."""
+    """An event that the first Ctrl-C or SIGTERM sets; the second one acts as usual."""
     asked = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
-    before = signal.getsignal(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
     def stop(number: int, frame: Any) -> None:
         asked.set()
-        signal.signal(signal.SIGINT, before)
+        restore()
 
-    signal.signal(signal.SIGINT, stop)
+    for number in before:
+        signal.signal(number, stop)
     try:
         yield asked
     finally:
-        signal.signal(signal.SIGINT, before)
+        restore()

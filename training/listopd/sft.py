@@ -17,6 +17,7 @@ from listopd.journal import Journal
 from listopd.manifest import make_manifest
 from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, make_accelerator, share
+from listopd.phase import doing
 from listopd.score import Scorer, check_scorer
 from listopd.session import Session, step_count
 from listopd.start import equip, start
@@ -34,6 +35,7 @@ def train_sft(recipe: Recipe, spec: Sft, out: Path, report: Report, *, resume: b
     """
     accelerator = make_accelerator(recipe, out)
     check_shares(spec.batch, 1, accelerator)
+    doing("opening model and data")
     task = training_task(recipe)
     checkpoint, network = start(spec.model, task, recipe, accelerator.device)
     questions = load_questions(task, recipe, checkpoint, checkpoint.info.max_length)
@@ -68,6 +70,7 @@ def _step(
     tokens = sum(len(question.gold) for question in batch)
     mine = [Answered(q.prompt, q.gold) for q in share(batch, trainee.accelerator)]
     groups = [group for _, group in layout.batches(mine, trainee.accelerator.device)]
+    doing(f"step {step + 1}/{steps}")
     rate = learning_rate(spec.optimiser, step, steps)
     update = trainee.update(groups, partial(_loss, trainee, tokens), rate, step)
     seconds = time.perf_counter() - started

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
+from listeval.stats import student_quantile
 from listopd.adapters import WithoutAdapters
 from listopd.batch import Answered, Layout
 from listopd.distil import Frozen, Reference
 from listopd.networks import agree, load_network, open_model
+from listopd.phase import doing
 from listopd.score import Scorer, check_scorer
 from listopd.start import equip
 from listopd.trainee import Trainee
@@ -25,13 +27,15 @@ if TYPE_CHECKING:
     from listopd.recipe import Opd, Recipe
 
 _LOG = logging.getLogger(__name__)
-_GOLD = 64
-"""Right answers that teacher and student are compared on."""
-_TWO_SIDED_95 = 1.96
+_GOLD_LEAST, _GOLD_MOST = 8, 64
+"""Right answers that teacher and student are compared on: no more than a step has, for it is to cost less than one."""
 
 
 class Trio(NamedTuple):
-    """The three checkpoints; `base` is None where nobody plays it, and the student's where it is the start."""
+    """The three checkpoints; `base` is the student's where it is the start, and None where nobody plays it.
+
+    At lambda = 1 nobody does: the base drops out of the loss.
+    """
 
     student: Checkpoint
     teacher: Checkpoint
@@ -48,7 +52,7 @@ def open_trio(spec: Opd, recipe: Recipe) -> Trio:
     """Opened and found to share one tokenizer. Raises UserError where one is missing or differs."""
     student, teacher = open_model(spec.student, recipe.thinking), open_model(spec.teacher, recipe.thinking)
     agree(student, teacher, "teacher")
-    if spec.objective.base == "none":
+    if spec.objective.base == "none" or not spec.needs_base:
         return Trio(student, teacher, None)
     if spec.base is None:
         return Trio(student, teacher, student)
@@ -62,6 +66,7 @@ def load_trio(trio: Trio, spec: Opd, recipe: Recipe, accelerator: Accelerator) -
     temperature, vocab = spec.objective.temperature, len(trio.student.renderer.tokenizer)
 
     def load(checkpoint: Checkpoint, *, frozen: bool) -> Scorer:
+        doing(f"loading {checkpoint.info.name}")
         network = load_network(checkpoint, accelerator.device, recipe.precision.attention, frozen=frozen)
         scorer, layout = Scorer(network, temperature, vocab), Layout.of(recipe.precision, network)
         with accelerator.autocast():
@@ -70,7 +75,7 @@ def load_trio(trio: Trio, spec: Opd, recipe: Recipe, accelerator: Accelerator) -
 
     network = load(trio.student, frozen=False).network
     teacher = load(trio.teacher, frozen=True)
-    own_base = spec.lora is not None and spec.objective.base == "start"
+    own_base = trio.base is not None and spec.lora is not None and spec.objective.base == "start"
     base: Reference | None = load(trio.base, frozen=True) if trio.base is not None and not own_base else None
     equip(network, spec.lora, recipe)
     trainee = Trainee(network, spec.optimiser, accelerator, temperature, vocab)
@@ -80,18 +85,21 @@ def load_trio(trio: Trio, spec: Opd, recipe: Recipe, accelerator: Accelerator) -
 
 
 def compare_on_gold(
-    questions: Sequence[Question], trainee: Trainee, frozen: Frozen, recipe: Recipe
+    questions: Sequence[Question], trainee: Trainee, frozen: Frozen, recipe: Recipe, most: int = _GOLD_MOST
 ) -> dict[str, float | int]:
     """Mean log-probability a token of the first right answers under student and teacher, in nats, for the manifest.
 
-    Warns where the teacher's is lower beyond the 95 % interval of the paired difference: distillation pulls
-    towards the teacher, wherever that leads.
+    `most` is how many answers a step has. Warns where the teacher's is lower beyond the 95 % interval of the paired
+    difference: distillation pulls towards the teacher, wherever that leads.
     """
-    chosen = [Answered(question.prompt, question.gold) for question in questions[:_GOLD]]
+    chosen = [
+        Answered(question.prompt, question.gold) for question in questions[: min(_GOLD_MOST, max(_GOLD_LEAST, most))]
+    ]
     layout, accelerator = Layout.of(recipe.precision, frozen.teacher.network), trainee.accelerator
     means: dict[str, list[float]] = {"student": [], "teacher": []}
     with torch.no_grad(), accelerator.autocast():
         for _, batch in layout.batches(chosen, accelerator.device):
+            doing(f"comparing teacher and student on right answers, {len(means['teacher'])} of {len(chosen)}")
             for name, scorer in (("student", trainee.scorer), ("teacher", frozen.teacher)):
                 means[name] += (scorer(batch).logp.sum(-1) / batch.mask.sum(-1)).tolist()
     found = {name: sum(values) / len(values) for name, values in means.items()}
@@ -107,5 +115,7 @@ def compare_on_gold(
 def _worse(means: Mapping[str, Sequence[float]]) -> bool:
     gaps = [t - s for s, t in zip(means["student"], means["teacher"], strict=True)]
     n, mean = len(gaps), sum(gaps) / len(gaps)
-    spread = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / max(1, n - 1) / n)
-    return mean + _TWO_SIDED_95 * spread < 0
+    if n < 2:
+        return False
+    spread = math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / (n - 1) / n)
+    return mean + student_quantile(0.95, n - 1) * spread < 0

@@ -12,8 +12,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.distributions import Categorical, kl_divergence
 
-from listopd.objective.divergence import DIVERGENCES, divergence, target_log_probs
-from listopd.objective.spec import Divergence, ObjectiveSpec
+from listopd.objective.advantage import extrapolated_advantage
+from listopd.objective.divergence import DIVERGENCES, divergence, expected_capped, target_log_probs
+from listopd.objective.policy import policy_loss
+from listopd.objective.spec import ClipSpec, Divergence, ObjectiveSpec
+from listopd.threshold import clip_boundary, lambda_star
 
 RKL = ObjectiveSpec(divergence="rkl")
 
@@ -123,3 +126,56 @@ def test_sampled_is_no_function_of_logits_and_all_others_are_there() -> None:
     with pytest.raises(ValueError, match="policy_loss"):
         divergence(*_rows(0), 1.0, ObjectiveSpec())
     assert {"sampled", *DIVERGENCES} == set(get_args(Divergence))
+
+
+def _gradient(loss, student: Tensor) -> Tensor:
+    leaf = student.double().requires_grad_()
+    loss(leaf).sum().backward()
+    return leaf.grad
+
+
+@given(st.integers(0, 10**6), st.sampled_from([1.0, 1.25, 3.0]), st.sampled_from([1.5, 5.0]), st.booleans())
+def test_the_capped_objective_in_expectation_is_the_mean_of_the_sampled_one(
+    seed: int, lam: float, cap: float, has_base: bool
+) -> None:
+    student, teacher, base = (x.double() for x in _rows(seed))
+    against = base if has_base else None
+    probabilities = student.softmax(-1)
+
+    def sampled(leaf: Tensor) -> Tensor:
+        """Every token of the vocabulary as if sampled, weighed by how often it is; the loss as training makes it."""
+        log_p = leaf.log_softmax(-1)
+        away = base.log_softmax(-1) if has_base else None
+        advantage = extrapolated_advantage(log_p, teacher.log_softmax(-1), away, lam, ratio_cap=cap)
+        mask = torch.ones(log_p.shape, dtype=torch.bool)
+        loss = policy_loss(log_p, log_p.detach(), advantage.values, mask, "reinforce", ClipSpec())
+        return (probabilities * loss.per_token).sum(-1)
+
+    ours = expected_capped(student, teacher, against, lam, cap)
+    torch.testing.assert_close(ours.loss, sampled(student).float(), atol=1e-4, rtol=1e-4)
+    gradients = [
+        _gradient(f, student) for f in (lambda x: expected_capped(x, teacher, against, lam, cap).loss, sampled)
+    ]
+    torch.testing.assert_close(*gradients, atol=1e-4, rtol=1e-4)
+    over = (teacher.log_softmax(-1) - student.log_softmax(-1)) > math.log(cap)
+    torch.testing.assert_close(ours.acted, (probabilities * over).sum(-1).float(), atol=1e-5, rtol=1e-4)
+
+
+def test_without_a_cap_that_acts_its_gradient_is_that_of_the_reverse_kl() -> None:
+    student, teacher, base = _rows(3)
+    capped = _gradient(lambda x: expected_capped(x, teacher, base, 1.5, 1e9).loss, student)
+    exact = _gradient(lambda x: divergence(x, teacher, base, 1.5, RKL), student)
+    torch.testing.assert_close(capped, exact, atol=1e-5, rtol=1e-4)
+    lam = torch.full((len(student),), 1.5)
+    each = _gradient(lambda x: expected_capped(x, teacher, base, lam, 1e9).loss, student)
+    torch.testing.assert_close(each, capped)
+
+
+def test_the_cap_lets_go_beyond_the_boundary_of_the_closed_form() -> None:
+    """Two tokens: at the clip-safe boundary 1 - (1-p)/c the net pull on log-odds is 0 just at λ*, above it outwards."""
+    p, b, c = 0.99, 0.8, 5.0
+    star, theta = lambda_star(p, b, c), clip_boundary(p, c)
+    teacher, base, student = (torch.tensor([[math.log(q / (1 - q)), 0.0]]) for q in (p, b, theta))
+    for lam, outwards in ((star - 0.02, False), (star + 0.02, True)):
+        pull = -_gradient(lambda x, lam=lam: expected_capped(x, teacher, base, lam, c).loss, student)[0, 0]
+        assert (float(pull) > 0) is outwards

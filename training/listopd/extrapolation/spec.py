@@ -89,11 +89,14 @@ class GuardedSpec(_Spec):
 
     kind: Literal["guarded"] = "guarded"
     value: float = Field(ge=1, description="λ at the start, and the largest")
-    drop: float = Field(0.10, gt=0, lt=1, description="loss of the lower parse limit from which λ falls")
+    drop: float = Field(0.10, gt=0, lt=1, description="loss of the parse rate that λ falls for")
     recover: float = Field(0.05, ge=0, lt=1, description="loss up to which λ may rise")
     shrink: float = Field(0.5, ge=0, lt=1, description="factor of λ - 1 when λ falls")
     raise_by: float = Field(0.01, gt=0, description="how far λ rises at a time")
-    patience: int = Field(5, ge=1, description="batches in a row before λ rises")
+    patience: int = Field(5, ge=1, description="batches that are looked at together before λ rises")
+    false_alarm: float = Field(
+        0.05, gt=0, lt=1, description="chance in 100 batches of a constant rate that λ falls for nothing, about"
+    )
 
     @model_validator(mode="after")
     def _dead_band(self) -> Self:

@@ -1,12 +1,14 @@
 """Exact losses over the whole vocabulary: what the sampled policy gradient estimates, without its noise.
 
-The target is the normalised p^lambda b^(1 - lambda) of teacher p and base b (without a base: p^lambda).
+The target is the normalised p^lambda b^(1 - lambda) of teacher p and base b (without a base: p^lambda). With a cap on
+teacher/student there is no target to be near; `expected_capped` is then the expectation of the sampled objective.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -39,6 +41,32 @@ def target_log_probs(teacher_logits: Tensor, base_logits: Tensor | None, lam: fl
     beyond = teacher if base_logits is None else teacher - log_probs(base_logits.detach())
     # At lambda = 1 this normalises a second time, which moves log-probabilities by one rounding.
     return log_probs(teacher + step * beyond)
+
+
+class Capped(NamedTuple):
+    """[N]: the loss, and the student's probability of the tokens on which the cap acted."""
+
+    loss: Tensor
+    acted: Tensor
+
+
+def expected_capped(
+    student_logits: Tensor, teacher_logits: Tensor, base_logits: Tensor | None, lam: float | Tensor, cap: float
+) -> Capped:
+    """The capped objective in expectation: -sum_y sg(pi_y A_y) log pi_y, from logits [N, V]; `lam` a number or [N].
+
+    A_y = min(log p_y - log pi_y, log cap) + (lambda - 1)(log p_y - log b_y), as of every sampled token. It tells what
+    the cap does to the objective from what sampling does (ours). Its value is that of the sampled loss, -E[A].
+    """
+    student = log_probs(student_logits)
+    detached, teacher = student.detach(), log_probs(teacher_logits.detach())
+    beyond = teacher if base_logits is None else teacher - log_probs(base_logits.detach())
+    step = lam.unsqueeze(-1) - 1 if isinstance(lam, Tensor) else lam - 1
+    gap, limit = teacher - detached, math.log(cap)
+    gain = detached.exp() * (gap.clamp(max=limit) + step * beyond)
+    # The value of the weights is 1, their gradient that of log pi.
+    loss = -(gain * torch.exp(student - detached)).sum(-1)
+    return Capped(loss, (detached.exp() * (gap > limit)).sum(-1))
 
 
 def _kl(log_p: Tensor, log_q: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from listopd.objective.spec import ObjectiveSpec
 
 _RATIO_CLIPS = {"epsilon_low", "epsilon_high", "epsilon_at_high_entropy", "dual"}
+_EXPECTED = {"teacher_ratio_cap"}
 
 
 class Rule(NamedTuple):
@@ -38,9 +39,9 @@ RULES = (
         "an exact divergence has no policy gradient for kind to shape: remove kind, or set divergence to sampled",
     ),
     Rule(
-        lambda s: s.full_vocabulary and bool(s.clips.on),
-        "an exact divergence contains no ratio of sampled tokens for clips to act on (clips.teacher_ratio_cap"
-        " included): remove clips, or set divergence to sampled",
+        lambda s: s.full_vocabulary and bool(set(s.clips.on) - (_EXPECTED if s.divergence == "rkl" else set())),
+        "an exact divergence contains no ratio of sampled tokens for clips to act on, but for clips.teacher_ratio_cap"
+        " with rkl (the capped objective in expectation): remove the others, or set divergence to sampled",
     ),
     Rule(
         lambda s: s.full_vocabulary and s.advantage_at != "old",

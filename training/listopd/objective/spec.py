@@ -61,7 +61,8 @@ class ObjectiveSpec(_Part):
     `base`: the student's start, another model, or none: then `base_neutral_offset` stands for the base's
     negative log-probability at every token (log of the vocabulary size: a uniform base).
     `divergence`: `sampled` is the policy gradient of `kind` on the sampled tokens; the others are exact losses
-    over the whole vocabulary to the normalised p^lambda b^(1-lambda). `beta` belongs to `gjsd`; `top_k` and
+    over the whole vocabulary to the normalised p^lambda b^(1-lambda); `rkl` with `clips.teacher_ratio_cap` is the
+    sampled, capped objective in expectation instead. `beta` belongs to `gjsd`; `top_k` and
     `tail` to `rkl_topk`.
     `advantage_at`: the student in the advantage is the policy that answered (`old`) or the updated one.
     `kl_to_base`, `entropy`: coefficients of the regularisers. `temperature`: of sampling and of scoring.

@@ -37,9 +37,14 @@ class ProbeConfig(BaseModel):
     """c, the cap on the teacher/student ratio."""
     cap: Cap = Cap.TEACHER_RATIO
     """What c bounds in the training that is to be predicted."""
+    base_relative: bool = True
+    """Whether that training extrapolates away from the base; without one λ* is that of b = 1/2."""
     steps: float | None = Field(None, gt=0)
     kappa: float | None = Field(None, gt=0)
-    """The budget, and the drift rate per step that an earlier sweep gave."""
+    """The budget, and the drift rate per step: `listopd.threshold.fit_drift` of the cliffs that sweeps at two or more
+    budgets showed. Nothing else gives it; without it the budget's effect is not known, and the verdict says so."""
+    recipe: str | None = None
+    """Where base, cap and budget were read from."""
     scaffold: float = Field(SCAFFOLD_FILTER, ge=0.0, lt=1.0)
     """Least teacher probability of a position that counts."""
     ids: bool = False
@@ -51,7 +56,9 @@ class ProbeConfig(BaseModel):
 
     @model_validator(mode="after")
     def _budget(self) -> ProbeConfig:
-        if (self.steps is None) != (self.kappa is None):
+        if (self.steps is None and self.kappa is not None) or (
+            self.kappa is None and self.steps is not None and self.recipe is None
+        ):
             raise ValueError("steps and kappa go together: give both, or neither")
         return self
 

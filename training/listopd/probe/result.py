@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from listeval.stats import Interval
 from listopd.probe.summary import Part, Row
+from listopd.threshold.evidence import Measured
 
 
 class RolloutCounts(NamedTuple):
@@ -51,9 +53,14 @@ def _part(part: Part) -> dict[str, Any]:
             "outcome": verdict.outcome.value,
             "failed": verdict.failed and verdict.failed.value,
             "sentence": verdict.sentence,
+            "measured": _measured(verdict.measured),
             "checks": [check._asdict() | {"held": check.held} for check in verdict.checks],
         },
     }
+
+
+def _measured(found: Measured) -> dict[str, Any]:
+    return {name: value._asdict() if isinstance(value, Interval) else value for name, value in found._asdict().items()}
 
 
 def _row(row: Row) -> dict[str, Any]:

@@ -11,8 +11,9 @@ from listeval.stats import Interval
 from listopd.probe.config import ProbeConfig
 from listopd.probe.observations import Observations
 from listopd.threshold.closed_form import Floats, logit, sigmoid
+from listopd.threshold.evidence import class_shares
 from listopd.threshold.positions import Positions
-from listopd.threshold.preconditions import Evidence, Limits, Verdict, class_shares, judge
+from listopd.threshold.preconditions import Evidence, Limits, Verdict, judge
 from listopd.threshold.sequence import Aggregator, aggregate, operating_threshold, tightest_threshold
 from listopd.threshold.uncertainty import bootstrap_interval
 from listopd.tokens import TokenClass
@@ -84,7 +85,8 @@ def summarise(
     """Tables, thresholds and verdict of one source; `parsed` of `total` answers of the base keep the contract."""
     structural = found.structural(ids=config.ids).by_token().positions()
     scaffold = structural.scaffold(config.scaffold)
-    relative = Evidence(structural, config.cap, True, parsed, total, config.steps, config.kappa)
+    budget = (config.steps, config.kappa)
+    relative = Evidence(structural, config.cap, config.base_relative, parsed, total, *budget, clip=config.clip)
     shares = class_shares(scaffold)
     return Part(
         source,

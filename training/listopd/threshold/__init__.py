@@ -8,12 +8,15 @@ from listopd.threshold.closed_form import (
     base_neutral,
     clip_boundary,
     clip_safe,
+    lambda_flip,
+    lambda_flips,
     lambda_run,
     lambda_star,
     lambda_stars,
     theta_star,
 )
 from listopd.threshold.drift import CliffPoint, Drift, cliff_at, first_passage, fit_drift
+from listopd.threshold.evidence import Measured, class_shares, measure
 from listopd.threshold.positions import SCAFFOLD_FILTER, Positions
 from listopd.threshold.preconditions import (
     Cap,
@@ -23,13 +26,13 @@ from listopd.threshold.preconditions import (
     Limits,
     Outcome,
     Verdict,
-    class_shares,
     judge,
 )
 from listopd.threshold.sequence import (
     Aggregator,
     Threshold,
     aggregate,
+    flip_threshold,
     operating_threshold,
     safety_threshold,
     tightest_threshold,
@@ -46,6 +49,7 @@ __all__ = [
     "Drift",
     "Evidence",
     "Limits",
+    "Measured",
     "Outcome",
     "Positions",
     "Threshold",
@@ -61,11 +65,15 @@ __all__ = [
     "delta_interval",
     "first_passage",
     "fit_drift",
+    "flip_threshold",
     "flow",
     "judge",
+    "lambda_flip",
+    "lambda_flips",
     "lambda_run",
     "lambda_star",
     "lambda_stars",
+    "measure",
     "operating_threshold",
     "propagate",
     "safety_threshold",

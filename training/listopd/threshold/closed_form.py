@@ -49,6 +49,23 @@ def from_tightness(value: ArrayLike) -> Floats:
         return np.where(tight > 0, 1 + 1 / tight, np.inf)
 
 
+def lambda_flip(p: float, b: float) -> float:
+    """The λ at which the target p^λ b^(1-λ) prefers the other token: L_b / (L_b - L_p), with L the log-odds.
+
+    Only a base that is surer than the teacher (b > p) is ever flipped against, so it is infinite for b <= p, where λ*
+    has its say. It is no matter of the clip. For p <= 1/2 the teacher prefers no one token there, and nothing can
+    flip: infinite. Raises UserError for p or b outside (0, 1).
+    """
+    return float(lambda_flips(p, b))
+
+
+def lambda_flips(p: ArrayLike, b: ArrayLike) -> Floats:
+    """`lambda_flip` element by element; the arguments broadcast. Raises UserError as there."""
+    teacher, base = logit(_probability("p", p)), logit(_probability("b", b))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where((base > teacher) & (teacher > 0), base / (base - teacher), np.inf)
+
+
 def lambda_run(p: float, b: float, c: float) -> float:
     """The λ from which the student runs to certainty (ours): 1 + ln(c/p) / (logit p - logit b), above `lambda_star`.
 

@@ -18,6 +18,9 @@ RESOLUTION = 2.0**-24
 SCAFFOLD_FILTER = 0.9
 """Smallest teacher probability of a position that counts as scaffold (ours: the paper's value is not recoverable)."""
 
+FREE = "free"
+"""Kind of positions at which the format leaves a choice, such as which item comes next: their mode may change."""
+
 
 @dataclass(frozen=True)
 class Positions:

@@ -1,9 +1,10 @@
-"""Whether λ* may be read as a prediction: five preconditions, and a verdict that names the one that fails.
+"""Whether λ* may be read as a prediction: evidence enough, five preconditions, and a verdict that names what fails.
 
 arXiv 2605.08737, section 5, names the five: near-deterministic structural tokens, one dominant outer-scaffold binding
 class, parse headroom after SFT, a base-relative objective with a capped ratio, a budget that reaches the boundary. Its
 numerical bounds are not recoverable, so every number in `Limits` is ours, and so is which failure moves the cliff
-(*shifts*) and which leaves nothing to predict (*abstains*). What was not measured does not count as held.
+(*shifts*) and which leaves nothing to predict (*abstains*). What was not measured does not count as held, nor does what
+holds by its estimate and not by its whole interval.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
-import numpy as np
-
 from listeval.errors import UserError
-from listeval.stats import wilson
+from listeval.stats import Interval, wilson
 from listopd.threshold.drift import cliff_at
+from listopd.threshold.evidence import Measured, measure
 from listopd.threshold.positions import SCAFFOLD_FILTER, Positions
 
 
 class Condition(StrEnum):
-    """The five preconditions, in the order in which they are checked and named."""
+    """What is checked and named, in this order: evidence enough to be wrong, then the paper's five preconditions."""
 
+    EVIDENCE = "enough evidence"
     NEAR_DETERMINISTIC = "near-deterministic scaffold"
     BINDING_CLASS = "one dominant binding class"
     HEADROOM = "parse headroom"
@@ -66,7 +67,8 @@ class Limits:
     `filter`: teacher probability from which a position is scaffold; `share`: how many of the structural positions must
     be. `dominance`: the binding class's least share of the joint teacher-base log-ratio. `lowest`, `highest`: where
     the warm start's strict parse rate must lie, with its 95 % interval. `slack`: how far above λ*, relatively, the
-    budget may leave the cliff.
+    budget may leave the cliff. `prompts`, `answers`: how many must have been read. `precision`: how wide the interval
+    of λ* may be, relatively.
     """
 
     filter: float = SCAFFOLD_FILTER
@@ -75,6 +77,9 @@ class Limits:
     lowest: float = 0.02
     highest: float = 0.9
     slack: float = 0.05
+    prompts: int = 20
+    answers: int = 30
+    precision: float = 0.1
 
     def __post_init__(self) -> None:
         for name in ("filter", "share", "dominance", "lowest", "highest"):
@@ -89,8 +94,8 @@ class Evidence:
     """What is known of a run before it is swept; None stands for not measured.
 
     `positions` are all structural positions, before the scaffold filter, with their classes. `parsed` of `total`
-    answers of the warm start keep the contract. `steps` is the budget, `kappa` the rate of `drift.fit_drift`.
-    Raises UserError for counts that cannot be.
+    answers of the warm start keep the contract. `steps` is the budget, `kappa` the rate of `drift.fit_drift`, `clip`
+    the c of λ*. Raises UserError for counts that cannot be.
     """
 
     positions: Positions
@@ -100,6 +105,7 @@ class Evidence:
     total: int | None = None
     steps: float | None = None
     kappa: float | None = None
+    clip: float = 5.0
 
     def __post_init__(self) -> None:
         if (self.parsed is None) != (self.total is None):
@@ -109,17 +115,19 @@ class Evidence:
 
 
 class Verdict(NamedTuple):
-    """The weakest outcome of the five checks, and the first condition that forces it (None where all hold)."""
+    """The weakest outcome of the checks, the first condition that forces it (None where all hold), and the figures."""
 
     outcome: Outcome
     failed: Condition | None
     checks: tuple[Check, ...]
+    measured: Measured
 
     @property
     def sentence(self) -> str:
         """The verdict on one line."""
         if self.failed is None:
-            return f"{self.outcome}: all five preconditions hold"
+            evidence = next(check.detail for check in self.checks if check.condition is Condition.EVIDENCE)
+            return f"{self.outcome}: all five preconditions hold; {evidence}"
         detail = next(check.detail for check in self.checks if check.condition is self.failed)
         return f"{self.outcome}: {self.failed}: {detail}"
 
@@ -127,46 +135,55 @@ class Verdict(NamedTuple):
 def judge(evidence: Evidence, limits: Limits | None = None) -> Verdict:
     """Check the five preconditions."""
     bounds = limits or Limits()
+    measured = measure(evidence.positions, bounds.filter, evidence.clip)
     checks = (
-        _near_deterministic(evidence, bounds),
-        _binding_class(evidence, bounds),
+        _evidence(evidence, measured, bounds),
+        _near_deterministic(evidence, measured, bounds),
+        _binding_class(evidence, measured, bounds),
         _headroom(evidence, bounds),
         _objective(evidence),
         _budget(evidence, bounds),
     )
     worst = max((check.outcome for check in checks), key=list(Outcome).index)
     failed = next((check.condition for check in checks if check.outcome is worst and not check.held), None)
-    return Verdict(worst, failed, checks)
+    return Verdict(worst, failed, checks, measured)
 
 
-def class_shares(positions: Positions) -> dict[str, float]:
-    """Each class's share of the joint teacher-base log-ratio where the teacher is above the base, largest first.
-
-    Empty where it is above nowhere: then no class binds.
-    """
-    pull = np.maximum(positions.log_ratio, 0.0)
-    total = float(pull.sum())
-    if total == 0:
-        return {}
-    shares = {str(kind): float(pull[positions.kind == kind].sum()) / total for kind in np.unique(positions.kind)}
-    return dict(sorted(shares.items(), key=lambda item: -item[1]))
-
-
-def _near_deterministic(evidence: Evidence, limits: Limits) -> Check:
-    p = evidence.positions.p
-    share = float((p >= limits.filter).mean()) if len(p) else 0.0
-    detail = f"p >= {limits.filter:g} at {share:.1%} of {len(p):,} structural positions (bound {limits.share:.0%})"
-    return Check(Condition.NEAR_DETERMINISTIC, _allowed(share >= limits.share, Outcome.ABSTAINS), detail)
+def _evidence(evidence: Evidence, measured: Measured, limits: Limits) -> Check:
+    """Whether what follows could have come out otherwise."""
+    star = measured.star
+    few = [f"{measured.prompts} prompts have scaffold (at least {limits.prompts})"]
+    enough = measured.prompts >= limits.prompts
+    if evidence.total:
+        few.append(f"{evidence.total} answers of the warm start were read (at least {limits.answers})")
+        enough = enough and evidence.total >= limits.answers
+    if math.isfinite(star.value):
+        few.append(f"λ* is {_interval(star, '.3f')} (at most {limits.precision:.0%} of it wide)")
+        # Written so that limits which are not known do not pass.
+        enough = enough and star.high - star.low <= limits.precision * star.value
+    return Check(Condition.EVIDENCE, _allowed(enough, Outcome.ABSTAINS), "; ".join(few))
 
 
-def _binding_class(evidence: Evidence, limits: Limits) -> Check:
+def _near_deterministic(evidence: Evidence, measured: Measured, limits: Limits) -> Check:
+    n, near = len(evidence.positions), measured.near
+    share = near.value if n else 0.0
+    detail = f"p >= {limits.filter:g} at {share:.1%} of {n:,} structural positions"
+    detail += f" (bound {limits.share:.0%}, interval {_interval(near, '.1%', value=False)})" if n else ""
+    return Check(Condition.NEAR_DETERMINISTIC, _allowed(near.low >= limits.share, Outcome.ABSTAINS), detail)
+
+
+def _binding_class(evidence: Evidence, measured: Measured, limits: Limits) -> Check:
     scaffold = evidence.positions.scaffold(limits.filter)
     if len(scaffold) == 0 or float(scaffold.prompt_means(scaffold.log_ratio).mean()) <= 0:
         detail = "no class binds: the warm start is as certain as the teacher on the whole (b >= p), so λ* is infinite"
         return Check(Condition.BINDING_CLASS, Outcome.ABSTAINS, detail if len(scaffold) else "no scaffold position")
-    name, share = next(iter(class_shares(scaffold).items()))
-    detail = f"'{name}' holds {share:.1%} of the log-ratio (bound {limits.dominance:.0%})"
-    return Check(Condition.BINDING_CLASS, _allowed(share >= limits.dominance, Outcome.SHIFTS), detail)
+    share = measured.share
+    detail = f"'{measured.binding}' holds {share.value:.1%} of the log-ratio"
+    detail += f" (bound {limits.dominance:.0%}, interval {_interval(share, '.1%', value=False)})"
+    if share.high < limits.dominance:
+        return Check(Condition.BINDING_CLASS, Outcome.SHIFTS, detail)
+    # Where the interval reaches across the bound, one class may dominate or not.
+    return Check(Condition.BINDING_CLASS, _allowed(share.low >= limits.dominance, Outcome.ABSTAINS), detail)
 
 
 def _headroom(evidence: Evidence, limits: Limits) -> Check:
@@ -202,6 +219,12 @@ def _budget(evidence: Evidence, limits: Limits) -> Check:
     by = f"{excess:.1%}" if math.isfinite(excess) else "without limit"
     detail = f"after {evidence.steps:g} steps the cliff is {by} above λ* (bound {limits.slack:.0%})"
     return Check(Condition.BUDGET, _allowed(excess <= limits.slack, Outcome.SHIFTS), detail)
+
+
+def _interval(found: Interval, digits: str, *, value: bool = True) -> str:
+    said = f"{found.value:{digits}} " if value else ""
+    known = "not known" if math.isnan(found.low) else f"[{found.low:{digits}}, {found.high:{digits}}]"
+    return said + known
 
 
 def _allowed(held: bool, otherwise: Outcome) -> Outcome:

@@ -6,11 +6,13 @@ classes must saturate before answers break, so the cliff is seen near λ*(mean p
 ahead of the measurement, the mean for (B) and the max-of-prompt-mean for (A), and says that others span a range of λ*.
 
 How the warm start's b goes with an aggregate is only described: b is implied by the joint teacher-base log-ratio. Here
-that is b = p exp(-mean ln(p/b)) over the positions that gave p (our reading), save where a docstring says otherwise.
+that is b = p exp(-mean ln(p/b)) with the mean p (our reading): one b, that of (B), for (A) too. λ* falls in p on
+(b, 1), so with one b (A) is never above (B). `tightest_threshold` is ours: each position with its own b.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Literal, NamedTuple, get_args
@@ -19,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listeval.errors import UserError, did_you_mean
-from listopd.threshold.closed_form import Floats, lambda_star, lambda_stars, sigmoid
-from listopd.threshold.positions import RESOLUTION, Positions
+from listopd.threshold.closed_form import Floats, lambda_flips, lambda_star, lambda_stars, sigmoid
+from listopd.threshold.positions import FREE, RESOLUTION, Positions
 
 Aggregator = Literal["mean", "max_of_prompt_mean", "logit_mean", "position_max", "q05", "q25", "q50", "q75", "q95"]
 
@@ -44,7 +46,9 @@ class Threshold(NamedTuple):
 
 
 def safety_threshold(positions: Positions, c: float, aggregator: Aggregator = "max_of_prompt_mean") -> Threshold:
-    """Form (A). With `position_max` it is Eq. 5 to the letter; the default is the paper's choice and lies above it.
+    """Form (A), with the one b of (B). With `position_max` it is Eq. 5 to the letter; the default is the paper's.
+
+    Never above `operating_threshold`, whose p is a mean of the same positions.
 
     Raises UserError without positions, for an unknown aggregator and for c <= 1.
     """
@@ -64,6 +68,21 @@ def tightest_threshold(positions: Positions, c: float) -> float:
     """
     _require_some(positions)
     return float(lambda_stars(positions.p, positions.b, c).min())
+
+
+def flip_threshold(positions: Positions, share: float = 0.05) -> float:
+    """The λ from which some step of the format is written wrong because its mode has flipped (ours).
+
+    A step is what positions of one class have in common; where `kind` says nothing, each position is one. A step has
+    flipped where more than `share` of its positions have; with few positions one is enough. Positions of the kind
+    `FREE` have nothing to break. Infinite where the base is surer than the teacher nowhere. To be taken over all
+    structural positions, before any filter by p: the steps that flip are those where the teacher is less sure.
+    """
+    flips = lambda_flips(positions.p, positions.b)
+    named = set(positions.kind[np.isfinite(flips)].tolist()) - {"", FREE}
+    steps = [np.sort(flips[positions.kind == kind]) for kind in named]
+    first = [float(step[int(share * len(step))]) for step in steps]
+    return min([*first, *flips[positions.kind == ""].tolist()], default=math.inf)
 
 
 def _threshold(positions: Positions, c: float, aggregator: Aggregator) -> Threshold:
@@ -98,21 +117,25 @@ def _logit_mean(positions: Positions, times: Floats) -> Pairs:
 
 
 def _max_of_prompt_mean(positions: Positions, times: Floats) -> Pairs:
-    """The largest mean of a prompt; b is implied by that prompt's log-ratio."""
-    means, ratios = positions.prompt_means(positions.p), positions.prompt_means(positions.log_ratio)
-    binding = np.where(times > 0, means, -np.inf).argmax(1)
-    return means[binding], _implied_base(means[binding], ratios[binding])
+    """The largest mean of a prompt, with the one b."""
+    mean, base = _mean(positions, times)
+    largest = np.where(times > 0, positions.prompt_means(positions.p), -np.inf).max(1)
+    return _largest(largest, mean, base)
 
 
 def _position_max(positions: Positions, times: Floats) -> Pairs:
-    """The largest p of a position, and the b measured there; among equals the one with the smallest b."""
-    order = np.lexsort((-positions.b, positions.p))
-    rank = np.empty(len(positions), dtype=np.intp)
-    rank[order] = np.arange(len(positions))
-    best = np.zeros(positions.prompts, dtype=np.intp)
-    np.maximum.at(best, positions.prompt, rank)
-    binding = order[np.where(times > 0, best, -1).max(1)]
-    return positions.p[binding], positions.b[binding]
+    """The largest p of a position, with the one b."""
+    mean, base = _mean(positions, times)
+    best = np.zeros(positions.prompts)
+    np.maximum.at(best, positions.prompt, positions.p)
+    return _largest(np.where(times > 0, best, -np.inf).max(1), mean, base)
+
+
+def _largest(largest: Floats, mean: Floats, base: Floats) -> Pairs:
+    """A largest p with the one b, which binds it only where it binds the mean: two equal models have no threshold."""
+    # A mean of equal numbers may round above them.
+    p = np.maximum(largest, mean)
+    return p, np.where(base >= mean, np.maximum(base, p), base)
 
 
 def _quantile(positions: Positions, times: Floats, *, share: float) -> Pairs:

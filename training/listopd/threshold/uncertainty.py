@@ -8,6 +8,7 @@ are not. The intervals are ours; the paper resamples subsets of prompts.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from statistics import NormalDist
 
 import numpy as np
@@ -83,14 +84,28 @@ def bootstrap_interval(
     value = float(_tightness(positions, c, aggregator)[0])
     if m < 2:
         return _interval(value, math.nan, math.nan)
+    drawn = [_tightness(positions, c, aggregator, times) for times in prompt_draws(m, seed, resamples)]
+    return _interval(*percentile_interval(value, np.concatenate(drawn), m, level))
+
+
+def prompt_draws(prompts: int, seed: int, resamples: int) -> Iterator[Floats]:
+    """Blocks (draws, prompts) of how often each draw takes each prompt; nothing for fewer than two prompts."""
+    if prompts < 2:
+        return
     rng = np.random.default_rng(seed)
-    step = max(1, _BLOCK // m)
-    sizes = [min(step, resamples - at) for at in range(0, resamples, step)]
-    counts = (rng.multinomial(m, np.full(m, 1 / m), size=rows).astype(np.float64) for rows in sizes)
-    draws = np.concatenate([_tightness(positions, c, aggregator, times) for times in counts])
-    alpha = NormalDist().cdf(-student_quantile(level, m - 1) * math.sqrt(m / (m - 1)))
+    step = max(1, _BLOCK // prompts)
+    for at in range(0, resamples, step):
+        size = min(step, resamples - at)
+        yield rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=size).astype(np.float64)
+
+
+def percentile_interval(value: float, draws: Floats, prompts: int, level: float = 0.95) -> Interval:
+    """`value` with the percentiles of its draws over prompts, widened for few of them; NaN limits without draws."""
+    if not len(draws):
+        return Interval(value, math.nan, math.nan)
+    alpha = NormalDist().cdf(-student_quantile(level, prompts - 1) * math.sqrt(prompts / (prompts - 1)))
     low, high = np.quantile(draws, [alpha, 1 - alpha])
-    return _interval(value, float(low), float(high))
+    return Interval(value, float(low), float(high))
 
 
 def _tightness(positions: Positions, c: float, aggregator: Aggregator, times: Floats | None = None) -> Floats:

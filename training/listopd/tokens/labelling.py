@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from listeval.decoding.token_bytes import token_bytes
@@ -31,6 +32,14 @@ class Labeller:
         """
         scanner = Scanner(self._key)
         return [self._label(token, scanner) for token in token_ids]
+
+    def instead(self, token_ids: Sequence[int], others: Sequence[int]) -> list[Label]:
+        """For each place of an answer the label that the token of `others` would have there, after what was written."""
+        scanner, found = Scanner(self._key), []
+        for token, other in zip(token_ids, others, strict=True):
+            found.append(self._label(other, deepcopy(scanner)))
+            self._label(token, scanner)
+        return found
 
     def _label(self, token: int, scanner: Scanner) -> Label:
         text = self._texts[token] if 0 <= token < len(self._texts) else None
