@@ -31,16 +31,18 @@ _TAG = re.compile(
     r"|\[(?P<bracket>/?[A-Za-z]{5,9})\]"
     r"|◁(?P<arrow>/?\w{2,20})▷"
 )
-_THINKING = set(
-    "think thinking thought thoughts reason reasoning reflection reflect analysis scratchpad scratch monologue cot "
-    "rationale contemplation contemplator deliberation".split()  # noqa: SIM905
-)
+_THINKING = {
+    "think", "thinking", "thought", "thoughts", "reason", "reasoning", "reflection", "reflect", "analysis",
+    "scratchpad", "scratch", "monologue", "cot", "rationale", "contemplation", "contemplator", "deliberation",
+}  # fmt: skip
 _BRACKETED = {"think", "thinking", "thought", "reasoning"}
 _CLOSING = {"end", "stop", "close"}
 _DIRECTION = {"begin", "start", "open", "of", *_CLOSING}
 _BESIDE = {"inner", "internal", "process", "chain", "task", "redacted", "deep", "pad", "content", "block", "mode"}
-_ANSWERS = {"answer", "content", "content text", "response", "final", "start response", "start text", "start answer"}
-_ANSWERS |= {"begin of solution", "begin of answer", "begin of response"}
+_ANSWERS = {
+    "answer", "content", "content text", "response", "final", "start response", "start text", "start answer",
+    "begin of solution", "begin of answer", "begin of response",
+}  # fmt: skip
 
 _CHANNEL = re.compile(
     r"<\|channel\|>\s*(?P<name>analysis|commentary|final)[^<\n]{0,120}(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>"
