@@ -131,6 +131,10 @@ class Renderer:
         text = self.tokenizer.decode(kept, skip_special_tokens=skip, clean_up_tokenization_spaces=False)
         return str(text)
 
+    def marked(self, token_ids: Sequence[int]) -> bool:
+        """Whether a special token that marks reasoning is among `token_ids`, and they are all of this tokenizer."""
+        return not self._special[0].isdisjoint(token_ids) and max(token_ids) < len(self.tokenizer)
+
     @cached_property
     def _special(self) -> tuple[frozenset[int], frozenset[int]]:
         """Special tokens that are marks, and all of them."""

@@ -137,6 +137,8 @@ class BackendOptions:
     tokenizer: str | None = None
     timeout_s: float = 600.0
     enable_thinking: bool | None = None
+    chat_template_arg: Mapping[str, Any] | None = None
+    """What the chat template is told besides, by name."""
     structured: bool | None = None
     """Ask the server to hold every answer to its contract's JSON Schema."""
     api_key_env: str | None = None
