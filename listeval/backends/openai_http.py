@@ -217,8 +217,9 @@ class Connection:
                 raise Refused(status, words)
             raise _Failed(f"HTTP {status}: {words}", retry_after=retry_after(headers.get("Retry-After")))
         if not 200 <= status < 300:
-            where = printable(headers.get("Location", "nowhere"))[:200]
-            raise Refused(status, words or self.redact(f"redirect to {where}"))
+            where = headers.get("Location")
+            silent = f"redirect to {printable(where)[:200]}" if where else "no words"
+            raise Refused(status, words or self.redact(silent))
         if body is None:
             kind = printable(headers.get("Content-Type", "no content type"))[:80]
             raise Torn(self.redact(f"an answer that is not JSON ({kind}): {words[:120]}"))
