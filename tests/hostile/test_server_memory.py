@@ -61,5 +61,4 @@ def test_a_run_against_bombs_stays_small(name: str, tmp_path: Path) -> None:
     rows = [json.loads(line) for line in (tmp_path / "run" / "samples.jsonl").read_text().splitlines()]
     assert len(rows) == 56
     peak = int(done.stderr.split("PEAK ")[1].split()[0]) / 1024
-    print(f"{name}: {peak:.0f} MiB")
-    assert peak <= LIMIT_MIB
+    assert peak <= LIMIT_MIB, f"{name}: {peak:.0f} MiB"

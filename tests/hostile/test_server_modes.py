@@ -1,6 +1,5 @@
-"""A hundred ways in which a server can answer one request badly: the run goes on, and counts what it got for what it is.
-
-Of three samples the first and the last are answered as they should be; the one between meets the mode, at every attempt.
+"""Two hundred ways in which a server can answer one request badly: the run goes on, and counts what it got for what
+it is. Of three samples the first and the last are answered well; the one between meets the mode, at every attempt.
 """
 
 from __future__ import annotations
@@ -24,6 +23,7 @@ pytest.importorskip("httpx")
 
 Mode = Callable[[Call], Reply]
 BIG = 3 << 20
+GZIP = {"Content-Encoding": "gzip"}
 
 
 def gold(call: Call) -> str:
@@ -34,6 +34,10 @@ def gold(call: Call) -> str:
 
 def good(call: Call) -> Reply:
     return Reply(chat(gold(call)))
+
+
+def wire(call: Call) -> bytes:
+    return json.dumps(chat(gold(call))).encode()
 
 
 def choice(finish: Any = "stop", usage: Any = None, **message: Any) -> Reply:
@@ -115,7 +119,8 @@ ERRORS: dict[str, Mode] = {
     **{f"message is {name}": field("message", ODD[name]) for name in ("null", "true", "list", "text", "zero")},
     **{f"choices is {name}": field("choices", ODD[name], "body")
        for name in ("null", "true", "text", "object", "empty list", "list", "zero")},
-    **{f"the body is {name}": fixed(value) for name, value in ODD.items() if name not in ("text", "surrogate", "control")},
+    **{f"the body is {name}": fixed(value) for name, value in ODD.items()
+       if name not in ("text", "surrogate", "control")},
     "an error under 200": fixed({"error": {"message": "upstream died", "code": 502}}),
     "an error beside the answer": field("error", {"message": "died"}, "body"),
     "an error in the choice": field("error", {"code": 502, "message": "died"}),
@@ -140,7 +145,7 @@ ERRORS: dict[str, Mode] = {
     "too long": fixed(b" " * (8 << 20)),
     "too long a text": whole(lambda body, text: body["choices"][0]["message"].update(content="x" * BIG)),
     "a gzip bomb": fixed(bomb(), headers={"Content-Encoding": "gzip"}),
-    "a gzip bomb of JSON": fixed(gzip.compress(b"[" + b"[]," * (8 << 20) + b"[]]"), headers={"Content-Encoding": "gzip"}),
+    "a gzip bomb of JSON": fixed(gzip.compress(b"[" + b"[]," * (8 << 20) + b"[]]"), headers=GZIP),
     "a gzip bomb in a bomb": fixed(bomb(2), headers={"Content-Encoding": "gzip, gzip"}),
     "a bomb under an error": fixed(bomb(), 400, headers={"Content-Encoding": "gzip"}),
     "a bomb of deflate": fixed(zlib.compress(b" " * (64 << 20), 9), headers={"Content-Encoding": "deflate"}),
@@ -165,7 +170,8 @@ ERRORS: dict[str, Mode] = {
     "no chunk": fixed(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", tear="raw"),
     # Statuses.
     **{f"status {status}": fixed({"error": {"message": "no"}}, status)
-       for status in (204, 300, 304, 400, 403, 404, 405, 406, 409, 410, 413, 418, 422, 429, 451, 500, 501, 503, 520, 599)},
+       for status in (204, 300, 304, 400, 403, 404, 405, 406, 409, 410, 413, 418, 422, 429, 451, 500, 501, 503,
+                      520, 599)},
     "a retry-after that is none": fixed({}, 503, {"Retry-After": "soon"}),
     "a retry-after beyond the calendar": fixed({}, 503, {"Retry-After": "Fri, 31 Dec 99999 23:59:59 GMT"}),
     "a retry-after that is not a number": fixed({}, 503, {"Retry-After": "nan"}),
@@ -178,7 +184,8 @@ KINDS: dict[str, dict[str, Mode]] = {
             "null", "tool_calls", "endTurn", "eos_found", "finished")},
         "usage is a list": field("usage", [1], "body"),
         "usage is text": field("usage", "many", "body"),
-        "usage counts are odd": field("usage", {"completion_tokens": "7", "prompt_tokens": True, "total_tokens": -1}, "body"),
+        "usage counts are odd": field("usage", {"completion_tokens": "7", "prompt_tokens": True, "total_tokens": -1},
+                                      "body"),
         "usage counts are huge": field("usage", {"completion_tokens": 10**400, "prompt_tokens": 10**30}, "body"),
         "token ids are odd": field("token_ids", ["a", None, -1, 10**40, True]),
         "reasoning is odd": field("reasoning", [1, {"a": None}, [[["x"]]]], "message"),
@@ -191,17 +198,17 @@ KINDS: dict[str, dict[str, Mode]] = {
         "text in bare parts": lambda call: choice(content=[gold(call)[:9], gold(call)[9:]]),
         "text in an object": lambda call: choice(content={"type": "text", "text": {"value": gold(call)}}),
         "thinking in a part": lambda call: choice(content=[
-            {"type": "thinking", "thinking": [{"type": "text", "text": "[1] no"}]}, {"type": "text", "text": gold(call)}]),
+            {"type": "thinking", "thinking": [{"type": "text", "text": "[1] no"}]},
+            {"type": "text", "text": gold(call)}]),
         "legacy text": lambda call: Reply({"choices": [{"text": gold(call), "finish_reason": "stop"}]}),
         "a delta": lambda call: Reply({"choices": [{"delta": {"content": gold(call)}, "finish_reason": "stop"}]}),
-        "a byte order mark": lambda call: Reply(b"\xef\xbb\xbf" + json.dumps(chat(gold(call))).encode()),
+        "a byte order mark": lambda call: Reply(b"\xef\xbb\xbf" + wire(call)),
         "utf-16": lambda call: Reply(json.dumps(chat(gold(call))).encode("utf-16")),
-        "gzip": lambda call: Reply(gzip.compress(json.dumps(chat(gold(call))).encode()), headers={"Content-Encoding": "gzip"}),
+        "gzip": lambda call: Reply(gzip.compress(wire(call)), headers=GZIP),
         "two gzips": lambda call: Reply(
-            gzip.compress(json.dumps(chat(gold(call))).encode()[:40]) + gzip.compress(json.dumps(chat(gold(call))).encode()[40:]),
-            headers={"Content-Encoding": "gzip"}),
+            gzip.compress(wire(call)[:40]) + gzip.compress(wire(call)[40:]), headers=GZIP),
         "bare deflate": lambda call: Reply(
-            zlib.compress(json.dumps(chat(gold(call))).encode(), wbits=-15), headers={"Content-Encoding": "deflate"}),
+            zlib.compress(wire(call), wbits=-15), headers={"Content-Encoding": "deflate"}),
         "another content type": lambda call: Reply(chat(gold(call)), headers={"Content-Type": "image/png"}),
         "status 201": lambda call: Reply(chat(gold(call)), 201),
         "a budget spent to the last token": said("stop", None, {"completion_tokens": BUDGET}),
@@ -210,7 +217,8 @@ KINDS: dict[str, dict[str, Mode]] = {
         **{f"finish {word!r}": said(word) for word in (
             "length", "LENGTH", "max_tokens", "MAX_TOKENS", "max_output_tokens", "model_length", "token_limit",
             "context_length_exceeded", "model_context_window_exceeded", "maxTokens", "truncated")},
-        **{f"finish {word!r}, the budget spent": said(word, 60, SPENT) for word in ("stop", "tool_calls", None, "", "eos")},
+        **{f"finish {word!r}, the budget spent": said(word, 60, SPENT)
+           for word in ("stop", "tool_calls", None, "", "eos")},
         "the budget spent by the total": said("stop", 60, {"prompt_tokens": 9, "total_tokens": 9 + BUDGET * 9}),
         "a gateway's stop for length": lambda call: Reply({"choices": [{
             "message": {"content": gold(call)[:60]}, "finish_reason": "stop", "native_finish_reason": "MAX_TOKENS"}]}),
