@@ -139,3 +139,45 @@ def test_another_models_tokenizer_is_refused(tokenizer: Path) -> None:
         server.gets["/tokenize"] = Reply({"tokens": [1, 2, 3], "count": 3})
         with pytest.raises(UserError, match="not the served model's"), opened(server, tokenizer=str(tokenizer)):
             pass
+
+
+def test_channels_are_told_apart_by_the_ids_of_marks_that_the_server_leaves_out(
+    tokenizer: Path, tmp_path: Path
+) -> None:
+    """A vLLM server decodes without special tokens; where it gives the ids, they show where the thinking ended."""
+    from transformers import AutoTokenizer
+
+    marked = AutoTokenizer.from_pretrained(tokenizer)
+    marked.add_special_tokens({"additional_special_tokens": ["<|START_THINKING|>", "<|END_THINKING|>"]})
+    marked.save_pretrained(tmp_path)
+    whole = marked.encode("<|START_THINKING|>[0]<|END_THINKING|>[1]", add_special_tokens=False)
+    for ids, channels in ((whole, ("[0]", "[1]")), (whole[:4], ("[0]", ""))):
+        choice = {"text": marked.decode(ids, skip_special_tokens=True), "finish_reason": "stop", "token_ids": ids}
+        with FakeServer(lambda call, choice=choice: Reply({"choices": [choice]})).running() as server:
+            server.models = [VLLM_CARD]
+            with opened(server, tokenizer=str(tmp_path)) as backend:
+                (done,) = backend.generate([ask("a")])
+        assert (done.reasoning, done.text) == channels
+
+
+def test_template_arguments_are_sent_to_a_server_that_renders() -> None:
+    told = {"reasoning_effort": "low", "tools_in_user": False}
+    with FakeServer().running() as server, opened(server, chat_template_arg=told, enable_thinking=True) as backend:
+        list(backend.generate([ask("a")]))
+        assert server.calls[0].body["chat_template_kwargs"] == {**told, "enable_thinking": True}
+        assert backend.settings()["chat_template_arg"] == told
+
+
+def test_template_arguments_reach_our_own_renderer(tokenizer: Path) -> None:
+    with FakeServer().running() as server, pytest.raises(UserError, match="does not mention effort"):
+        with opened(server, tokenizer=str(tokenizer), chat_template_arg={"effort": 1}):
+            pass
+
+
+def test_finish_reasons_are_counted_in_the_servers_words() -> None:
+    replies = {"a": Reply(chat("x", "STOP")), "b": Reply(chat("x", "STOP")), "c": Reply(chat("x", "MAX_TOKENS"))}
+    with FakeServer(lambda call: replies[call.body["messages"][-1]["content"]]).running() as server:
+        with opened(server) as backend:
+            found = {done.key: done.finish_reason for done in backend.generate(ask(key) for key in replies)}
+            assert backend.settings()["finish_reasons"] == {"STOP": 2, "MAX_TOKENS": 1}
+    assert found == {"a": "stop", "b": "stop", "c": "length"}
