@@ -9,7 +9,7 @@ import pytest
 
 from listeval.backends.protocol import Message
 from listeval.errors import UserError
-from tests.backends.fake_server import VLLM_CARD, Call, FakeServer, Reply, echo
+from tests.backends.fake_server import VLLM_CARD, Call, FakeServer, Reply, chat, echo
 from tests.backends.openai_case import KEY, answers, ask, opened
 
 pytest.importorskip("httpx")
@@ -169,15 +169,16 @@ def test_template_arguments_are_sent_to_a_server_that_renders() -> None:
 
 
 def test_template_arguments_reach_our_own_renderer(tokenizer: Path) -> None:
-    with FakeServer().running() as server, pytest.raises(UserError, match="does not mention effort"):
-        with opened(server, tokenizer=str(tokenizer), chat_template_arg={"effort": 1}):
-            pass
+    given = {"tokenizer": str(tokenizer), "chat_template_arg": {"effort": 1}}
+    refused = pytest.raises(UserError, match="does not mention effort")
+    with FakeServer().running() as server, refused, opened(server, **given):
+        pass
 
 
 def test_finish_reasons_are_counted_in_the_servers_words() -> None:
     replies = {"a": Reply(chat("x", "STOP")), "b": Reply(chat("x", "STOP")), "c": Reply(chat("x", "MAX_TOKENS"))}
-    with FakeServer(lambda call: replies[call.body["messages"][-1]["content"]]).running() as server:
-        with opened(server) as backend:
-            found = {done.key: done.finish_reason for done in backend.generate(ask(key) for key in replies)}
-            assert backend.settings()["finish_reasons"] == {"STOP": 2, "MAX_TOKENS": 1}
+    scripted = FakeServer(lambda call: replies[call.body["messages"][-1]["content"]])
+    with scripted.running() as server, opened(server) as backend:
+        found = {done.key: done.finish_reason for done in backend.generate(ask(key) for key in replies)}
+        assert backend.settings()["finish_reasons"] == {"STOP": 2, "MAX_TOKENS": 1}
     assert found == {"a": "stop", "b": "stop", "c": "length"}
