@@ -15,7 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from listeval.backends.marks import is_mark
+from listeval.backends.marks import marks_among
 from listeval.backends.protocol import Message, Prompt
 from listeval.control_text import ControlText
 from listeval.errors import UserError, first_line
@@ -140,7 +140,8 @@ class Renderer:
         """Special tokens that are marks, and all of them."""
         special = {i: str(token.content) for i, token in self.tokenizer.added_tokens_decoder.items() if token.special}
         special |= dict(zip(self.tokenizer.all_special_ids, self.tokenizer.all_special_tokens, strict=True))
-        return frozenset(i for i, content in special.items() if is_mark(content)), frozenset(special)
+        marks = marks_among(special.values())
+        return frozenset(i for i, content in special.items() if content in marks), frozenset(special)
 
     @property
     def template_hash(self) -> str:

@@ -9,7 +9,7 @@ lost in decoding), Gemma's, Kimi's, Apertus', MedGemma's, Granite's sentences.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 
@@ -84,11 +84,23 @@ def opened_by(prompt: str) -> str | None:
 
 
 def is_mark(token: str) -> bool:
-    """Whether a token of a vocabulary is a mark, or a part of one (harmony's and Kimi's are made of several)."""
-    return token in _PARTS or any(mark.end - mark.start == len(token) for mark in find_marks(token))
+    """Whether one token is a whole mark."""
+    return any(mark.end - mark.start == len(token) for mark in find_marks(token))
 
 
-_PARTS = {"<|channel|>", "<|message|>", "<|constrain|>", "<|start|>", "<|channel>", "<|open|>", "<|close|>", "<|sep|>"}
+def marks_among(tokens: Iterable[str]) -> set[str]:
+    """The tokens of a vocabulary that are marks, and those of which the marks of its family are made."""
+    known = set(tokens)
+    parts = [made for made in _PARTS if made & known >= made - _OPTIONAL]
+    return {token for token in known if is_mark(token)}.union(*parts) & known
+
+
+_PARTS = (
+    {"<|channel|>", "<|message|>", "<|start|>", "<|constrain|>"},
+    {"<|channel>"},
+    {"<|open|>", "<|close|>", "<|sep|>"},
+)
+_OPTIONAL = {"<|constrain|>"}
 
 
 def closes(mark: Mark, family: str) -> bool:

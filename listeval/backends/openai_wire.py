@@ -12,7 +12,7 @@ from reprlib import Repr
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from listeval.backends.openai_finish import read_finish
+from listeval.backends.finish import read_finish
 from listeval.backends.openai_text import Shapeless, read_message
 from listeval.backends.protocol import FinishReason, Message, Request
 from listeval.errors import UserError

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listeval.backends.channels import split_channels
-from listeval.backends.marks import find_marks, is_mark
+from listeval.backends.marks import find_marks, is_mark, marks_among
 from listeval.contract import Failure, Item, Kind, Record
 
 TAGS = [
@@ -171,7 +171,7 @@ def test_a_megabyte_of_brackets_and_marks_is_read() -> None:
         split_channels(piece * (1_000_000 // len(piece)))
 
 
-@pytest.mark.parametrize("token", ["<think>", "</think>", "<|channel|>", "<|END_THINKING|>", "[/THINK]", "<|message|>"])
+@pytest.mark.parametrize("token", ["<think>", "</think>", "<|END_THINKING|>", "[/THINK]", "◁think▷", "<unused95>"])
 def test_marks_of_a_vocabulary_are_known(token: str) -> None:
     assert is_mark(token)
 
@@ -181,3 +181,9 @@ def test_marks_of_a_vocabulary_are_known(token: str) -> None:
 )
 def test_other_tokens_are_none(token: str) -> None:
     assert not is_mark(token)
+
+
+def test_the_parts_of_a_mark_are_kept_only_where_all_of_them_are() -> None:
+    harmony = {"<|channel|>", "<|message|>", "<|start|>"}
+    assert marks_among([*harmony, "<|end|>", "<|return|>", "</s>"]) == harmony
+    assert marks_among(["<|start|>", "<|message|>", "<|sep|>", "<think>"]) == {"<think>"}

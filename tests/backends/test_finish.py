@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listeval.backends.openai_finish import read_finish
+from listeval.backends.finish import read_finish
 
 MEANT = {
     "stop": "stop STOP Stop stop_sequence end_turn END_TURN endTurn eos EOS eos_token EOSToken eos_found complete "
