@@ -31,6 +31,7 @@ _TAG = re.compile(
     r"|\[(?P<bracket>/?[A-Za-z]{5,9})\]"
     r"|◁(?P<arrow>/?\w{2,20})▷"
 )
+_HINT = re.compile(r"[<◁]|\[/?[A-Za-z]")
 _THINKING = {
     "think", "thinking", "thought", "thoughts", "reason", "reasoning", "reflection", "reflect", "analysis",
     "scratchpad", "scratch", "monologue", "cot", "rationale", "contemplation", "contemplator", "deliberation",
@@ -47,7 +48,7 @@ _ANSWERS = {
 _CHANNEL = re.compile(
     r"<\|channel\|>\s*(?P<name>analysis|commentary|final)[^<\n]{0,120}(?:<\|constrain\|>[^<\n]{0,40})?<\|message\|>"
 )
-_BARE_CHANNEL = re.compile(r"\A\s*(?:analysis|commentary)(?=[^\W_]|[\"'(\[{*#<`])|assistantfinal")
+_BARE_CHANNEL = re.compile(r"\A\s{0,10}(?:analysis|commentary)(?=[^\W_]|[\"'(\[{*#<`])|assistantfinal")
 """Harmony without its special tokens: the words stand glued to the text, as no writer sets them."""
 _OTHERS = re.compile(
     r"<\|channel>\s*(?P<gemma>thought|analysis)\b|(?P<gemma_end><channel\|>)"
@@ -65,12 +66,13 @@ _TAIL = 400
 
 def find_marks(text: str) -> list[Mark]:
     """Every mark in `text`, in order, wherever it stands. Linear in the text."""
-    found = [mark for match in _TAG.finditer(text) if (mark := _tag(match))]
+    found = [mark for match in _TAG.finditer(text) if (mark := _tag(match))] if _HINT.search(text) else []
     if "<|channel|>" in text:
         found += (_channel(match) for match in _CHANNEL.finditer(text))
     if "<|" in text or "<unused9" in text or "<channel|>" in text:
         found += map(_other, _OTHERS.finditer(text))
-    found += map(_bare_channel, _BARE_CHANNEL.finditer(text))
+    if "assistantfinal" in text or text[:20].lstrip().startswith(("analysis", "commentary")):
+        found += map(_bare_channel, _BARE_CHANNEL.finditer(text))
     if "my thought process:" in text and (match := _GRANITE.search(text)):
         found += _granite(match)
     return sorted(found)
