@@ -12,10 +12,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from hashlib import sha256
+from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from listeval.backends.marks import marks_among
+from listeval.backends.marks import Pair, find_marks, marks_among
 from listeval.backends.protocol import Message, Prompt
 from listeval.control_text import ControlText
 from listeval.errors import UserError, first_line
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 _THINKING = "enable_thinking"
+_REASONING = ("reasoning_content", "reasoning", "thinking")
+_SHORTEST = 3
+"""Characters of a mark; what is shorter is punctuation."""
 _CLOCK = "strftime_now"
 """The one clock that transformers gives to a template."""
 
@@ -98,13 +102,9 @@ class Renderer:
         from jinja2 import TemplateError
 
         chat = [{"role": role, "content": content} for role, content in messages]
-        options = dict(self._options)
-        if self._clock is not None:
-            # Naive, as transformers' own: an offset would show where the template asks for one.
-            options[_CLOCK] = self._clock.replace(tzinfo=None).strftime
         try:
             text = self.tokenizer.apply_chat_template(
-                chat, tokenize=False, add_generation_prompt=not complete, **options
+                chat, tokenize=False, add_generation_prompt=not complete, **self._given()
             )
         except TemplateError as error:
             raise UserError(
@@ -113,6 +113,33 @@ class Renderer:
                 fix="use a task without that role, or a model whose template takes it",
             ) from None
         return str(text)
+
+    def _given(self) -> dict[str, Any]:
+        """What the template is given besides the messages."""
+        if self._clock is None:
+            return self._options
+        # Naive, as transformers' own: an offset would show where the template asks for one.
+        return {**self._options, _CLOCK: self._clock.replace(tzinfo=None).strftime}
+
+    @cached_property
+    def own_marks(self) -> Pair | None:
+        """What the template writes around an assistant's reasoning; None for a known family, and for none at all."""
+        reasoning, content, asked = "listeval-reasoning", "listeval-content", Message("user", "x")
+        turn = {"role": "assistant", "content": content} | dict.fromkeys(_REASONING, reasoning)
+        try:
+            opened = self.text([asked])
+            text = str(self.tokenizer.apply_chat_template([asked._asdict(), turn], tokenize=False, **self._given()))
+        except Exception:  # noqa: BLE001 - a template may raise anything at what it does not expect
+            return None
+        before, found, after = text.partition(reasoning)
+        closing, follows, _ = after.partition(content)
+        # The opening is what stands between the head of the turn and the reasoning, if the prompt does not open it.
+        head = len(commonprefix([opened, before]))  # noqa: RUF071 - texts, not paths
+        opening = before[head:].strip() or opened.split()[-1]
+        pair = Pair(opening, closing.strip())
+        known = any(find_marks(mark) for mark in pair)
+        told = found and follows and min(map(len, pair)) >= _SHORTEST and pair.opening != pair.closing
+        return pair if told and not known else None
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Token ids of a rendered text; special tokens only where the text spells them."""
@@ -141,6 +168,8 @@ class Renderer:
         special = {i: str(token.content) for i, token in self.tokenizer.added_tokens_decoder.items() if token.special}
         special |= dict(zip(self.tokenizer.all_special_ids, self.tokenizer.all_special_tokens, strict=True))
         marks = marks_among(special.values())
+        if self.own_marks is not None:
+            marks |= {content for content in special.values() if any(content in mark for mark in self.own_marks)}
         return frozenset(i for i, content in special.items() if content in marks), frozenset(special)
 
     @property

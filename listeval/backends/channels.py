@@ -12,7 +12,7 @@ import json
 import re
 from typing import NamedTuple
 
-from listeval.backends.marks import Mark, closes, find_marks, opened_by
+from listeval.backends.marks import Mark, Pair, closes, find_marks, opened_by
 
 _JSON = re.compile(r"""\[\s*(?:[\[\]{"'\d-]|true\b|false\b|null\b)|\{\s*["'}]""")
 """Where JSON may begin; prose in brackets (`[Review 1]`) does not look like this."""
@@ -38,13 +38,14 @@ class _Segment(NamedTuple):
     answers: bool
 
 
-def split_channels(text: str, prompt: str = "") -> tuple[str | None, str]:
+def split_channels(text: str, prompt: str = "", own: Pair | None = None) -> tuple[str | None, str]:
     """`(reasoning, answer)` of a raw completion; reasoning is None where no mark sets any apart.
 
     `prompt` is the rendered text that `text` continues: templates of reasoning models end it with an opening mark.
+    `own` are marks of the model's template that are of no known family.
     """
-    opened = opened_by(prompt) if prompt else None
-    marks = find_marks(text)
+    opened = opened_by(prompt, own) if prompt else None
+    marks = find_marks(text, own)
     if not marks and opened is None:
         return None, text
     segments, unclosed = _Reader(text, marks).segments(opened)

@@ -240,7 +240,7 @@ class HFBackend:
         stops = set(self._stops)
         end = next((i for i, token in enumerate(row) if token in stops), None)
         kept = row[:end]
-        reasoning, answer = split_channels(self.renderer.decode(kept), request.prompt.text)
+        reasoning, answer = split_channels(self.renderer.decode(kept), request.prompt.text, self.renderer.own_marks)
         return Completion(
             key=request.key,
             text=answer,

@@ -64,8 +64,15 @@ _TAIL = 400
 """Characters at the end of a prompt in which the mark that it ends with stands."""
 
 
-def find_marks(text: str) -> list[Mark]:
-    """Every mark in `text`, in order, wherever it stands. Linear in the text."""
+class Pair(NamedTuple):
+    """The marks that a chat template itself writes around reasoning, where they are of no family known here."""
+
+    opening: str
+    closing: str
+
+
+def find_marks(text: str, own: Pair | None = None) -> list[Mark]:
+    """Every mark in `text`, in order, wherever it stands; `own` are the model's own besides. Linear in the text."""
     found = [mark for match in _TAG.finditer(text) if (mark := _tag(match))] if _HINT.search(text) else []
     if "<|channel|>" in text:
         found += (_channel(match) for match in _CHANNEL.finditer(text))
@@ -75,13 +82,17 @@ def find_marks(text: str) -> list[Mark]:
         found += map(_bare_channel, _BARE_CHANNEL.finditer(text))
     if "my thought process:" in text and (match := _GRANITE.search(text)):
         found += _granite(match)
+    if own is not None:
+        for word in own:
+            ends = (Mark(m.start(), m.end(), word == own.opening, "own") for m in re.finditer(re.escape(word), text))
+            found += ends
     return sorted(found)
 
 
-def opened_by(prompt: str) -> str | None:
+def opened_by(prompt: str, own: Pair | None = None) -> str | None:
     """The family of the block that `prompt` opens with its last words, None where it opens none."""
     tail = prompt[-_TAIL:].rstrip()
-    last = next((mark for mark in reversed(find_marks(tail)) if mark.end == len(tail)), None)
+    last = next((mark for mark in reversed(find_marks(tail, own)) if mark.end == len(tail)), None)
     return last.family if last is not None and last.opens else None
 
 

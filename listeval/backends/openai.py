@@ -211,7 +211,8 @@ class OpenAIBackend:
         if self.renderer is not None and self.renderer.marked(answer.token_ids):
             # The server's own decoding leaves out the special tokens by which the channels are told apart.
             text = self.renderer.decode(answer.token_ids)
-        found, text = split_channels(text, request.prompt.text if answer.reasoning is None else "")
+        own = self.renderer.own_marks if self.renderer is not None else None
+        found, text = split_channels(text, request.prompt.text if answer.reasoning is None else "", own)
         reasonings = [words for words in (answer.reasoning, found) if words is not None]
         return "\n".join(reasonings) if reasonings else None, text
 

@@ -21,6 +21,7 @@ LIST_LIMIT = 4 << 20
 """Bytes that a list of models may have."""
 _ORDINARY = 256 << 10
 _PIECE = 64 << 10
+_GZIP = b"\x1f\x8b"
 _AT_ONCE = 2
 """Larger bodies that are read at the same time."""
 
@@ -100,7 +101,7 @@ class _Unpacker:
     def _unpack(self) -> None:
         assert self._inflate is not None, "only packed bodies come here"
         if self._inflate.eof:
-            # Another member of the same gzip file; what follows a deflate stream is nothing.
+            # Another member of the same gzip file.
             self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 32)
         try:
             self._body += self._inflate.decompress(self._left, _PIECE)
@@ -112,6 +113,8 @@ class _Unpacker:
             self._body += self._inflate.decompress(self._left, _PIECE)
         self._started = True
         self._left = self._inflate.unused_data if self._inflate.eof else self._inflate.unconsumed_tail
+        if self._inflate.eof and not self._left.startswith(_GZIP):
+            self._left = b""  # Padding, which is nothing.
         if len(self._body) > self._limit:
             raise Unreadable(f"unpacked it is longer than {self._limit:,} bytes")
 

@@ -211,18 +211,19 @@ class Connection:
             body = self.redact.scrub(json.loads(raw))
         except (ValueError, RecursionError):
             body = None
-        words = self.redact(server_message(raw[:2000].decode("utf-8", "replace") if body is None else body))
+        # Redacted before it is cut: half a key is too much, too.
+        words = server_message(self.redact(raw[:8000].decode("utf-8", "replace")) if body is None else body)
+        words = self.redact(words)
         if status in (408, 409, 429) or status >= 500:
             if error_code(body) == "insufficient_quota":
                 raise Refused(status, words)
             raise _Failed(f"HTTP {status}: {words}", retry_after=retry_after(headers.get("Retry-After")))
         if not 200 <= status < 300:
-            where = headers.get("Location")
-            silent = f"redirect to {printable(where)[:200]}" if where else "no words"
-            raise Refused(status, words or self.redact(silent))
+            where = printable(self.redact(headers.get("Location", "")))[:200]
+            raise Refused(status, words or (f"redirect to {where}" if where else "no words"))
         if body is None:
-            kind = printable(headers.get("Content-Type", "no content type"))[:80]
-            raise Torn(self.redact(f"an answer that is not JSON ({kind}): {words[:120]}"))
+            kind = printable(self.redact(headers.get("Content-Type", "no content type")))[:80]
+            raise Torn(f"an answer that is not JSON ({kind}): {words[:120]}")
         return body
 
     async def server(self, url: str) -> str:
@@ -230,7 +231,7 @@ class Connection:
         with suppress(Exception):  # It is only a name for the manifest.
             async with asyncio.timeout(self._timeout_s):
                 _, headers, _ = await self._send(url, None, LIST_LIMIT)
-            return self.redact(printable(headers.get("Server", "")))[:200]
+            return printable(self.redact(headers.get("Server", "")))[:200]
         return ""
 
     async def aclose(self) -> None:

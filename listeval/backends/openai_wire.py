@@ -40,6 +40,7 @@ _MISSHAPEN = 3
 """Attempts at an answer whose JSON has another shape: another worker may write another, but one may not."""
 _BROKEN_OFF = 4
 """Attempts at an answer that the server began and gave up."""
+_BESIDE = ("native_finish_reason", "done_reason", "finishReason")
 _MOST = 2**53
 """No count is larger: what claims to be is none."""
 
@@ -179,9 +180,12 @@ def _finish(choice: dict[str, Any], *, silent: bool) -> tuple[FinishReason, str]
     said = choice.get("finish_reason")
     word = printable(said if isinstance(said, str) else _shape(said))[:60]
     meaning = read_finish(said)
-    if meaning == "stop" and (native := read_finish(choice.get("native_finish_reason"))) not in ("nothing", "unknown"):
-        # A gateway's word for what the model's own server said.
-        meaning, word = native, printable(str(choice["native_finish_reason"]))[:60]
+    for name in _BESIDE if meaning in ("stop", "nothing") else ():
+        # What a gateway says of the model's own server, or an older name of the field. None of them makes a stop.
+        beside = choice.get(name)
+        if isinstance(beside, str) and (other := read_finish(beside)) in ("length", "content_filter", "error"):
+            meaning, word = other, printable(beside)[:60]
+            break
     if meaning == "nothing":
         if silent:
             raise Torn("the server broke off before the first word, and gives no finish_reason", _BROKEN_OFF)

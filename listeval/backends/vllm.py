@@ -245,7 +245,7 @@ class VLLMBackend:
         ids = tuple(output.token_ids)
         ended = output.finish_reason == "stop" and bool(ids) and ids[-1] in self._stops
         kept = ids[:-1] if ended else ids
-        reasoning, answer = split_channels(self.renderer.decode(kept), request.prompt.text)
+        reasoning, answer = split_channels(self.renderer.decode(kept), request.prompt.text, self.renderer.own_marks)
         return Completion(
             key=request.key,
             text=answer,

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
+from conftest import CHATML
 
 from listeval.backends.channels import split_channels
 from listeval.backends.protocol import Message
@@ -84,6 +85,33 @@ def test_special_tokens_around_reasoning_survive_decoding(checkpoint: Path, open
     assert split_channels(renderer.decode([*ids, end])) == ("The", "[1]")
     assert split_channels(renderer.decode([*ids[:2], *ids[3:]]))[1] == "", "the closing token never came"
     assert renderer.decode([*renderer.encode("The"), end]) == "The"
+
+
+OWN = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+    "{% if m.get('reasoning_content') %}(((\n{{ m['reasoning_content'] }}\n)))\n{% endif %}"
+    "{{ m['content'] }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\nOPEN{% endif %}"
+)
+
+
+@pytest.mark.parametrize("opened", ["", "(((\n"])
+def test_marks_of_no_known_family_are_learned_from_the_template(
+    make_checkpoint: Callable[..., Path], opened: str
+) -> None:
+    renderer = Renderer(load_tokenizer(make_checkpoint(template=OWN.replace("OPEN", opened))))
+    assert renderer.own_marks == ("(((", ")))")
+    prompt = renderer.render(CHAT).text
+    text = f'{"" if opened else "((("} perhaps [0]))) {{"a": ")))"}}'
+    assert split_channels(text, prompt, renderer.own_marks) == ("perhaps [0]", '{"a": ")))"}')
+    assert split_channels(text.replace(")))", ""), prompt, renderer.own_marks)[1] == ""
+
+
+@pytest.mark.parametrize("template", [CHATML, OWN.replace("(((", "<think>").replace(")))", "</think>"), THINKING])
+def test_a_template_of_a_known_family_or_none_has_no_marks_of_its_own(
+    make_checkpoint: Callable[..., Path], template: str
+) -> None:
+    assert Renderer(load_tokenizer(make_checkpoint(template=template.replace("OPEN", "")))).own_marks is None
 
 
 def test_a_model_without_chat_template_names_itself_and_the_fix(make_checkpoint: Callable[..., Path]) -> None:
