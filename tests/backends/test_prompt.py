@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 import pytest
-from conftest import CHATML
 
 from listeval.backends.channels import split_channels
 from listeval.backends.protocol import Message
 from listeval.errors import UserError
 from listeval.prompt import Renderer, load_tokenizer
+from tests.backends.conftest import CHATML
 
 CHAT = (Message("user", "Rate id=101."),)
 THINKING = (
