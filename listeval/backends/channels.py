@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
 
 from listeval.backends.marks import Mark, Pair, closes, find_marks, opened_by
 
@@ -54,6 +55,18 @@ def split_channels(text: str, prompt: str = "", own: Pair | None = None) -> tupl
     chosen = _chosen(text, segments, unclosed=unclosed)
     answer = "".join(text[part.start : part.end] for part in chosen)
     return _reasoning(text, marks, chosen), _ENDS.sub("", answer).lstrip()
+
+
+class Decoder(Protocol):
+    """What turns ids into text, and may know marks of its model's own (`own_marks`)."""
+
+    def decode(self, token_ids: Sequence[int]) -> str:
+        """The text of generated ids, the special tokens that are marks among it."""
+
+
+def split_decoded(renderer: Decoder, token_ids: Sequence[int], prompt: str) -> tuple[str | None, str]:
+    """`split_channels` of generated ids."""
+    return split_channels(renderer.decode(token_ids), prompt, getattr(renderer, "own_marks", None))
 
 
 def _chosen(text: str, segments: list[_Segment], *, unclosed: bool) -> list[_Segment]:
