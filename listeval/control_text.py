@@ -21,6 +21,8 @@ from listeval.backends.marks import is_mark
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
+_SHORTEST = 2
+"""Characters of an added token that a template writes by chance."""
 _MARKUP = re.compile(r"[<>\[\]|｜◁▷]")
 _PLAIN_MARKS = re.compile(r"<\|[^\s|<>{}]{1,40}\|>|<</?[A-Z]{2,20}>>|</?[A-Za-z_]{1,30}>|\[/?[A-Z][A-Z_]{2,20}\]")
 """What a template may write as plain text where other models have a token."""
@@ -127,7 +129,8 @@ class ControlText:
 
 def _controls(token: Any, template: str) -> bool:
     content = str(token.content)
-    return bool(token.special) or is_mark(content) or (_MARKUP.search(content) is not None and content in template)
+    written = len(content) > _SHORTEST and _MARKUP.search(content) is not None and content in template
+    return bool(token.special) or is_mark(content) or written
 
 
 def _rename(model: dict[str, Any], names: dict[str, str]) -> None:

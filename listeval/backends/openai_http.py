@@ -172,9 +172,8 @@ class Connection:
         except Exception as error:  # noqa: BLE001 - whatever a server's bytes make of the client is this request's own
             unreached = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
             attempts = None if isinstance(error, httpx.RequestError | OSError) else _MISREAD
-            raise _Failed(
-                f"{type(error).__name__}: {str(error)[:500]}", attempts=attempts, unreached=unreached
-            ) from None
+            words = f"{type(error).__name__}: {self.redact(str(error))[:500]}"
+            raise _Failed(words, attempts=attempts, unreached=unreached) from None
 
     async def _send(
         self, path: str, body: Mapping[str, Any] | None, limit: int
