@@ -20,6 +20,9 @@ _JSON = re.compile(r"""\[\s*(?:[\[\]{"'\d-]|true\b|false\b|null\b)|\{\s*["'}]"""
 _ANSWER = re.compile(r"""\[\s*[\[{"']|\{\s*["']""")
 """Where JSON begins that can be an answer: `[1]` in a sentence is a citation."""
 _LEXEME = re.compile(r'"(?:[^"\\]|\\.)*+"|["\[\]{}]', re.DOTALL)
+_QUOTED = re.compile(r"[\[{\s]+'")
+_QUOTED_LEXEME = re.compile(r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|[\"\[\]{}]", re.DOTALL)
+"""For Python's way of writing JSON, which is no JSON, but not to be cut at a mark either."""
 _ENDS = re.compile(
     r"(?:\s*<\|(?:end|return|call|end_response|end_text|end_of_solution|end_of_answer|end_answer|close|eot|end_message)"
     r"\|>)+\s*\Z",
@@ -186,9 +189,10 @@ class _Reader:
         of its strings is whole JSON: then it was a draft, and the string began with a stray quotation mark.
         """
         depth, first = 0, place
-        for lexeme in _LEXEME.finditer(self._text, start):
+        lexemes = _QUOTED_LEXEME if _QUOTED.match(self._text, start) else _LEXEME
+        for lexeme in lexemes.finditer(self._text, start):
             word = lexeme[0]
-            inside = word != '"' and word.startswith('"')
+            inside = word != '"' and word.startswith(('"', "'"))
             while place < len(self._marks) and self._marks[place].start < lexeme.end():
                 if not inside or self._marks[place].start < lexeme.start():
                     return None

@@ -74,9 +74,9 @@ class Completion(NamedTuple):
     """One raw answer, before any parsing.
 
     `text` is the answer channel and `reasoning` what the engine (or a mark of thinking) kept apart
-    from it, a tool call that nobody asked for included. `latency_s` runs from hand-over to finish. An engine that failed this request
-    sets `error` and `finish_reason="error"`. `masked` is the mean probability mass that a
-    constraint took away from a step, None where there was none or the engine does not tell.
+    from it, a tool call that nobody asked for included. `latency_s` runs from hand-over to finish.
+    An engine that failed this request sets `error` and `finish_reason="error"`. `masked` is the mean probability
+    mass that a constraint took away from a step, None where there was none or the engine does not tell.
     """
 
     key: str

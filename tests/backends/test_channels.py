@@ -131,6 +131,13 @@ def test_marks_in_a_string_of_the_answer_are_content(opening: str, closing: str,
         ('[{"a": "b </think> c", "d": ', "", (None, '[{"a": "b </think> c", "d": ')),
         ('maybe [{"a": "b, and so </think> [{"a": 1}]', "", ('maybe [{"a": "b, and so', '[{"a": 1}]')),
         ("<br> <b>[1]</b>", "", (None, "<br> <b>[1]</b>")),
+        ("{'a': 'b </think> c', 'd': 2}", "", (None, "{'a': 'b </think> c', 'd': 2}")),
+        ('{"a": "b </think> c", "d": 2,}', "", (None, '{"a": "b </think> c", "d": 2,}')),
+        ('{"a": "b </think> c", "d": 2', "", (None, '{"a": "b </think> c", "d": 2')),
+        ('<think>He said "maybe [1, </think>[1]', "", ('He said "maybe [1,', "[1]")),
+        ("<thinking>a</thinking><reflection>[1]", "", ("a</thinking><reflection>[1]", "")),
+        ("analysisSo.assistantanalysisMore [2]assistantfinal[1]", "", ("So.assistantanalysisMore [2]", "[1]")),
+        ("<|channel|>analysis<|message|>x [1]<|end|>", "", ("x [1]", "")),
     ],
 )
 def test_channels(text: str, prompt: str, expected: tuple[str | None, str]) -> None:
