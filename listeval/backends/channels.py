@@ -131,6 +131,7 @@ class _Reader:
             answers, mark = self._outside(start)
             if mark is None:
                 return [*found, _Segment(start, len(self._text), answers)], False
+            answers = answers or self._is_json(start, mark.start)
             # A closing mark whose opening is not to be seen (the prompt's, or lost) ends a block all the same;
             # after a block it may be a mark that strayed behind the answer.
             if mark.opens or (answers and blocks):
@@ -161,6 +162,14 @@ class _Reader:
                 self._bad_drafts += 1
                 at = start.start() + 1
         return max(at, until)
+
+    def _is_json(self, start: int, end: int) -> bool:
+        """Whether all that stands there is JSON, however little: `[]` is an answer, too."""
+        words = self._text[start:end].strip()
+        try:
+            return words[:1] in ("[", "{") and _DECODER.raw_decode(words)[1] == len(words)
+        except (ValueError, RecursionError):
+            return False
 
     def _outside(self, at: int) -> tuple[bool, Mark | None]:
         """Read on from `at` to the next mark that is none of the JSON's: was there an answer, and the mark."""
