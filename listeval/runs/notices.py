@@ -5,13 +5,18 @@ A switch that a template or a server ignores changes what was measured without a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 
 from listeval.contract import Kind
+from listeval.runs.config import RunConfig
 from listeval.runs.manifest import Manifest
 from listeval.runs.rows import Row
 
 _CALLS = "<tool_calls>"
+_SWITCHES = ("thinking", "think", "reasoning", "enable_reasoning", "thinking_mode", "reasoning_effort")
+"""What families of models call the switch in their templates."""
+_OFF = (False, "off", "none", "no_think", "disabled")
 _UNSCHEMED = {
     Kind.NO_JSON, Kind.MALFORMED_JSON, Kind.WRONG_TYPE, Kind.MISSING_KEY, Kind.EXTRA_KEY, Kind.BAD_VALUE,
 }  # fmt: skip
@@ -31,10 +36,11 @@ def notices(manifest: Manifest, rows: Sequence[Row]) -> list[str]:
 def _switches(manifest: Manifest, answered: Sequence[Row]) -> Iterator[str]:
     config, n = manifest.config, len(answered)
     thought = sum(_thought(row) for row in answered)
-    if config.enable_thinking is False and thought:
-        yield f"--no-thinking was asked for, yet {thought} of {n} answers came with reasoning"
-    if config.enable_thinking and answered and not thought:
-        yield f"--thinking was asked for, yet none of {n} answers came with reasoning"
+    for switch, wanted in _thinking_switches(config):
+        if not wanted and thought:
+            yield f"{switch} was asked for, yet {thought} of {n} answers came with reasoning"
+        if wanted and answered and not thought:
+            yield f"{switch} was asked for, yet none of {n} answers came with reasoning"
     if called := sum(_CALLS in (row["reasoning"] or "") for row in answered):
         yield f"no tools were sent, yet {called} of {n} answers came as tool calls"
     budget = config.max_tokens
@@ -42,6 +48,15 @@ def _switches(manifest: Manifest, answered: Sequence[Row]) -> Iterator[str]:
         yield f"--max-tokens {budget} was asked for, yet {longer} of {n} answers are longer"
     if config.structured and (loose := sum(_breaks_schema(row) for row in answered)):
         yield f"the schema was sent along, yet {loose} of {n} answers break it"
+
+
+def _thinking_switches(config: RunConfig) -> Iterator[tuple[str, bool]]:
+    """Every switch that turns thinking on or off, as it was given."""
+    if config.enable_thinking is not None:
+        yield ("--thinking" if config.enable_thinking else "--no-thinking"), config.enable_thinking
+    for name, value in (config.chat_template_arg or {}).items():
+        if name in _SWITCHES and (value is True or value in _OFF):
+            yield f"--chat-template-arg {name}={json.dumps(value)}", value is True
 
 
 def _left_out(manifest: Manifest) -> Iterator[str]:

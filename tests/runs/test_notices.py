@@ -58,6 +58,11 @@ CALL = {"function": {"name": "x", "arguments": "{}"}}
             "--no-thinking was asked for, yet 2 of",
         ),
         ([chat("[]")], {"enable_thinking": True}, "--thinking was asked for, yet none of 4"),
+        (
+            [chat("[]", reasoning="hm"), chat("[]")],
+            {"chat_template_arg": {"thinking": False}},
+            "--chat-template-arg thinking=false was asked for, yet 2 of 4",
+        ),
         ([chat(None, tool_calls=[CALL]), chat("[]")], {}, "no tools were sent, yet 2 of 4 answers came as tool calls"),
         ([chat("[]")], {"max_tokens": 6}, "--max-tokens 6 was asked for, yet 4 of 4 answers are longer"),
         ([chat("words"), chat("[]")], {"structured": True}, "the schema was sent along, yet 2 of 4 answers break it"),
@@ -86,6 +91,8 @@ def test_a_contradiction_is_told(
         (chat("[]", reasoning="hm"), {"enable_thinking": True}),
         (chat("[]", reasoning="hm"), {}),
         (chat("[]"), {"max_tokens": 7}),
+        (chat("[]", reasoning="hm"), {"chat_template_arg": {"reasoning_effort": "low"}}),
+        (chat("[]"), {"chat_template_arg": {"n": 0}}),
     ],
 )
 def test_what_was_asked_for_is_no_contradiction(
