@@ -44,7 +44,7 @@ def open_checkpoint(model: str, options: BackendOptions, ceiling: int | None = N
     tokenizer = options.tokenizer or path
     if options.tokenizer in SHORT_NAMES:
         tokenizer = resolve(options.tokenizer).path
-    renderer = Renderer(load_tokenizer(tokenizer), options.enable_thinking)
+    renderer = Renderer(load_tokenizer(tokenizer), options.enable_thinking, options.chat_template_arg)
     config = _json(path / "config.json")
     text_config = {**config, **(config.get("text_config") or {})}
     info = ModelInfo(

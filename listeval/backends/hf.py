@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from listeval.backends.channels import split_channels
+from listeval.backends.channels import split_decoded
 from listeval.backends.checkpoint import (
     Checkpoint,
     open_checkpoint,
@@ -240,7 +240,7 @@ class HFBackend:
         stops = set(self._stops)
         end = next((i for i, token in enumerate(row) if token in stops), None)
         kept = row[:end]
-        reasoning, answer = split_channels(self.renderer.decode(kept), request.prompt.text)
+        reasoning, answer = split_decoded(self.renderer, kept, request.prompt.text)
         return Completion(
             key=request.key,
             text=answer,

@@ -17,8 +17,10 @@ from __future__ import annotations
 import json
 import os
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from hashlib import sha256
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -30,16 +32,27 @@ from listeval.backends import openai_wire as wire
 from listeval.backends.channels import split_channels
 from listeval.backends.checkpoint import refuse_unused
 from listeval.backends.models import resolve
+from listeval.backends.openai_body import limit_of
 from listeval.backends.openai_constraint import ServerConstraint
 from listeval.backends.openai_dialect import Dialect
 from listeval.backends.openai_http import Connection, EventLoop, Refused, Retry, Unavailable
 from listeval.backends.openai_probe import KEY, STOP, STOP_AT_FIRST, Served, check_tokenizer, probe, stop
-from listeval.backends.protocol import BackendOptions, Capabilities, Completion, ModelInfo, Request
+from listeval.backends.protocol import (
+    BackendOptions,
+    Capabilities,
+    Completion,
+    FinishReason,
+    ModelInfo,
+    Request,
+)
 from listeval.backends.short_names import SHORT_NAMES
+from listeval.contract import Failure
 from listeval.errors import UserError
 from listeval.prompt import Renderer, load_tokenizer
 
 _PATIENT = Retry()
+_WORDS = 40
+"""Different finish reasons of one server that are counted."""
 
 
 def open(model: str, options: BackendOptions, retry: Retry = _PATIENT) -> OpenAIBackend:
@@ -63,7 +76,7 @@ def open(model: str, options: BackendOptions, retry: Retry = _PATIENT) -> OpenAI
     renderer = None
     if options.tokenizer:
         source = resolve(options.tokenizer).path if options.tokenizer in SHORT_NAMES else options.tokenizer
-        renderer = Renderer(load_tokenizer(source), options.enable_thinking)
+        renderer = Renderer(load_tokenizer(source), options.enable_thinking, options.chat_template_arg)
     key_name = options.api_key_env or KEY
     key = _key(key_name, needed=options.api_key_env is not None)
     loop = EventLoop()
@@ -112,6 +125,7 @@ class OpenAIBackend:
         self._loop, self._http, self._served = loop, http, served
         self._dialect = Dialect(format_required=constraint is not None)
         self._answered = self._closed = False
+        self._said: Counter[str] = Counter()
         self.renderer = renderer
         self.capabilities = Capabilities(token_prompts=renderer is not None, logprobs=False)
         self.model = _model_info(model, url, served, options, renderer)
@@ -127,11 +141,13 @@ class OpenAIBackend:
             "prompts": "messages" if self.renderer is None else "token_ids",
             "tokenizer": self._options.tokenizer,
             "enable_thinking": self._options.enable_thinking,
+            "chat_template_arg": dict(self._options.chat_template_arg or {}),
             "concurrency": self._concurrency,
             "timeout_s": self._options.timeout_s,
             "structured": self._options.structured,
             "constraint": self._constraint and self._constraint.constraint.spec(),
             "left_out": self._dialect.left_out,
+            "finish_reasons": dict(self._said),
             "sampling_defaults": wire.NEUTRAL if self._served.vllm else "the server's",
         }
 
@@ -175,13 +191,13 @@ class OpenAIBackend:
                 raise UserError(f"the server is out of service: {error}", place=self._url, fix=fix) from None
             return Completion.failed(request, str(error), time.perf_counter() - start)
         self._answered = True
-        reasoning, text = answer.reasoning, answer.text
-        if reasoning is None:
-            reasoning, text = split_channels(text, request.prompt.text)
+        if answer.said in self._said or len(self._said) < _WORDS:
+            self._said[answer.said] += 1
+        reasoning, text = self._channels(answer, request)
         return Completion(
             key=request.key,
             text=text,
-            finish_reason=answer.finish_reason,
+            finish_reason=_finish(answer, text, reasoning, request),
             n_tokens=answer.n_tokens,
             n_prompt_tokens=answer.n_prompt_tokens or len(request.prompt.token_ids),
             token_ids=answer.token_ids,
@@ -189,13 +205,24 @@ class OpenAIBackend:
             latency_s=time.perf_counter() - start,
         )
 
+    def _channels(self, answer: wire.Answer, request: Request) -> tuple[str | None, str]:
+        """Reasoning and answer; what the server kept apart may still have marks in the rest of it."""
+        text = answer.text
+        if self.renderer is not None and self.renderer.marked(answer.token_ids):
+            # The server's own decoding leaves out the special tokens by which the channels are told apart.
+            text = self.renderer.decode(answer.token_ids)
+        own = self.renderer.own_marks if self.renderer is not None else None
+        found, text = split_channels(text, request.prompt.text if answer.reasoning is None else "", own)
+        reasonings = [words for words in (answer.reasoning, found) if words is not None]
+        return "\n".join(reasonings) if reasonings else None, text
+
     async def _ask(self, request: Request) -> wire.Answer:
         path, read, body = self._call(request)
         tried: dict[str, str] = {}
         while True:
             sent = self._dialect.spoken(body, tried)
             try:
-                answer = await self._http.ask(path, read, sent)
+                answer = await self._http.ask(path, read, sent, limit=limit_of(request.sampling.max_tokens))
             except Refused as error:
                 suspect = self._dialect.suspect(error, sent)
                 if suspect is None:
@@ -213,11 +240,18 @@ class OpenAIBackend:
         if self._constraint is not None:
             extra |= self._constraint.fields(request.contract)
         if self.renderer is None:
-            body = wire.chat_body(self.model.name, request, self._options.enable_thinking)
+            body = wire.chat_body(self.model.name, request, self._told())
             return "/chat/completions", wire.chat_answer, body | extra
         if self._served.vllm:
             extra["add_special_tokens"] = False
         return "/completions", wire.completion_answer, wire.completion_body(self.model.name, request) | extra
+
+    def _told(self) -> dict[str, Any]:
+        """What the server's chat template is told."""
+        told = dict(self._options.chat_template_arg or {})
+        if self._options.enable_thinking is not None:
+            told["enable_thinking"] = self._options.enable_thinking
+        return told
 
     def score(self, token_ids: Sequence[Sequence[int]]) -> list[list[float]]:
         """Raises UserError: the protocol has no log-probabilities of a prompt."""
@@ -231,17 +265,27 @@ class OpenAIBackend:
             self._loop.close(self._http.aclose())
 
 
+def _finish(answer: wire.Answer, text: str, reasoning: str | None, request: Request) -> FinishReason:
+    """Why the answer ended: a broken one that has spent its budget was cut, whatever the server says."""
+    if answer.finish_reason != "stop" or answer.spent < request.sampling.max_tokens:
+        return answer.finish_reason
+    with suppress(Exception):  # A plug-in's contract may raise anything; the row will say so.
+        if isinstance(request.contract.parse(text, "stop", reasoning), Failure):
+            return "length"
+    return "stop"
+
+
 def _model_info(model: str, url: str, served: Served, options: BackendOptions, renderer: Renderer | None) -> ModelInfo:
     """The model as the server describes it. `created` is left out: vLLM says the time of the question."""
     said = {name: served.card.get(name) for name in ("id", "root", "parent", "owned_by", "max_model_len")}
     parts = urlsplit(url)
     identity = json.dumps([parts.netloc + parts.path, model, said], sort_keys=True)
-    length = said["max_model_len"]
+    length = wire.as_count(said["max_model_len"])
     return ModelInfo(
         name=model,
         fingerprint=sha256(identity.encode()).hexdigest(),
         path=url,
         tokenizer_hash=renderer.tokenizer_hash if renderer else None,
         template_hash=renderer.template_hash if renderer else None,
-        max_length=length if isinstance(length, int) else options.max_model_len,
+        max_length=length or options.max_model_len,
     )

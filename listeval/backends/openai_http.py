@@ -1,14 +1,16 @@
 """The network side of the openai backend: one connection pool, bounded retries, errors by whose fault they are.
 
 A request ends in a value, in `Refused` (the server's last word on it) or in `Unavailable`
-(no usable answer after every attempt). Attempts are repeated on 408, 409, 429, 5xx,
+(no usable answer after every attempt), whatever bytes the server sends. Attempts are repeated on 408, 409, 429, 5xx,
 time-outs, broken connections, torn bodies and answers that are not JSON, with exponential
-back-off and full jitter; a `Retry-After` holds back every request, not only the one that met it.
+back-off and full jitter, and a few times on JSON of another shape than an answer's; a body that is too long is not
+asked for again. A `Retry-After` holds back every request, not only the one that met it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Callable, Coroutine, Mapping
@@ -22,7 +24,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from listeval.backends.openai_wire import Redactor, Torn, error_code, server_message
+from listeval.backends.openai_body import ENCODINGS, LIST_LIMIT, BodyReader, Unreadable
+from listeval.backends.openai_wire import Redactor, Torn, error_code, printable, server_message
 
 if TYPE_CHECKING:
     import httpx
@@ -52,12 +55,26 @@ class Unavailable(Exception):
         self.gone = gone
 
 
-class _Transient(Exception):
-    """One failed attempt; `retry_after` is the pause in seconds that the server asks for."""
+class _Failed(Exception):
+    """One failed attempt; worth at most `attempts` (None: the usual number).
 
-    def __init__(self, message: str, retry_after: float | None = None) -> None:
+    `retry_after` is the pause in seconds that the server asks for; `unreached`: there was no server.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after: float | None = None,
+        attempts: int | None = None,
+        unreached: bool = False,
+    ) -> None:
         super().__init__(message)
-        self.retry_after = retry_after
+        self.retry_after, self.attempts, self.unreached = retry_after, attempts, unreached
+
+
+_MISREAD = 2
+"""Attempts at an answer that our own reading stumbles over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +103,13 @@ class Connection:
         self.redact = Redactor(key)
         self._url, self._timeout_s, self._retry = url, timeout_s, retry
         self._open_at = 0.0
+        self._reader = BodyReader()
         # A proxy of the environment must not come between us and a server on this machine.
         trust = urlsplit(url).hostname not in _LOOPBACK
         tls = httpx.create_ssl_context(trust_env=trust)
         self._clients = [
             httpx.AsyncClient(
-                headers={"Authorization": f"Bearer {key}"} if key else {},
+                headers={"Accept-Encoding": ENCODINGS} | ({"Authorization": f"Bearer {key}"} if key else {}),
                 # One deadline over the whole attempt (below): httpx's own would restart with every byte.
                 timeout=httpx.Timeout(None, connect=min(30.0, timeout_s)),
                 limits=httpx.Limits(max_connections=_POOL, max_keepalive_connections=_POOL),
@@ -112,38 +130,61 @@ class Connection:
         read: Callable[[Any], T],
         body: Mapping[str, Any] | None = None,
         attempts: int | None = None,
+        limit: int = LIST_LIMIT,
     ) -> T:
         """`read(JSON)` of the answer to GET, or to POST of `body`. `path` is relative to the base URL, or a whole URL.
 
-        Raises Refused and Unavailable; `read` may raise Torn.
+        Raises Refused and Unavailable, whatever the server sends; `read` may raise Torn. An answer of more than
+        `limit` bytes is not read.
         """
-        import httpx
-
         unreached = 0
         total = attempts or self._retry.attempts
-        for attempt in range(total):
-            await self._wait(attempt)
+        for attempt in range(1, total + 1):
+            await self._wait(attempt - 1)
             try:
-                async with asyncio.timeout(self._timeout_s):
-                    return read(self._judge(await self._send(path, body)))
-            except TimeoutError:
-                failure = f"no answer within {self._timeout_s:g} s"
-            except httpx.RequestError as error:
-                unreached += isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
-                failure = f"{type(error).__name__}: {error}"
-            except Torn as error:
-                failure = str(error)
-            except _Transient as error:
-                failure = str(error)
+                return await self._once(path, read, body, limit)
+            except _Failed as error:
+                failure, last = error, attempt >= min(total, error.attempts or total)
+                unreached += error.unreached
                 self._hold(error)
-        tries = f" ({total} attempts)" if total > 1 else ""
-        raise Unavailable(self.redact(failure) + tries, gone=unreached == total)
+            if last:
+                break
+        tries = f" ({attempt} attempts)" if attempt > 1 else ""
+        raise Unavailable(self.redact(printable(str(failure))) + tries, gone=unreached == total)
 
-    async def _send(self, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
+    async def _once(self, path: str, read: Callable[[Any], T], body: Mapping[str, Any] | None, limit: int) -> T:
+        """One attempt. Raises Refused for the server's last word, _Failed for anything else that is no answer."""
+        import httpx
+
+        try:
+            # One deadline over the whole attempt, however slowly its bytes drip.
+            async with asyncio.timeout(self._timeout_s):
+                status, headers, raw = await self._send(path, body, limit)
+            return read(self._judge(status, headers, raw))
+        except (Refused, _Failed):
+            raise
+        except TimeoutError:
+            raise _Failed(f"no answer within {self._timeout_s:g} s") from None
+        except Torn as error:
+            raise _Failed(str(error), attempts=error.attempts) from None
+        except Unreadable as error:
+            raise _Failed(f"an answer that is not read: {error}", attempts=1) from None
+        except Exception as error:  # noqa: BLE001 - whatever a server's bytes make of the client is this request's own
+            unreached = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+            attempts = None if isinstance(error, httpx.RequestError | OSError) else _MISREAD
+            words = f"{type(error).__name__}: {self.redact(str(error))[:500]}"
+            raise _Failed(words, attempts=attempts, unreached=unreached) from None
+
+    async def _send(
+        self, path: str, body: Mapping[str, Any] | None, limit: int
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        """Status, headers and body of one exchange. Raises Unreadable, and the client's own errors."""
         url = path if "://" in path else self._url + path
         client = await self._free.get()
         try:
-            return await (client.get(url) if body is None else client.post(url, json=body))
+            sending = client.stream("GET", url) if body is None else client.stream("POST", url, json=body)
+            async with sending as response:
+                return response.status_code, response.headers, await self._reader.read(response, limit)
         finally:
             self._free.put_nowait(client)
 
@@ -155,39 +196,41 @@ class Connection:
             # Released together, waiting requests would only meet the same limit again.
             await asyncio.sleep(left + random.uniform(0.0, self._retry.base_s))
 
-    def _hold(self, error: _Transient) -> None:
+    def _hold(self, error: _Failed) -> None:
         if error.retry_after is None:
             return
         if error.retry_after > self._retry.longest_s:
-            raise Unavailable(f"{error}; it asks to wait {error.retry_after:.0f} s", gone=True) from None
+            pause = min(error.retry_after, 1e9)
+            raise Unavailable(f"{error}; it asks to wait {pause:.0f} s", gone=True) from None
         self._open_at = max(self._open_at, time.monotonic() + error.retry_after)
 
-    def _judge(self, response: httpx.Response) -> Any:
+    def _judge(self, status: int, headers: Mapping[str, str], raw: bytes) -> Any:
         """The JSON of a good answer; raises for any other."""
         try:
-            body = self.redact.scrub(response.json())
+            body = self.redact.scrub(json.loads(raw))
         except (ValueError, RecursionError):
             body = None
-        status = response.status_code
-        words = self.redact(server_message(response.text[:2000] if body is None else body))
+        # Redacted before it is cut: half a key is too much, too.
+        words = server_message(self.redact(raw[:8000].decode("utf-8", "replace")) if body is None else body)
+        words = self.redact(words)
         if status in (408, 409, 429) or status >= 500:
             if error_code(body) == "insufficient_quota":
                 raise Refused(status, words)
-            raise _Transient(f"HTTP {status}: {words}", retry_after(response.headers.get("Retry-After")))
-        if not response.is_success:
-            raise Refused(status, words or self.redact(f"redirect to {response.headers.get('Location')}"))
+            raise _Failed(f"HTTP {status}: {words}", retry_after=retry_after(headers.get("Retry-After")))
+        if not 200 <= status < 300:
+            where = printable(self.redact(headers.get("Location", "")))[:200]
+            raise Refused(status, words or (f"redirect to {where}" if where else "no words"))
         if body is None:
-            kind = response.headers.get("Content-Type", "no content type")
-            raise Torn(self.redact(f"an answer that is not JSON ({kind}): {words[:120]}"))
+            kind = printable(self.redact(headers.get("Content-Type", "no content type")))[:80]
+            raise Torn(f"an answer that is not JSON ({kind}): {words[:120]}")
         return body
 
     async def server(self, url: str) -> str:
         """The `Server` header behind `url`, empty where there is none or no answer."""
-        import httpx
-
-        with suppress(httpx.HTTPError, TimeoutError):
+        with suppress(Exception):  # It is only a name for the manifest.
             async with asyncio.timeout(self._timeout_s):
-                return self.redact(str((await self._send(url, None)).headers.get("Server", "")))
+                _, headers, _ = await self._send(url, None, LIST_LIMIT)
+            return printable(self.redact(headers.get("Server", "")))[:200]
         return ""
 
     async def aclose(self) -> None:
@@ -205,10 +248,10 @@ def retry_after(header: str | None) -> float | None:
     except ValueError:
         try:
             when = parsedate_to_datetime(header)
-        except (TypeError, ValueError):
+            when = when if when.tzinfo else when.replace(tzinfo=UTC)
+            seconds = (when - datetime.now(UTC)).total_seconds()
+        except (TypeError, ValueError, OverflowError, IndexError):
             return None
-        when = when if when.tzinfo else when.replace(tzinfo=UTC)
-        seconds = (when - datetime.now(UTC)).total_seconds()
     return max(0.0, seconds) if isfinite(seconds) else None
 
 

@@ -69,7 +69,13 @@ async def probe(http: Connection, url: str, model: str, key: str) -> Served:
     if listed and card is None:
         hint = did_you_mean(model, [card["id"] for card in listed])
         raise UserError(f"the server does not serve '{model}'", place=url, fix=hint[:300])
-    return Served(card or {}, await _server_version(http, url))
+    return Served(_plain(card or {}), await _server_version(http, url))
+
+
+def _plain(card: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a model's entry is text or a number: whatever else a server puts there says nothing to us."""
+    named = {name: value for name, value in card.items() if isinstance(value, str | int | None)}
+    return {name: wire.printable(value)[:500] if isinstance(value, str) else value for name, value in named.items()}
 
 
 def _cards(body: Any) -> list[dict[str, Any]]:
@@ -86,10 +92,24 @@ def _names(listed: str, model: str) -> bool:
 
 async def _server_version(http: Connection, url: str) -> str:
     try:
-        found = await http.ask(f"{url.removesuffix('/v1')}/version", lambda body: body["version"], attempts=1)
+        found = await http.ask(f"{url.removesuffix('/v1')}/version", _version, attempts=1)
         return f"vllm {found}"
-    except (Refused, Unavailable, KeyError, TypeError):
+    except (Refused, Unavailable):
         return await http.server(f"{url}/models")
+
+
+def _version(body: Any) -> str:
+    found = body.get("version") if isinstance(body, dict) else None
+    if not isinstance(found, str):
+        raise wire.Torn("it says no version")
+    return wire.printable(found)[:60]
+
+
+def _tokens(body: Any) -> list[Any]:
+    found = body.get("tokens") if isinstance(body, dict) else None
+    if not isinstance(found, list):
+        raise wire.Torn("it gives no tokens")
+    return found
 
 
 async def check_tokenizer(http: Connection, url: str, model: str, renderer: Renderer) -> None:
@@ -99,8 +119,8 @@ async def check_tokenizer(http: Connection, url: str, model: str, renderer: Rend
     """
     body = {"model": model, "prompt": _PROBE, "add_special_tokens": False}
     try:
-        theirs = await http.ask(f"{url.removesuffix('/v1')}/tokenize", lambda body: body["tokens"], body, attempts=1)
-    except (Refused, Unavailable, KeyError, TypeError):
+        theirs = await http.ask(f"{url.removesuffix('/v1')}/tokenize", _tokens, body, attempts=1)
+    except (Refused, Unavailable):
         return
     if list(renderer.encode(_PROBE)) != theirs:
         raise UserError(

@@ -8,22 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from reprlib import Repr
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+from listeval.backends.finish import read_finish
+from listeval.backends.openai_text import Shapeless, read_message
 from listeval.backends.protocol import FinishReason, Message, Request
 from listeval.errors import UserError
-
-_FINISH: dict[str, FinishReason] = {
-    "length": "length",
-    "max_tokens": "length",
-    "model_length": "length",
-    "content_filter": "content_filter",
-}
-"""Every other reason is a way of saying that the model ended its turn."""
-
-_FAILED = {"abort", "error"}
-"""Reasons by which a server says that it lost the request, not that the model ended."""
 
 NEUTRAL = {
     "top_k": 0,
@@ -37,11 +29,27 @@ a repetition penalty from there changes even greedy answers."""
 
 
 class Torn(Exception):
-    """A body that is no answer. Asking again may help."""
+    """A body that is no answer. Asking again may help, at most so often that there are `attempts` (None: the usual)."""
+
+    def __init__(self, message: str, attempts: int | None = None) -> None:
+        super().__init__(message)
+        self.attempts = attempts
+
+
+_MISSHAPEN = 3
+"""Attempts at an answer whose JSON has another shape: another worker may write another, but one may not."""
+_BROKEN_OFF = 4
+"""Attempts at an answer that the server began and gave up."""
+_BESIDE = ("native_finish_reason", "done_reason", "finishReason")
+_MOST = 2**53
+"""No count is larger: what claims to be is none."""
 
 
 class Answer(NamedTuple):
-    """What a server answered, before it is a completion."""
+    """What a server answered, before it is a completion.
+
+    `said` is the server's own word for why it ended, `spent` how much of the token budget by whatever it counts.
+    """
 
     text: str
     finish_reason: FinishReason
@@ -49,6 +57,8 @@ class Answer(NamedTuple):
     n_tokens: int
     n_prompt_tokens: int
     token_ids: tuple[int, ...]
+    said: str
+    spent: int
 
 
 def base_url(given: str) -> str:
@@ -74,11 +84,11 @@ def base_url(given: str) -> str:
     return f"{parts.scheme}://{parts.netloc}{parts.path.rstrip('/') or '/v1'}"
 
 
-def chat_body(model: str, request: Request, enable_thinking: bool | None) -> dict[str, Any]:
-    """Body for `/chat/completions`."""
+def chat_body(model: str, request: Request, template: Mapping[str, Any]) -> dict[str, Any]:
+    """Body for `/chat/completions`; `template` is what the server's chat template is told."""
     body = {"model": model, "messages": [_message(m) for m in request.prompt.messages], **_sampling(request)}
-    if enable_thinking is not None:
-        body["chat_template_kwargs"] = {"enable_thinking": enable_thinking}
+    if template:
+        body["chat_template_kwargs"] = dict(template)
     return body
 
 
@@ -108,76 +118,134 @@ def _sampling(request: Request) -> dict[str, Any]:
 
 
 def chat_answer(body: Any) -> Answer:
-    """The answer in a `chat.completion`. A `refusal` becomes the text of a content-filtered answer."""
+    """The answer in a `chat.completion`, wherever the message holds it.
+
+    A `refusal` becomes the text of a content-filtered answer. What came as a tool call, though no tools were sent,
+    is the reasoning of an answer without text: it was said, but not where an answer belongs.
+    """
     choice = _choice(body)
-    message = choice.get("message")
-    if not isinstance(message, dict):
-        raise Torn("the answer has no message")
-    reasoning = message.get("reasoning") or message.get("reasoning_content")
-    refusal = message.get("refusal")
-    text = _text(message.get("content"))
-    finish = "content_filter" if refusal and not text else choice.get("finish_reason")
-    return _answer(body, choice, text or _text(refusal), finish, _text(reasoning) or None)
+    message = next((found for name in ("message", "delta") if isinstance(found := choice.get(name), dict)), None)
+    if message is None and not isinstance(choice.get("text"), str):
+        raise Torn("the answer has no message", _MISSHAPEN)
+    try:
+        said = read_message(message or {})
+    except Shapeless as error:
+        raise Torn(f"the answer is no text: {error}", _MISSHAPEN) from None
+    text = said.text if said.text.strip() else said.text or _string(choice.get("text"))
+    reasoning = said.reasoning
+    if not text.strip() and said.calls:
+        reasoning = f"{reasoning}\n{said.calls}".strip()
+    if said.refusal and not text.strip():
+        return _answer(body, choice, said.refusal, reasoning or None)._replace(finish_reason="content_filter")
+    return _answer(body, choice, text, reasoning or None)
 
 
 def completion_answer(body: Any) -> Answer:
     """The answer in a `text_completion`."""
     choice = _choice(body)
     if not isinstance(choice.get("text"), str):
-        raise Torn("the answer has no text")
-    return _answer(body, choice, choice["text"], choice.get("finish_reason"), None)
+        raise Torn("the answer has no text", _MISSHAPEN)
+    try:
+        reasoning = read_message({name: value for name, value in choice.items() if name not in ("text", "content")})
+    except Shapeless:
+        return _answer(body, choice, choice["text"], None)
+    return _answer(body, choice, choice["text"], reasoning.reasoning or None)
 
 
 def _choice(body: Any) -> dict[str, Any]:
     choices = body.get("choices") if isinstance(body, dict) else None
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
-        raise Torn(f"the answer has no choices: {server_message(body)}")
+        # An error in place of an answer is a fault like any other; JSON of another shape rarely mends itself.
+        failed = isinstance(body, dict) and (body.get("error") or "choices" in body)
+        raise Torn(f"the answer has no choices: {server_message(body)}", None if failed else _MISSHAPEN)
     choice: dict[str, Any] = choices[0]
-    if choice.get("finish_reason") in _FAILED:
-        raise Torn(f"the server gave the request up (finish_reason {choice['finish_reason']})")
+    if broken := choice.get("error") or body.get("error"):
+        raise Torn(f"the server gave the request up: {server_message(broken)}", _BROKEN_OFF)
     return choice
 
 
-def _answer(body: dict[str, Any], choice: dict[str, Any], text: str, finish: object, reasoning: str | None) -> Answer:
+def _answer(body: dict[str, Any], choice: dict[str, Any], text: str, reasoning: str | None) -> Answer:
     usage = body.get("usage")
     counts: Mapping[str, Any] = usage if isinstance(usage, dict) else {}
-    ids = choice.get("token_ids")
-    token_ids = tuple(ids) if isinstance(ids, list) else ()
-    return Answer(
-        text=text,
-        finish_reason=_FINISH.get(str(finish), "stop"),
-        reasoning=reasoning,
-        n_tokens=_count(counts.get("completion_tokens")) or len(token_ids),
-        n_prompt_tokens=_count(counts.get("prompt_tokens")),
-        token_ids=token_ids,
-    )
+    token_ids = _token_ids(choice.get("token_ids"))
+    n_prompt = _first_count(counts, "prompt_tokens", "input_tokens")
+    n_tokens = _first_count(counts, "completion_tokens", "output_tokens", "generated_tokens") or len(token_ids)
+    spent = max(n_tokens, _first_count(counts, "total_tokens") - n_prompt)
+    finish, said = _finish(choice, silent=not text.strip() and not reasoning and not spent)
+    return Answer(text, finish, reasoning, n_tokens, n_prompt, token_ids, said, spent)
 
 
-def _text(content: object) -> str:
-    """The text of a message's content: a string, nothing, or a list of parts of which some are text."""
-    if isinstance(content, list):
-        return "".join(part["text"] for part in content if isinstance(part, dict) and isinstance(part.get("text"), str))
-    return content if isinstance(content, str) else ""
+def _finish(choice: dict[str, Any], *, silent: bool) -> tuple[FinishReason, str]:
+    """Why the answer ended, and the server's word for it. Raises Torn where the server broke off or does not tell."""
+    said = choice.get("finish_reason")
+    word = printable(said if isinstance(said, str) else _shape(said))[:60]
+    meaning = read_finish(said)
+    for name in _BESIDE if meaning in ("stop", "nothing") else ():
+        # What a gateway says of the model's own server, or an older name of the field. None of them makes a stop.
+        beside = choice.get(name)
+        if isinstance(beside, str) and (other := read_finish(beside)) in ("length", "content_filter", "error"):
+            meaning, word = other, printable(beside)[:60]
+            break
+    if meaning == "nothing":
+        if silent:
+            raise Torn("the server broke off before the first word, and gives no finish_reason", _BROKEN_OFF)
+        return "stop", word
+    if meaning == "error":
+        raise Torn(f"the server gave the request up (finish_reason {word})", _BROKEN_OFF)
+    if meaning == "unknown":
+        attempts = 1 if isinstance(said, str) else _MISSHAPEN
+        raise Torn(f"the server ended with a finish_reason that does not tell why: {word}", attempts)
+    return meaning, word
 
 
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
+def _token_ids(value: object) -> tuple[int, ...]:
+    if not isinstance(value, list) or not all(type(token) is int and 0 <= token < _MOST for token in value):
+        return ()
+    return tuple(value)
+
+
+def _string(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _first_count(counts: Mapping[str, Any], *names: str) -> int:
+    return next((count for name in names if (count := as_count(counts.get(name)))), 0)
+
+
+def as_count(value: object) -> int:
+    """A count of tokens, 0 for what is none."""
+    return value if type(value) is int and 0 < value < _MOST else 0
 
 
 def server_message(body: object) -> str:
-    """The server's own words in an error body, on one line and at most 500 characters long."""
+    """The server's own words in an error body, on one printable line and at most 500 characters long."""
     # Google's servers put their error into a list.
     found = body[0] if isinstance(body, list) and body else body
     for key in ("error", "message", "detail"):
         if isinstance(found, dict) and found.get(key):
             found = found[key]
-    return " ".join(str(found).split())[:500]
+    return printable(found[:2000] if isinstance(found, str) else _shape(found))[:500]
+
+
+def printable(text: str) -> str:
+    """`text` on one line, without what a terminal obeys and without what UTF-8 cannot hold."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in " ".join(text.split()))
+
+
+def _shape(value: object) -> str:
+    """JSON that is no text, shortened and only as deep as one can read."""
+    view = Repr()
+    view.maxlevel, view.maxstring, view.maxother = 3, 200, 60
+    try:
+        return view.repr(value)
+    except (ValueError, RecursionError):  # an integer of more digits than Python writes
+        return f"a {type(value).__name__}"
 
 
 def error_code(body: object) -> str:
     """The `code` of an OpenAI error body, empty where there is none."""
     error = body.get("error") if isinstance(body, dict) else None
-    return str(error.get("code") or "") if isinstance(error, dict) else ""
+    return _string(error.get("code")) if isinstance(error, dict) else ""
 
 
 class Redactor:
@@ -189,21 +257,28 @@ class Redactor:
 
     def __call__(self, text: str) -> str:
         """`text` without the secret, and without any bearer token."""
-        if self._secret is not None:
-            text = text.replace(self._secret, "[redacted]")
-        return _BEARER.sub(r"\1[redacted]", text)
+        return _BEARER.sub(r"\1[redacted]", self._clean(text))
 
     def scrub(self, value: Any) -> Any:
-        """A JSON value without the secret in any string of it."""
+        """A JSON value without the secret in any string of it; lists and objects are changed in place."""
         if self._secret is None:
             return value
-        if isinstance(value, str):
-            return value.replace(self._secret, "[redacted]")
-        if isinstance(value, list):
-            return [self.scrub(item) for item in value]
-        if isinstance(value, dict):
-            return {self.scrub(name): self.scrub(item) for name, item in value.items()}
-        return value
+        box = [value]
+        left: list[Any] = [box]
+        while left:
+            within = left.pop()
+            if isinstance(within, dict):
+                for name in [name for name in within if self._secret in name]:
+                    within[self._clean(name)] = within.pop(name)
+            for place, item in list(within.items() if isinstance(within, dict) else enumerate(within)):
+                if isinstance(item, str):
+                    within[place] = self._clean(item)
+                elif isinstance(item, dict | list):
+                    left.append(item)
+        return box[0]
+
+    def _clean(self, text: str) -> str:
+        return text.replace(self._secret, "[redacted]") if self._secret is not None else text
 
 
 _BEARER = re.compile(r"(\bBearer\s+)[\w.~+/=-]+", re.IGNORECASE)

@@ -73,10 +73,10 @@ class Request(NamedTuple):
 class Completion(NamedTuple):
     """One raw answer, before any parsing.
 
-    `text` is the answer channel and `reasoning` what the engine (or a think tag) kept apart
-    from it. `latency_s` runs from hand-over to finish. An engine that failed this request
-    sets `error` and `finish_reason="error"`. `masked` is the mean probability mass that a
-    constraint took away from a step, None where there was none or the engine does not tell.
+    `text` is the answer channel and `reasoning` what the engine (or a mark of thinking) kept apart
+    from it, a tool call that nobody asked for included. `latency_s` runs from hand-over to finish.
+    An engine that failed this request sets `error` and `finish_reason="error"`. `masked` is the mean probability
+    mass that a constraint took away from a step, None where there was none or the engine does not tell.
     """
 
     key: str
@@ -137,6 +137,8 @@ class BackendOptions:
     tokenizer: str | None = None
     timeout_s: float = 600.0
     enable_thinking: bool | None = None
+    chat_template_arg: Mapping[str, Any] | None = None
+    """What the chat template is told besides, by name."""
     structured: bool | None = None
     """Ask the server to hold every answer to its contract's JSON Schema."""
     api_key_env: str | None = None

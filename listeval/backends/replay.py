@@ -1,8 +1,8 @@
 """The replay engine: recorded answers in place of a model.
 
 `--model PATH` is a run directory, its `samples.jsonl`, or any JSONL whose rows are JSON
-strings or objects with `text` (and, where known, `example`, `seed`, `finish_reason`,
-`reasoning`, `n_tokens`, `n_prompt_tokens`, `error`). Rows that name their example answer
+strings or objects with `text` (and, where known, `example`, `seed`, `finish_reason` in any vendor's
+word, `reasoning`, else `prompt`, `n_tokens`, `n_prompt_tokens`, `error`). Rows that name their example answer
 by (example, seed), or any seed where they name none; rows that do not are handed out in
 file order, one per request. Only `open` can fail; a request that was never recorded
 becomes an error of its own.
@@ -15,10 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, cast, get_args
+from typing import Any, get_args
 
 from listeval.backends.channels import split_channels
 from listeval.backends.checkpoint import refuse_unused
+from listeval.backends.finish import read_finish
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, FinishReason, ModelInfo, Request
 from listeval.errors import UserError
 
@@ -27,7 +28,7 @@ SAMPLES = "samples.jsonl"
 
 _UNUSED = (
     "dtype", "device", "batch_size", "concurrency", "max_model_len", "base_url", "tokenizer", "enable_thinking",
-    "structured", "api_key_env", "constraint",
+    "chat_template_arg", "structured", "api_key_env", "constraint",
 )  # fmt: skip
 _REASONS: tuple[str, ...] = get_args(FinishReason)
 _ROW = """a row is {"text": "...", "example": "..."} or a JSON string"""
@@ -144,18 +145,22 @@ def _add(tape: Tape, row: Any, place: str) -> None:
 
 def _completion(row: Mapping[str, Any], place: str) -> Completion:
     """A row as the completion that it was; its key is set once a request claims it."""
-    error, reason = row.get("error"), row.get("finish_reason") or "stop"
+    error, said = row.get("error"), row.get("finish_reason")
+    reason = read_finish(said)
     if error or reason == "error":
         error = str(error or row.get("detail") or "recorded as an error")
         return Completion(key="", text="", finish_reason="error", error=error)
-    if reason not in _REASONS:
-        raise UserError(f"unknown finish_reason {reason!r}", place=place, fix=f"one of {', '.join(_REASONS)}")
+    if reason == "unknown":
+        raise UserError(f"unknown finish_reason {said!r}", place=place, fix=f"one of {', '.join(_REASONS)}")
     # A run's rows were split when they were made; a raw text may still hold its thinking.
-    reasoning, text = (row["reasoning"], row["text"]) if "reasoning" in row else split_channels(row["text"])
+    reasoning, text = row.get("reasoning"), row["text"]
+    if "reasoning" not in row:
+        prompt = row.get("prompt")
+        reasoning, text = split_channels(text, prompt if isinstance(prompt, str) else "")
     return Completion(
         key="",
         text=text,
-        finish_reason=cast("FinishReason", reason),
+        finish_reason="stop" if reason == "nothing" else reason,
         n_tokens=_count(row, "n_tokens", place),
         n_prompt_tokens=_count(row, "n_prompt_tokens", place),
         reasoning=None if reasoning is None else str(reasoning),

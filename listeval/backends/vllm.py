@@ -18,7 +18,7 @@ from dataclasses import replace
 from importlib.util import find_spec
 from typing import Any, NamedTuple, Self
 
-from listeval.backends.channels import split_channels
+from listeval.backends.channels import split_decoded
 from listeval.backends.checkpoint import (
     Checkpoint,
     open_checkpoint,
@@ -245,7 +245,7 @@ class VLLMBackend:
         ids = tuple(output.token_ids)
         ended = output.finish_reason == "stop" and bool(ids) and ids[-1] in self._stops
         kept = ids[:-1] if ended else ids
-        reasoning, answer = split_channels(self.renderer.decode(kept), request.prompt.text)
+        reasoning, answer = split_decoded(self.renderer, kept, request.prompt.text)
         return Completion(
             key=request.key,
             text=answer,

@@ -52,6 +52,14 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Passed to the chat template (default: not passed).",
 )
 @click.option(
+    "--chat-template-arg",
+    "template_args",
+    multiple=True,
+    metavar="NAME=JSON",
+    help="Passed to the chat template, repeatable: reasoning_effort=low, tools_in_user=false.",
+)
+@click.option("--system", metavar="TEXT|@FILE", help="A system turn before the task's messages.")
+@click.option(
     "--allow-code-execution",
     is_flag=True,
     default=None,
@@ -61,7 +69,14 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
-    config: str | None, settings: tuple[str, ...], show_prompt: bool, as_json: bool, quiet: bool, **flags: Any
+    config: str | None,
+    settings: tuple[str, ...],
+    template_args: tuple[str, ...],
+    system: str | None,
+    show_prompt: bool,
+    as_json: bool,
+    quiet: bool,
+    **flags: Any,
 ) -> ExitCode:
     """Run TASK on MODEL: prompts, answers, contract, scores, intervals.
 
@@ -75,6 +90,11 @@ def command(
     values = _from_file(config)
     values |= {name: value for name, value in flags.items() if value is not None}
     values["options"] = {**(values.get("options") or {}), **dict(map(parse_setting, settings))}
+    if template_args:
+        told = values.get("chat_template_arg")
+        values["chat_template_arg"] = {**(told or {}), **dict(map(parse_template_arg, template_args))}
+    if system is not None:
+        values["system"] = _text_or_file(system)
     for name in ("seeds", "samples"):
         if isinstance(values.get(name), str):
             values[name] = [part.strip() for part in values[name].split(",") if part.strip()]
@@ -123,6 +143,38 @@ def parse_setting(text: str) -> tuple[str, Any]:
         return name, yaml.safe_load(value)
     except yaml.YAMLError:
         return name, value
+
+
+def parse_template_arg(text: str) -> tuple[str, Any]:
+    """`effort=low` as ("effort", "low"); a value is read as JSON where it is JSON.
+
+    Raises UserError without a name or an equals sign, and for a truth value in Python's spelling: as a word it would
+    be true, whatever it says.
+    """
+    import json
+
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        fix = "write --chat-template-arg reasoning_effort=low"
+        raise UserError(f"'{text}' is not NAME=VALUE", place="--chat-template-arg", fix=fix)
+    if value in ("True", "False", "None"):
+        fix = f"write {name}={ {'True': 'true', 'False': 'false', 'None': 'null'}[value] }"
+        raise UserError(f"'{value}' is not JSON", place=f"--chat-template-arg {name}", fix=fix)
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def _text_or_file(given: str) -> str:
+    """The text itself, or that of the file behind `@`. Raises UserError for a file that cannot be read."""
+    if not given.startswith("@"):
+        return given
+    try:
+        return Path(given[1:]).expanduser().read_text(encoding="utf-8-sig").rstrip("\n")
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        raise UserError(f"no system text: {cause}", place=given[1:], fix="name a text file, or give the text") from None
 
 
 def _absolute(value: object, *, bare: bool) -> object:

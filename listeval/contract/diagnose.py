@@ -59,7 +59,9 @@ def no_block(contract: Contract[Any], text: str, reasoning: str | None) -> Failu
     """Channel and JSON stages for a text without the block that the contract extracts."""
     if not text.strip():
         if reasoning and reasoning.strip():
-            return _failure(Kind.WRONG_CHANNEL, "the answer is empty, all text is in the reasoning channel")
+            return _failure(
+                Kind.WRONG_CHANNEL, "the answer is empty, all text is in another channel (reasoning, or a tool call)"
+            )
         return _failure(Kind.EMPTY, "the model ended its turn without a word")
     opening = text.find("[" if contract.extraction is Extraction.OUTERMOST_ARRAY else "{")
     if opening >= 0 and looks_like_json(text, opening):

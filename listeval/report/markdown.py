@@ -38,6 +38,8 @@ def markdown(runs: Sequence[Run]) -> str:
     if names:
         verdicts = ([name, *(str(run.summary.verdicts.get(name, 0)) for run in runs)] for name in names)
         tables.append(table(["verdict", *header], verdicts))
+    for mark, run in zip(header, runs, strict=True):
+        legend += [f"- {mark} note: {escape(notice)}" for notice in run.notices]
     return "\n\n".join([*tables, "\n".join(legend)])
 
 

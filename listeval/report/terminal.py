@@ -38,6 +38,8 @@ def print_runs(runs: Sequence[Run], console: Console | None = None) -> None:
         flags = ", ".join(f"{name} {n}" for name, n in run.summary.flags.items() if n)
         if flags:
             out.print(Text(f"flags of {_name(run)}: {flags}", style="dim"))
+        for notice in run.notices:
+            out.print(Text(f"{_name(run)}: {notice}", style="yellow"))
 
 
 def _name(run: Run) -> str:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
 from listeval.errors import UserError, did_you_mean
+from listeval.prompt import RESERVED
+
+_PROMPTLESS = ("replay", "null")
+"""Backends that read no prompt."""
 
 
 class RunConfig(BaseModel):
@@ -36,6 +41,12 @@ class RunConfig(BaseModel):
     temperature: float = Field(default=0.0, ge=0.0)
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
     enable_thinking: bool | None = None
+    chat_template_arg: dict[str, Any] | None = Field(default=None, min_length=1)
+    """What the chat template is told besides, by name."""
+    system: str | None = Field(default=None, min_length=1)
+    """A system turn before the task's messages."""
+    clock: datetime | None = None
+    """The time that the chat template prints, where it prints one; set when the run begins, and kept."""
     dtype: str | None = None
     device: str | None = None
     batch_size: int | None = Field(default=None, ge=1)
@@ -59,12 +70,26 @@ class RunConfig(BaseModel):
     def resolved(self, max_tokens: int, backend: str) -> RunConfig:
         """With the backend and engine that `auto` stands for, and the task's budget where the user named none.
 
-        Raises UserError for a constraint that `backend` does not have.
+        Raises UserError for a constraint that `backend` does not have, and for words to a model where there is none.
         """
+        for name in ("system", "chat_template_arg"):
+            if backend in _PROMPTLESS and getattr(self, name) is not None:
+                flag = f"--{name.replace('_', '-')}"
+                raise UserError(f"the {backend} backend has no use for {flag}", place=flag, fix="leave it out")
         found = resolve(self.constraint, self.engine, backend)
         engine = found and found.engine
         update = {"backend": backend, "engine": engine, "max_tokens": self.max_tokens or max_tokens}
         return self.model_copy(update=update)
+
+    @field_validator("chat_template_arg")
+    @classmethod
+    def _not_ours(cls, given: dict[str, Any] | None) -> dict[str, Any] | None:
+        for name in given or {}:
+            if name in RESERVED:
+                raise ValueError(f"{name} is set by listeval itself")
+            if name == "enable_thinking":
+                raise ValueError("enable_thinking is set by --thinking and --no-thinking")
+        return given
 
     @property
     def decoding(self) -> Constraint | None:
@@ -92,6 +117,7 @@ class RunConfig(BaseModel):
             tokenizer=self.tokenizer,
             timeout_s=self.timeout_s,
             enable_thinking=self.enable_thinking,
+            chat_template_arg=self.chat_template_arg,
             structured=self.structured,
             api_key_env=self.api_key_env,
             constraint=self.decoding,

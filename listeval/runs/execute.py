@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from listeval.backends import choose, open_backend
+from listeval.backends.protocol import Backend
 from listeval.decoding.bind import bind
 from listeval.errors import UserError
 from listeval.runs import plan
@@ -12,6 +13,7 @@ from listeval.runs.config import RunConfig
 from listeval.runs.lock import exclusive
 from listeval.runs.manifest import Manifest, check_same_run, read_manifest
 from listeval.runs.observer import Observer, Silent
+from listeval.runs.prompts import keep_clock
 from listeval.runs.prove import prove
 from listeval.runs.session import Session
 from listeval.runs.store import Run
@@ -53,7 +55,7 @@ def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observ
         directory = Path(config.out) if config.out else plan.default_out(manifest)
         make_directory(directory)
         with exclusive(directory):
-            manifest = _adopt(manifest, directory)
+            manifest = _adopt(manifest, directory, backend)
             if config.decoding is not None:
                 contract = plan.first_contract(task, data, config)
                 prove(backend, config.decoding, contract, manifest, directory, watch)
@@ -74,12 +76,14 @@ def make_directory(directory: Path) -> None:
         ) from None
 
 
-def _adopt(new: Manifest, directory: Path) -> Manifest:
-    """The manifest to go on with: the history of an earlier attempt, the configuration of this one."""
-    if (directory / "manifest.json").exists():
-        old = read_manifest(directory)
+def _adopt(new: Manifest, directory: Path, backend: Backend) -> Manifest:
+    """The manifest to go on with: the history and the clock of an earlier attempt, the configuration of this one."""
+    old = read_manifest(directory) if (directory / "manifest.json").exists() else None
+    if old is not None:
         check_same_run(old, new, directory)
         # Settings and versions stay those behind the rows until this process makes one.
-        new = new.model_copy(update={"created": old.created, "attempts": old.attempts, "backend": old.backend})
+        kept = {name: getattr(old, name) for name in ("created", "attempts", "backend", "control_text")}
+        new = new.model_copy(update=kept)
+    keep_clock(backend, new, old)
     new.write(directory)
     return new

@@ -56,6 +56,8 @@ class Manifest(BaseModel):
     """A request whose free answer cannot match, and what came of it."""
     audit: dict[str, Any] | None = None
     """What the engine was measured to keep, ignore and refuse of the first example's constraint."""
+    control_text: dict[str, int] = {}
+    """How many prompts hold data that spells control tokens, by what becomes of them."""
     environment: dict[str, Any]
     attempts: list[Attempt] = []
 

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from pydantic_core import to_json
 
 from listeval import __version__
-from listeval.backends.protocol import Backend, Prompt, Request, Sampling
+from listeval.backends.protocol import Backend, Message, Prompt, Request, Sampling
 from listeval.contract import Contract
 from listeval.errors import UserError, first_line
 from listeval.registry import blame, load_task
@@ -85,9 +85,22 @@ def ready(task: Task) -> Iterator[None]:
         task.close()
 
 
+def with_system(dataset: Dataset, text: str | None) -> Dataset:
+    """The examples with `text` as their system turn, before what the task itself puts there."""
+    if text is None:
+        return dataset
+    examples = []
+    for example in dataset.examples:
+        own = next((message.content for message in example.messages if message.role == "system"), None)
+        turn = Message("system", text if own is None else f"{text}\n\n{own}")
+        others = [message for message in example.messages if message.role != "system"]
+        examples.append(example._replace(messages=(turn, *others)))
+    return dataset._replace(examples=examples)
+
+
 def load_data(task: Task, config: RunConfig) -> dict[int, Dataset]:
     """Each seed's examples. Raises UserError for an example id that repeats and for a wanted one that no seed has."""
-    data = {seed: load(task, config.data, seed) for seed in config.seeds}
+    data = {seed: with_system(load(task, config.data, seed), config.system) for seed in config.seeds}
     known: set[str] = set()
     for dataset in data.values():
         ids = Counter(example.id for example in dataset.examples)
@@ -109,9 +122,14 @@ def chosen(dataset: Dataset, config: RunConfig) -> list[tuple[int, Example]]:
     return places[: config.limit]
 
 
+_WORDS = ("system", "chat_template_arg")
+"""What a user may put into every prompt; part of a run's identity only where it is used."""
+
+
 def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: Backend) -> dict[str, Any]:
     """Everything that determines the rows, besides the examples themselves; speed knobs are left out."""
-    return {
+    words = {name: value for name in _WORDS if (value := getattr(config, name)) is not None}
+    return words | {
         "task": {name: value for name, value in task_entry(task).items() if name not in ("metrics", "verdicts")},
         "data": next(iter(data.values())).fingerprint,
         "model": {

@@ -14,6 +14,7 @@ from listeval.runs.judge import judge, refuse
 from listeval.runs.manifest import Attempt, Manifest
 from listeval.runs.observer import Observer
 from listeval.runs.plan import Owed, Sample, render
+from listeval.runs.prompts import ControlText
 from listeval.runs.rows import Journal, Row, done_keys
 from listeval.runs.stream import Stream
 from listeval.task import Task
@@ -28,6 +29,7 @@ class Session:
         # Filled by the engine's thread, emptied by ours.
         self._refused: deque[Row] = deque()
         self._tokens = self._made = 0
+        self._spelled = ControlText(backend)
 
     def work(self, samples: Iterator[Sample]) -> None:
         """Make every row of `samples` that is not there. On Ctrl-C what the engine had finished is kept."""
@@ -52,6 +54,7 @@ class Session:
     def _requests(self, samples: Iterator[Sample], done: set[str]) -> Iterator[Request]:
         limit, sampling = self.backend.model.max_length, self.manifest.config.sampling
         for number, sample in enumerate(samples):
+            self._spelled.see(sample.example.messages)
             there = sample.key in done
             if there:
                 self.watch.skip()
@@ -90,6 +93,7 @@ class Session:
             versions={"listeval": __version__, **self.backend.versions()},
         )
         self.manifest.attempts.append(attempt)
+        self.manifest.control_text = dict(self._spelled.counts)
         # What a server turned out not to take is known only now.
         self.manifest.backend.update(settings=dict(self.backend.settings()), versions=dict(self.backend.versions()))
         self.manifest.write(self.directory)

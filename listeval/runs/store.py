@@ -13,6 +13,7 @@ from typing import Any
 from listeval.registry import blame
 from listeval.runs.manifest import Manifest, read_manifest, write_atomic
 from listeval.runs.metrics import Summary, summarise
+from listeval.runs.notices import notices
 from listeval.runs.rows import Row, read_rows
 from listeval.task import Metric, Task
 
@@ -59,6 +60,11 @@ class Run:
         return summarise(self.rows, [Metric(**metric) for metric in task["metrics"]], task.get("verdicts", ()))
 
     @cached_property
+    def notices(self) -> list[str]:
+        """Where the answers contradict what the run asked for."""
+        return notices(self.manifest, self.rows)
+
+    @cached_property
     def figures(self) -> dict[str, float | None]:
         """What the task's appendix found over the whole run; empty while `metrics.json` is not of these rows."""
         kept = self._metrics
@@ -88,6 +94,7 @@ class Run:
             **self.summary.to_json(),
             "figures": self.figures,
             "tokens_per_second": self.tokens_per_second,
+            "notices": self.notices,
             "run": str(self.path),
         }
 

@@ -11,6 +11,7 @@ import pytest
 
 from listeval.backends.protocol import Message, Request, Sampling
 from listeval.contract import Item, Record
+from tests.backends.openai_case import KEY
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -28,6 +29,13 @@ MakeCheckpoint = Callable[..., Path]
 
 class Anything(Item):
     """A contract that these tests never parse with."""
+
+
+@pytest.fixture(autouse=True)
+def _environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No address of the developer's own, and a key that must never show."""
+    monkeypatch.delenv("OPENAI_BASE_URL", raising=False)
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
 
 
 @pytest.fixture(scope="session")

@@ -16,8 +16,9 @@ from dataclasses import dataclass, field
 from threading import Thread
 from typing import Any, Literal
 
-Tear = Literal["none", "reset", "short", "chunked", "silent"]
-"""How an answer breaks: reset mid-body, fewer bytes than announced, an unfinished chunk, no byte at all."""
+Tear = Literal["none", "reset", "short", "chunked", "silent", "drip", "raw"]
+"""How an answer breaks: reset mid-body, fewer bytes than announced, an unfinished chunk, no byte at all, a byte now and
+then for ever; `raw`: the body is everything that is sent, head and all."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Reply:
-    """What to send, after `delay_s`."""
+    """What to send, after `delay_s`: text, bytes, or JSON."""
 
     body: Any = None
     status: int = 200
@@ -149,11 +150,13 @@ class FakeServer:
 
     @staticmethod
     async def _send(writer: asyncio.StreamWriter, reply: Reply) -> bool:
-        content = reply.body.encode() if isinstance(reply.body, str) else json.dumps(reply.body).encode()
+        content = reply.body.encode() if isinstance(reply.body, str) else reply.body
+        content = content if isinstance(content, bytes) else json.dumps(content).encode()
         kind = "text/html" if isinstance(reply.body, str) else "application/json"
         length = "Transfer-Encoding: chunked" if reply.tear == "chunked" else f"Content-Length: {len(content)}"
-        extra = "".join(f"{name}: {value}\r\n" for name, value in reply.headers.items())
-        head = f"HTTP/1.1 {reply.status} X\r\nContent-Type: {kind}\r\n{length}\r\n{extra}\r\n".encode()
+        given = {"Content-Type": kind, **reply.headers}
+        extra = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+        head = f"HTTP/1.1 {reply.status} X\r\n{length}\r\n{extra}\r\n".encode()
         half = content[: len(content) // 2]
         match reply.tear:
             case "none":
@@ -164,6 +167,14 @@ class FakeServer:
                 pass
             case "short" | "reset":
                 writer.write(head + half)
+            case "raw":
+                writer.write(content)
+            case "drip":
+                writer.write(head)
+                for byte in content:
+                    writer.write(bytes([byte]))
+                    await writer.drain()
+                    await asyncio.sleep(0.02)
         await writer.drain()
         if reply.tear == "reset":
             linger = struct.pack("ii", 1, 0)

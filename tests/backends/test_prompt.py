@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
+from listeval.backends.channels import split_channels
 from listeval.backends.protocol import Message
 from listeval.errors import UserError
 from listeval.prompt import Renderer, load_tokenizer
+from tests.backends.conftest import CHATML
 
 CHAT = (Message("user", "Rate id=101."),)
 THINKING = (
@@ -40,6 +43,75 @@ def test_enable_thinking_has_three_states(
 def test_enable_thinking_that_would_change_nothing_is_refused(checkpoint: Path, enable_thinking: bool) -> None:
     with pytest.raises(UserError, match="enable_thinking"):
         Renderer(load_tokenizer(checkpoint), enable_thinking)
+
+
+def test_arguments_reach_the_template_and_are_refused_where_it_has_no_use_for_them(
+    make_checkpoint: Callable[..., Path],
+) -> None:
+    template = "{{ effort | default('none') }}{% if tools_on %}!{% endif %}{{ messages[0]['content'] }}"
+    tokenizer = load_tokenizer(make_checkpoint(template=template))
+    assert Renderer(tokenizer, None, {"effort": "high", "tools_on": True}).text(CHAT) == "high!Rate id=101."
+    assert Renderer(tokenizer).text(CHAT) == "noneRate id=101."
+    for name in ("effor", "tools"):
+        with pytest.raises(UserError, match=f"does not mention {name}"):
+            Renderer(tokenizer, None, {name: 1})
+
+
+CLOCK = "{{ strftime_now('%d %b %Y %H:%M:%S%z') }}|{{ messages[0]['content'] }}"
+
+
+def test_the_clock_of_a_template_stands_still_and_can_be_set(make_checkpoint: Callable[..., Path]) -> None:
+    renderer = Renderer(load_tokenizer(make_checkpoint(template=CLOCK)))
+    assert renderer.clock is not None
+    assert renderer.text(CHAT) == renderer.clock.strftime("%d %b %Y %H:%M:%S|Rate id=101.")
+    renderer.set_clock(datetime.fromisoformat("2024-02-29T23:59:58+05:00"))
+    assert renderer.render(CHAT).text == "29 Feb 2024 23:59:58|Rate id=101."
+
+
+def test_a_template_without_a_clock_has_none(checkpoint: Path) -> None:
+    renderer = Renderer(load_tokenizer(checkpoint))
+    renderer.set_clock(datetime.now())
+    assert renderer.clock is None
+
+
+@pytest.mark.parametrize(("opening", "closing"), [("<|START_THINKING|>", "<|END_THINKING|>"), ("[THINK]", "[/THINK]")])
+def test_special_tokens_around_reasoning_survive_decoding(checkpoint: Path, opening: str, closing: str) -> None:
+    tokenizer = load_tokenizer(checkpoint)
+    tokenizer.add_special_tokens({"additional_special_tokens": [opening, closing]})
+    renderer = Renderer(tokenizer)
+    ids = [token for text in (opening, "The", closing, "[1]") for token in renderer.encode(text)]
+    end = tokenizer.convert_tokens_to_ids("<|im_end|>")
+    assert renderer.decode([*ids, end]) == f"{opening}The{closing}[1]"
+    assert split_channels(renderer.decode([*ids, end])) == ("The", "[1]")
+    assert split_channels(renderer.decode([*ids[:2], *ids[3:]]))[1] == "", "the closing token never came"
+    assert renderer.decode([*renderer.encode("The"), end]) == "The"
+
+
+OWN = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n"
+    "{% if m.get('reasoning_content') %}(((\n{{ m['reasoning_content'] }}\n)))\n{% endif %}"
+    "{{ m['content'] }}<|im_end|>\n"
+    "{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\nOPEN{% endif %}"
+)
+
+
+@pytest.mark.parametrize("opened", ["", "(((\n"])
+def test_marks_of_no_known_family_are_learned_from_the_template(
+    make_checkpoint: Callable[..., Path], opened: str
+) -> None:
+    renderer = Renderer(load_tokenizer(make_checkpoint(template=OWN.replace("OPEN", opened))))
+    assert renderer.own_marks == ("(((", ")))")
+    prompt = renderer.render(CHAT).text
+    text = f'{"" if opened else "((("} perhaps [0]))) {{"a": ")))"}}'
+    assert split_channels(text, prompt, renderer.own_marks) == ("perhaps [0]", '{"a": ")))"}')
+    assert split_channels(text.replace(")))", ""), prompt, renderer.own_marks)[1] == ""
+
+
+@pytest.mark.parametrize("template", [CHATML, OWN.replace("(((", "<think>").replace(")))", "</think>"), THINKING])
+def test_a_template_of_a_known_family_or_none_has_no_marks_of_its_own(
+    make_checkpoint: Callable[..., Path], template: str
+) -> None:
+    assert Renderer(load_tokenizer(make_checkpoint(template=template.replace("OPEN", "")))).own_marks is None
 
 
 def test_a_model_without_chat_template_names_itself_and_the_fix(make_checkpoint: Callable[..., Path]) -> None:

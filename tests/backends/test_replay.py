@@ -73,6 +73,25 @@ def test_a_run_directory_replays_with_its_errors_and_its_last_word(tmp_path: Pat
     assert (found[0].n_tokens, found[0].n_prompt_tokens) == (5, 9)
 
 
+SAID = [
+    ("STOP", "stop"), ("end_turn", "stop"), (None, "stop"), ("", "stop"), ("MAX_TOKENS", "length"),
+    ("SAFETY", "content_filter"), ("insufficient_system_resource", "error"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "meant"), SAID)
+def test_recorded_finish_reasons_are_read_in_any_vendors_words(tmp_path: Path, said: str | None, meant: str) -> None:
+    path = write(tmp_path / "a.jsonl", {"text": "[1]", "finish_reason": said})
+    (done,) = answers(path, ask("x"))
+    assert done.finish_reason == meant
+
+
+def test_a_recorded_prompt_says_whether_it_opened_a_block(tmp_path: Path) -> None:
+    rows = [{"text": "draft [1]", "prompt": "<|assistant|><think>\n"}, {"text": "draft [1]"}]
+    found = answers(write(tmp_path / "a.jsonl", *rows), ask("x"), ask("y")._replace(place=1))
+    assert [(done.reasoning, done.text) for done in found] == [("draft [1]", ""), (None, "draft [1]")]
+
+
 def test_a_torn_row_in_the_middle_of_a_run_is_named(tmp_path: Path) -> None:
     (tmp_path / "samples.jsonl").write_text('{"text": "a"\n{"text": "b"}\n', encoding="utf-8")
     with pytest.raises(UserError, match=r"samples\.jsonl:1"):

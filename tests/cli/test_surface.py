@@ -11,10 +11,10 @@ from listeval.errors import ExitCode
 
 FLAGS = {
     "run": (
-        "--allow-code-execution --backend --base-url --batch-size --concurrency --constraint --data --device --dtype "
-        "--engine --json --limit --max-model-len "
-        "--max-tokens --model --no-thinking --out --quiet --samples --seeds --set --show-prompt --task --temperature "
-        "--thinking --timeout-s --tokenizer --top-p"
+        "--allow-code-execution --backend --base-url --batch-size --chat-template-arg --concurrency --constraint "
+        "--data --device --dtype --engine --json --limit --max-model-len --max-tokens --model --no-thinking --out "
+        "--quiet --samples --seeds --set --show-prompt --system --task --temperature --thinking "
+        "--timeout-s --tokenizer --top-p"
     ),
     "score": "--allow-code-execution --json",
     "show": "--json --kind --limit --prompt --sample --verdict",

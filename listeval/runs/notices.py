@@ -1,0 +1,81 @@
+"""Where a run's answers contradict what the run asked for, with counts: a function of its manifest and its rows.
+
+A switch that a template or a server ignores changes what was measured without any error; only the answers show it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+
+from listeval.contract import Kind
+from listeval.runs.config import RunConfig
+from listeval.runs.manifest import Manifest
+from listeval.runs.rows import Row
+
+_CALLS = "<tool_calls>"
+_SWITCHES = ("thinking", "think", "reasoning", "enable_reasoning", "thinking_mode", "reasoning_effort")
+"""What families of models call the switch in their templates."""
+_OFF = (False, "off", "none", "no_think", "disabled")
+_UNSCHEMED = {
+    Kind.NO_JSON, Kind.MALFORMED_JSON, Kind.WRONG_TYPE, Kind.MISSING_KEY, Kind.EXTRA_KEY, Kind.BAD_VALUE,
+}  # fmt: skip
+_FATES = {
+    "as_the_template_writes": "the template writes them as plain text too, so the model cannot tell them apart",
+    "as_the_server_renders": "the server renders the prompts, and may take them for its own",
+    "encoded_as_text": "encoded as text",
+}
+
+
+def notices(manifest: Manifest, rows: Sequence[Row]) -> list[str]:
+    """One line for every contradiction, the most telling first."""
+    answered = [row for row in rows if row["kind"] != Kind.ENGINE_ERROR and row["outcome"] != "error"]
+    return [*_switches(manifest, answered), *_left_out(manifest), *_control_text(manifest)]
+
+
+def _switches(manifest: Manifest, answered: Sequence[Row]) -> Iterator[str]:
+    config, n = manifest.config, len(answered)
+    thought = sum(_thought(row) for row in answered)
+    for switch, wanted in _thinking_switches(config):
+        if not wanted and thought:
+            yield f"{switch} was asked for, yet {thought} of {n} answers came with reasoning"
+        if wanted and answered and not thought:
+            yield f"{switch} was asked for, yet none of {n} answers came with reasoning"
+    if called := sum(_CALLS in (row["reasoning"] or "") for row in answered):
+        yield f"no tools were sent, yet {called} of {n} answers came as tool calls"
+    budget = config.max_tokens
+    if budget and (longer := sum(row["n_tokens"] > budget for row in answered)):
+        yield f"--max-tokens {budget} was asked for, yet {longer} of {n} answers are longer"
+    if config.structured and (loose := sum(_breaks_schema(row) for row in answered)):
+        yield f"the schema was sent along, yet {loose} of {n} answers break it"
+
+
+def _thinking_switches(config: RunConfig) -> Iterator[tuple[str, bool]]:
+    """Every switch that turns thinking on or off, as it was given."""
+    if config.enable_thinking is not None:
+        yield ("--thinking" if config.enable_thinking else "--no-thinking"), config.enable_thinking
+    for name, value in (config.chat_template_arg or {}).items():
+        if name in _SWITCHES and (value is True or value in _OFF):
+            yield f"--chat-template-arg {name}={json.dumps(value)}", value is True
+
+
+def _left_out(manifest: Manifest) -> Iterator[str]:
+    settings = manifest.backend.get("settings") or {}
+    left_out = settings.get("left_out") if isinstance(settings, dict) else None
+    if left_out:
+        yield f"the server takes no {', '.join(sorted(left_out))}: requests went without"
+
+
+def _control_text(manifest: Manifest) -> Iterator[str]:
+    for fate, meaning in _FATES.items():
+        if n := manifest.control_text.get(fate, 0):
+            yield f"{n} {'prompt spells' if n == 1 else 'prompts spell'} control tokens in their data: {meaning}"
+
+
+def _thought(row: Row) -> bool:
+    reasoning = (row["reasoning"] or "").strip()
+    return bool(reasoning) and not reasoning.startswith(_CALLS)
+
+
+def _breaks_schema(row: Row) -> bool:
+    return row["finish_reason"] == "stop" and row["kind"] in _UNSCHEMED

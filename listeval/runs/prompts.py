@@ -1,0 +1,54 @@
+"""What a run knows of its prompts besides their text: the clock that they print, data that spells control tokens."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from listeval.backends.protocol import Backend, Message
+from listeval.control_text import spells_usual_marks
+from listeval.prompt import Renderer
+from listeval.runs.manifest import Manifest
+
+
+def keep_clock(backend: Backend, manifest: Manifest, earlier: Manifest | None) -> None:
+    """Hold the template's clock still: at the time of the run's first attempt, else of the repeated run, else at now.
+
+    Nothing happens for a template without a clock, and for one that only the server knows.
+    """
+    renderer = backend.renderer
+    if not isinstance(renderer, Renderer) or renderer.clock is None:
+        return
+    told = manifest.config.clock
+    if earlier is not None:
+        # Runs of an earlier listeval did not say what their clock was; they began then.
+        told = earlier.config.clock or datetime.fromisoformat(earlier.created).astimezone()
+    if told is not None:
+        renderer.set_clock(told)
+    manifest.config = manifest.config.model_copy(update={"clock": renderer.clock})
+
+
+class ControlText:
+    """Counts the prompts whose data spells control tokens, by what becomes of them.
+
+    `encoded_as_text`: nothing more. `as_the_template_writes`: the template's own marks are plain text, too, and no
+    encoding tells them apart. `as_the_server_renders`: whatever the server makes of them.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self._renderer = backend.renderer
+        self._rendered_there = backend.renderer is None and backend.name not in ("replay", "null")
+        self.counts: Counter[str] = Counter()
+
+    def see(self, messages: Sequence[Message]) -> None:
+        """Count one prompt."""
+        if self._rendered_there:
+            if spells_usual_marks(message.content for message in messages):
+                self.counts["as_the_server_renders"] += 1
+        elif isinstance(self._renderer, Renderer):
+            control = self._renderer.control
+            if any(control.unprotected(message.content) for message in messages):
+                self.counts["as_the_template_writes"] += 1
+            elif any(control.spelled(message.content) for message in messages):
+                self.counts["encoded_as_text"] += 1
