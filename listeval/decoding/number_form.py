@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, Self
 
 from listeval.errors import UserError
 
-_MOST_DECIMALS = 15
-_LARGEST = 10**15
+MOST_DECIMALS = 15
+LARGEST = 10**15
 _ZERO, _MINUS, _POINT = b"0-."
 
 Span = tuple[int, int]
@@ -37,10 +37,10 @@ class NumberForm:
 
     def __post_init__(self) -> None:
         asked = f"a number form from {self.low} to {self.high} with {self.decimals} decimals"
-        if not isinstance(self.decimals, int) or not 0 <= self.decimals <= _MOST_DECIMALS:
-            raise UserError(f"{asked}: decimals are 0 to {_MOST_DECIMALS}", fix="change the decimals")
+        if not isinstance(self.decimals, int) or not 0 <= self.decimals <= MOST_DECIMALS:
+            raise UserError(f"{asked}: decimals are 0 to {MOST_DECIMALS}", fix="change the decimals")
         try:
-            holds = all(abs(bound) <= _LARGEST for bound in (self.low, self.high)) and self.units[0] <= self.units[1]
+            holds = all(abs(bound) <= LARGEST for bound in (self.low, self.high)) and self.units[0] <= self.units[1]
         except (InvalidOperation, TypeError, ValueError, OverflowError):
             holds = False
         if not holds:

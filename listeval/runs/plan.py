@@ -17,6 +17,7 @@ from pydantic_core import to_json
 from listeval import __version__
 from listeval.backends.protocol import Backend, Prompt, Request, Sampling
 from listeval.contract import Contract
+from listeval.contract.separators import Separators
 from listeval.errors import UserError, first_line
 from listeval.registry import blame, load_task
 from listeval.runs.config import RunConfig, config_error
@@ -175,7 +176,7 @@ def samples(task: Task, data: dict[int, Dataset], manifest: Manifest) -> Iterato
     prefix = bytes.fromhex(manifest.identity_hash)
     for seed, dataset in data.items():
         for place, example in chosen(dataset, manifest.config):
-            contract = _bind(task, example)
+            contract = _bind(task, example, manifest.config)
             yield Sample(row_key(prefix, example, seed, contract), example, place, seed, contract)
 
 
@@ -183,13 +184,16 @@ def first_contract(task: Task, data: dict[int, Dataset], config: RunConfig) -> C
     """The contract of the first example. Raises UserError where there is none, or the task cannot bind it."""
     for dataset in data.values():
         for _, example in chosen(dataset, config):
-            return _bind(task, example)
+            return _bind(task, example, config)
     raise UserError("no example is left to constrain", place="--limit, --samples", fix="give other data")
 
 
-def _bind(task: Task, example: Example) -> Contract[Any]:
+def _bind(task: Task, example: Example, config: RunConfig) -> Contract[Any]:
     try:
-        return task.contract(example.target)
+        contract = task.contract(example.target)
+        if config.constraint != "none":
+            contract.separators = Separators.of(task.gold(example.target))
+        return contract
     except Exception as error:
         cause = f"task '{task.name}' has no contract for its example '{example.id}': {first_line(error)}"
         raise UserError(cause, place="task.contract", fix="correct the task or that example") from error
