@@ -51,8 +51,8 @@ class Answer:
 
     def choice(self, trie: TokenTrie) -> Choice:
         """What may come in the number that the row is in."""
-        text = self.scaffold.texts[self.number + 1].encode()
-        return choice(trie, self.scaffold.numbers[self.number], self.state, text)
+        scaffold, at = self.scaffold, self.number
+        return choice(trie, scaffold.numbers[at], self.state, scaffold.texts[at + 1], scaffold.spacing)
 
     def take(self, token: int, trie: TokenTrie) -> None:
         """Write the token that was chosen; at a number's end with the text after it."""

@@ -8,13 +8,19 @@ from typing import NamedTuple, Self
 from listeval.decoding.number_form import NumberForm
 from listeval.decoding.number_pattern import escaped, number_pattern
 from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.decoding.spacing import Spacing
 
 
 class Scaffold(NamedTuple):
-    """`texts[0] numbers[0] texts[1] ... numbers[-1] texts[-1]`: one text more than numbers."""
+    """`texts[0] numbers[0] texts[1] ... numbers[-1] texts[-1]`: one text more than numbers.
+
+    Texts are spaced as the task's gold answers, or compact. `spacing` only says how a model may begin the text after
+    a number, which ends the number and is then written as it stands here.
+    """
 
     texts: tuple[str, ...]
     numbers: tuple[NumberForm, ...]
+    spacing: Spacing
 
     @classmethod
     def of(cls, spec: PermutationSpec) -> Self:
@@ -34,7 +40,7 @@ class Scaffold(NamedTuple):
                     numbers.append(form)
                     text = ""
             text += "}"
-        return cls((*texts, text + "]"), tuple(numbers))
+        return cls((*texts, text + "]"), tuple(numbers), spec.layout.spacing)
 
     def pattern(self) -> str:
         """A regular expression of exactly these answers, in the syntax that all stock engines share."""

@@ -7,7 +7,7 @@ from enum import StrEnum
 WHITESPACE = " \t\n\r"
 """What JSON allows between its pieces, and `free` with it."""
 MOST_WHITESPACE = 12
-"""Most whitespace characters in a row under `free`: an object indented by eight, with its line end, and some to spare.
+"""Most whitespace characters in a row under `free`: a list indented by four has nine before a key, line end included.
 
 A bound, because a model that may write spaces for ever can; with it every answer ends.
 """

@@ -74,7 +74,9 @@ def trained(pre_tokenizer: Any, vocab_size: int) -> Any:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    core.train_from_iterator([*sample_lists(), *(["Rate the élan of the dress 🙂 in JSON."] * 9)], trainer)
+    # Numbers that nothing stands before, or all of them would merge with the key and none with what comes after.
+    tails = [f"{n}}},{space}{{" for n in range(11) for space in ("", " ")] * 40
+    core.train_from_iterator([*sample_lists(), *tails, *(["Rate the élan of the dress 🙂 in JSON."] * 9)], trainer)
     return wrap(core)
 
 

@@ -25,7 +25,8 @@ from listeval.decoding.permutation_spec import PermutationSpec  # noqa: E402
 from listeval.decoding.scaffold import Scaffold  # noqa: E402
 from listeval.decoding.scaffold_tokens import choice, spelled, spelled_bytes  # noqa: E402
 from listeval.decoding.skeleton import Field, Layout  # noqa: E402
-from listeval.decoding.token_trie import trie_of  # noqa: E402
+from listeval.decoding.spacing import MOST_WHITESPACE, Spacing  # noqa: E402
+from listeval.decoding.token_trie import TokenTrie, trie_of  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
 from tests.decoding.conftest import LAYOUT, contract, review_ids  # noqa: E402
 
@@ -83,7 +84,7 @@ def test_answers_parse_in_input_order_and_end(checkpoint: Path) -> None:
             result = asked[completion.key].contract.parse(completion.text)
             assert isinstance(result, Parsed)
             assert [item.review_id for item in result.value] == list(asked[completion.key].contract.ids)
-            assert completion.text == json.dumps(json.loads(completion.text), separators=(",", ":"), ensure_ascii=False)
+            assert completion.text == json.dumps(json.loads(completion.text), ensure_ascii=False)
             assert completion.n_tokens == len(completion.token_ids) + 1
 
 
@@ -129,14 +130,23 @@ def test_the_space_that_a_tokenizer_puts_first_is_left_out(spaced: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["byte_level", "merged", "sentencepiece"])
-def test_inside_a_number_comes_whatever_the_text_can_go_on_with(name: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(
+    ("spacing", "texts"),
+    [
+        (Spacing.GOLD, ['}, {"review_id": "A']),
+        (Spacing.COMPACT, ['},{"review_id":"A']),
+        (Spacing.EITHER, [f'}},{a}{{"review_id":{b}"A' for a in ("", " ") for b in ("", " ")]),
+    ],
+)
+def test_inside_a_number_comes_whatever_the_text_can_go_on_with(
+    name: str, spacing: Spacing, texts: list[str], request: pytest.FixtureRequest
+) -> None:
     """Against brute force over the whole vocabulary, tokens that span a number's end among them."""
     tokenizer = request.getfixturevalue(name)
     trie, form = trie_of(tokenizer), NumberForm(0, 10, 1)
     numbers = [str(i) for i in range(11)] + [f"{i}.{j}" for i in range(10) for j in range(10)] + ["10.0"]
-    text = '},{"review_id":"A'
-    whole = [(number + text).encode() for number in numbers]
-    found = choice(trie, form, 0, text.encode())
+    whole = [(number + text).encode() for number in numbers for text in texts]
+    found = choice(trie, form, 0, texts[-1], spacing)
     expected = {
         token for token, letters in enumerate(trie.texts) if letters and any(w.startswith(letters) for w in whole)
     }
@@ -147,6 +157,16 @@ def test_inside_a_number_comes_whatever_the_text_can_go_on_with(name: str, reque
             assert step.letters.decode() in numbers and letters.startswith(step.letters)
     if name == "merged":
         assert any(found.after(token).state is None and found.after(token).letters for token in expected)
+
+
+def test_free_whitespace_may_begin_the_text_after_a_number() -> None:
+    most = " " * MOST_WHITESPACE
+    fitting = ["1", "1 ", "1\n", "1 \r\n\t}", f"1}}{most}]", f"1{most}}}", "1 }\n ]"]
+    others = ["1 1", f"1}}{most} ]", f"1{most} }}", "1 }}", "1\u00a0", "1}]\n", " }", "\n"]
+    trie = TokenTrie([word.encode() for word in fitting + others])
+    found = choice(trie, NumberForm(1, 1, 0), 0, "}]", Spacing.FREE)
+    # The last `]` is the last letter; whitespace after it is none of an answer.
+    assert {(fitting + others)[token] for token in found.tokens} == set(fitting)
 
 
 def test_a_token_that_spans_a_numbers_end_gives_its_digits(merged: Any) -> None:
