@@ -42,6 +42,8 @@ class Layout:
     gold: Separators | None = USUAL
 
     def __post_init__(self) -> None:
+        # A plain string equals its policy and would share its place in caches, but it is not the policy.
+        object.__setattr__(self, "spacing", Spacing(self.spacing))
         names = [name for name, _ in self.fields]
         if len(set(names)) != len(names) or sum(form is None for _, form in self.fields) != 1:
             raise UserError(f"fields {names} of a permutation must differ, and one alone holds the id")
