@@ -61,13 +61,11 @@ class Layout:
 
     @property
     def widest(self) -> tuple[Separators, str]:
-        """The longest separators that may be written, and the longest whitespace at all other places."""
-        if self.spacing is Spacing.EITHER:
-            return USUAL, ""
-        if self.spacing is Spacing.FREE:
-            pad = " " * MOST_WHITESPACE
-            return Separators(f"{pad},{pad}", f"{pad}:{pad}"), pad
-        return self.separators, ""
+        """The longest separators that a decoder or a scaffold may write, and the longest whitespace elsewhere."""
+        pad = " " * MOST_WHITESPACE if self.spacing is Spacing.FREE else ""
+        open_ways = {Spacing.EITHER: USUAL, Spacing.FREE: [f"{pad}{mark}{pad}" for mark in _COMPACT]}
+        widest = open_ways.get(self.spacing, self.separators)
+        return Separators(*(max(pair, key=len) for pair in zip(widest, self.separators, strict=True))), pad
 
     def spec(self) -> dict[str, Any]:
         """JSON; see `layout_of`."""
