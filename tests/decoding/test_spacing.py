@@ -21,7 +21,7 @@ from listeval.decoding.skeleton import Field, Layout
 from listeval.decoding.spacing import MOST_WHITESPACE, Spacing
 from listeval.decoding.token_trie import TokenTrie, trie_of
 from listeval.errors import UserError
-from tests.decoding.conftest import LAYOUT, contract, review_ids
+from tests.decoding.conftest import LAYOUT, contract, decode, review_ids
 from tests.decoding.test_number_form import language
 
 BYTES = TokenTrie([None, *(bytes([byte]) for byte in range(256))])
@@ -209,6 +209,23 @@ def test_numbers_are_those_that_the_contract_promises() -> None:
     spec = PermutationSpec.of(KeyedList(Scored, key="review_id", ids=("a",), scale=(0, 3), decimals=0))
     assert spec.layout.fields[1].form == NumberForm(0, 3, 0)
     assert PermutationSpec.of(contract(("a",))).layout.fields[1].form == NumberForm(0, 10, 1)
+
+
+@pytest.mark.parametrize("spacing", list(Spacing))
+def test_whitespace_that_may_be_left_out_need_not_be_in_the_vocabulary(spacing: Spacing) -> None:
+    """Tokens may hold it all the same, and none of them leads to a dead end."""
+    letters = [bytes([byte]) for byte in range(0x21, 0x7F)]
+    trie = TokenTrie([None, *letters, b", ", b', {"k": "', b"\n{", b' "'])
+    spec = PermutationSpec(("a", "b"), replace(LAYOUTS[1], spacing=spacing))
+    if spacing is Spacing.GOLD:
+        with pytest.raises(UserError, match="it has no token for ' '"):
+            Permutation(spec, trie, [0])
+        return
+    permutation = Permutation(spec, trie, [0])
+    for seed in range(60):
+        assert decode(permutation.cursor(), random.Random(seed))
+    with pytest.raises(UserError, match="no token for ' '"):
+        Permutation(replace(spec, ids=("a", "b c")), trie, [0])
 
 
 class TestMaskedMass:
