@@ -64,11 +64,16 @@ class NumberForm:
 
     @classmethod
     def of_schema(cls, schema: Mapping[str, Any], default: NumberForm) -> Self | NumberForm | None:
-        """The form of a field's JSON Schema: its own bounds, else the default's; None for another type."""
+        """The form of a field's JSON Schema: its own bounds, else the default's; None for another type.
+
+        A default bound that the field's own contradicts says nothing of it: that end is then as wide as forms are.
+        """
         kind = schema.get("type")
         if kind not in ("number", "integer") or not _KNOWN.issuperset(schema):
             return None
         low, high = schema.get("minimum", default.low), schema.get("maximum", default.high)
+        if low > high and not {"minimum", "maximum"} <= schema.keys():
+            low, high = (low, LARGEST) if "minimum" in schema else (-LARGEST, high)
         if kind == "number" and (low, high) == (default.low, default.high):
             return default
         return cls(low, high, 0 if kind == "integer" else default.decimals)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listeval.decoding.number_form import NumberForm, number_automaton
+from listeval.decoding.number_form import LARGEST, NumberForm, number_automaton
 from listeval.errors import UserError
 
 
@@ -81,5 +81,7 @@ def test_a_field_may_state_its_own_bounds() -> None:
     assert NumberForm.of_schema({"type": "number", "title": "Score"}, default) == default
     assert NumberForm.of_schema({"type": "integer", "minimum": 1, "maximum": 5}, default) == NumberForm(1, 5, 0)
     assert NumberForm.of_schema({"type": "number", "maximum": 4.5}, default) == NumberForm(0, 4.5, 1)
+    assert NumberForm.of_schema({"type": "integer", "minimum": 1900}, default) == NumberForm(1900, LARGEST, 0)
+    assert NumberForm.of_schema({"type": "number", "maximum": -1}, default) == NumberForm(-LARGEST, -1, 1)
     assert NumberForm.of_schema({"type": "string"}, default) is None
     assert NumberForm.of_schema({"type": "number", "multipleOf": 2}, default) is None
