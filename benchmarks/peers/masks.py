@@ -173,9 +173,9 @@ def orders(spec: PermutationSpec) -> str:
         raise ValueError(f"a regular expression of {len(spec.ids)}! orders")
 
     def rest(left: frozenset[str]) -> str:
-        more = {name: "," + rest(left - {name}) if len(left) > 1 else "" for name in left}
-        tails = (rf'{name}","score":{NUMBER}\}}' + then for name, then in more.items())
-        return r'\{"review_id":"(' + "|".join(tails) + ")"
+        more = {name: ", ?" + rest(left - {name}) if len(left) > 1 else "" for name in left}
+        tails = (rf'{name}", ?"score": ?{NUMBER}\}}' + then for name, then in more.items())
+        return r'\{"review_id": ?"(' + "|".join(tails) + ")"
 
     return rf"\[{rest(frozenset(spec.ids))}\]"
 

@@ -16,6 +16,7 @@ from pydantic_core import ValidationError
 from listeval.contract import diagnose
 from listeval.contract.extract import Extraction, extract, surroundings
 from listeval.contract.outcome import Failure, Fault, Parsed, V
+from listeval.contract.separators import Separators
 from listeval.contract.taxonomy import Flag, Kind
 
 
@@ -29,6 +30,11 @@ class Contract(ABC, Generic[V]):
     """How many levels of the answer are the contract's own shape (a list of objects: 1)."""
     noun: ClassVar[str]
     """What the contract asks for, in words, for messages."""
+    separators: Separators | None = Separators()
+    """How the task spaces its gold answers, for constrained decoding alone; None where no one way says it.
+
+    Whoever binds the contract to an example for a constrained run sets it from that example's gold answer.
+    """
 
     def check(self, value: V, block: str) -> Fault | None:
         """Rules beyond the schema, on a schema-valid value and the text that it was read from."""

@@ -28,6 +28,8 @@ class KeyedList(Contract[list[ItemT]]):
     """A list with one object per input id (the paper's rule: outermost `[...]`, K objects, unique input ids).
 
     `item` is the model of one object, `key` its id field, `ids` the example's ids in input order.
+    `scale` and `decimals` are what the prompt promises of numbers whose field states no bounds of its own: a
+    constrained answer keeps to them, while parsing takes any number.
     Raises ValueError for ids that repeat and for a `key` that the model lacks.
     """
 
@@ -35,8 +37,17 @@ class KeyedList(Contract[list[ItemT]]):
     noun: ClassVar[str] = "list"
     extraction = Extraction.OUTERMOST_ARRAY
 
-    def __init__(self, item: type[ItemT], *, key: str, ids: Sequence[str]) -> None:
+    def __init__(
+        self,
+        item: type[ItemT],
+        *,
+        key: str,
+        ids: Sequence[str],
+        scale: tuple[float, float] = (0, 10),
+        decimals: int = 1,
+    ) -> None:
         self.item, self.key, self.ids = item, key, tuple(ids)
+        self.scale, self.decimals = scale, decimals
         self._layout = _layout(item, key)
         self.validate = self._layout.validate
         self._id_set = frozenset(self.ids)

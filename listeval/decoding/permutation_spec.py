@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
+from listeval.contract.separators import Separators
 from listeval.decoding.number_form import NumberForm
-from listeval.decoding.skeleton import Field, Layout, Spacing, layout_of
+from listeval.decoding.skeleton import Field, Layout, layout_of
+from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError
 
 if TYPE_CHECKING:
@@ -43,14 +45,16 @@ class PermutationSpec:
         object.__setattr__(self, "bodies", tuple(sorted(spell(name)[1:] for name in self.ids)))
 
     @classmethod
-    def of(cls, contract: KeyedList[Any], spacing: Spacing = "compact", form: NumberForm | None = None) -> Self:
-        """The permutations that keep `contract`.
+    def of(cls, contract: KeyedList[Any], spacing: Spacing = Spacing.EITHER, form: NumberForm | None = None) -> Self:
+        """The permutations that keep `contract`, spaced as `spacing` says.
 
-        A field's number form is `form` (default: the paper's score), with the bounds that the field's own
-        schema states. Raises UserError for a field that is no number.
+        A field's number form is `form` (default: what the contract's prompt promises), with the bounds that the
+        field's own schema states. Raises UserError for a field that is no number, and for the spacing `gold` where
+        the task's gold answers have no one pair of separators.
         """
         properties = contract.json_schema()["items"]["properties"]
-        return cls(contract.ids, _layout(properties, contract.key, spacing, form or NumberForm()))
+        fields = _fields(properties, contract.key, form or promised(contract))
+        return cls(contract.ids, Layout(fields, spacing, contract.separators))
 
     def spec(self) -> dict[str, Any]:
         """JSON; `from_spec` reads it."""
@@ -68,17 +72,22 @@ class PermutationSpec:
 
     def write(self, values: Mapping[str, Mapping[str, str]]) -> str:
         """The answer that gives the ids of `values`, in its order, those spelled numbers by field name."""
-        comma, colon = self.layout.separators
+        return self._written(values, self.layout.separators)
+
+    def longest_answer(self) -> int:
+        """Tokens that no answer exceeds, its stop token included: each byte a token, all at its longest."""
+        numbers = {name: form.longest for name, form in self.layout.fields if form}
+        separators, pad = self.layout.widest
+        return len(self._written(dict.fromkeys(self.ids, numbers), separators, pad).encode()) + 1
+
+    def _written(self, values: Mapping[str, Mapping[str, str]], separators: Separators, pad: str = "") -> str:
+        comma, colon = separators
         objects = []
         for name, numbers in values.items():
             cells = ((field, numbers[field] if form else _encode(name)) for field, form in self.layout.fields)
-            objects.append("{" + comma.join(_encode(field) + colon + cell for field, cell in cells) + "}")
-        return "[" + comma.join(objects) + "]"
-
-    def longest_answer(self) -> int:
-        """Tokens that no answer exceeds, its stop token included: each byte a token, each number its longest."""
-        numbers = {name: form.longest for name, form in self.layout.fields if form}
-        return len(self.write(dict.fromkeys(self.ids, numbers)).encode()) + 1
+            text = comma.join(_encode(field) + colon + cell for field, cell in cells)
+            objects.append(f"{{{pad}{text}{pad}}}")
+        return f"{pad}[{pad}{comma.join(objects)}{pad}]"
 
 
 def spell(text: str) -> bytes:
@@ -89,7 +98,12 @@ def spell(text: str) -> bytes:
         raise UserError(f"JSON cannot carry {text!r}: it holds half a surrogate pair", fix="rename it") from None
 
 
-def _layout(properties: Mapping[str, Any], key: str, spacing: Spacing, form: NumberForm) -> Layout:
+def promised(contract: KeyedList[Any]) -> NumberForm:
+    """The numbers that the contract's prompt promises, where a field states nothing of its own."""
+    return NumberForm(*contract.scale, contract.decimals)
+
+
+def _fields(properties: Mapping[str, Any], key: str, form: NumberForm) -> tuple[Field, ...]:
     fields = []
     for name, schema in properties.items():
         found = None if name == key else NumberForm.of_schema(schema, form)
@@ -97,4 +111,4 @@ def _layout(properties: Mapping[str, Any], key: str, spacing: Spacing, form: Num
             cause = f"the field '{name}' is no plain number, and a permutation decodes numbers alone"
             raise UserError(cause, fix="use --constraint schema")
         fields.append(Field(name, found))
-    return Layout(tuple(fields), spacing)
+    return tuple(fields)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Mapping
 from typing import NamedTuple, Self
 
-from listeval.decoding.number_form import NumberAutomaton, NumberForm, number_automaton
+from listeval.decoding.number_form import NumberForm
+from listeval.decoding.number_pattern import escaped, number_pattern
 from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.decoding.spacing import Spacing
 
 
 class Scaffold(NamedTuple):
-    """`texts[0] numbers[0] texts[1] ... numbers[-1] texts[-1]`: one text more than numbers."""
+    """`texts[0] numbers[0] texts[1] ... numbers[-1] texts[-1]`: one text more than numbers.
+
+    Texts are spaced in one way (`Layout.separators`). `spacing` only says how a model may begin the text after
+    a number, which ends the number and is then written as it stands here.
+    """
 
     texts: tuple[str, ...]
     numbers: tuple[NumberForm, ...]
+    spacing: Spacing
 
     @classmethod
     def of(cls, spec: PermutationSpec) -> Self:
@@ -35,43 +40,11 @@ class Scaffold(NamedTuple):
                     numbers.append(form)
                     text = ""
             text += "}"
-        return cls((*texts, text + "]"), tuple(numbers))
+        return cls((*texts, text + "]"), tuple(numbers), spec.layout.spacing)
 
     def pattern(self) -> str:
         """A regular expression of exactly these answers, in the syntax that all stock engines share."""
-        parts = [_escape(self.texts[0])]
+        parts = [escaped(self.texts[0])]
         for form, text in zip(self.numbers, self.texts[1:], strict=True):
-            parts += [_number(number_automaton(form)), _escape(text)]
+            parts += [number_pattern(form), escaped(text)]
         return "".join(parts)
-
-
-def _escape(text: str) -> str:
-    """Only ASCII punctuation that means something: engines differ in which other escapes they know."""
-    return re.sub(r"([\\.^$*+?{}\[\]()|/-])", r"\\\1", text)
-
-
-def _number(automaton: NumberAutomaton) -> str:
-    """Numbers are of bounded length, so their automaton has no loops and unfolds into an expression."""
-    known: dict[int, str] = {}
-
-    def rest(state: int) -> str:
-        if state not in known:
-            known[state] = _choice(automaton.edges[state], state in automaton.ends)
-        return known[state]
-
-    def _choice(edges: Mapping[int, int], may_end: bool) -> str:
-        by_target: dict[int, list[int]] = {}
-        for byte, after in edges.items():
-            by_target.setdefault(after, []).append(byte)
-        options = [_any_of(bytes_) + rest(after) for after, bytes_ in by_target.items()]
-        if not options:
-            return ""
-        joined = options[0] if len(options) == 1 and not may_end else f"({'|'.join(options)})"
-        return joined + ("?" if may_end else "")
-
-    return rest(0)
-
-
-def _any_of(bytes_: list[int]) -> str:
-    letters = [chr(byte) for byte in sorted(bytes_)]
-    return _escape(letters[0]) if len(letters) == 1 else "[" + "".join(map(_escape, letters)) + "]"

@@ -1,67 +1,15 @@
-"""A scaffold in tokens: how fixed text is spelled, and what may come inside a number.
-
-Fixed text is spelled as the tokenizer spells it by itself (the canonical way), whatever stands before. Inside a
-number every token may come that a text with this scaffold can go on with: more of the number, its end, or a token
-that spans the end of the number and the beginning of the text after it. Such a token decides that the number ends,
-with the digits that it brings; the text is then written canonically, not as the token would have cut it.
-"""
+"""How a tokenizer spells fixed text: as it would by itself (the canonical way), whatever stands before."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
-from listeval.decoding.number_form import NumberForm, number_automaton
-from listeval.decoding.token_trie import ROOT, Tokens, TokenTrie, as_tokens
+from listeval.decoding.token_trie import ROOT, TokenTrie
 from listeval.errors import UserError
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
-
-
-class Step(NamedTuple):
-    """Where a token leads: to a state of the number, or to its end (`state` None) after more of its `letters`."""
-
-    state: int | None
-    letters: bytes
-
-
-class Choice(NamedTuple):
-    """What may come at one point of a number."""
-
-    tokens: Tokens
-    steps: tuple[Step, ...]
-    """By place in `tokens`."""
-
-    def after(self, token: int) -> Step:
-        """Where `token`, which is one of the choice, leads."""
-        tokens: list[int] = self.tokens.tolist()
-        return self.steps[tokens.index(token)]
-
-
-@lru_cache(maxsize=4096)
-def choice(trie: TokenTrie, form: NumberForm, state: int, text: bytes) -> Choice:
-    """What may come in `state` of a number of `form` that `text` follows."""
-    automaton = number_automaton(form)
-    tokens: list[int] = []
-    steps: list[Step] = []
-    open_ends: list[tuple[int, int | None, int, bytes]] = [(ROOT, state, 0, b"")]
-    while open_ends:
-        node, here, written, letters = open_ends.pop()
-        if node != ROOT:
-            for token in trie.tokens_at(node):
-                tokens.append(token)
-                steps.append(Step(here, letters))
-        edges = automaton.edges[here] if here is not None else {}
-        low, high = trie.first[node], trie.first[node + 1]
-        for byte, after in edges.items():
-            if child := trie.labels.find(byte, low, high) + 1:
-                open_ends.append((child, after, 0, letters + bytes([byte])))
-        ends = (here is None or here in automaton.ends) and written < len(text)
-        if ends and (child := trie.labels.find(text[written], low, high) + 1):
-            open_ends.append((child, None, written + 1, letters))
-    return Choice(as_tokens(tokens), tuple(steps))
 
 
 def spelled(text: str, tokenizer: PreTrainedTokenizerBase, trie: TokenTrie) -> list[int]:

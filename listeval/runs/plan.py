@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -17,6 +18,7 @@ from pydantic_core import to_json
 from listeval import __version__
 from listeval.backends.protocol import Backend, Message, Prompt, Request, Sampling
 from listeval.contract import Contract
+from listeval.contract.separators import Separators
 from listeval.errors import UserError, first_line
 from listeval.registry import blame, load_task
 from listeval.runs.config import RunConfig, config_error
@@ -193,7 +195,7 @@ def samples(task: Task, data: dict[int, Dataset], manifest: Manifest) -> Iterato
     prefix = bytes.fromhex(manifest.identity_hash)
     for seed, dataset in data.items():
         for place, example in chosen(dataset, manifest.config):
-            contract = _bind(task, example)
+            contract = _bind(task, example, manifest.config)
             yield Sample(row_key(prefix, example, seed, contract), example, place, seed, contract)
 
 
@@ -201,16 +203,25 @@ def first_contract(task: Task, data: dict[int, Dataset], config: RunConfig) -> C
     """The contract of the first example. Raises UserError where there is none, or the task cannot bind it."""
     for dataset in data.values():
         for _, example in chosen(dataset, config):
-            return _bind(task, example)
+            return _bind(task, example, config)
     raise UserError("no example is left to constrain", place="--limit, --samples", fix="give other data")
 
 
-def _bind(task: Task, example: Example) -> Contract[Any]:
+def _bind(task: Task, example: Example, config: RunConfig) -> Contract[Any]:
+    """The example's contract; in a constrained run it knows how the task spaces this example's gold answer."""
+    wanted = "contract"
     try:
-        return task.contract(example.target)
+        contract = task.contract(example.target)
+        if config.constraint != "none":
+            wanted = "gold answer"
+            # A copy: a task may give one contract to all its examples.
+            contract = copy(contract)
+            contract.separators = Separators.of(task.gold(example.target))
+        return contract
     except Exception as error:
-        cause = f"task '{task.name}' has no contract for its example '{example.id}': {first_line(error)}"
-        raise UserError(cause, place="task.contract", fix="correct the task or that example") from error
+        cause = f"task '{task.name}' has no {wanted} for its example '{example.id}': {first_line(error)}"
+        place = "task.gold" if wanted != "contract" else "task.contract"
+        raise UserError(cause, place=place, fix="correct the task or that example") from error
 
 
 def render(sample: Sample, backend: Backend, sampling: Sampling) -> Owed:

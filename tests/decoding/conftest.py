@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from listeval.decoding.number_form import NumberForm
 from listeval.decoding.permutation import Cursor
 from listeval.decoding.permutation_spec import PermutationSpec
 from listeval.decoding.skeleton import Field, Layout
+from listeval.decoding.spacing import Spacing
 from tests.backends.conftest import checkpoint, make_checkpoint
 
 __all__ = ["checkpoint", "make_checkpoint"]
@@ -50,7 +52,8 @@ def review_ids(rng: random.Random, size: int) -> tuple[str, ...]:
 
 def sample_lists(seed: int = 0) -> list[str]:
     rng = random.Random(seed)
-    specs = (PermutationSpec(review_ids(rng, 4), LAYOUT) for _ in range(60))
+    spacings = (Spacing.COMPACT, Spacing.GOLD)
+    specs = (PermutationSpec(review_ids(rng, 4), replace(LAYOUT, spacing=spacings[at % 2])) for at in range(120))
     return [spec.write({i: {"score": str(rng.randint(0, 10))} for i in spec.ids}) for spec in specs]
 
 
@@ -71,7 +74,9 @@ def trained(pre_tokenizer: Any, vocab_size: int) -> Any:
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    core.train_from_iterator([*sample_lists(), *(["Rate the élan of the dress 🙂 in JSON."] * 9)], trainer)
+    # Numbers that nothing stands before, or all of them would merge with the key and none with what comes after.
+    tails = [f"{n}}},{space}{{" for n in range(11) for space in ("", " ")] * 40
+    core.train_from_iterator([*sample_lists(), *tails, *(["Rate the élan of the dress 🙂 in JSON."] * 9)], trainer)
     return wrap(core)
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import permutations, product
 from typing import Any
 
@@ -17,6 +19,7 @@ from listeval.decoding.number_form import NumberForm
 from listeval.decoding.permutation import Cursor, Permutation
 from listeval.decoding.permutation_spec import MOST_IDS, PermutationSpec
 from listeval.decoding.skeleton import Field, Layout
+from listeval.decoding.spacing import Spacing
 from listeval.decoding.token_trie import TokenTrie, trie_of
 from listeval.errors import UserError
 from tests.decoding.conftest import LAYOUT, TINY, contract, decode, review_ids
@@ -52,14 +55,24 @@ def bound(ids: Sequence[str], trie: TokenTrie, layout: Layout = LAYOUT) -> Permu
     return Permutation(PermutationSpec(tuple(ids), layout), trie, [STOP])
 
 
-def all_answers(spec: PermutationSpec, numbers: Sequence[str]) -> set[bytes]:
-    """Every answer, for a layout with one number."""
-    (name,) = (name for name, form in spec.layout.fields if form)
-    return {
-        spec.write({i: {name: n} for i, n in zip(order, values, strict=True)}).encode()
-        for order in permutations(spec.ids)
-        for values in product(numbers, repeat=len(order))
-    }
+def all_answers(spec: PermutationSpec, *numbers: str) -> set[bytes]:
+    """Every answer of a layout with at most one number, put together piece by piece."""
+    spaced = spec.layout.spacing is Spacing.GOLD, spec.layout.spacing is Spacing.EITHER
+    ways = {(True, False): [" "], (False, True): ["", " "], (False, False): [""]}[spaced]
+    found = set()
+    for order in permutations(spec.ids):
+        for values in product(numbers or ("",), repeat=len(order)):
+            pieces = ["["]
+            for place, (name, value) in enumerate(zip(order, values, strict=True)):
+                pieces += ["},", "{"] if place else ["{"]
+                for at, (field, form) in enumerate(spec.layout.fields):
+                    pieces += [","] if at else []
+                    pieces += [json.dumps(field) + ":", value if form else json.dumps(name)]
+            open_places = [at for at, piece in enumerate(pieces) if piece[-1] in ",:"]
+            for spaces in product(ways, repeat=len(open_places)):
+                after = dict(zip(open_places, spaces, strict=True))
+                found.add("".join(piece + after.get(at, "") for at, piece in enumerate([*pieces, "}]"])).encode())
+    return found
 
 
 def everywhere(permutation: Permutation) -> Iterator[tuple[bytes, Cursor]]:
@@ -77,88 +90,69 @@ def everywhere(permutation: Permutation) -> Iterator[tuple[bytes, Cursor]]:
                 ahead.append((longer, twin))
 
 
-SPANNING = [
-    [
-        '"},{"',
-        '":',
-        '"}',
-        "},{",
-        "],",
-        "}]",
-        ']"',
-        '[{"k":"',
-        '","v":',
-        "1}",
-        '2},{"k',
-        '1},{"k":"',
-        '1},{"k":"b',
-        "12",
-    ],
-    [
-        '"k":"a","v":1},{"k":"b","v":2},{"k":"',
-        'a","v":0},{"k":"',
-        'a","v":0},{"k":"b',
-        'b","v":2}]',
-        'a"',
-        "ab",
-        'ab",',
-    ],
-    [
-        '[{"k":"',
-        '[{"k":"a',
-        '[{"k":"ab","v":1},{"k":"a","v":1}]',
-        '[{"k":"a","v":1},{"k":"a"',
-        "ba",
-        "bab",
-        '1},{"k":"c","v":',
-    ],
+COMPACT_WORDS = [
+    ['"},{"', '":', '"}', "},{", "],", "}]", ']"', '[{"k":"', '","v":', "1}", '2},{"k', '1},{"k":"', "12"],
+    ['"k":"a","v":1},{"k":"b","v":2},{"k":"', 'a","v":0},{"k":"', 'a","v":0},{"k":"b', 'b","v":2}]', 'a"', 'ab",'],
+    ['[{"k":"a', '[{"k":"ab","v":1},{"k":"a","v":1}]', '[{"k":"a","v":1},{"k":"a"', "ba", '1},{"k":"c","v":'],
 ]
+SPACED_WORDS = [
+    [", ", ": ", ' {"', ' "', '": "', '", "', '",', '"}, {"', "}, {", " }", "  ", "[ ", ", {", ',{"', ' 1}, {"k": "'],
+    ['a", "v": 0}, {"k": "b', 'a","v": 0}, {"k":"b', 'b", "v":2}]', 'a"', ' "v": 1},', ' "a', ': "b', ", ,", ':  "'],
+    ['[{"k": "a', '[{"k": "ab", "v": 1}, {"k": "a", "v": 1}]', '": "a", "', '"}, {"k": "a"}', "1 }", ", \n", " 2"],
+]
+WORDS = [compact + spaced for compact, spaced in zip(COMPACT_WORDS, SPACED_WORDS, strict=True)]
 
 
-@pytest.mark.parametrize("words", SPANNING)
-@pytest.mark.parametrize("ids", [("a", "b"), ("a", "ab", "b"), ("ab", "a", "aba"), ("c",)])
-def test_masks_are_those_of_brute_force(ids: tuple[str, ...], words: list[str]) -> None:
-    permutation = bound(ids, vocabulary(*words), TINY)
-    answers = all_answers(PermutationSpec(ids, TINY), ["0", "1", "2"])
+def check_masks(permutation: Permutation, answers: set[bytes]) -> None:
+    """Everywhere the mask is what brute force allows, and brute force's prefixes are all reached."""
     prefixes = {answer[:n] for answer in answers for n in range(len(answer) + 1)}
     texts, reached = permutation.grammar.trie.texts, set()
     for text, cursor in everywhere(permutation):
         expected = {token for token, more in enumerate(texts) if more and text + more in prefixes}
-        if text in answers:
-            expected = {STOP}
         found = cursor.allowed().tolist()
         assert len(found) == len(set(found))
-        assert set(found) == expected, text
+        assert set(found) == (expected or {STOP}), text
+        assert cursor.complete == (text in answers)
         reached.add(text)
     assert reached == prefixes
 
 
-KEYS_ALONE = Layout((Field("k", None),))
-LATE = Layout((Field("rank", NumberForm(1, 3, 0)), Field("k", None)), "spaced")
-MANY = Layout((Field("n", NumberForm(0, 1, 0)), Field("k", None), Field("v", NumberForm(0, 1, 0))))
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("spacing", [Spacing.COMPACT, Spacing.GOLD])
+@pytest.mark.parametrize("ids", [("a", "b"), ("a", "ab", "b"), ("ab", "a", "aba"), ("c",)])
+def test_masks_are_those_of_brute_force(ids: tuple[str, ...], spacing: Spacing, words: list[str]) -> None:
+    layout = replace(TINY, spacing=spacing)
+    permutation = bound(ids, vocabulary(*words), layout)
+    check_masks(permutation, all_answers(PermutationSpec(ids, layout), "0", "1", "2"))
+
+
+@pytest.mark.parametrize("words", WORDS)
+@pytest.mark.parametrize("ids", [("a", "b"), ("ab", "a"), ("c",)])
+def test_every_spelling_of_either_is_there_and_nothing_else(ids: tuple[str, ...], words: list[str]) -> None:
+    permutation = bound(ids, vocabulary(*words), TINY)
+    check_masks(permutation, all_answers(PermutationSpec(ids, TINY), "0", "1", "2"))
+
+
+KEYS_ALONE = Layout((Field("k", None),), Spacing.COMPACT)
+LATE = Layout((Field("rank", NumberForm(1, 3, 0)), Field("k", None)), Spacing.GOLD)
+MANY = Layout((Field("n", NumberForm(0, 1, 0)), Field("k", None), Field("v", NumberForm(0, 1, 0))), Spacing.COMPACT)
 
 
 @pytest.mark.parametrize(
     ("layout", "words"),
     [
         (KEYS_ALONE, ['"},{"k":"', '"},{"k":"a', 'a"},{"k":"', 'a"},{"k":"b"},{"k":"', 'b"},{"k":"a"}]', '"}', '"}]']),
+        (
+            replace(KEYS_ALONE, spacing=Spacing.EITHER),
+            ['"},{"k":"', '"}, {"k": "a', 'a"},{"k": "', 'a"}, {"k":"b"},{"k": "', ' "b"}, {"k": "a"}]', '"}', ' {"'],
+        ),
         (LATE, ['"}, {"rank": ', '": "', '1, "', ", ", ": ", '[{"rank": 2', '"}, {"rank": 3, "k": "a', ' {"']),
     ],
 )
 def test_other_layouts_too(layout: Layout, words: list[str]) -> None:
     spec = PermutationSpec(("a", "b", "ab"), layout)
-    numbers = ["1", "2", "3"]
-    if layout is KEYS_ALONE:
-        answers = {spec.write({i: {} for i in order}).encode() for order in permutations(spec.ids)}
-    else:
-        answers = all_answers(spec, numbers)
-    prefixes = {answer[:n] for answer in answers for n in range(len(answer) + 1)}
-    permutation = Permutation(spec, vocabulary(*words), [STOP])
-    texts = permutation.grammar.trie.texts
-    for text, cursor in everywhere(permutation):
-        expected = {token for token, more in enumerate(texts) if more and text + more in prefixes}
-        assert set(cursor.allowed().tolist()) == (expected or {STOP}), text
-    assert {text for text, cursor in everywhere(permutation) if cursor.complete} == answers
+    numbers = ["1", "2", "3"] if layout is LATE else []
+    check_masks(Permutation(spec, vocabulary(*words), [STOP]), all_answers(spec, *numbers))
 
 
 def test_numbers_may_stand_on_both_sides_of_the_id() -> None:
@@ -191,7 +185,7 @@ def check_decodes(tokenizer: Any, count: int, seed: int) -> None:
     for at in range(count):
         size = rng.choice((1, 2, 3, 5, 8))
         ids = review_ids(rng, size) if at % 2 else tuple(rng.sample(WEIRD, size))
-        spec = PermutationSpec.of(contract(ids), rng.choice(("compact", "spaced")))
+        spec = PermutationSpec.of(contract(ids), rng.choice(list(Spacing)))
         cursor = Permutation(spec, trie, [stop]).cursor()
         tokens = decode(cursor, rng)
         assert len(tokens) + 1 <= spec.longest_answer()
@@ -225,7 +219,9 @@ def test_ids_of_any_text(merged: Any, ids: list[str], rng: random.Random) -> Non
     tokens = decode(Permutation(spec, trie_of(merged), [merged.eos_token_id]).cursor(), rng)
     text = merged.decode(tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False)
     spelled = json.loads(text, parse_int=str, parse_float=str)
-    assert text == spec.write({item.pop("review_id"): item for item in spelled})
+    compact = replace(spec, layout=replace(LAYOUT, spacing=Spacing.COMPACT))
+    bare = re.sub(r'("(?:[^"\\]|\\.)*")|(?<=[,:]) ', lambda found: found[1] or "", text)
+    assert compact.write({item.pop("review_id"): item for item in spelled}) == bare
     assert isinstance(contract(ids).parse(text), Parsed)
 
 
@@ -248,8 +244,8 @@ def test_greedy_is_the_best_allowed_continuation(merged: Any) -> None:
     import numpy as np
 
     rng = np.random.default_rng(5)
-    trie, spec = trie_of(merged), PermutationSpec(("a", "ab", "b"), TINY)
-    answers = all_answers(spec, ["0", "1", "2"])
+    trie, spec = trie_of(merged), PermutationSpec(("a", "ab"), TINY)
+    answers = all_answers(spec, "0", "1", "2")
     prefixes = {answer[:n] for answer in answers for n in range(len(answer) + 1)}
     for _ in range(30):
         cursor, text = Permutation(spec, trie, [merged.eos_token_id]).cursor(), b""
@@ -374,38 +370,3 @@ class TestRefusals:
         for fields in ((), (Field("a", None), Field("b", None)), (Field("a", NumberForm()),), (Field("a", None),) * 2):
             with pytest.raises(UserError, match="alone holds the id"):
                 Layout(fields)
-
-
-class TestSpec:
-    def test_json_both_ways(self) -> None:
-        spec = PermutationSpec(WEIRD, LATE)
-        assert PermutationSpec.from_spec(json.loads(json.dumps(spec.spec()))) == spec
-
-    @pytest.mark.parametrize(
-        "broken",
-        [{}, {"ids": [1], "fields": [["k", None]], "spacing": "compact"}, {"ids": ["a"], "fields": [["k", {"x": 1}]]}],
-    )
-    def test_broken_json_is_refused(self, broken: dict[str, Any]) -> None:
-        with pytest.raises(UserError, match="no permutation spec"):
-            PermutationSpec.from_spec(broken)
-        with pytest.raises(UserError, match="unknown spacing 'wide'"):
-            PermutationSpec.from_spec({"ids": ["a"], "fields": [["k", None]], "spacing": "wide"})
-
-    def test_a_contract_with_other_fields_is_refused(self) -> None:
-        from listeval.contract import Id, Item, KeyedList
-
-        class Worded(Item):
-            review_id: Id
-            why: str
-
-        with pytest.raises(UserError, match="field 'why' is no plain number"):
-            PermutationSpec.of(KeyedList(Worded, key="review_id", ids=("a",)))
-
-    def test_the_longest_answer_is_reached_where_each_byte_is_a_token(self) -> None:
-        for spec in (PermutationSpec(WEIRD, LAYOUT), PermutationSpec(("a", "b"), LATE)):
-            cursor = Permutation(spec, vocabulary(), [STOP]).cursor()
-            numbers = {name: form.longest for name, form in spec.layout.fields if form}
-            for byte in spec.write(dict.fromkeys(spec.ids, numbers)).encode():
-                cursor.advance(byte + 1)
-            cursor.advance(STOP)
-            assert spec.longest_answer() == len(spec.write(dict.fromkeys(spec.ids, numbers)).encode()) + 1

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import random
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,12 +15,13 @@ from listeval.decoding.number_form import NumberForm
 from listeval.decoding.permutation import Permutation
 from listeval.decoding.permutation_spec import PermutationSpec
 from listeval.decoding.skeleton import Field, Layout
+from listeval.decoding.spacing import Spacing
 from listeval.decoding.subset_grammar import subset_grammar
 from listeval.decoding.token_trie import trie_of
 from listeval.errors import UserError
 from tests.decoding.conftest import LAYOUT, TINY, decode, review_ids
 
-SIDES = Layout((Field("rank", NumberForm(-1, 12, 2)), Field("id", None), Field("w", NumberForm(0, 1, 0))), "spaced")
+SIDES = Layout((Field("rank", NumberForm(-1, 12, 2)), Field("id", None), Field("w", NumberForm(0, 1, 0))))
 NAMES = ("a", "ab", 'q"', "back\\slash", "é🙂", "new\nline")
 
 
@@ -61,8 +66,12 @@ def tokens_in(bits: Any) -> set[int]:
 
 @pytest.mark.parametrize(("engine", "notation"), [(xgrammar_masks, "ebnf"), (llguidance_masks, "lark")])
 @pytest.mark.parametrize("layout", [LAYOUT, TINY, SIDES])
-def test_an_engine_masks_as_we_do(byte_level: Any, engine: Any, notation: Any, layout: Layout) -> None:
+@pytest.mark.parametrize("spacing", list(Spacing))
+def test_an_engine_masks_as_we_do(
+    byte_level: Any, engine: Any, notation: Any, layout: Layout, spacing: Spacing
+) -> None:
     rng = random.Random(0)
+    layout = replace(layout, spacing=spacing)
     stop = byte_level.eos_token_id
     for ids in (("a",), NAMES[:3], NAMES, review_ids(rng, 5)):
         spec = PermutationSpec(ids, layout)
@@ -81,8 +90,21 @@ def test_an_engine_masks_as_we_do(byte_level: Any, engine: Any, notation: Any, l
             assert tokens_in(masks()) == {stop}
 
 
-def test_every_order_of_three_and_nothing_else(byte_level: Any) -> None:
-    spec = PermutationSpec(("a", "ab", "b"), TINY)
+WAYS: list[tuple[Callable[[object], str], set[Spacing]]] = [
+    (partial(json.dumps, separators=(",", ":")), {Spacing.COMPACT, Spacing.EITHER, Spacing.FREE}),
+    (json.dumps, {Spacing.GOLD, Spacing.EITHER, Spacing.FREE}),
+    (partial(json.dumps, separators=(",", ": ")), {Spacing.EITHER, Spacing.FREE}),
+    (partial(json.dumps, separators=(",  ", ": ")), {Spacing.FREE}),
+    (partial(json.dumps, indent=2), {Spacing.FREE}),
+    (partial(json.dumps, indent=4, separators=(" , ", " : ")), {Spacing.FREE}),
+    (partial(json.dumps, indent=8), set()),
+]
+"""How a list may be written, and the policies that let it be written so."""
+
+
+@pytest.mark.parametrize("spacing", list(Spacing))
+def test_every_order_of_three_and_nothing_else(byte_level: Any, spacing: Spacing) -> None:
+    spec = PermutationSpec(("a", "ab", "b"), replace(TINY, spacing=spacing))
     text = subset_grammar(spec)
     xgrammar = pytest.importorskip("xgrammar")
     from itertools import permutations, product
@@ -96,9 +118,12 @@ def test_every_order_of_three_and_nothing_else(byte_level: Any) -> None:
 
     for names in product(spec.ids, repeat=3):
         for values in (("0", "1", "2"), ("2", "2", "2"), ("0", "3", "0")):
-            cells = [f'{{"k":"{n}","v":{v}}}' for n, v in zip(names, values, strict=True)]
-            assert accepts(f"[{','.join(cells)}]") == (names in set(permutations(spec.ids)) and "3" not in values)
-        assert not accepts(f"[{','.join(cells[:2])}]")
+            rows = [{"k": name, "v": int(value)} for name, value in zip(names, values, strict=True)]
+            for way, spacings in WAYS:
+                fits = names in set(permutations(spec.ids)) and "3" not in values and spacing in spacings
+                assert accepts(way(rows)) == fits
+        assert not accepts(spec.write({name: {"v": "1"} for name in spec.ids[:2]}))
+        assert accepts(spec.write({name: {"v": "1"} for name in spec.ids}))
 
 
 def test_more_than_ten_ids_are_refused_with_the_way_out() -> None:
