@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from listeval.contract import KeyedList
-from listeval.decoding.constraint import Constraint, Form, GrammarForm, RegexForm, json_form
-from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.contract.separators import USUAL
+from listeval.decoding.constraint import Constraint, Form, GrammarForm, JsonForm, RegexForm, json_form
+from listeval.decoding.json_pattern import Irregular, Marks, json_pattern
+from listeval.decoding.permutation_spec import PermutationSpec, promised
 from listeval.decoding.scaffold import Scaffold
+from listeval.decoding.spacing import Spacing
 from listeval.decoding.subset_grammar import subset_grammar
 from listeval.errors import UserError
 
 if TYPE_CHECKING:
     from listeval.contract import Contract
+
+_MOST_COUNTED = 12
+"""Characters of a bounded string above which outlines' index doubles with each further one."""
 
 
 def bind(constraint: Constraint, contract: Contract[Any]) -> Form:
@@ -21,13 +27,45 @@ def bind(constraint: Constraint, contract: Contract[Any]) -> Form:
     Raises UserError for a contract that has no such form, saying which constraints it has.
     """
     if constraint.kind == "schema":
-        return json_form(contract)
+        return schema_form(constraint, contract)
     if not isinstance(contract, KeyedList):
         cause = f"a {constraint.kind} needs a list of input ids, and this task wants a {contract.noun}"
         raise UserError(cause, place="--constraint", fix="use --constraint schema or none")
-    spec = PermutationSpec.of(contract)
+    spec = PermutationSpec.of(contract, constraint.spacing)
     if constraint.engine == "own":
         return spec
     if constraint.kind == "scaffold":
         return RegexForm(Scaffold.of(spec).pattern())
     return GrammarForm(subset_grammar(spec, "ebnf" if constraint.engine == "xgrammar" else "lark"))
+
+
+def schema_form(constraint: Constraint, contract: Contract[Any]) -> RegexForm | JsonForm:
+    """Our own expression of the contract's schema; the engine's JSON mode for one that no expression says.
+
+    Raises UserError for a schema that outlines would need hours for, and for a spacing that cannot be had.
+    """
+    schema = json_form(contract).schema
+    if constraint.engine == "outlines":
+        _refuse_long_strings(schema)
+    try:
+        marks = Marks.of(constraint.spacing, contract.separators)
+        return RegexForm(json_pattern(schema, marks, promised(contract) if isinstance(contract, KeyedList) else None))
+    except Irregular as error:
+        if constraint.engine == "outlines" and constraint.spacing is Spacing.GOLD:
+            cause = f"outlines cannot space a schema with {error.keyword} as the gold answers are"
+            fix = "--spacing either, or --engine xgrammar or llguidance"
+            raise UserError(cause, place="--spacing gold", fix=fix) from None
+        return JsonForm(schema, constraint.spacing, contract.separators or USUAL)
+
+
+def _refuse_long_strings(node: Any) -> None:
+    if isinstance(node, list):
+        for item in node:
+            _refuse_long_strings(item)
+    elif isinstance(node, dict):
+        for word in ("minLength", "maxLength"):
+            if isinstance(node.get(word), int) and node[word] > _MOST_COUNTED:
+                cause = f"outlines cannot take keyword '{word}' of {node[word]}: its time doubles with each character"
+                raise UserError(cause, place="--engine outlines", fix="--engine xgrammar or llguidance")
+        for item in node.values():
+            _refuse_long_strings(item)
