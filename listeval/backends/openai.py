@@ -130,7 +130,7 @@ class OpenAIBackend:
             "concurrency": self._concurrency,
             "timeout_s": self._options.timeout_s,
             "structured": self._options.structured,
-            "constraint": self._constraint and self._constraint.constraint.spec(),
+            "constraint": self._constraint and self._constraint.settings(),
             "left_out": self._dialect.left_out,
             "sampling_defaults": wire.NEUTRAL if self._served.vllm else "the server's",
         }
@@ -178,6 +178,8 @@ class OpenAIBackend:
         reasoning, text = answer.reasoning, answer.text
         if reasoning is None:
             reasoning, text = split_channels(text, request.prompt.text)
+        if self._constraint is not None:
+            text = self._constraint.answer(text)
         return Completion(
             key=request.key,
             text=text,
@@ -197,12 +199,19 @@ class OpenAIBackend:
             try:
                 answer = await self._http.ask(path, read, sent)
             except Refused as error:
+                if self._constraint is not None and self._constraint.learn(
+                    error.status, error.message, request.contract
+                ):
+                    path, read, body = self._call(request)
+                    continue
                 suspect = self._dialect.suspect(error, sent)
                 if suspect is None:
                     raise
                 tried[suspect] = error.message
             else:
                 self._dialect.settle(sent, tried)
+                if self._constraint is not None:
+                    self._constraint.settle()
                 return answer
 
     def _call(self, request: Request) -> tuple[str, Callable[[Any], wire.Answer], dict[str, Any]]:

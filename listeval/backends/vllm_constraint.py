@@ -77,7 +77,9 @@ class VLLMConstraint:
             with held_back():
                 return json_mode(engine, form)
         except Exception as error:  # the bindings raise whatever C++ threw
-            raise refused(engine, form, first_line(error), lambda less: json_mode(engine, cast("JsonForm", less))) from error
+            raise refused(
+                engine, form, first_line(error), lambda less: json_mode(engine, cast("JsonForm", less))
+            ) from error
 
     def masked(self, tag: str) -> float | None:
         """Mean masked mass of a finished request; None where the engine does not tell."""

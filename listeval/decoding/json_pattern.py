@@ -203,14 +203,18 @@ class _Writer:
         if not properties and further is not False:
             cell = _string({}) + self._marks.key + self.node(further)
             return rf"\{{{pad}({cell}({self._marks.item}{cell})*)?{pad}\}}"
-        cells = [(self._key(name) + self.node(item), name in node.get("required", ())) for name, item in properties.items()]
+        cells = [
+            (self._key(name) + self.node(item), name in node.get("required", ())) for name, item in properties.items()
+        ]
         return rf"\{{{pad}{self._cells(cells)}{pad}\}}"
 
     def _cells(self, cells: Sequence[tuple[str, bool]]) -> str:
         """The cells in their order, each optional one there or not: a choice of which stands first."""
         options = []
         for at, (cell, needed) in enumerate(cells):
-            rest = (self._marks.item + text if must else f"({self._marks.item}{text})?" for text, must in cells[at + 1 :])
+            rest = (
+                self._marks.item + text if must else f"({self._marks.item}{text})?" for text, must in cells[at + 1 :]
+            )
             options.append(cell + "".join(rest))
             if needed:
                 return _choice(options)
@@ -254,4 +258,5 @@ def _is(value: Any, kind: str) -> bool:
         return kind == ("null" if value is None else "boolean")
     if isinstance(value, int | float):
         return kind == "number" or (kind == "integer" and float(value).is_integer())
-    return kind == {str: "string", list: "array", dict: "object"}.get(type(value))
+    names = {"string": str, "array": list, "object": dict}
+    return isinstance(value, names.get(kind, ()))

@@ -23,7 +23,9 @@ def json_mode(engine: str, form: JsonForm) -> GrammarForm | RegexForm | JsonForm
     if engine == "outlines":
         from outlines_core.json_schema import build_regex_from_schema
 
-        return RegexForm(build_regex_from_schema(json.dumps(form.schema, ensure_ascii=False), _WHITESPACE[form.spacing]))
+        return RegexForm(
+            build_regex_from_schema(json.dumps(form.schema, ensure_ascii=False), _WHITESPACE[form.spacing])
+        )
     return JsonForm({**form.schema, "x-guidance": _guidance(form)}, form.spacing, form.gold)
 
 

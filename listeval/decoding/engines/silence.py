@@ -9,7 +9,9 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-_NATIVE = re.compile(r"^\[\d\d:\d\d:\d\d\].*\.(?:cc|h|cpp):\d+.*|^thread '.*' panicked at .*|^note: run with `RUST_BACKTRACE.*", re.M)
+_NATIVE = re.compile(
+    r"^\[\d\d:\d\d:\d\d\].*\.(?:cc|h|cpp):\d+.*|^thread '.*' panicked at .*|^note: run with `RUST_BACKTRACE.*", re.M
+)
 """Lines as xgrammar's log and Rust's panics write them."""
 
 
