@@ -1,8 +1,9 @@
-"""The checks themselves, each one sentence about a task: data, gold answers, known-bad answers, prompts.
+"""The checks themselves, each one sentence about a task: data, gold answers, known-bad answers, constraint, prompts.
 
 They need no model: the gold answer of every example must parse and score best, and every
 known-bad answer must land in the kind that the task says (anchors of the field: a verifier
-that refuses its own gold, or forgives a broken answer, measures nothing).
+that refuses its own gold, or forgives a broken answer, measures nothing). A decoder held to
+lists of ids must be able to write the gold answers, or it is held to something else.
 """
 
 from __future__ import annotations
@@ -14,7 +15,11 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from listeval.contract import Failure, Parsed
+from listeval.contract import Failure, KeyedList, Parsed
+from listeval.contract.separators import Separators
+from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.decoding.reachable import out_of_reach
+from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, first_line
 from listeval.task import Dataset, Example, Metric, Task, Unscored, Verdict
 
@@ -58,6 +63,7 @@ def check_task(task: Task, dataset: Dataset, again: Dataset, template: Template 
         "data": partial(_data, dataset, again),
         "gold": partial(_gold, task, examples),
         "bad": partial(_bad, task, examples),
+        "reach": partial(_constraint, task, examples),
         "prompts": partial(_prompts, task, examples, template),
     }
     for name, check in checks.items():
@@ -122,6 +128,25 @@ def _bad(task: Task, examples: Sequence[Example]) -> tuple[State, str]:
     if not kinds:
         return State.SKIPPED, "the task names no known-bad answers (method `bad`)"
     return State.OK, f"{kinds.total()} known-bad answers land in their kinds ({len(kinds)} kinds)"
+
+
+def _constraint(task: Task, examples: Sequence[Example]) -> tuple[State, str]:
+    for example in examples:
+        contract, gold = task.contract(example.target), task.gold(example.target)
+        if not isinstance(contract, KeyedList):
+            return State.SKIPPED, f"a {contract.noun} has --constraint schema alone, which no check needs"
+        contract.separators = Separators.of(gold)
+        try:
+            spec = PermutationSpec.of(contract, Spacing.GOLD if contract.separators else Spacing.FREE)
+        except UserError as error:
+            return State.SKIPPED, f"--constraint schema alone: {error.cause}"
+        if (fault := out_of_reach(spec, gold)) is not None:
+            fix = "bounds in the fields or KeyedList(scale=..., decimals=...) say which numbers the prompt promises"
+            return (
+                State.FAILED,
+                f"--constraint permutation cannot write the gold answer of '{example.id}': {fault}; {fix}",
+            )
+    return State.OK, f"--constraint permutation and scaffold can write the {len(examples)} gold answers"
 
 
 def _prompts(task: Task, examples: Sequence[Example], template: Template | None) -> tuple[State, str]:

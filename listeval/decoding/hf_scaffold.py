@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from inspect import signature
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -19,7 +20,9 @@ import torch
 from listeval.decoding.mass import MaskedMass
 from listeval.decoding.restrict import restrict
 from listeval.decoding.scaffold import Scaffold
-from listeval.decoding.scaffold_tokens import Choice, choice, spelled, spelled_bytes
+from listeval.decoding.scaffold_blank import Blank, Choice, choice
+from listeval.decoding.scaffold_tokens import spelled, spelled_bytes
+from listeval.decoding.spacing import WHITESPACE
 from listeval.decoding.token_trie import TokenTrie
 
 Sampler = Callable[[torch.Tensor, Sequence[int]], torch.Tensor]
@@ -28,9 +31,9 @@ Sampler = Callable[[torch.Tensor, Sequence[int]], torch.Tensor]
 
 @dataclass(slots=True)
 class Answer:
-    """One row. `pending` is what is written but not yet fed; `tokens` all that is written."""
+    """One row: `texts[0] blanks[0] texts[1] ...`. `pending` is written but not yet fed; `tokens` are all written."""
 
-    scaffold: Scaffold
+    blanks: tuple[Blank, ...]
     texts: tuple[list[int], ...]
     pending: list[int] = field(default_factory=list)
     tokens: list[int] = field(default_factory=list)
@@ -47,23 +50,28 @@ class Answer:
     @property
     def done(self) -> bool:
         """Whether the last number is written."""
-        return self.number == len(self.scaffold.numbers)
+        return self.number == len(self.blanks)
 
     def choice(self, trie: TokenTrie) -> Choice:
         """What may come in the number that the row is in."""
-        scaffold, at = self.scaffold, self.number
-        return choice(trie, scaffold.numbers[at], self.state, scaffold.texts[at + 1], scaffold.spacing)
+        return choice(trie, self.blanks[self.number], self.state)
 
     def take(self, token: int, trie: TokenTrie) -> None:
         """Write the token that was chosen; at a number's end with the text after it."""
-        state, letters = self.choice(trie).after(token)
-        self.inside = state is not None
-        if state is not None:
-            self.state = state
-            self.write([token])
+        step = self.choice(trie).after(token)
+        self.inside = step.state is not None
+        if step.state is not None:
+            self.state = step.state
+            self.write([*spelled_bytes(step.lead, trie), token])
             return
-        self.number, self.state = self.number + 1, 0
-        self.write(spelled_bytes(letters, trie) + self.texts[self.number])
+        self.write(spelled_bytes(step.lead + step.letters, trie))
+        self.number += 1
+        self.enter()
+
+    def enter(self) -> None:
+        """Write the text before the next number, or the last one."""
+        self.write(self.texts[self.number])
+        self.state = 0 if self.done else self.blanks[self.number].start
 
 
 class Feeder:
@@ -98,9 +106,17 @@ class Feeder:
 
 def start(scaffold: Scaffold, tokenizer: Any, trie: TokenTrie) -> Answer:
     """A row of which the first text is written. Raises UserError for text that the vocabulary cannot spell."""
-    texts = tuple(spelled(text, tokenizer, trie) for text in scaffold.texts)
-    answer = Answer(scaffold, texts)
-    answer.write(texts[0])
+    ends = pairwise(scaffold.texts)
+    blanks = tuple(
+        Blank.between(text, form, after, scaffold.spacing, trie)
+        for (text, after), form in zip(ends, scaffold.numbers, strict=True)
+    )
+    texts = (
+        text.rstrip(WHITESPACE) if blank is not None and blank.lead else text
+        for text, blank in zip(scaffold.texts, [*blanks, None], strict=True)
+    )
+    answer = Answer(blanks, tuple(spelled(text, tokenizer, trie) for text in texts))
+    answer.enter()
     return answer
 
 

@@ -42,6 +42,8 @@ class Layout:
     gold: Separators | None = USUAL
 
     def __post_init__(self) -> None:
+        # A plain string equals its policy and would share its place in caches, but it is not the policy.
+        object.__setattr__(self, "spacing", Spacing(self.spacing))
         names = [name for name, _ in self.fields]
         if len(set(names)) != len(names) or sum(form is None for _, form in self.fields) != 1:
             raise UserError(f"fields {names} of a permutation must differ, and one alone holds the id")
@@ -59,13 +61,11 @@ class Layout:
 
     @property
     def widest(self) -> tuple[Separators, str]:
-        """The longest separators that may be written, and the longest whitespace at all other places."""
-        if self.spacing is Spacing.EITHER:
-            return USUAL, ""
-        if self.spacing is Spacing.FREE:
-            pad = " " * MOST_WHITESPACE
-            return Separators(f"{pad},{pad}", f"{pad}:{pad}"), pad
-        return self.separators, ""
+        """The longest separators that a decoder or a scaffold may write, and the longest whitespace elsewhere."""
+        pad = " " * MOST_WHITESPACE if self.spacing is Spacing.FREE else ""
+        open_ways = {Spacing.EITHER: USUAL, Spacing.FREE: [f"{pad}{mark}{pad}" for mark in _COMPACT]}
+        widest = open_ways.get(self.spacing, self.separators)
+        return Separators(*(max(pair, key=len) for pair in zip(widest, self.separators, strict=True))), pad
 
     def spec(self) -> dict[str, Any]:
         """JSON; see `layout_of`."""
@@ -91,7 +91,7 @@ class Skeleton:
     layout: Layout
     edges: tuple[Mapping[int, int], ...]
     alphabet: bytes = field(repr=False)
-    """Every byte that an edge carries."""
+    """Every byte that an answer cannot do without, whitespace that may be left out not being one."""
 
 
 START, ID, MORE, LAST, END = range(5)
@@ -109,6 +109,7 @@ class _Builder:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
         self._edges: list[dict[int, int]] = [{} for _ in range(END + 1)]
+        self._alphabet: set[int] = set()
 
     def build(self) -> Skeleton:
         at = next(place for place, field in enumerate(self._layout.fields) if field.form is None)
@@ -120,8 +121,7 @@ class _Builder:
         for name, form in before:
             here = self._separate(self._number(self._key(here, name), form), 0)
         self._text(self._key(here, self._layout.fields[at].name), '"', ID)
-        alphabet = bytes(sorted({byte for edges in self._edges for byte in edges}))
-        return Skeleton(self._layout, tuple(self._edges), alphabet)
+        return Skeleton(self._layout, tuple(self._edges), bytes(sorted(self._alphabet)))
 
     def _rest(self, here: Sequence[int], after: Sequence[Field]) -> Sequence[int]:
         """From behind an id to behind its object's closing brace."""
@@ -136,20 +136,22 @@ class _Builder:
         """A separator, `which` of the two, and the whitespace that may stand around it."""
         here = self._text(self._pad(here), _COMPACT[which])
         if self._layout.spacing is Spacing.EITHER:
-            return [*here, *self._text(here, " ")]
+            return self._gap(here, " ", 1)
         if self._layout.spacing is Spacing.GOLD:
             return self._text(here, self._layout.separators[which][1:])
         return self._pad(here)
 
     def _pad(self, here: Sequence[int]) -> Sequence[int]:
         """The same place after what whitespace the spacing allows everywhere."""
-        if self._layout.spacing is not Spacing.FREE:
-            return here
+        return self._gap(here, WHITESPACE, MOST_WHITESPACE) if self._layout.spacing is Spacing.FREE else here
+
+    def _gap(self, here: Sequence[int], spaces: str, most: int) -> Sequence[int]:
+        """The same place after none to `most` of `spaces`."""
         found = list(here)
-        for _ in range(MOST_WHITESPACE):
+        for _ in range(most):
             following = self._new()
             for start in here:
-                self._edges[start].update(dict.fromkeys(WHITESPACE.encode(), following))
+                self._edges[start].update(dict.fromkeys(spaces.encode(), following))
             found, here = [*found, following], [following]
         return found
 
@@ -160,6 +162,7 @@ class _Builder:
     def _text(self, here: Sequence[int], text: str, target: int | None = None) -> Sequence[int]:
         """A chain that writes `text`; its last state, which may be given."""
         letters = text.encode()
+        self._alphabet.update(letters)
         for place, byte in enumerate(letters):
             last = place == len(letters) - 1
             following = target if last and target is not None else self._new()
@@ -172,6 +175,7 @@ class _Builder:
         """A number; the states where it may end."""
         assert form is not None, "only the id's field has no form"
         edges, ends = number_automaton(form)
+        self._alphabet.update(*edges)
         names = [0, *(self._new() for _ in edges[1:])]
         for start in here:
             self._edges[start].update({byte: names[after] for byte, after in edges[0].items()})

@@ -62,12 +62,20 @@ class TokenTrie:
 
     def tokens_of(self, text: bytes) -> Sequence[int]:
         """The tokens that stand for exactly `text`."""
+        node = self._node(text)
+        return self.tokens_at(node) if node is not None else ()
+
+    def has_prefix(self, text: bytes) -> bool:
+        """Whether some token begins with `text`."""
+        return self._node(text) is not None
+
+    def _node(self, text: bytes) -> int | None:
         node = ROOT
         for byte in text:
             node = self.labels.find(byte, self.first[node], self.first[node + 1]) + 1
             if not node:
-                return ()
-        return self.tokens_at(node)
+                return None
+        return node
 
     @cached_property
     def cuts_characters(self) -> bool:

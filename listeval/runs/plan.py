@@ -189,14 +189,18 @@ def first_contract(task: Task, data: dict[int, Dataset], config: RunConfig) -> C
 
 
 def _bind(task: Task, example: Example, config: RunConfig) -> Contract[Any]:
+    """The example's contract; in a constrained run it knows how the task spaces this example's gold answer."""
+    wanted = "contract"
     try:
         contract = task.contract(example.target)
         if config.constraint != "none":
+            wanted = "gold answer"
             contract.separators = Separators.of(task.gold(example.target))
         return contract
     except Exception as error:
-        cause = f"task '{task.name}' has no contract for its example '{example.id}': {first_line(error)}"
-        raise UserError(cause, place="task.contract", fix="correct the task or that example") from error
+        cause = f"task '{task.name}' has no {wanted} for its example '{example.id}': {first_line(error)}"
+        place = "task.gold" if wanted != "contract" else "task.contract"
+        raise UserError(cause, place=place, fix="correct the task or that example") from error
 
 
 def render(sample: Sample, backend: Backend, sampling: Sampling) -> Owed:

@@ -1,8 +1,24 @@
 """Each check finds what it is for, names the example at fault, and survives a plug-in that raises."""
 
+import json
+
 import pytest
 
-from listeval import Dataset, Example, Item, Kind, Message, Metric, Record, Task, Unscored, Verdict
+from listeval import (
+    Dataset,
+    Example,
+    Id,
+    Item,
+    KeyedList,
+    Kind,
+    Message,
+    Metric,
+    Record,
+    Score,
+    Task,
+    Unscored,
+    Verdict,
+)
 from listeval.checks import State, check_task, record_version
 from listeval.errors import UserError
 
@@ -92,6 +108,58 @@ def test_a_task_that_draws_anew_is_found_out():
 def test_what_cannot_be_checked_is_skipped_and_says_so():
     found = findings(broken(bad=lambda self, target: {}))
     assert found["bad"][0] is found["prompts"][0] is State.SKIPPED
+
+
+class Rated(Item):
+    id: Id
+    score: Score
+
+
+@pytest.mark.parametrize(
+    ("scores", "more", "state", "said"),
+    [
+        ([7, 0], {}, State.OK, "can write the 2 gold answers"),
+        ([7.5, 10.0], {}, State.OK, "can write"),
+        (
+            [7, 57],
+            {},
+            State.FAILED,
+            'gold answer of \'a\': \'e": 7}, {"id": "y", "score": 5\' cannot go on with \'7}]\'',
+        ),
+        ([7, 57], {"scale": (0, 100)}, State.OK, "can write"),
+        (
+            [7, 2.25],
+            {},
+            State.FAILED,
+            "cannot go on with '5}]'; bounds in the fields or KeyedList(scale=..., decimals=...)",
+        ),
+        ([7, 2.25], {"decimals": 2}, State.OK, "can write"),
+    ],
+)
+@pytest.mark.parametrize("spaced", [{}, {"separators": (",", ":")}, {"indent": 3}])
+def test_a_constrained_decoder_must_reach_the_gold_answers(scores, more, state, said, spaced):
+    rows = [{"id": name, "score": score} for name, score in zip("xy", scores, strict=True)]
+    task = broken(
+        contract=lambda self, target: KeyedList(Rated, key="id", ids=("x", "y"), **more),
+        gold=lambda self, target: json.dumps(rows, **spaced),
+        score=lambda self, t, v: [{"same": 1.0} for _ in t],
+        bad=lambda self, target: {},
+    )
+    found = findings(task)["reach"]
+    assert found[0] is state
+    assert spaced or said in found[1]
+
+
+def test_what_no_permutation_can_write_is_skipped():
+    class Worded(Rated):
+        why: str
+
+    listed = broken(contract=lambda self, target: KeyedList(Worded, key="id", ids=("x", "y")))
+    assert findings(listed)["reach"] == (
+        State.SKIPPED,
+        "--constraint schema alone: the field 'why' is no plain number, and a permutation decodes numbers alone",
+    )
+    assert findings(Echo())["reach"][0] is State.SKIPPED
 
 
 class TestVersion:

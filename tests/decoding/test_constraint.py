@@ -85,8 +85,8 @@ def test_a_keyed_list_has_every_form():
     assert isinstance(lark, GrammarForm) and "start:" in lark.text
     scaffold = bind(Constraint("scaffold", "xgrammar"), PAIR)
     assert isinstance(scaffold, RegexForm)
-    assert re.fullmatch(scaffold.pattern, '[{"review_id":"A1","score":7},{"review_id":"A2","score":0.5}]')
-    assert not re.fullmatch(scaffold.pattern, '[{"review_id":"A2","score":7},{"review_id":"A1","score":0.5}]')
+    assert re.fullmatch(scaffold.pattern, '[{"review_id": "A1", "score": 7}, {"review_id": "A2", "score": 0.5}]')
+    assert not re.fullmatch(scaffold.pattern, '[{"review_id": "A2", "score": 7}, {"review_id": "A1", "score": 0.5}]')
 
 
 def test_strict_k_and_ids_as_an_enum():

@@ -5,12 +5,10 @@ from __future__ import annotations
 import json
 import random
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import partial
 from itertools import permutations, product
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -262,29 +260,6 @@ def test_greedy_is_the_best_allowed_continuation(merged: Any) -> None:
         assert text in answers
 
 
-def longest_path(cursor: Cursor) -> int:
-    """Steps of the longest answer from here on, each byte a token; ids count once each, whatever their order."""
-    known: dict[tuple[int, bytes, int], int] = {}
-
-    def steps(here: Cursor) -> int:
-        place = here._state, here._prefix, here._unused
-        if place not in known:
-            known[place] = 0 if here.complete else 1 + max(map(steps, map(partial(after, here), here.allowed())))
-        return known[place]
-
-    def after(here: Cursor, token: int) -> Cursor:
-        twin = here.copy()
-        twin.advance(int(token))
-        return twin
-
-    limit = sys.getrecursionlimit()
-    sys.setrecursionlimit(20_000)
-    try:
-        return steps(cursor)
-    finally:
-        sys.setrecursionlimit(limit)
-
-
 class TestCursor:
     def test_what_may_not_come_is_refused(self) -> None:
         permutation = bound(("a", "b"), vocabulary("xyz"), TINY)
@@ -395,57 +370,3 @@ class TestRefusals:
         for fields in ((), (Field("a", None), Field("b", None)), (Field("a", NumberForm()),), (Field("a", None),) * 2):
             with pytest.raises(UserError, match="alone holds the id"):
                 Layout(fields)
-
-
-class TestSpec:
-    SPEC: ClassVar[dict[str, Any]] = {"ids": ["a"], "fields": [["k", None]], "spacing": "either", "gold": [", ", ": "]}
-
-    def test_json_both_ways(self) -> None:
-        spec = PermutationSpec(WEIRD, LATE)
-        assert PermutationSpec.from_spec(json.loads(json.dumps(spec.spec()))) == spec
-
-    @pytest.mark.parametrize(
-        "broken",
-        [
-            {},
-            {**SPEC, "ids": [1]},
-            {**SPEC, "fields": [["k", {"x": 1}]]},
-            {**SPEC, "spacing": "spaced"},
-            {**SPEC, "spacing": None},
-            {**SPEC, "gold": [",", ":", ","]},
-            {**SPEC, "gold": [1, ":"]},
-            {name: value for name, value in SPEC.items() if name != "gold"},
-        ],
-    )
-    def test_broken_json_is_refused(self, broken: dict[str, Any]) -> None:
-        with pytest.raises(UserError, match="no permutation spec"):
-            PermutationSpec.from_spec(broken)
-
-    @pytest.mark.parametrize("gold", [[",x", ":"], [" ,", ":"], ["", ":"], [":", ","], [",\u00a0", ":"]])
-    def test_separators_are_those_of_json(self, gold: list[str]) -> None:
-        assert PermutationSpec.from_spec(self.SPEC)
-        with pytest.raises(UserError, match="is no separator of JSON"):
-            PermutationSpec.from_spec({**self.SPEC, "gold": gold})
-
-    def test_gold_needs_to_know_how_gold_is_spaced(self) -> None:
-        either = PermutationSpec.from_spec({**self.SPEC, "gold": None})
-        assert either.write({"a": {}}) == '[{"k": "a"}]'
-        with pytest.raises(UserError, match=r"not spaced in one way.*--spacing gold.*--spacing either"):
-            PermutationSpec.from_spec({**self.SPEC, "spacing": "gold", "gold": None})
-
-    def test_a_contract_with_other_fields_is_refused(self) -> None:
-        from listeval.contract import Id, Item, KeyedList
-
-        class Worded(Item):
-            review_id: Id
-            why: str
-
-        with pytest.raises(UserError, match="field 'why' is no plain number"):
-            PermutationSpec.of(KeyedList(Worded, key="review_id", ids=("a",)))
-
-    @pytest.mark.parametrize("spacing", list(Spacing))
-    def test_the_longest_answer_is_reached_where_each_byte_is_a_token(self, spacing: Spacing) -> None:
-        for ids, layout in ((WEIRD[:5], LAYOUT), (("a", "b"), LATE), (("a", "b"), KEYS_ALONE)):
-            spec = PermutationSpec(ids, replace(layout, spacing=spacing))
-            cursor = Permutation(spec, vocabulary(), [STOP]).cursor()
-            assert longest_path(cursor) + 1 == spec.longest_answer()

@@ -6,6 +6,7 @@ import json
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +20,12 @@ from listeval.backends.hf_hooks import GumbelSampler  # noqa: E402
 from listeval.backends.protocol import BackendOptions, Message, Request, Sampling  # noqa: E402
 from listeval.contract import Item, KeyedList, Parsed, Score  # noqa: E402
 from listeval.decoding.constraint import Constraint  # noqa: E402
-from listeval.decoding.hf_scaffold import Feeder, decode  # noqa: E402
+from listeval.decoding.hf_scaffold import Feeder, decode, start  # noqa: E402
 from listeval.decoding.number_form import NumberForm  # noqa: E402
 from listeval.decoding.permutation_spec import PermutationSpec  # noqa: E402
 from listeval.decoding.scaffold import Scaffold  # noqa: E402
-from listeval.decoding.scaffold_tokens import choice, spelled, spelled_bytes  # noqa: E402
+from listeval.decoding.scaffold_blank import Blank, choice  # noqa: E402
+from listeval.decoding.scaffold_tokens import spelled, spelled_bytes  # noqa: E402
 from listeval.decoding.skeleton import Field, Layout  # noqa: E402
 from listeval.decoding.spacing import MOST_WHITESPACE, Spacing  # noqa: E402
 from listeval.decoding.token_trie import TokenTrie, trie_of  # noqa: E402
@@ -146,7 +148,7 @@ def test_inside_a_number_comes_whatever_the_text_can_go_on_with(
     trie, form = trie_of(tokenizer), NumberForm(0, 10, 1)
     numbers = [str(i) for i in range(11)] + [f"{i}.{j}" for i in range(10) for j in range(10)] + ["10.0"]
     whole = [(number + text).encode() for number in numbers for text in texts]
-    found = choice(trie, form, 0, texts[-1], spacing)
+    found = choice(trie, Blank(b"", form, texts[-1], spacing), 0)
     expected = {
         token for token, letters in enumerate(trie.texts) if letters and any(w.startswith(letters) for w in whole)
     }
@@ -164,14 +166,12 @@ def test_free_whitespace_may_begin_the_text_after_a_number() -> None:
     fitting = ["1", "1 ", "1\n", "1 \r\n\t}", f"1}}{most}]", f"1{most}}}", "1 }\n ]"]
     others = ["1 1", f"1}}{most} ]", f"1{most} }}", "1 }}", "1\u00a0", "1}]\n", " }", "\n"]
     trie = TokenTrie([word.encode() for word in fitting + others])
-    found = choice(trie, NumberForm(1, 1, 0), 0, "}]", Spacing.FREE)
+    found = choice(trie, Blank(b"", NumberForm(1, 1, 0), "}]", Spacing.FREE), 0)
     # The last `]` is the last letter; whitespace after it is none of an answer.
     assert {(fitting + others)[token] for token in found.tokens} == set(fitting)
 
 
 def test_a_token_that_spans_a_numbers_end_gives_its_digits(merged: Any) -> None:
-    from listeval.decoding.hf_scaffold import start
-
     trie = trie_of(merged)
     scaffold = Scaffold.of(PermutationSpec(("AB", "AC"), LAYOUT))
     answer = start(scaffold, merged, trie)
@@ -182,6 +182,43 @@ def test_a_token_that_spans_a_numbers_end_gives_its_digits(merged: Any) -> None:
     written = b"".join(trie.texts[t] or b"" for t in answer.tokens).decode()
     assert written == scaffold.texts[0] + digits + scaffold.texts[1]
     assert not answer.inside and answer.number == 1
+
+
+@pytest.mark.parametrize("spacing", list(Spacing))
+@pytest.mark.parametrize("name", ["byte_level", "sentencepiece", "spaced"])
+def test_a_model_that_writes_gold_as_its_tokenizer_cuts_it_is_followed_token_by_token(
+    name: str, spacing: Spacing, request: pytest.FixtureRequest
+) -> None:
+    """Also where a space and a digit are one token: nothing of the cut that a model was trained on is lost."""
+    tokenizer = request.getfixturevalue(name)
+    trie, rng = trie_of(tokenizer), random.Random(5)
+    spec = PermutationSpec(("A1", 'q"', "x, y: z", "é 🙂"), replace(LAYOUT, spacing=spacing))
+    for _ in range(20):
+        values = {i: {"score": rng.choice(("0", "10", "3.5", "10.0"))} for i in spec.ids}
+        wanted = spelled(spec.write(values), tokenizer, trie)
+        answer = start(Scaffold.of(spec), tokenizer, trie)
+        while not answer.done:
+            assert answer.tokens == wanted[: len(answer.tokens)]
+            answer.take(wanted[len(answer.tokens)], trie)
+        assert answer.tokens == wanted
+
+
+@pytest.mark.parametrize(("spacing", "understood"), [("either", True), ("free", True), ("gold", False)])
+def test_a_number_without_its_space_is_given_one(spacing: str, understood: bool) -> None:
+    trie = TokenTrie([b" 7", b"7", b" ", b"7}", b" 7}, {", b'"s":', b"[", b"{", b"}", b"]", b","])
+    blank = Blank.between('"s": ', NumberForm(7, 7, 0), "}, {", Spacing(spacing), trie)
+    assert (blank.lead, blank.start) == (b" ", -1)
+    found = choice(trie, blank, blank.start)
+    assert set(found.tokens.tolist()) == ({0, 1, 2, 3, 4} if understood else {0, 2, 4})
+    assert [found.after(token).lead for token in (0, 2, 4)] == [b""] * 3
+    assert found.after(4).letters == b" 7"
+    if understood:
+        assert [found.after(token).lead for token in (1, 3)] == [b" "] * 2
+
+
+def test_the_space_stays_with_the_text_where_no_token_joins_it_to_a_digit() -> None:
+    trie = TokenTrie([b" ", b"7", b" a", b": "])
+    assert Blank.between('"s": ', NumberForm(), "}", Spacing.EITHER, trie).lead == b""
 
 
 def test_a_vocabulary_that_cannot_spell_is_refused(byte_level: Any) -> None:

@@ -7,6 +7,7 @@ import os
 import random
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,6 +18,7 @@ import pytest
 import listeval
 from listeval.contract import Parsed
 from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.decoding.spacing import Spacing
 from listeval.decoding.vllm_payload import KEY, LEDGER, PROCESSOR, Payload, read_payload
 from listeval.errors import UserError
 from tests.decoding.conftest import LAYOUT, contract, review_ids
@@ -156,6 +158,10 @@ class TestPayload:
     def test_text_both_ways(self) -> None:
         payload = Payload(self.SPEC, (2, 5), "row 1")
         assert read_payload({KEY: payload.text()}) == payload
+        for spacing in Spacing:
+            spaced = payload._replace(spec=replace(self.SPEC, layout=replace(LAYOUT, spacing=spacing)))
+            assert read_payload({KEY: spaced.text()}) == spaced
+            assert json.loads(spaced.text())["permutation"]["spacing"] == spacing.value
         assert read_payload({"other": 1}) is None
         assert read_payload(None) is None
 
@@ -175,6 +181,13 @@ class TestPayload:
     def test_garbage_is_refused(self, broken: Any) -> None:
         with pytest.raises(UserError, match=r"extra argument 'listeval'|no permutation spec"):
             read_payload({KEY: broken})
+
+    @pytest.mark.parametrize("spacing", ["spaced", "engine", "EITHER", "", None, 1, ["either"]])
+    def test_an_unknown_spacing_is_refused(self, spacing: Any) -> None:
+        content = json.loads(Payload(self.SPEC, (2,)).text())
+        content["permutation"]["spacing"] = spacing
+        with pytest.raises(UserError, match="no permutation spec"):
+            read_payload({KEY: json.dumps(content)})
 
     def test_the_processor_is_importable_by_its_name(self) -> None:
         module, name = PROCESSOR.split(":")
