@@ -83,7 +83,12 @@ class ServerConstraint:
         field = "structured_outputs" if self._vllm else "response_format"
         if self.constraint.engine == "own":
             field = "vllm_xargs"
-        return {**self.constraint.spec(), "field": field, **self._schema.told()}
+        form = {"form": "the server's own JSON mode"}
+        if self.constraint.kind != "schema":
+            form = {}
+        elif self._vllm and not self._no_regex:
+            form = {"form": "our expression, where the schema has one"}
+        return {**self.constraint.spec(), "field": field, **form, **self._schema.told()}
 
 
 def _flag(constraint: Constraint) -> str:

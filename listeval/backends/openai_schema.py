@@ -16,6 +16,7 @@ from listeval.contract import KeyedList
 from listeval.decoding.constraint import json_form
 from listeval.decoding.engines.protocol import keywords
 from listeval.decoding.promise import promised_schema
+from listeval.decoding.refusal import NARROWING, named
 
 if TYPE_CHECKING:
     from listeval.contract import Contract
@@ -23,12 +24,6 @@ if TYPE_CHECKING:
 WRAPPER = "answer"
 """The one key of the object around a list."""
 
-_NARROWING = frozenset(
-    {
-        "minItems", "maxItems", "uniqueItems", "minLength", "maxLength", "pattern", "format", "minimum", "maximum",
-        "exclusiveMinimum", "exclusiveMaximum", "multipleOf", "additionalProperties", "minProperties", "maxProperties",
-    }
-)  # fmt: skip
 _INVALID = (400, 422)
 _ROOT = re.compile(r"\b(?:object|root|top[- ]?level)\b", re.IGNORECASE)
 _REFERENCE = re.compile(r"\$ref|\$defs|\bdefinitions\b|\breferences?\b")
@@ -59,7 +54,7 @@ class ServedSchema:
             return False
         schema = self.of(contract)
         keyword = named(schema, words)
-        if keyword in _NARROWING:
+        if keyword in NARROWING:
             self.left_out[str(keyword)] = words[:200]
             return True
         if _REFERENCE.search(words) and "$ref" in keywords(schema) and not self._inlined and _finite(schema):
@@ -105,20 +100,6 @@ class ServedSchema:
 
 
 _OPENING = re.compile(rf'\s*\{{\s*"{WRAPPER}"\s*:\s*')
-
-
-def named(schema: Any, words: str) -> str | None:
-    """The keyword of `schema` that a refusal speaks of, the most telling first; None where it names none."""
-    found = [word for word in keywords(schema) if re.search(_spelled(word), words)]
-    telling = [word for word in found if word in _NARROWING]
-    telling += [word for word in found if word not in _NARROWING | {"type", "properties", "items", "required"}]
-    return next(iter(telling), "required" if "required" in found else None)
-
-
-def _spelled(word: str) -> str:
-    """As a whole word, in snake case too."""
-    snake = re.sub(r"([A-Z])", r"_\1", word).lower()
-    return "|".join(rf"(?<![\w$]){re.escape(name)}(?!\w)" for name in dict.fromkeys((word, snake)))
 
 
 def _wrap(schema: dict[str, Any]) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from listeval.contract.separators import USUAL, Separators
 from listeval.decoding.audit_rules import audit_rules
 from listeval.decoding.bind import bind
-from listeval.decoding.constraint import Constraint, Form, JsonForm, RegexForm, is_there, json_form
+from listeval.decoding.constraint import Constraint, Form, GrammarForm, JsonForm, RegexForm, is_there, json_form
 from listeval.decoding.engines import Engine, Vocabulary, open_engine
 from listeval.decoding.engines.protocol import Unsupported
 from listeval.decoding.engines.protocol import keywords as keywords_of
@@ -104,18 +104,13 @@ _PLACEHOLDER = 987650123
 
 
 def _form(backend: Backend, constraint: Constraint, contract: Contract[Any]) -> str:
-    if constraint.engine == "server" and backend.name == "openai" and constraint.kind == "schema":
-        return "the server's own JSON mode, or our expression where it is vLLM"
+    """By what the engine is told of the constraint, in words."""
+    if constraint.engine == "server":
+        told = backend.settings().get("constraint")
+        return str(told.get("form", "untold")) if isinstance(told, dict) else "untold"
     form = bind(constraint, contract)
-    if isinstance(form, JsonForm):
-        return "the engine's JSON mode"
-    return (
-        "our expression"
-        if isinstance(form, RegexForm)
-        else "our automaton"
-        if constraint.engine == "own"
-        else "our grammar"
-    )
+    words = {JsonForm: "the engine's JSON mode", RegexForm: "our expression", GrammarForm: "our grammar"}
+    return words.get(type(form), "our automaton")
 
 
 def ask_unique(backend: Backend) -> str:

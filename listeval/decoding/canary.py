@@ -14,6 +14,7 @@ from listeval.contract import Id, Item, KeyedList, Parsed, Record
 from listeval.decoding.constraint import Constraint
 from listeval.decoding.permutation_spec import PermutationSpec
 from listeval.decoding.promise import Promise
+from listeval.decoding.refusal import named
 from listeval.decoding.shape import IDS, MARK, begins_marked, canary_contract
 from listeval.decoding.spelled import spacing_of
 from listeval.decoding.vllm_payload import PROCESSOR
@@ -97,6 +98,8 @@ def check(result: dict[str, Any], constraint: Constraint, backend: str) -> None:
     if not result["passed"]:
         cause = f"{constraint.kind} by {constraint.engine} does not hold: {result['why']}"
         fix = _FIXES.get((backend, constraint.engine), _FIX)
+        if result["why"].startswith("the server refuses the schema's keyword"):
+            fix = "a contract without it, a server that takes it (vLLM does), or --constraint none"
         if result["why"] == _THOUGHT and backend != "openai":
             fix = "add --no-thinking: a constrained answer cannot end the block that the prompt opens"
         raise CanaryFailed(cause, place=f"{backend} backend", fix=fix)
@@ -114,7 +117,9 @@ _FIXES = {
 def _fault(constraint: Constraint, shape: Contract[Any], completion: Completion, left_out: frozenset[str]) -> str:
     """Why the answer does not prove the constraint; empty where it does."""
     if completion.error is not None:
-        return f"the engine refused the canary ({completion.error})"
+        keyword = named(shape.json_schema(), completion.error) if constraint.engine == "server" else None
+        what = f"the server refuses the schema's keyword '{keyword}'" if keyword else "the engine refused the canary"
+        return f"{what} ({completion.error})"
     text = completion.text.strip()
     if not text and (completion.reasoning or "").strip():
         return _THOUGHT

@@ -13,8 +13,8 @@ FLAGS = {
     "run": (
         "--allow-code-execution --backend --base-url --batch-size --concurrency --constraint --data --device --dtype "
         "--engine --json --limit --max-model-len "
-        "--max-tokens --model --no-thinking --out --quiet --samples --seeds --set --show-prompt --task --temperature "
-        "--thinking --timeout-s --tokenizer --top-p"
+        "--max-tokens --model --no-thinking --out --quiet --samples --seeds --set --show-prompt --spacing --task "
+        "--temperature --thinking --timeout-s --tokenizer --top-p"
     ),
     "score": "--allow-code-execution --json",
     "show": "--json --kind --limit --prompt --sample --verdict",
