@@ -144,7 +144,8 @@ def _fill(schema: Any, root: Node, depth: int) -> Any:
         case "array" if "prefixItems" in node:
             return [_fill(item, root, depth + 1) for item in node["prefixItems"]]
         case "array":
-            return [_fill(node.get("items", {}), root, depth + 1)] * max(1, node.get("minItems", 0))
+            size = min(max(1, node.get("minItems", 0)), node.get("maxItems", 1 << 30))
+            return [_fill(node.get("items", {}), root, depth + 1)] * size
         case "number" | "integer":
             return _number(node)
         case "boolean":
