@@ -49,7 +49,7 @@ _CHECKED = frozenset(
         "dependentSchemas", "minProperties", "maxProperties", "patternProperties", "propertyNames", "prefixItems",
     }
 )  # fmt: skip
-_ENDLESS = 400
+_ENDLESS = 40
 """Digits that no bounded number has."""
 
 

@@ -54,7 +54,7 @@ def _texts(spec: PermutationSpec, *, ordered: bool) -> tuple[str, dict[str, str]
     }
     if numbers:
         endless = {name: number + "7" * _ENDLESS for name, number in numbers.items()}
-        bad["bounded numbers"] = spec.write(dict.fromkeys(spec.ids, endless))
+        bad["bounded numbers"] = spec.write(dict.fromkeys(spec.ids, numbers) | {spec.ids[0]: endless})
     if len(spec.ids) > 1:
         bad["each id once"] = good.replace(first, _quoted(spec.ids[1]), 1)
     if len(spec.ids) > 1 and ordered:
@@ -62,7 +62,7 @@ def _texts(spec: PermutationSpec, *, ordered: bool) -> tuple[str, dict[str, str]
     return good, bad
 
 
-_ENDLESS = 400
+_ENDLESS = 40
 """Digits that no bounded number has."""
 
 
