@@ -1,10 +1,11 @@
 """Masks of the exact permutation: our automaton against stock engines on grammars of the same language.
 
-All write the same answer over Qwen's 151,643 tokens, each engine and K in a process of its own (`peers/masks.py`). A
-step makes the mask twice, then writes the next token. "Cold" is the first mask of a step, "hot" the second. Before each
-round everything that was compiled is compiled anew, and all that ours ever walked is dropped; the vocabulary's trie
-stays, as the tables stay that engines make of a vocabulary. Engines get a grammar of 2^K rules (a regular
-expression of K! orders where an engine has no grammars) while that is built within the time limit.
+All write the same answer over Qwen's 151,643 tokens, each engine and K in a process of its own (`peers/masks.py`), and
+all leave the spacing open as `--spacing either` does: nothing or one space after each separator. A step makes the mask
+twice, then writes the next token. "Cold" is the first mask of a step, "hot" the second. Before each round everything
+that was compiled is compiled anew, and all that ours ever walked is dropped; the vocabulary's trie stays, as the tables
+stay that engines make of a vocabulary. Engines get a grammar of 2^K rules (a regular expression of K! orders where an
+engine has no grammars) while that is built within the time limit.
 """
 
 from __future__ import annotations

@@ -64,17 +64,39 @@ class NumberForm:
 
     @classmethod
     def of_schema(cls, schema: Mapping[str, Any], default: NumberForm) -> Self | NumberForm | None:
-        """The form of a field's JSON Schema: its own bounds, else the default's; None for another type."""
+        """The form of a field's JSON Schema: its own bounds, else the default's; None for another type.
+
+        A default bound that the field's own contradicts says nothing of it: that end is then as wide as forms are.
+        """
         kind = schema.get("type")
         if kind not in ("number", "integer") or not _KNOWN.issuperset(schema):
             return None
-        low, high = schema.get("minimum", default.low), schema.get("maximum", default.high)
-        if kind == "number" and (low, high) == (default.low, default.high):
+        decimals = 0 if kind == "integer" else default.decimals
+        lows = [schema["minimum"]] if "minimum" in schema else []
+        highs = [schema["maximum"]] if "maximum" in schema else []
+        if "exclusiveMinimum" in schema:
+            lows.append(_next(schema["exclusiveMinimum"], decimals))
+        if "exclusiveMaximum" in schema:
+            highs.append(-_next(-schema["exclusiveMaximum"], decimals))
+        if not lows and not highs and decimals == default.decimals:
             return default
-        return cls(low, high, 0 if kind == "integer" else default.decimals)
+        low, high = max(lows, default=default.low), min(highs, default=default.high)
+        if low > high and not (lows and highs):
+            low, high = (low, LARGEST) if lows else (-LARGEST, high)
+        return cls(low, high, decimals)
 
 
-_KNOWN = frozenset({"type", "minimum", "maximum", "title", "description", "examples", "default"})
+def _next(bound: float, decimals: int) -> float:
+    """The first number above `bound` that so many decimals can write."""
+    return float(Decimal(_floor(bound, decimals) + 1).scaleb(-decimals))
+
+
+def _floor(bound: float, decimals: int) -> int:
+    return int(Decimal(str(bound)).scaleb(decimals).to_integral_value(ROUND_FLOOR))
+
+
+_BOUNDS = frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"})
+_KNOWN = _BOUNDS | {"type", "title", "description", "examples", "default"}
 """Keywords that the form keeps or that say nothing of the value; another one would be broken silently."""
 
 

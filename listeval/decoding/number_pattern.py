@@ -10,6 +10,7 @@ from typing import Any
 from listeval.decoding.number_form import LARGEST, MOST_DECIMALS, NumberForm, number_automaton
 
 _WIDEST = NumberForm(-LARGEST, LARGEST, MOST_DECIMALS)
+_WIDEST_INTEGER = NumberForm(-LARGEST, LARGEST, 0)
 ANY_NUMBER = r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?"
 """JSON numbers of which nothing is promised, cut where a double has no more digits, so that none is endless."""
 ANY_INTEGER = r"-?(0|[1-9][0-9]{0,14})"
@@ -19,12 +20,14 @@ ANY_INTEGER = r"-?(0|[1-9][0-9]{0,14})"
 def pattern_of(schema: Mapping[str, Any], promise: NumberForm | None = None) -> str | None:
     """The numbers of a JSON Schema: within its own bounds, else the promise's, and always of bounded length.
 
-    None for another type than number or integer, and for keywords that such a pattern would lose (`multipleOf`,
-    exclusive bounds). Raises UserError for bounds that hold no number.
+    None for another type than number or integer, and for keywords that such a pattern would lose (`multipleOf`).
+    Raises UserError for bounds that hold no number.
     """
     form = NumberForm.of_schema(schema, promise or _WIDEST)
-    if form is not None and promise is None and not {"minimum", "maximum"} & schema.keys():
-        return ANY_INTEGER if schema["type"] == "integer" else ANY_NUMBER
+    if form == _WIDEST:
+        return ANY_NUMBER
+    if form == _WIDEST_INTEGER:
+        return ANY_INTEGER
     return number_pattern(form) if form else None
 
 

@@ -33,7 +33,7 @@ def subset_grammar(spec: PermutationSpec, notation: Notation = "ebnf", *, most_i
 
 
 class _Rule(str):
-    """The name of a rule; a plain string among the parts of an option is text to write."""
+    """The name of a rule, or what else the notation has; a plain string among the parts of an option is text."""
 
     __slots__ = ()
 
@@ -76,10 +76,11 @@ def _key(layout: Layout, place: int) -> list[str]:
 
 
 def _separator(layout: Layout, which: int) -> list[str]:
-    """A separator, `which` of the two: text where it is written in one way, else a rule."""
-    if layout.spacing in (Spacing.EITHER, Spacing.FREE):
-        return [_Rule(("comma", "colon")[which])]
-    return [layout.separators[which]]
+    """A separator, `which` of the two, and the whitespace that may stand around it."""
+    if layout.spacing is Spacing.EITHER:
+        # In place, not in a rule: at a rule's end xgrammar looks each token up anew, ten times as long.
+        return [",:"[which], _Rule('" "?')]
+    return [*_pad(layout), ",:"[which], *_pad(layout)] if _pad(layout) else [layout.separators[which]]
 
 
 def _pad(layout: Layout) -> list[str]:
@@ -87,14 +88,11 @@ def _pad(layout: Layout) -> list[str]:
 
 
 def _spaces(layout: Layout, notation: Notation) -> dict[str, list[str]]:
-    """The rules that `_separator` and `_pad` name."""
-    if layout.spacing is Spacing.EITHER:
-        return {name: [_literal(mark), _literal(mark + " ")] for name, mark in (("comma", ","), ("colon", ":"))}
+    """The rule that `_pad` names."""
     if layout.spacing is not Spacing.FREE:
         return {}
     some = f"[{WHITESPACE.encode('unicode_escape').decode()}]"
-    pad = f"{some}{{0,{MOST_WHITESPACE}}}" if notation == "ebnf" else f"/{some}{{1,{MOST_WHITESPACE}}}/?"
-    return {"pad": [pad], "comma": ['pad "," pad'], "colon": ['pad ":" pad']}
+    return {"pad": [f"{some}{{0,{MOST_WHITESPACE}}}" if notation == "ebnf" else f"/{some}{{1,{MOST_WHITESPACE}}}/?"]}
 
 
 def _option(*parts: str) -> str:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listeval.decoding.number_form import NumberForm, number_automaton
+from listeval.decoding.number_form import LARGEST, NumberForm, number_automaton
 from listeval.errors import UserError
 
 
@@ -81,5 +81,34 @@ def test_a_field_may_state_its_own_bounds() -> None:
     assert NumberForm.of_schema({"type": "number", "title": "Score"}, default) == default
     assert NumberForm.of_schema({"type": "integer", "minimum": 1, "maximum": 5}, default) == NumberForm(1, 5, 0)
     assert NumberForm.of_schema({"type": "number", "maximum": 4.5}, default) == NumberForm(0, 4.5, 1)
+    assert NumberForm.of_schema({"type": "integer", "minimum": 1900}, default) == NumberForm(1900, LARGEST, 0)
+    assert NumberForm.of_schema({"type": "number", "maximum": -1}, default) == NumberForm(-LARGEST, -1, 1)
     assert NumberForm.of_schema({"type": "string"}, default) is None
     assert NumberForm.of_schema({"type": "number", "multipleOf": 2}, default) is None
+
+
+bounds = st.none() | st.decimals(-12, 12, places=2).map(float)
+
+
+@given(bounds, bounds, bounds, bounds, st.sampled_from(["number", "integer"]))
+def test_the_form_of_a_field_is_what_its_bounds_admit(low, high, above, below, kind):
+    given = {"minimum": low, "maximum": high, "exclusiveMinimum": above, "exclusiveMaximum": below}
+    schema = {"type": kind, **{word: bound for word, bound in given.items() if bound is not None}}
+    everything = spellings(-15, 15, 0 if kind == "integer" else 1)
+    ends = [low is not None or above is not None, high is not None or below is not None]
+    admitted = {
+        text
+        for text in everything
+        if (low is None or float(text) >= low)
+        and (high is None or float(text) <= high)
+        and (above is None or float(text) > above)
+        and (below is None or float(text) < below)
+        and (ends[0] or float(text) >= -15)
+        and (ends[1] or float(text) <= 15)
+    }
+    default = NumberForm(-15, 15, 1)
+    if not admitted:
+        with pytest.raises(UserError, match="holds no number"):
+            NumberForm.of_schema(schema, default)
+    else:
+        assert language(NumberForm.of_schema(schema, default)) == admitted
