@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from listeval.contract import KeyedList
 from listeval.contract.separators import USUAL
 from listeval.decoding.constraint import Constraint, Form, GrammarForm, JsonForm, RegexForm, json_form
-from listeval.decoding.json_pattern import Irregular, Marks, json_pattern
+from listeval.decoding.json_pattern import OPEN, Irregular, Marks, json_pattern
 from listeval.decoding.permutation_spec import PermutationSpec, promised
 from listeval.decoding.scaffold import Scaffold
 from listeval.decoding.spacing import Spacing
@@ -16,9 +16,6 @@ from listeval.errors import UserError
 
 if TYPE_CHECKING:
     from listeval.contract import Contract
-
-_MOST_COUNTED = 12
-"""Characters of a bounded string above which outlines' index doubles with each further one."""
 
 
 def bind(constraint: Constraint, contract: Contract[Any]) -> Form:
@@ -42,30 +39,24 @@ def bind(constraint: Constraint, contract: Contract[Any]) -> Form:
 def schema_form(constraint: Constraint, contract: Contract[Any]) -> RegexForm | JsonForm:
     """Our own expression of the contract's schema; the engine's JSON mode for one that no expression says.
 
-    Raises UserError for a schema that outlines would need hours for, and for a spacing that cannot be had.
+    Raises UserError for what outlines cannot do, and for gold answers that are not spaced in one way.
     """
     schema = json_form(contract).schema
-    if constraint.engine == "outlines":
-        _refuse_long_strings(schema)
     try:
         marks = Marks.of(constraint.spacing, contract.separators)
         return RegexForm(json_pattern(schema, marks, promised(contract) if isinstance(contract, KeyedList) else None))
     except Irregular as error:
-        if constraint.engine == "outlines" and constraint.spacing is Spacing.GOLD:
-            cause = f"outlines cannot space a schema with {error.keyword} as the gold answers are"
-            fix = "--spacing either, or --engine xgrammar or llguidance"
-            raise UserError(cause, place="--spacing gold", fix=fix) from None
+        if constraint.engine == "outlines":
+            _check_outlines(error.keyword, constraint.spacing)
         return JsonForm(schema, constraint.spacing, contract.separators or USUAL)
 
 
-def _refuse_long_strings(node: Any) -> None:
-    if isinstance(node, list):
-        for item in node:
-            _refuse_long_strings(item)
-    elif isinstance(node, dict):
-        for word in ("minLength", "maxLength"):
-            if isinstance(node.get(word), int) and node[word] > _MOST_COUNTED:
-                cause = f"outlines cannot take keyword '{word}' of {node[word]}: its time doubles with each character"
-                raise UserError(cause, place="--engine outlines", fix="--engine xgrammar or llguidance")
-        for item in node.values():
-            _refuse_long_strings(item)
+def _check_outlines(keyword: str, spacing: Spacing) -> None:
+    """Raises UserError for what outlines' own JSON mode cannot do."""
+    fix = "--engine xgrammar or llguidance"
+    if keyword == OPEN:
+        cause = f"outlines cannot take {OPEN} of the contract: its index of all JSON would not be done in hours"
+        raise UserError(cause, place="--engine outlines", fix=fix)
+    if spacing is Spacing.GOLD:
+        cause = f"outlines cannot space a schema with {keyword} as the gold answers are"
+        raise UserError(cause, place="--spacing gold", fix=f"--spacing either, or {fix}")

@@ -17,6 +17,7 @@ from listeval.decoding.number_pattern import ANY_INTEGER, ANY_NUMBER, escaped, p
 from listeval.decoding.spacing import MOST_WHITESPACE, Spacing
 from listeval.errors import UserError
 
+OPEN = "a value of any type"
 LONGEST = 400_000
 """Characters of an expression beyond which engines take minutes."""
 
@@ -88,7 +89,7 @@ class _Writer:
 
     def node(self, node: Any) -> str:
         if not isinstance(node, dict):
-            raise Irregular("an open value")
+            raise Irregular(OPEN)
         said = node.keys() - _SILENT
         for word in ("anyOf", "oneOf", "allOf"):
             if word in said:
@@ -108,7 +109,7 @@ class _Writer:
 
     def _typed(self, kind: Any, node: Mapping[str, Any], said: set[str]) -> str:
         if not isinstance(kind, str) or kind not in _OF_TYPE:
-            raise Irregular("an open value")
+            raise Irregular(OPEN)
         _only(said, _OF_TYPE[kind] | {"type"})
         write: Callable[[Mapping[str, Any]], str] = {
             "string": _string,
@@ -197,7 +198,7 @@ class _Writer:
         properties, further = node.get("properties", {}), node.get("additionalProperties", True)
         pad = self._marks.pad
         if not properties and further is True:
-            raise Irregular("an open value")
+            raise Irregular(OPEN)
         if properties and isinstance(further, dict):
             raise Irregular("additionalProperties")
         if not properties and further is not False:

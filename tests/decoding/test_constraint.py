@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from pydantic import Field
@@ -150,12 +151,12 @@ def test_what_no_expression_says_stays_with_the_engine_and_is_spaced_there():
 
 
 def test_outlines_is_not_given_hours_of_work():
-    class Long(Item):
-        title: str = Field(max_length=400)
+    class Open(Item):
+        anything: Any
 
-    with pytest.raises(UserError, match="keyword 'maxLength'"):
-        bind(Constraint("schema", "outlines"), Record(Long))
-    assert isinstance(bind(Constraint("schema", "llguidance"), Record(Long)), RegexForm)
+    with pytest.raises(UserError, match="outlines cannot take a value of any type"):
+        bind(Constraint("schema", "outlines"), Record(Open))
+    assert isinstance(bind(Constraint("schema", "llguidance"), Record(Open)), JsonForm)
 
 
 def test_gold_spacing_is_the_contracts_own():

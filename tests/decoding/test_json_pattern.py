@@ -14,11 +14,14 @@ from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
 from listeval.contract.separators import Separators  # noqa: E402
-from listeval.decoding.json_pattern import Irregular, Marks, json_pattern  # noqa: E402
+from listeval.decoding.bind import schema_form  # noqa: E402
+from listeval.decoding.constraint import Constraint, RegexForm  # noqa: E402
+from listeval.decoding.json_pattern import OPEN, Irregular, Marks, json_pattern  # noqa: E402
 from listeval.decoding.number_form import NumberForm  # noqa: E402
 from listeval.decoding.probes import Unfillable, alternatives, valid, violations  # noqa: E402
 from listeval.decoding.spacing import Spacing  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
+from listeval.registry import load_task  # noqa: E402
 
 NAMES = st.sampled_from(["a", "b c", 'q"', "é🙂", "x.y*", "n\n"])
 
@@ -133,13 +136,13 @@ NODE = {"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#/$defs/no
         ({"type": "string", "pattern": "^a$"}, "pattern"),
         ({"type": "string", "format": "date"}, "format"),
         ({"$ref": "#/$defs/node", "$defs": {"node": NODE}}, "$ref"),
-        ({}, "an open value"),
-        ({"type": "object"}, "an open value"),
+        ({}, OPEN),
+        ({"type": "object"}, OPEN),
         ({"type": "array", "items": {"enum": [1]}, "uniqueItems": True}, "uniqueItems"),
         ({"type": "number", "multipleOf": 0.5}, "multipleOf"),
         ({"allOf": [{"type": "string"}, {"minLength": 1}]}, "allOf"),
-        ({"type": "object", "properties": {"a": {"not": {}}}}, "an open value"),
-        ({"not": {"type": "string"}}, "an open value"),
+        ({"type": "object", "properties": {"a": {"not": {}}}}, OPEN),
+        ({"not": {"type": "string"}}, OPEN),
     ],
 )
 def test_what_is_not_regular_says_why(schema: dict[str, Any], keyword: str) -> None:
@@ -171,3 +174,18 @@ def test_optional_keys_keep_their_order() -> None:
 def test_gold_without_separators_is_refused() -> None:
     with pytest.raises(UserError, match="not spaced in one way"):
         Marks.of(Spacing.GOLD, None)
+
+
+@pytest.mark.parametrize("name", ["fashion", "msmarco", "gsm8k", "mbpp", "bfcl"])
+@pytest.mark.parametrize("spacing", [Spacing.EITHER, Spacing.GOLD])
+def test_gold_answers_of_the_tasks_can_be_written(name: str, spacing: Spacing) -> None:
+    task = load_task(name)()
+    forms = 0
+    for example in task.load(None, 0).examples[:40]:
+        bound, gold = task.contract(example.target), task.gold(example.target)
+        bound.separators = Separators.of(gold)
+        form = schema_form(Constraint("schema", "xgrammar", spacing), bound)
+        if isinstance(form, RegexForm):
+            forms += 1
+            assert re.fullmatch(form.pattern, gold), gold
+    assert forms > 20
