@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
 from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -132,7 +133,7 @@ def _bad(task: Task, examples: Sequence[Example]) -> tuple[State, str]:
 
 def _constraint(task: Task, examples: Sequence[Example]) -> tuple[State, str]:
     for example in examples:
-        contract, gold = task.contract(example.target), task.gold(example.target)
+        contract, gold = copy(task.contract(example.target)), task.gold(example.target)
         if not isinstance(contract, KeyedList):
             return State.SKIPPED, f"a {contract.noun} has --constraint schema alone, which no check needs"
         contract.separators = Separators.of(gold)

@@ -3,7 +3,8 @@
 The answer is a byte string of a finite language: a `Skeleton` with the ids written where it leaves
 room. A token may come next if its bytes lead from where the answer stands to where the answer can
 still be completed, whatever they span: an id's end, punctuation, the next id's beginning, or half a
-character. Every order and every way to cut an answer into tokens is reachable, nothing else is.
+character, with what whitespace the layout's spacing leaves open. Every order, every spacing and every way to cut an
+answer into tokens is reachable, nothing else is.
 
 Nothing is compiled. What lies between ids is walked once per vocabulary and layout and kept. Where
 an id goes, each id's tokens are walked once per request and counted, so that using an id up takes

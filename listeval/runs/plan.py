@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import asdict
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -195,6 +196,8 @@ def _bind(task: Task, example: Example, config: RunConfig) -> Contract[Any]:
         contract = task.contract(example.target)
         if config.constraint != "none":
             wanted = "gold answer"
+            # A copy: a task may give one contract to all its examples.
+            contract = copy(contract)
             contract.separators = Separators.of(task.gold(example.target))
         return contract
     except Exception as error:

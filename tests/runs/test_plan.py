@@ -7,6 +7,7 @@ import pytest
 from listeval.errors import UserError
 from listeval.registry import load_task
 from listeval.runs import RunConfig, plan
+from listeval.task import Dataset
 
 
 def config(constraint):
@@ -29,6 +30,19 @@ def test_a_constrained_contract_knows_how_gold_is_spaced(constraint):
     assert first_contract(constraint).separators == (", ", ": ")
     assert first_contract(constraint, rows({"separators": (",", ":")})).separators == (",", ":")
     assert first_contract(constraint, rows({"indent": 1})).separators is None
+
+
+def test_a_contract_that_examples_share_is_left_alone():
+    task = load_task("fashion")()
+    examples = task.load(None, 0).examples[:2]
+    shared = task.contract(examples[0].target)
+    task.contract = lambda target: shared
+    answers = iter(['{"a":1}', '{"a": 1}'])
+    task.gold = lambda target: next(answers)
+    data = {0: Dataset(examples, "inline", "1", {})}
+    first, second = (plan.first_contract(task, data, config("permutation")) for _ in range(2))
+    assert (first.separators.key, second.separators.key, shared.separators.key) == (":", ": ", ": ")
+    assert first.ids == shared.ids
 
 
 def test_a_free_run_does_not_read_gold():
