@@ -199,12 +199,10 @@ class OpenAIBackend:
             try:
                 answer = await self._http.ask(path, read, sent)
             except Refused as error:
-                if self._constraint is not None and self._constraint.learn(
-                    error.status, error.message, request.contract
-                ):
+                suspect = self._dialect.suspect(error, sent)
+                if suspect is None and self._learned(error, request):
                     path, read, body = self._call(request)
                     continue
-                suspect = self._dialect.suspect(error, sent)
                 if suspect is None:
                     raise
                 tried[suspect] = error.message
@@ -213,6 +211,10 @@ class OpenAIBackend:
                 if self._constraint is not None:
                     self._constraint.settle()
                 return answer
+
+    def _learned(self, error: Refused, request: Request) -> bool:
+        """Whether the constraint can be put in another way than the one that was refused."""
+        return self._constraint is not None and self._constraint.learn(error.status, error.message, request.contract)
 
     def _call(self, request: Request) -> tuple[str, Callable[[Any], wire.Answer], dict[str, Any]]:
         """Path, reader and body for a request."""

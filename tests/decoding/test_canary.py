@@ -351,6 +351,18 @@ def test_a_vllm_server_without_expressions_gets_the_schema() -> None:
     assert "json" in calls[-1].body["structured_outputs"]
 
 
+@pytest.mark.parametrize("card", [None, VLLM_CARD], ids=["openai", "vllm"])
+def test_a_refusal_of_another_field_does_not_weaken_the_constraint(card: dict[str, Any] | None) -> None:
+    def no_seed(call: Call) -> Reply:
+        if "seed" in call.body:
+            return Reply({"error": {"message": "Unsupported parameter: seed"}}, 400)
+        return keeps(call)
+
+    result, found, _ = ask(no_seed, card=card)
+    assert result["passed"] and result["sent"].keys() == {"field"}
+    assert found["form"] != "the server's own JSON mode" or card is None
+
+
 def test_nothing_is_learned_once_a_schema_was_answered() -> None:
     def later(call: Call) -> Reply:
         if "uniqueItems" in json.dumps(call.body):
