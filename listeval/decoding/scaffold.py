@@ -14,7 +14,7 @@ from listeval.decoding.spacing import Spacing
 class Scaffold(NamedTuple):
     """`texts[0] numbers[0] texts[1] ... numbers[-1] texts[-1]`: one text more than numbers.
 
-    Texts are spaced as the task's gold answers, or compact. `spacing` only says how a model may begin the text after
+    Texts are spaced in one way (`Layout.separators`). `spacing` only says how a model may begin the text after
     a number, which ends the number and is then written as it stands here.
     """
 

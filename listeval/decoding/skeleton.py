@@ -56,16 +56,23 @@ class Layout:
 
     @property
     def separators(self) -> Separators:
-        """What `write` and a scaffold put between items and after keys: the gold answers' own, unless compact."""
-        return _COMPACT if self.spacing is Spacing.COMPACT else self.gold or USUAL
+        """What `write` and a scaffold put between items and after keys: as gold does, where the spacing has that."""
+        if self.spacing is Spacing.COMPACT:
+            return _COMPACT
+        spaces, most = {Spacing.EITHER: (" ", 1)}.get(self.spacing, (WHITESPACE, MOST_WHITESPACE))
+        gold = self.gold or USUAL
+        within = all(len(mark) <= 1 + most and not mark[1:].strip(spaces) for mark in gold)
+        return gold if within or self.spacing is Spacing.GOLD else USUAL
 
     @property
     def widest(self) -> tuple[Separators, str]:
-        """The longest separators that a decoder or a scaffold may write, and the longest whitespace elsewhere."""
-        pad = " " * MOST_WHITESPACE if self.spacing is Spacing.FREE else ""
-        open_ways = {Spacing.EITHER: USUAL, Spacing.FREE: [f"{pad}{mark}{pad}" for mark in _COMPACT]}
-        widest = open_ways.get(self.spacing, self.separators)
-        return Separators(*(max(pair, key=len) for pair in zip(widest, self.separators, strict=True))), pad
+        """The longest separators that may be written, and the longest whitespace elsewhere."""
+        if self.spacing is Spacing.EITHER:
+            return USUAL, ""
+        if self.spacing is Spacing.FREE:
+            pad = " " * MOST_WHITESPACE
+            return Separators(f"{pad},{pad}", f"{pad}:{pad}"), pad
+        return self.separators, ""
 
     def spec(self) -> dict[str, Any]:
         """JSON; see `layout_of`."""

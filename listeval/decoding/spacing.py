@@ -16,7 +16,9 @@ A bound, because a model that may write spaces for ever can; with it every answe
 class Spacing(StrEnum):
     """The whitespace that a constraint leaves to the model, the default first.
 
-    A scaffold writes its text itself: as the task's gold answers do, whatever the policy, but for `compact`.
+    A scaffold writes its text itself, as the task's gold answers do wherever the policy has that: under `gold` always,
+    under `either` and `free` unless gold has other whitespace than these allow (then as `json.dumps` does), under
+    `compact` without any.
     """
 
     EITHER = "either"

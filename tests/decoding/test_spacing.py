@@ -17,6 +17,7 @@ from listeval.contract.separators import Separators
 from listeval.decoding.number_form import NumberForm
 from listeval.decoding.permutation import Cursor, Permutation
 from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.decoding.scaffold import Scaffold
 from listeval.decoding.skeleton import Field, Layout
 from listeval.decoding.spacing import MOST_WHITESPACE, Spacing
 from listeval.decoding.token_trie import TokenTrie, trie_of
@@ -63,9 +64,8 @@ def is_answer(text: str, spec: PermutationSpec) -> bool:
     return all(row[field] in language(form) for row in rows for field, form in spec.layout.fields if form)
 
 
-texts = st.sampled_from(
-    ["", "", "", " ", " ", "  ", "\n", "\t\r\n ", " " * MOST_WHITESPACE, " " * (MOST_WHITESPACE + 1)]
-)
+FULL = " " * MOST_WHITESPACE
+texts = st.sampled_from(["", "", "", " ", " ", "  ", "\n", "\t\r\n ", FULL, FULL + " "])
 
 
 @st.composite
@@ -175,7 +175,14 @@ def test_layouts_of_one_vocabulary_do_not_share_masks(byte_level: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "separators", [Separators(",", ":"), Separators(), Separators(",", ": "), Separators(",\n", ":")]
+    "separators",
+    [
+        Separators(",", ":"),
+        Separators(),
+        Separators(",", ": "),
+        Separators(",\n", ":"),
+        Separators("," + FULL + " ", ":"),
+    ],
 )
 def test_gold_is_spaced_as_the_contract_says(separators: Separators) -> None:
     asked = contract(("a", "b"))
@@ -185,13 +192,18 @@ def test_gold_is_spaced_as_the_contract_says(separators: Separators) -> None:
     for spacing in Spacing:
         spec = PermutationSpec.of(asked, spacing)
         assert PermutationSpec.from_spec(json.loads(json.dumps(spec.spec()))) == spec
-        if spacing is not Spacing.COMPACT:
-            assert spec.write(values) == wanted
-        assert accepts(wanted, spec) == (
-            spacing in (Spacing.GOLD, Spacing.FREE)
-            or (spacing is Spacing.EITHER and "\n" not in wanted)
-            or separators == (",", ":")
-        )
+        assert accepts(spec.write(values), spec)
+        assert (spec.write(values) == wanted) == accepts(wanted, spec)
+        scaffold = Scaffold.of(spec)
+        assert spec.write({name: {"score": "7"} for name in spec.ids}) == "7".join(scaffold.texts)
+        assert len(spec.write(values)) < spec.longest_answer()
+        fits = {
+            Spacing.GOLD: True,
+            Spacing.FREE: FULL + " " not in wanted,
+            Spacing.EITHER: "\n" not in wanted and "  " not in wanted,
+            Spacing.COMPACT: separators == (",", ":"),
+        }
+        assert accepts(wanted, spec) == fits[spacing]
 
 
 def test_gold_without_one_way_to_space_is_refused_and_others_are_not() -> None:
