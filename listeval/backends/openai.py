@@ -145,7 +145,7 @@ class OpenAIBackend:
             "concurrency": self._concurrency,
             "timeout_s": self._options.timeout_s,
             "structured": self._options.structured,
-            "constraint": self._constraint and self._constraint.constraint.spec(),
+            "constraint": self._constraint and self._constraint.settings(),
             "left_out": self._dialect.left_out,
             "finish_reasons": dict(self._said),
             "sampling_defaults": wire.NEUTRAL if self._served.vllm else "the server's",
@@ -194,6 +194,8 @@ class OpenAIBackend:
         if answer.said in self._said or len(self._said) < _WORDS:
             self._said[answer.said] += 1
         reasoning, text = self._channels(answer, request)
+        if self._constraint is not None:
+            text = self._constraint.answer(text)
         return Completion(
             key=request.key,
             text=text,
@@ -225,12 +227,21 @@ class OpenAIBackend:
                 answer = await self._http.ask(path, read, sent, limit=limit_of(request.sampling.max_tokens))
             except Refused as error:
                 suspect = self._dialect.suspect(error, sent)
+                if suspect is None and self._learned(error, request):
+                    path, read, body = self._call(request)
+                    continue
                 if suspect is None:
                     raise
                 tried[suspect] = error.message
             else:
                 self._dialect.settle(sent, tried)
+                if self._constraint is not None:
+                    self._constraint.settle()
                 return answer
+
+    def _learned(self, error: Refused, request: Request) -> bool:
+        """Whether the constraint can be put in another way than the one that was refused."""
+        return self._constraint is not None and self._constraint.learn(error.status, error.message, request.contract)
 
     def _call(self, request: Request) -> tuple[str, Callable[[Any], wire.Answer], dict[str, Any]]:
         """Path, reader and body for a request."""

@@ -11,14 +11,18 @@ import os
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, GrammarForm, JsonForm, RegexForm, require
+from listeval.decoding.engines.json_mode import json_mode
+from listeval.decoding.engines.protocol import refused
+from listeval.decoding.engines.silence import held_back
 from listeval.decoding.permutation import Permutation
 from listeval.decoding.permutation_spec import PermutationSpec
 from listeval.decoding.token_trie import trie_of
 from listeval.decoding.vllm_payload import KEY, LEDGER, PROCESSOR, Payload
+from listeval.errors import first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -45,10 +49,8 @@ class VLLMConstraint:
     def arguments(self) -> dict[str, Any]:
         """For `vllm.LLM`. Also sets what an engine reads from its environment."""
         if self.constraint.engine != "own":
-            backend = _BACKENDS[self.constraint.engine]
-            # vLLM takes the flag for two of its three engines; the third allows one space at most.
-            compact = {"disable_any_whitespace": True} if backend != "outlines" else {}
-            return {"structured_outputs_config": {"backend": backend, **compact}}
+            # Whitespace is no flag here: every form says it itself.
+            return {"structured_outputs_config": {"backend": _BACKENDS[self.constraint.engine]}}
         handle, name = tempfile.mkstemp(prefix="listeval-masked-", suffix=".jsonl")
         os.close(handle)
         self._ledger = Path(name)
@@ -65,7 +67,19 @@ class VLLMConstraint:
             return {"extra_args": {KEY: text}}
         from vllm.sampling_params import StructuredOutputsParams
 
+        if isinstance(form, JsonForm):
+            form = self._json_mode(form)
         return {"structured_outputs": StructuredOutputsParams(**structured_outputs(form))}
+
+    def _json_mode(self, form: JsonForm) -> JsonForm | GrammarForm | RegexForm:
+        engine = self.constraint.engine
+        try:
+            with held_back():
+                return json_mode(engine, form)
+        except Exception as error:  # the bindings raise whatever C++ threw
+            raise refused(
+                engine, form, first_line(error), lambda less: json_mode(engine, cast("JsonForm", less))
+            ) from error
 
     def masked(self, tag: str) -> float | None:
         """Mean masked mass of a finished request; None where the engine does not tell."""
@@ -103,7 +117,7 @@ def payload(
 def structured_outputs(form: JsonForm | GrammarForm | RegexForm) -> dict[str, Any]:
     """vLLM's structured-output parameters for a form, in process and served."""
     match form:
-        case JsonForm(schema):
+        case JsonForm(schema=schema):
             return {"json": schema}
         case GrammarForm(text):
             return {"grammar": text}

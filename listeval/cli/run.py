@@ -16,6 +16,7 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--backend", str, "NAME", "auto (default), vllm, hf, openai, replay or null."),
     ("--constraint", str, "KIND", "none (default), schema, permutation or scaffold."),
     ("--engine", str, "NAME", "What constrains: auto (default), xgrammar, llguidance, outlines or own."),
+    ("--spacing", str, "POLICY", "Spaces that a constraint leaves: either (default), gold, compact or free."),
     ("--data", str, "PATH|hub", "Data file or folder; default: the task's bundled sample."),
     ("--limit", int, "N", "Only the first N examples of each seed."),
     ("--samples", str, "ID,ID", "Only these example ids."),

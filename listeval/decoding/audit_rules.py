@@ -6,10 +6,12 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
+from listeval.contract.separators import USUAL
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint
 from listeval.decoding.engines import Vocabulary, open_engine
 from listeval.decoding.engines.walk import tokens_of, walk
+from listeval.decoding.freedom import measured
 from listeval.decoding.permutation import Permutation
 from listeval.decoding.permutation_spec import PermutationSpec
 from listeval.decoding.probes import STRANGER
@@ -22,20 +24,23 @@ if TYPE_CHECKING:
 
 
 def audit_rules(constraint: Constraint, contract: Contract[Any], vocabulary: Vocabulary) -> dict[str, Any]:
-    """`{"valid": accepted|refused, "rules": {rule: kept|ignored|untested}}`, untested where the valid text is refused.
+    """`{"valid": accepted|refused, "rules": {rule: kept|ignored|untested}, "spacing": {"asked", "measured"}}`.
 
-    Raises UserError for what cannot be bound.
+    Rules are untested where the valid text is refused. Raises UserError for what cannot be bound.
     """
     accepts = _acceptor(constraint, contract, vocabulary)
-    spec = PermutationSpec.of(cast("KeyedList[Any]", contract))
+    spec = PermutationSpec.of(cast("KeyedList[Any]", contract), constraint.spacing)
     good, bad = _texts(spec, ordered=constraint.kind == "scaffold")
 
     def fate(text: str) -> bool:
         return accepts(tokens_of(text, vocabulary))
 
+    spacing = {"asked": constraint.spacing.value, "measured": "untested"}
     if not fate(good):
-        return {"valid": "refused", "rules": dict.fromkeys(bad, "untested")}
-    return {"valid": "accepted", "rules": {rule: "ignored" if fate(text) else "kept" for rule, text in bad.items()}}
+        return {"valid": "refused", "rules": dict.fromkeys(bad, "untested"), "spacing": spacing}
+    spacing["measured"] = measured(fate, json.loads(good), spec.layout.gold or USUAL)
+    rules = {rule: "ignored" if fate(text) else "kept" for rule, text in bad.items()}
+    return {"valid": "accepted", "rules": rules, "spacing": spacing}
 
 
 def _texts(spec: PermutationSpec, *, ordered: bool) -> tuple[str, dict[str, str]]:
@@ -46,13 +51,19 @@ def _texts(spec: PermutationSpec, *, ordered: bool) -> tuple[str, dict[str, str]
     bad = {
         "all ids": spec.write(dict.fromkeys(spec.ids[1:], numbers)),
         "input ids": good.replace(first, _quoted(STRANGER), 1),
-        "compact": good.replace(":", ": ", 1),
     }
+    if numbers:
+        endless = {name: number + "7" * _ENDLESS for name, number in numbers.items()}
+        bad["bounded numbers"] = spec.write(dict.fromkeys(spec.ids, numbers) | {spec.ids[0]: endless})
     if len(spec.ids) > 1:
         bad["each id once"] = good.replace(first, _quoted(spec.ids[1]), 1)
     if len(spec.ids) > 1 and ordered:
         bad["input order"] = spec.write(dict.fromkeys(spec.ids[::-1], numbers))
     return good, bad
+
+
+_ENDLESS = 40
+"""Digits that no bounded number has."""
 
 
 def _quoted(name: str) -> str:

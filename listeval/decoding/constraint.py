@@ -4,17 +4,18 @@
 `permutation` is a list with every input id exactly once, in any order; `scaffold` is that list in
 input order, of which only the values are decoded. The last two exist for a `KeyedList` of numbers.
 
-JSON under a constraint is compact (no space anywhere), so that no budget goes into whitespace. vLLM's own
-schemas leave at most the spaces that its engine always puts.
+How freely the answer may be spaced is the constraint's `Spacing`; numbers keep to what the prompt promises.
 """
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from listeval.contract.separators import USUAL, Separators
 from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -44,18 +45,20 @@ class Constraint:
 
     kind: Literal["schema", "permutation", "scaffold"]
     engine: EngineName
-    spacing: Literal["compact", "engine"] = "compact"
-    """`engine`: whatever spaces the engine inside a server or vLLM puts between items."""
+    spacing: Spacing = Spacing.EITHER
+    """What is asked for; what an engine really leaves is measured (`audit`)."""
 
     def spec(self) -> dict[str, str]:
         """JSON; part of a run's identity."""
-        return asdict(self)
+        return {"kind": self.kind, "engine": self.engine, "spacing": self.spacing.value}
 
 
 class JsonForm(NamedTuple):
-    """A JSON Schema to keep."""
+    """A JSON Schema to keep in an engine's own JSON mode, spaced as far as that can be told."""
 
     schema: dict[str, Any]
+    spacing: Spacing = Spacing.EITHER
+    gold: Separators = USUAL
 
 
 class GrammarForm(NamedTuple):
@@ -74,16 +77,22 @@ Form = JsonForm | GrammarForm | RegexForm | PermutationSpec
 """What an engine compiles; only our own takes a `PermutationSpec`."""
 
 
-def resolve(kind: ConstraintKind, engine: str | None, backend: str) -> Constraint | None:
+def resolve(
+    kind: ConstraintKind, engine: str | None, backend: str, spacing: Spacing | None = None
+) -> Constraint | None:
     """The constraint that the flags ask for on `backend`; None for none.
 
-    Raises UserError for an engine without a constraint, a backend that cannot be constrained, an engine
+    Raises UserError for an engine or a spacing without a constraint, a backend that cannot be constrained, an engine
     that cannot do this kind there, and an engine that is not installed.
     """
     asked = None if engine in (None, "auto") else engine
     if kind == "none":
         if asked:
             raise UserError(f"--engine {asked} without a constraint", place="--engine", fix="add --constraint schema")
+        if spacing is not None:
+            raise UserError(
+                f"--spacing {spacing.value} without a constraint", place="--spacing", fix="add --constraint schema"
+            )
         return None
     choices = _CHOICES[kind].get(backend)
     if choices is None:
@@ -95,7 +104,7 @@ def resolve(kind: ConstraintKind, engine: str | None, backend: str) -> Constrain
         chosen = asked
     else:
         raise _unfit(asked, kind, backend, choices)
-    return Constraint(kind, chosen, "engine" if kind == "schema" and backend != "hf" else "compact")
+    return Constraint(kind, chosen, spacing or Spacing.EITHER)
 
 
 def _unfit(asked: str, kind: str, backend: str, choices: tuple[EngineName, ...]) -> UserError:

@@ -1,6 +1,6 @@
 """Values that a JSON Schema admits, and values that each of its keywords alone forbids.
 
-Enough of JSON Schema for the schemas of contracts; a node that cannot be filled in (a pattern, say)
+Enough of JSON Schema for the schemas of contracts; a node that cannot be filled in (a combination of schemas, say)
 gives no probes, so a keyword without probes is `untested`, never believed.
 """
 
@@ -9,10 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from listeval.decoding.sample_text import matching, not_matching, of_format
+
 STRANGER = "zq-none"
 """A word that no contract's enum holds."""
+STRANGE_NUMBER = 987654
+"""A number that no contract's enum holds."""
 
 Node = Mapping[str, Any]
+Put = Callable[[Any], Any]
+"""Makes the whole value from one that stands at some node."""
+UNIONS = ("anyOf", "oneOf")
 
 
 class Probe(NamedTuple):
@@ -29,17 +36,88 @@ class Unfillable(Exception):
 def valid(schema: Node) -> Any:
     """A value that `schema` admits, with every property, one element more than none, and no optional length.
 
-    Raises Unfillable for a node that needs a pattern, a format or a combination of schemas.
+    Raises Unfillable for a node that needs a combination of schemas, or a pattern that no simple text matches.
     """
     return _fill(schema, schema, 0)
 
 
+def alternatives(schema: Node) -> Iterator[Probe]:
+    """Values that `schema` admits by each option of its unions but the first, and what makes them a union."""
+    for place in _places(schema, schema, valid(schema), lambda value: value):
+        for word, options in _options(place.node):
+            for option in options[1:]:
+                try:
+                    yield Probe(word, place.put(_fill(option, schema, 0)))
+                except Unfillable:
+                    continue
+
+
 def violations(schema: Node) -> Iterator[Probe]:
-    """Probes of each keyword at each node that `valid` reaches."""
-    yield from _probe(schema, schema, valid(schema), lambda value: value)
+    """Probes of each keyword at each node that `valid` reaches, every option of a union included."""
+    from jsonschema import Draft202012Validator
+
+    admits = Draft202012Validator(schema).is_valid
+    for place in _places(schema, schema, valid(schema), lambda value: value, every=True):
+        union = next((word for word in UNIONS if word in place.node), "")
+        if union:
+            strangers: list[Any] = [STRANGER, STRANGE_NUMBER, True, None, [], {}]
+            yield from (Probe(union, bad) for bad in map(place.put, strangers) if not admits(bad))
+            continue
+        for keyword in place.node:
+            found = (Probe(keyword, place.put(bad)) for bad in _bad(keyword, place.node, place.value))
+            # Within a union another option may allow what this one forbids.
+            yield from (probe for probe in found if keyword in _UNSEEN or not admits(probe.value))
 
 
-def _resolve(node: Any, root: Node) -> Node:
+_UNSEEN = ("format",)
+"""Keywords that a validator does not check."""
+
+
+def number_places(schema: Node) -> Iterator[Put]:
+    """Where the value of `valid` has a number that is free within bounds."""
+    for place in _places(schema, schema, valid(schema), lambda value: value):
+        if place.node.get("type") in ("number", "integer") and not {"enum", "const"} & place.node.keys():
+            yield place.put
+
+
+class _Place(NamedTuple):
+    """A node that says something, the value there, and how another value is put there."""
+
+    node: Node
+    value: Any
+    put: Put
+
+
+def _places(schema: Any, root: Node, value: Any, put: Put, *, every: bool = False) -> Iterator[_Place]:
+    """Every node that `value` reaches; with `every` also the options of unions that it does not, with their values."""
+    node = _referred(schema, root)
+    yield _Place(node, value, put)
+    for at, option in enumerate(options for _, found in _options(node) for options in found):
+        if at == 0:
+            yield from _places(option, root, value, put, every=every)
+        elif every:
+            try:
+                yield from _places(option, root, _fill(option, root, 0), put, every=True)
+            except Unfillable:
+                continue
+    if isinstance(value, dict):
+        for name, item in node.get("properties", {}).items():
+            yield from _places(item, root, value[name], _within(put, value, name), every=every)
+    elif isinstance(value, list) and value:
+        items = [*node.get("prefixItems", ())] or [node.get("items")]
+        for at, item in enumerate(items[: len(value)]):
+            yield from _places(item, root, value[at], _at(put, value, at), every=every)
+
+
+def _options(node: Node) -> Iterator[tuple[str, list[Any]]]:
+    for word in UNIONS:
+        if word in node:
+            yield word, node[word]
+    if isinstance(node.get("type"), list):
+        yield "type", [{**node, "type": kind} for kind in node["type"]]
+
+
+def _referred(node: Any, root: Node) -> dict[str, Any]:
     if not isinstance(node, dict):
         return {}
     while "$ref" in node:
@@ -47,27 +125,27 @@ def _resolve(node: Any, root: Node) -> Node:
         for part in str(node["$ref"]).removeprefix("#/").split("/"):
             at = at[part]
         node = at
-    for choice in ("anyOf", "oneOf"):
-        if choice in node:
-            return _resolve(node[choice][0], root)
     return dict(node)
 
 
 def _fill(schema: Any, root: Node, depth: int) -> Any:
-    node = _resolve(schema, root)
-    if depth > 32 or {"pattern", "format", "allOf", "not", "if", "contains"} & node.keys():
+    node = _referred(schema, root)
+    if depth > 32 or {"allOf", "not", "if", "contains"} & node.keys():
         raise Unfillable
+    for _, options in _options(node):
+        return _fill(options[0], root, depth + 1)
     if "const" in node:
         return node["const"]
     if "enum" in node:
         return node["enum"][0]
-    kind = node.get("type")
-    kind = kind[0] if isinstance(kind, list) else kind
-    match kind:
+    match node.get("type"):
         case "object":
             return {name: _fill(item, root, depth + 1) for name, item in node.get("properties", {}).items()}
+        case "array" if "prefixItems" in node:
+            return [_fill(item, root, depth + 1) for item in node["prefixItems"]]
         case "array":
-            return [_fill(node.get("items", {}), root, depth + 1)] * max(1, node.get("minItems", 0))
+            size = min(max(1, node.get("minItems", 0)), node.get("maxItems", 1 << 30))
+            return [_fill(node.get("items", {}), root, depth + 1)] * size
         case "number" | "integer":
             return _number(node)
         case "boolean":
@@ -75,7 +153,18 @@ def _fill(schema: Any, root: Node, depth: int) -> Any:
         case "null":
             return None
         case _:
-            return "a" * max(1, node.get("minLength", 0))
+            return _text(node)
+
+
+def _text(node: Node) -> str:
+    found: str | None = "a" * max(1, node.get("minLength", 0))
+    if "pattern" in node:
+        found = matching(node["pattern"])
+    elif "format" in node:
+        found = of_format(node["format"])
+    if found is None or not node.get("minLength", 0) <= len(found) <= node.get("maxLength", len(found)):
+        raise Unfillable
+    return found
 
 
 def _number(node: Node) -> float:
@@ -87,23 +176,15 @@ def _number(node: Node) -> float:
         return int(node["exclusiveMinimum"]) + int(step)
     if "maximum" in node or "exclusiveMaximum" in node:
         return int(node.get("maximum", node.get("exclusiveMaximum", 0))) - int(step)
-    return int(step)
+    return int(step) or float(step)
 
 
-def _probe(schema: Any, root: Node, value: Any, put: Callable[[Any], Any]) -> Iterator[Probe]:
-    """`put` makes the whole value from one that stands at this node."""
-    node = _resolve(schema, root)
-    for keyword in node:
-        yield from (Probe(keyword, put(bad)) for bad in _bad(keyword, node, value))
-    if isinstance(value, dict):
-        for name, item in node.get("properties", {}).items():
-            yield from _probe(item, root, value[name], _within(put, value, name))
-    elif isinstance(value, list) and value:
-        yield from _probe(node.get("items"), root, value[0], lambda new: put([new, *value[1:]]))
-
-
-def _within(put: Callable[[Any], Any], value: dict[str, Any], name: str) -> Callable[[Any], Any]:
+def _within(put: Put, value: dict[str, Any], name: str) -> Put:
     return lambda new: put({**value, name: new})
+
+
+def _at(put: Put, value: list[Any], at: int) -> Put:
+    return lambda new: put([*value[:at], new, *value[at + 1 :]])
 
 
 def _bad(keyword: str, node: Node, value: Any) -> Iterator[Any]:
@@ -111,7 +192,7 @@ def _bad(keyword: str, node: Node, value: Any) -> Iterator[Any]:
     limit = node[keyword]
     match keyword:
         case "enum" | "const":
-            yield STRANGER if isinstance(value, str) else 987654
+            yield STRANGER if isinstance(value, str) else STRANGE_NUMBER
         case "type" if "enum" not in node and "const" not in node:
             yield STRANGER if not isinstance(value, str) else 5
             if limit == "integer":
@@ -122,10 +203,15 @@ def _bad(keyword: str, node: Node, value: Any) -> Iterator[Any]:
             yield {**value, STRANGER: 1}
         case "minItems" if limit > 0:
             yield value[: limit - 1]
-        case "maxItems":
+        case "maxItems" if value:
             yield [value[0]] * (limit + 1)
         case "uniqueItems" if limit and node.get("maxItems", 2) > 1:
             yield [value[0]] * max(2, node.get("minItems", 0))
+        case "pattern" if isinstance(value, str):
+            least, most = node.get("minLength", 0), node.get("maxLength", 1 << 30)
+            yield from (text for text in not_matching(limit) if least <= len(text) <= most)
+        case "format" if of_format(limit) is not None:
+            yield STRANGER + "!"
         case "minLength" if limit > 0:
             yield "a" * (limit - 1)
         case "maxLength":

@@ -48,6 +48,20 @@ class Promise(NamedTuple):
         return not Draft202012Validator(schema).is_valid(value)
 
 
+def promised_schema(contract: Contract[Any]) -> dict[str, Any]:
+    """The contract's schema, in a list of ids with the bounds that the prompt promises of plain numbers."""
+    from listeval.contract import KeyedList
+
+    schema = json_form(contract).schema
+    items = schema.get("items")
+    if not isinstance(contract, KeyedList) or not isinstance(items, dict) or "properties" not in items:
+        return schema
+    bounds = dict(zip(("minimum", "maximum"), contract.scale, strict=True))
+    plain = ({"type": "number"}, {"type": "integer"})
+    properties = {name: {**node, **bounds} if node in plain else node for name, node in items["properties"].items()}
+    return {**schema, "items": {**items, "properties": properties}}
+
+
 def without(schema: Any, ignored: frozenset[str]) -> Any:
     """A schema without some of its keywords, at every node."""
     if isinstance(schema, list):

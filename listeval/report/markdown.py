@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from listeval.contract import Kind
+from listeval.report.constrained import notes
 from listeval.report.numbers import counts, figure, interval, share
 from listeval.report.terminal import title
 
@@ -33,6 +34,7 @@ def markdown(runs: Sequence[Run]) -> str:
         f"- {mark} {escape(title(run))} — {counts(run.summary)} (`{run.path}`)"
         for mark, run in zip(header, runs, strict=True)
     ]
+    legend += [f"- {mark} {escape(line)}" for mark, run in zip(header, runs, strict=True) for line in notes(run)]
     tables = [table(["metric", *header], [*metrics, *figures]), table(["kind", *header], kinds)]
     names = list(dict.fromkeys(name for run in runs for name in run.summary.verdicts))
     if names:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from listeval.contract import Kind
 from listeval.report.console import ReportConsole
+from listeval.report.constrained import constraint_words, notes
 from listeval.report.numbers import RATES, counts, figure, interval, share
 
 if TYPE_CHECKING:
@@ -40,6 +41,8 @@ def print_runs(runs: Sequence[Run], console: Console | None = None) -> None:
             out.print(Text(f"flags of {_name(run)}: {flags}", style="dim"))
         for notice in run.notices:
             out.print(Text(f"{_name(run)}: {notice}", style="yellow"))
+        for line in notes(run):
+            out.print(Text(line, style="yellow" if line.startswith("warning") else "dim"))
 
 
 def _name(run: Run) -> str:
@@ -52,8 +55,8 @@ def title(run: Run) -> str:
     options = " ".join(f"{name}={value}" for name, value in manifest.config.options.items())
     speed = f" · {run.tokens_per_second:,} tok/s" if run.tokens_per_second else ""
     model = Path(manifest.model["name"]).name
-    found = manifest.config.decoding
-    constraint = f" · {found.kind} by {found.engine}" if found else ""
+    words = constraint_words(manifest)
+    constraint = f" · {words}" if words else ""
     if not math.isnan(run.summary.masked):
         constraint += f", masked mass {run.summary.masked:.3f}"
     task = f"{manifest.task['name']} {options}".strip()

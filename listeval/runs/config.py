@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
+from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, did_you_mean
 from listeval.prompt import RESERVED
 
@@ -61,6 +62,8 @@ class RunConfig(BaseModel):
     """What every answer is held to."""
     engine: str | None = None
     """What enforces the constraint; None until `resolved`."""
+    spacing: Spacing | None = None
+    """How freely a constrained answer may be spaced; None until `resolved`, and without a constraint."""
     api_key_env: str | None = None
     """The environment variable that holds the server's key; never the key."""
     allow_code_execution: bool = False
@@ -76,9 +79,13 @@ class RunConfig(BaseModel):
             if backend in _PROMPTLESS and getattr(self, name) is not None:
                 flag = f"--{name.replace('_', '-')}"
                 raise UserError(f"the {backend} backend has no use for {flag}", place=flag, fix="leave it out")
-        found = resolve(self.constraint, self.engine, backend)
-        engine = found and found.engine
-        update = {"backend": backend, "engine": engine, "max_tokens": self.max_tokens or max_tokens}
+        found = resolve(self.constraint, self.engine, backend, self.spacing)
+        update = {
+            "backend": backend,
+            "engine": found and found.engine,
+            "spacing": found and found.spacing,
+            "max_tokens": self.max_tokens or max_tokens,
+        }
         return self.model_copy(update=update)
 
     @field_validator("chat_template_arg")
@@ -94,7 +101,7 @@ class RunConfig(BaseModel):
     @property
     def decoding(self) -> Constraint | None:
         """The constraint of a resolved configuration."""
-        return resolve(self.constraint, self.engine, self.backend)
+        return resolve(self.constraint, self.engine, self.backend, self.spacing)
 
     @property
     def sampling(self) -> Sampling:

@@ -70,7 +70,9 @@ class Manifest(BaseModel):
     def promise(self) -> Promise:
         """What the run's engine promised of every answer."""
         found = (self.audit or {}).get("keywords", {})
-        return Promise(self.constraint, frozenset(name for name, fate in found.items() if fate == "ignored"))
+        left_out = (self.canary or {}).get("sent", {}).get("left_out", ())
+        ignored = frozenset(name for name, fate in found.items() if fate == "ignored")
+        return Promise(self.constraint, ignored.union(left_out))
 
     def write(self, directory: Path) -> None:
         """Replace `manifest.json` atomically."""

@@ -22,6 +22,9 @@ from listeval.runs.rows import TOO_LONG, Row
 from listeval.stats import Interval, mean_intervals, rate_interval
 from listeval.task import Metric
 
+MOST_MASKED = 0.2
+"""Mean masked mass above which a constraint takes away what the model would have said."""
+
 
 @dataclass(frozen=True)
 class Summary:
@@ -42,6 +45,14 @@ class Summary:
     masked: float = math.nan
     """Mean over answers of the mean probability mass that a constraint took away from a step."""
 
+    @property
+    def warnings(self) -> list[str]:
+        """What makes the figures mean less than they seem to, a line each."""
+        if math.isnan(self.masked) or self.masked <= MOST_MASKED:
+            return []
+        why = "the constraint fights the model's own spelling; see spacing"
+        return [f"masked mass {self.masked:.3f} is above {MOST_MASKED}: {why} (--spacing)"]
+
     def to_json(self) -> dict[str, Any]:
         """JSON values; NaN becomes null."""
         return {
@@ -55,6 +66,7 @@ class Summary:
             "flags": self.flags,
             "verdicts": self.verdicts,
             "masked": _null(self.masked),
+            "warnings": self.warnings,
             "by_seed": {seed: {name: _null(v) for name, v in means.items()} for seed, means in self.by_seed.items()},
         }
 

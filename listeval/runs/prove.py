@@ -8,7 +8,7 @@ from typing import Any
 from listeval.backends.protocol import Backend
 from listeval.contract import Contract
 from listeval.decoding import canary
-from listeval.decoding.audit import audit
+from listeval.decoding.audit import ask_unique, audit
 from listeval.decoding.constraint import Constraint
 from listeval.runs.manifest import Manifest
 from listeval.runs.observer import Observer
@@ -28,6 +28,13 @@ def prove(
     """
     watch.note(f"auditing {constraint.engine} and sending the canary")
     manifest.audit = audit(backend, constraint, contract)
-    manifest.canary = canary.ask(backend, constraint)
+    ignored = frozenset(name for name, fate in manifest.audit.get("keywords", {}).items() if fate == "ignored")
+    manifest.canary = canary.ask(backend, constraint, contract, ignored)
+    spacing = manifest.audit["spacing"]
+    if spacing["measured"] == "untested" and manifest.canary["spacing"] != "unseen":
+        # What an engine elsewhere leaves is known from its one answer alone.
+        spacing["measured"] = f"{manifest.canary['spacing']} (seen once)"
+    if constraint.kind == "schema":
+        manifest.audit["unique_items_asked"] = ask_unique(backend)
     manifest.write(directory)
     canary.check(manifest.canary, constraint, backend.name)

@@ -91,6 +91,8 @@ class Run:
             "task": self.manifest.task["name"],
             "model": self.manifest.model["name"],
             "backend": self.manifest.backend["name"],
+            "constraint": self.manifest.identity.get("constraint", "none"),
+            "spacing": (self.manifest.audit or {}).get("spacing"),
             **self.summary.to_json(),
             "figures": self.figures,
             "tokens_per_second": self.tokens_per_second,

@@ -11,9 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import Field
 
 from listeval.backends import vllm
-from listeval.contract import Parsed
+from listeval.backends.vllm_constraint import structured_outputs
+from listeval.contract import Item, Parsed, Record
+from listeval.decoding.bind import bind
+from listeval.decoding.constraint import Constraint, JsonForm
+from listeval.decoding.engines.json_mode import json_mode
+from listeval.decoding.spacing import Spacing
 from tests.decoding.conftest import contract
 
 needs_vllm = [
@@ -29,7 +35,7 @@ import json, sys
 from listeval.backends import vllm
 from listeval.backends.protocol import BackendOptions, Message, Request, Sampling
 from listeval.decoding import canary
-from listeval.decoding.audit import audit
+from listeval.decoding.audit import ask_unique, audit
 from listeval.decoding.constraint import Constraint
 from tests.backends.test_vllm_constraint import IDS
 from tests.decoding.conftest import contract
@@ -42,7 +48,10 @@ prompt = backend.renderer.render((Message("user", "Rate the dress."),))
 requests = [Request(str(i), str(i), prompt, Sampling(200, 1.5), i, make(IDS[: 2 + i % 3])) for i in range(9)]
 requests.append(requests[0]._replace(key="greedy", sampling=Sampling(200)))
 rows = {c.key: c._asdict() for c in backend.generate(iter(requests))}
-told = {"audit": audit(backend, constraint, requests[0].contract), "canary": canary.ask(backend, constraint)}
+asked = requests[0].contract
+told = {"audit": audit(backend, constraint, asked), "canary": canary.ask(backend, constraint, contract(IDS[:2]))}
+if kind == "schema":
+    told["audit"]["unique_items_asked"] = ask_unique(backend)
 print(json.dumps({"rows": rows, "settings": dict(backend.settings()), **told}))
 backend.close()
 """
@@ -91,3 +100,23 @@ class TestEngine:
             assert (row["masked"] is not None) == (engine == "own")
         assert found["canary"]["passed"], found["canary"]
         assert set(found["audit"]["rules"].values()) == {"kept"}
+
+    @pytest.mark.parametrize("spacing", ["either", "gold", "compact", "free"])
+    @pytest.mark.parametrize("engine", ["xgrammar", "llguidance"])
+    def test_vllm_takes_every_form_of_a_schema(self, engine: str, spacing: str) -> None:
+        """As vLLM itself checks a request, without an engine: expressions, and JSON modes for what is not regular."""
+        from vllm.sampling_params import SamplingParams, StructuredOutputsParams
+        from vllm.v1.structured_output.backend_guidance import validate_guidance_grammar
+        from vllm.v1.structured_output.backend_xgrammar import validate_xgrammar_grammar
+
+        class Coded(Item):
+            code: str = Field(pattern="^[0-9]{4}$")
+
+        for asked in (contract(IDS), Record(Coded)):
+            form = bind(Constraint("schema", engine, Spacing(spacing)), asked)  # type: ignore[arg-type]
+            told = json_mode(engine, form) if isinstance(form, JsonForm) else form
+            params = SamplingParams(structured_outputs=StructuredOutputsParams(**structured_outputs(told)))  # type: ignore[arg-type]
+            if engine == "xgrammar":
+                validate_xgrammar_grammar(params)
+            else:
+                validate_guidance_grammar(params, tokenizer=None)

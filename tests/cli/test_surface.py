@@ -13,7 +13,7 @@ FLAGS = {
     "run": (
         "--allow-code-execution --backend --base-url --batch-size --chat-template-arg --concurrency --constraint "
         "--data --device --dtype --engine --json --limit --max-model-len --max-tokens --model --no-thinking --out "
-        "--quiet --samples --seeds --set --show-prompt --system --task --temperature --thinking "
+        "--quiet --samples --seeds --set --show-prompt --spacing --system --task --temperature --thinking "
         "--timeout-s --tokenizer --top-p"
     ),
     "score": "--allow-code-execution --json",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,12 +13,18 @@ pytest.importorskip("torch")
 for _package in ("xgrammar", "outlines_core", "llguidance"):
     pytest.importorskip(_package)
 
-from listeval.decoding.audit import UNIQUE, audit_schema  # noqa: E402
+from pydantic import Field, field_validator, model_validator  # noqa: E402
+
+from listeval.contract import Calls, Item, Record  # noqa: E402
+from listeval.decoding.audit import FURTHER, UNIQUE, audit, audit_schema  # noqa: E402
 from listeval.decoding.audit_rules import audit_rules  # noqa: E402
-from listeval.decoding.constraint import Constraint, json_form  # noqa: E402
+from listeval.decoding.constraint import Constraint, RegexForm, json_form  # noqa: E402
 from listeval.decoding.engines import open_engine  # noqa: E402
+from listeval.decoding.json_pattern import Marks, json_pattern  # noqa: E402
 from listeval.decoding.probes import Unfillable, valid, violations, with_unique_items  # noqa: E402
 from listeval.decoding.promise import without  # noqa: E402
+from listeval.decoding.shape import has_further_rules  # noqa: E402
+from listeval.decoding.spacing import Spacing  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
 from tests.decoding.conftest import contract  # noqa: E402
 from tests.decoding.test_schema_engines import STOCK, vocabulary  # noqa: E402
@@ -38,6 +45,12 @@ RICH: dict[str, Any] = {
 }
 
 
+@pytest.fixture
+def tiny_backend() -> Any:
+    """A backend with a tokenizer and nothing else, as the audit needs it."""
+    return lambda tokenizer: SimpleNamespace(name="hf", renderer=SimpleNamespace(tokenizer=tokenizer))
+
+
 @pytest.mark.parametrize("schema", [RICH, json_form(contract(IDS)).schema, with_unique_items(RICH)])
 def test_a_probe_breaks_its_keyword_and_nothing_else(schema: dict[str, Any]) -> None:
     jsonschema.validate(valid(schema), schema)
@@ -51,9 +64,9 @@ def test_a_probe_breaks_its_keyword_and_nothing_else(schema: dict[str, Any]) -> 
     assert {"enum", "required", "additionalProperties", "minItems", "maxItems", "type"} <= seen
 
 
-def test_a_pattern_gives_no_probes() -> None:
+def test_a_schema_of_schemas_gives_no_probes() -> None:
     with pytest.raises(Unfillable):
-        valid({"type": "string", "pattern": "^a+$"})
+        valid({"allOf": [{"type": "string"}, {"minLength": 2}]})
 
 
 @pytest.mark.parametrize("name", STOCK)
@@ -99,9 +112,126 @@ def test_fates_of_numbers_and_lengths(name: str, byte_level: Any) -> None:
 
 @pytest.mark.parametrize("name", STOCK)
 def test_a_keyword_without_a_probe_is_untested(name: str, byte_level: Any) -> None:
-    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^a+$"}}, "required": ["a"]}
+    schema = {
+        "type": "object",
+        "properties": {"a": {"type": "string", "format": "zodiac"}, "b": {"type": "integer", "minimum": 1}},
+        "required": ["a", "b"],
+        "additionalProperties": False,
+    }
+    engine = open_engine(name, vocabulary(byte_level))
+    try:
+        found = audit_schema(schema, engine, vocabulary(byte_level))
+    except UserError as error:
+        assert "keyword 'format'" in str(error)
+        return
+    assert found["valid"] == found["keywords"]["format"] == found["keywords"]["required"] == "untested"
+
+
+PATTERNS = ["^a+$", "^[A-Z]{2}-\\d{3}$", "^(red|blue)s?$", "[^x]y"]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@pytest.mark.parametrize("name", STOCK)
+def test_patterns_are_probed(name: str, pattern: str, byte_level: Any) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": pattern}}, "required": ["a"],
+              "additionalProperties": False}  # fmt: skip
+    jsonschema.validate(valid(schema), schema)
     found = audit_schema(schema, open_engine(name, vocabulary(byte_level)), vocabulary(byte_level))
-    assert found["valid"] == found["keywords"]["pattern"] == found["keywords"]["required"] == "untested"
+    if pattern.startswith("^"):
+        assert found["valid"] == "accepted" and found["keywords"]["pattern"] == "kept", found
+    else:  # engines differ in whether a pattern without anchors may stand inside a text
+        assert found["keywords"]["pattern"] in ("kept", "untested"), found
+
+
+UNION: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "shape": {
+            "anyOf": [
+                {"type": "object", "properties": {"kind": {"const": "circle"}, "r": {"type": "integer"}},
+                 "required": ["kind", "r"], "additionalProperties": False},
+                {"type": "object", "properties": {"kind": {"const": "square"}, "side": {"enum": [1, 2]}},
+                 "required": ["kind", "side"], "additionalProperties": False},
+            ]
+        },
+        "note": {"type": ["string", "null"]},
+        "grid": {"type": "array", "minItems": 2, "maxItems": 2,
+                 "items": {"type": "array", "minItems": 3, "maxItems": 3, "items": {"enum": [0, 1]}}},
+    },
+    "required": ["shape", "note", "grid"],
+    "additionalProperties": False,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", STOCK)
+def test_unions_and_nested_lists_are_probed(name: str, byte_level: Any) -> None:
+    words = vocabulary(byte_level)
+    form = RegexForm(json_pattern(UNION, Marks.of(Spacing.EITHER)))
+    found = audit_schema(UNION, open_engine(name, words), words, form)
+    assert found["valid"] == "accepted"
+    assert {fate for word, fate in found["keywords"].items() if word != UNIQUE} == {"kept"}, found
+    assert {"anyOf", "minItems", "maxItems", "enum", "const", "type"} <= found["keywords"].keys()
+
+
+def test_what_drops_an_option_or_an_inner_length_is_seen(byte_level: Any) -> None:
+    words = vocabulary(byte_level)
+    engine = open_engine("xgrammar", words)
+    narrow = {**UNION, "properties": {**UNION["properties"], "note": {"type": "string"}}}
+    form = RegexForm(json_pattern(narrow, Marks.of(Spacing.COMPACT)))
+    assert audit_schema(UNION, engine, words, form)["keywords"]["type"] == "narrowed"
+    grid = {**UNION["properties"]["grid"], "items": {"type": "array", "items": {"enum": [0, 1]}}}
+    loose = {**UNION, "properties": {**UNION["properties"], "grid": grid}}
+    form = RegexForm(json_pattern(loose, Marks.of(Spacing.COMPACT)))
+    fates = audit_schema(UNION, engine, words, form)["keywords"]
+    assert fates["minItems"] == fates["maxItems"] == "ignored"
+
+
+@pytest.mark.parametrize("name", STOCK)
+@pytest.mark.parametrize("spacing", list(Spacing))
+def test_spacing_and_numbers_are_measured(name: str, spacing: Spacing, byte_level: Any, tiny_backend: Any) -> None:
+    constraint = Constraint("schema", name, spacing)  # type: ignore[arg-type]
+    found = audit(tiny_backend(byte_level), constraint, contract(("A1", "B2")))
+    assert found["spacing"] == {"asked": spacing.value, "measured": spacing.value}
+    assert (found["form"], found["numbers"], found["valid"]) == ("our expression", "bounded", "accepted")
+
+
+@pytest.mark.parametrize("name", STOCK)
+@pytest.mark.parametrize("spacing", [Spacing.EITHER, Spacing.COMPACT, Spacing.FREE])
+def test_an_engines_own_mode_is_measured_too(name: str, spacing: Spacing, byte_level: Any, tiny_backend: Any) -> None:
+    class Dated(Item):
+        day: str = Field(pattern="^[0-9]{4}$")
+        n: float
+
+        @model_validator(mode="after")
+        def late(self) -> Any:
+            return self
+
+    found = audit(tiny_backend(byte_level), Constraint("schema", name, spacing), Record(Dated))  # type: ignore[arg-type]
+    # outlines has one whitespace for all places.
+    wide = name == "outlines" and spacing is Spacing.EITHER
+    assert found["spacing"]["measured"] == ("free" if wide else spacing.value)
+    assert (found["form"], found["numbers"]) == ("the engine's JSON mode", "endless")
+    assert found["keywords"][FURTHER] == "untested" and found["keywords"]["pattern"] == "kept"
+
+
+def test_rules_of_the_tasks_code_are_named() -> None:
+    class Plain(Item):
+        a: int
+
+    class Checked(Item):
+        inner: list[Plain]
+        low: int
+
+        @field_validator("low")
+        @classmethod
+        def _low(cls, value: int) -> int:
+            return value
+
+    class Outer(Item):
+        held: Checked | None
+
+    assert not has_further_rules(Record(Plain)) and not has_further_rules(contract(("A1",)))
+    assert has_further_rules(Record(Outer)) and has_further_rules(Calls({"f": Checked}))
 
 
 def test_a_schema_that_does_not_compile_names_its_keyword(byte_level: Any) -> None:
@@ -114,7 +244,8 @@ def test_a_schema_that_does_not_compile_names_its_keyword(byte_level: Any) -> No
 def test_rules_of_a_permutation(name: str, byte_level: Any) -> None:
     found = audit_rules(Constraint("permutation", name), contract(IDS), vocabulary(byte_level))  # type: ignore[arg-type]
     assert found["valid"] == "accepted"
-    assert found["rules"] == dict.fromkeys(("all ids", "input ids", "compact", "each id once"), "kept")
+    assert found["rules"] == dict.fromkeys(("all ids", "input ids", "bounded numbers", "each id once"), "kept")
+    assert found["spacing"] == {"asked": "either", "measured": "either"}
 
 
 def test_ignored_keywords_leave_a_schema_at_every_node() -> None:

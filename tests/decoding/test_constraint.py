@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
+from pydantic import Field
 
 from listeval.contract import Calls, Item, Record
+from listeval.contract.separators import Separators
 from listeval.decoding import constraint as module
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, GrammarForm, JsonForm, RegexForm, json_form, require, resolve
 from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError
 from tests.decoding.conftest import contract
 
@@ -41,7 +45,8 @@ def test_auto_stands_for_the_first_engine(kind, backend, engine, monkeypatch):
     assert found is not None
     assert found == resolve(kind, None, backend) == resolve(kind, engine if engine != "server" else None, backend)
     assert found.engine == engine
-    assert found.spacing == ("engine" if kind == "schema" and backend != "hf" else "compact")
+    assert found.spacing is Spacing.EITHER
+    assert resolve(kind, engine, backend, Spacing.GOLD).spacing is Spacing.GOLD
 
 
 def test_auto_takes_what_is_installed(monkeypatch):
@@ -78,7 +83,7 @@ def test_a_missing_package_names_its_install_line(monkeypatch):
 
 
 def test_a_keyed_list_has_every_form():
-    assert isinstance(bind(Constraint("schema", "xgrammar"), PAIR), JsonForm)
+    assert isinstance(bind(Constraint("schema", "xgrammar"), PAIR), RegexForm)
     assert isinstance(bind(Constraint("permutation", "own"), PAIR), PermutationSpec)
     ebnf, lark = bind(Constraint("permutation", "xgrammar"), PAIR), bind(Constraint("permutation", "llguidance"), PAIR)
     assert isinstance(ebnf, GrammarForm) and "root ::=" in ebnf.text
@@ -127,3 +132,39 @@ def test_a_value_that_is_no_number_is_refused():
 def test_too_many_ids_for_a_grammar():
     with pytest.raises(UserError, match="--engine own"):
         bind(Constraint("permutation", "xgrammar"), contract([f"A{i}" for i in range(11)]))
+
+
+def test_a_spacing_without_a_constraint_is_refused():
+    with pytest.raises(UserError, match="--spacing gold without a constraint"):
+        resolve("none", None, "hf", Spacing.GOLD)
+
+
+class Dated(Item):
+    day: str = Field(pattern="^[0-9]{4}$")
+
+
+def test_what_no_expression_says_stays_with_the_engine_and_is_spaced_there():
+    form = bind(Constraint("schema", "xgrammar", Spacing.GOLD), Record(Dated))
+    assert isinstance(form, JsonForm) and form.spacing is Spacing.GOLD
+    with pytest.raises(UserError, match="outlines cannot space"):
+        bind(Constraint("schema", "outlines", Spacing.GOLD), Record(Dated))
+
+
+def test_outlines_is_not_given_hours_of_work():
+    class Open(Item):
+        anything: Any
+
+    with pytest.raises(UserError, match="outlines cannot take a value of any type"):
+        bind(Constraint("schema", "outlines"), Record(Open))
+    assert isinstance(bind(Constraint("schema", "llguidance"), Record(Open)), JsonForm)
+
+
+def test_gold_spacing_is_the_contracts_own():
+    pair = contract(["A1", "A2"])
+    pair.separators = Separators(", ", ":")
+    form = bind(Constraint("schema", "xgrammar", Spacing.GOLD), pair)
+    assert re.fullmatch(form.pattern, '[{"review_id":"A1", "score":7}, {"review_id":"A1", "score":0.5}]')
+    assert not re.fullmatch(form.pattern, '[{"review_id": "A1", "score": 7}, {"review_id": "A1", "score": 0.5}]')
+    pair.separators = None
+    with pytest.raises(UserError, match="not spaced in one way"):
+        bind(Constraint("schema", "xgrammar", Spacing.GOLD), pair)

@@ -63,3 +63,34 @@ def test_an_exact_run_parses_every_answer(listeval, checkpoint, tmp_path, kind, 
     assert 0 < found["masked"] < 1
     manifest = json.loads((Path(tmp_path) / "r" / "manifest.json").read_text())
     assert manifest["canary"]["passed"] and set(manifest["audit"]["rules"].values()) <= {"kept"}
+
+
+@pytest.mark.parametrize(
+    ("args", "words"),
+    [
+        ((*HF, "--constraint", "schema", "--spacing", "wide"), ("--spacing", "either")),
+        ((*RUN, "--spacing", "gold"), ("--spacing gold without a constraint", "add --constraint")),
+    ],
+)
+def test_wrong_spacing(listeval, args, words):
+    one_line(listeval(*args), *words)
+
+
+def test_spacing_is_part_of_a_constrained_run_alone(listeval, tmp_path):
+    listeval("run", "--task", "fashion", "--model", "null", "--backend", "null", "--limit", 2, "--out", "free")
+    manifest = json.loads((tmp_path / "free" / "manifest.json").read_text())
+    assert manifest["config"]["spacing"] is None and manifest["identity"]["constraint"] == "none"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("engine", ["xgrammar", "llguidance", "outlines"])
+def test_a_schema_does_not_fight_what_a_model_has_learned(listeval, engine):
+    pytest.importorskip("torch")
+    common = ("run", "--task", "fashion", "--model", "tiny-sft", "--backend", "hf", "--device", "cpu", "--limit", 16)
+    schema = (*common, "--constraint", "schema", "--engine", engine, "--json")
+    found = json.loads(listeval(*schema, "--out", "either").stdout)
+    assert found["parse_rate"]["value"] >= 0.8 and found["kinds"]["truncated"] == 0
+    assert found["spacing"] == {"asked": "either", "measured": "either"}
+    assert found["masked"] < 0.2 and found["warnings"] == []
+    tight = json.loads(listeval(*schema, "--spacing", "compact", "--out", "compact").stdout)
+    assert tight["masked"] > 0.2 and "see spacing" in tight["warnings"][0]

@@ -130,17 +130,18 @@ def test_an_engine_without_a_constraint_is_refused(start):
 def duplicates(call: Call) -> Reply:
     """Honours every schema, without a thought for what stands twice."""
     schema = call.body["response_format"]["json_schema"]["schema"]
+    if schema["type"] == "object":
+        words = schema["properties"]["zq-4817"]
+        return Reply(chat(json.dumps({"zq-4817": [words["items"]["enum"][0]] * words["minItems"]})))
     items = schema["items"]
-    if "enum" in items:
-        return Reply(chat(json.dumps([items["enum"][0]] * schema["minItems"])))
     name = items["properties"]["review_id"]["enum"][0]
     return Reply(chat(json.dumps([{"review_id": name, "score": 1}] * schema["minItems"])))
 
 
 def forgets(call: Call) -> Reply:
     """Honours the schemas of the proof, and then no other."""
-    items = call.body["response_format"]["json_schema"]["schema"]["items"]
-    return duplicates(call) if "enum" in items else Reply(chat("The first review is best."))
+    proof = "zq-" in json.dumps(call.body["response_format"])
+    return duplicates(call) if proof else Reply(chat("The first review is best."))
 
 
 def config(server, tmp_path, **changes):
@@ -155,9 +156,12 @@ def test_a_proven_run_shows_duplicates_as_counts(tmp_path):
     manifest = load_run(done.path).manifest
     assert manifest.canary["passed"] and manifest.constraint == "schema"
     assert manifest.audit == {
-        "engine": "server", "valid": "untested", "keywords": {}, "unique_items_asked": "ignored",
+        "engine": "server", "form": "the server's own JSON mode", "valid": "untested", "keywords": {},
+        "unique_items_asked": "ignored", "spacing": {"asked": "either", "measured": "gold (seen once)"},
     }  # fmt: skip
-    assert manifest.identity["constraint"] == {"kind": "schema", "engine": "server", "spacing": "engine"}
+    assert manifest.canary["sent"] == {"field": "response_format"}
+    assert manifest.identity["constraint"] == {"kind": "schema", "engine": "server", "spacing": "either"}
+    assert manifest.config.spacing == "either"
     assert manifest.config.engine == "server"
     assert done.summary.kinds["duplicate_id"] == 3
     assert done.summary.to_json()["masked"] is None

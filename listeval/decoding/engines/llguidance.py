@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from listeval.decoding.constraint import Form, GrammarForm, JsonForm, RegexForm
+from listeval.decoding.engines.json_mode import json_mode
 from listeval.decoding.engines.protocol import Vocabulary, refused
+from listeval.decoding.engines.silence import held_back
 from listeval.errors import UserError, first_line
 
 if TYPE_CHECKING:
     import torch
-
-_COMPACT: Any = {"whitespace_flexible": False, "item_separator": ",", "key_separator": ":"}
 
 
 class LLGuidance:
@@ -36,12 +36,13 @@ class LLGuidance:
         from llguidance import LLMatcher
 
         try:
-            matcher = LLMatcher(self._tokenizer, _grammar(form), log_level=0)
-            why = matcher.get_error() if matcher.is_error() else ""
+            with held_back():
+                matcher = LLMatcher(self._tokenizer, _grammar(form), log_level=0)
+                why = matcher.get_error() if matcher.is_error() else ""
         except Exception as error:  # the bindings raise whatever Rust panicked with
-            raise refused(self.name, form, first_line(error)) from error
+            raise refused(self.name, form, first_line(error), self.matcher) from error
         if why:
-            raise refused(self.name, form, why)
+            raise refused(self.name, form, why, self.matcher)
         return LLGuidanceMatcher(matcher)
 
 
@@ -49,8 +50,9 @@ def _grammar(form: Form) -> str:
     from llguidance import LLMatcher
 
     if isinstance(form, JsonForm):
-        schema = json.dumps(form.schema, ensure_ascii=False)
-        return str(LLMatcher.grammar_from_json_schema(schema, defaults=_COMPACT))
+        told = json_mode("llguidance", form)
+        assert isinstance(told, JsonForm), "llguidance takes its options inside the schema"
+        return str(LLMatcher.grammar_from_json_schema(json.dumps(told.schema, ensure_ascii=False)))
     if isinstance(form, GrammarForm):
         return str(LLMatcher.grammar_from_lark(form.text))
     if isinstance(form, RegexForm):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from listeval.decoding.constraint import Form, JsonForm, RegexForm
+from listeval.decoding.engines.json_mode import json_mode
 from listeval.decoding.engines.protocol import Vocabulary, has_bit, refused, set_bits
+from listeval.decoding.engines.silence import held_back
 from listeval.decoding.token_bytes import token_bytes
 from listeval.errors import first_line
 
@@ -27,18 +28,16 @@ class Outlines:
 
     def matcher(self, form: Form) -> OutlinesMatcher:
         from outlines_core import Guide, Index
-        from outlines_core.json_schema import build_regex_from_schema
 
         if not isinstance(form, JsonForm | RegexForm):
             raise refused(self.name, form, "it has no grammars")
         try:
-            if isinstance(form, JsonForm):
-                pattern = build_regex_from_schema(json.dumps(form.schema, ensure_ascii=False), "")
-            else:
-                pattern = form.pattern
-            return OutlinesMatcher(Guide(Index(pattern, self._tokens)), self._stops)
+            with held_back():
+                told = json_mode("outlines", form) if isinstance(form, JsonForm) else form
+                assert isinstance(told, RegexForm), "outlines' JSON mode is an expression"
+                return OutlinesMatcher(Guide(Index(told.pattern, self._tokens)), self._stops)
         except Exception as error:  # the bindings raise whatever Rust panicked with
-            raise refused(self.name, form, first_line(error)) from error
+            raise refused(self.name, form, first_line(error), self.matcher) from error
 
 
 def _by_text(vocabulary: Vocabulary) -> dict[bytes, list[int]]:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from listeval.decoding.constraint import Form, JsonForm
@@ -48,15 +51,47 @@ class Unsupported(UserError):
     """An engine says itself that it cannot take a form."""
 
 
-def refused(engine: str, form: Form, why: str) -> Unsupported:
-    """The error of a form that does not compile; for a schema it names the keyword that the engine objects to."""
-    why = " ".join(why.split())[:240]
+def refused(engine: str, form: Form, why: str, compile_: Callable[[Form], object] | None = None) -> Unsupported:
+    """The error of a form that does not compile; for a schema it names the keyword without which it would.
+
+    An engine's message may name none, or several, or the whole schema: so `compile_` is tried without each in turn.
+    """
+    why = " ".join(_ORIGIN.sub("", why).split())[:240]
     if not isinstance(form, JsonForm):
         return Unsupported(f"{engine} does not take this grammar: {why}", place="--engine", fix="take another engine")
-    keyword = next((word for word in keywords(form.schema) if word in why), None)
+    keyword = _culprit(form, compile_) if compile_ else None
     named = f"keyword '{keyword}'" if keyword else "this schema"
     cause = f"{engine} cannot take {named} of the contract: {why}"
     return Unsupported(cause, place="--engine", fix="take another engine, or change the contract")
+
+
+_ORIGIN = re.compile(r"\[\d\d:\d\d:\d\d\]\s*|\S+\.(?:cc|cpp|rs):\d+:\s*|Check failed: \(.*?\) is false: ")
+"""The clock and the engine's own source line, of no use to a reader."""
+
+_STRUCTURE = frozenset(
+    {"type", "properties", "items", "prefixItems", "anyOf", "oneOf", "allOf", "$ref", "$defs", "required", "enum"}
+)
+"""Keywords that take others with them when they go."""
+
+
+def _culprit(form: JsonForm, compile_: Callable[[Form], object]) -> str | None:
+    from listeval.decoding.promise import without
+
+    if _searching.get():
+        return None
+    token = _searching.set(True)
+    try:
+        for word in sorted(keywords(form.schema), key=lambda word: word in _STRUCTURE):
+            with suppress(Exception):  # vLLM's forms raise what the bindings do
+                compile_(form._replace(schema=without(form.schema, frozenset({word}))))
+                return word
+    finally:
+        _searching.reset(token)
+    return None
+
+
+_searching: ContextVar[bool] = ContextVar("searching", default=False)
+"""Whether a refusal comes from such a search, which needs no keyword of its own."""
 
 
 def keywords(schema: Any) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from listeval.decoding.constraint import Form, GrammarForm, JsonForm, RegexForm
+from listeval.decoding.engines.json_mode import json_mode
 from listeval.decoding.engines.protocol import Vocabulary, refused
+from listeval.decoding.engines.silence import held_back
 from listeval.errors import first_line
 
 if TYPE_CHECKING:
@@ -30,16 +31,15 @@ class XGrammar:
         import xgrammar
 
         try:
-            return XGrammarMatcher(xgrammar.GrammarMatcher(self._compile(form)))
+            with held_back():
+                return XGrammarMatcher(xgrammar.GrammarMatcher(self._compile(form)))
         except Exception as error:  # the bindings raise whatever C++ threw
-            raise refused(self.name, form, first_line(error)) from error
+            raise refused(self.name, form, first_line(error), self.matcher) from error
 
     def _compile(self, form: Form) -> Any:
-        if isinstance(form, JsonForm):
-            schema = json.dumps(form.schema, ensure_ascii=False)
-            return self._compiler.compile_json_schema(schema, any_whitespace=False, separators=(",", ":"))
-        if isinstance(form, GrammarForm):
-            return self._compiler.compile_grammar(form.text)
+        told = json_mode("xgrammar", form) if isinstance(form, JsonForm) else form
+        if isinstance(told, GrammarForm):
+            return self._compiler.compile_grammar(told.text)
         if isinstance(form, RegexForm):
             return self._compiler.compile_regex(form.pattern)
         raise TypeError("a form of another engine")
