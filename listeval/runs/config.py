@@ -117,7 +117,10 @@ def config_error(error: ValidationError, known: list[str], prefix: str = "--") -
         return UserError(f"unknown option '{name}'", fix=did_you_mean(name, known))
     if first["type"] == "missing":
         return UserError(f"no {name} is given", fix=f"add {prefix}{name.replace('_', '-')} VALUE")
-    return UserError(f"{prefix}{name.replace('_', '-')}: {first['msg']}", fix=f"got {first.get('input')!r}")
+    _, should_be, wanted = first["msg"].partition("Input should be ")
+    valued = wanted.startswith(("greater", "less"))
+    fix = f"give {'a value ' if valued else ''}{wanted.partition(', unable')[0]}" if should_be else "give another value"
+    return UserError(f"{prefix}{name.replace('_', '-')}: {first['msg']}, got {first.get('input')!r}", fix=fix)
 
 
 def read_config(path: Path) -> dict[str, Any]:
