@@ -178,7 +178,8 @@ def test_what_a_rule_of_the_contract_says_is_the_answers_fault():
 pieces = st.sampled_from(
     [
         "[", "]", "{", "}", '"', "'", "“", "`", "\\", "//", "/*", "*/", "#", "\n", " ", ",", ":", "[1]", "[{", "}]",
-        "{}", "[]", "null", "None", "NaN", "-", "9" * 5000, "1e400", "R1", "Review 1", '"review_id"', "review_id", '"score"',
+        "{}", "[]", "null", "None", "NaN", "-", "9" * 5000, "1e400", "R1", "Review 1",
+        '"review_id"', "review_id", '"score"',
         "\ud800", "\\ud800", "\ufeff", "\u200b", "```json\n", "```", "I can't", "id=", "$schema", '{"a":' * 300,
         "[" * 300,
     ]
