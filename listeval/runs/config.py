@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,12 @@ def config_error(error: ValidationError, known: list[str], prefix: str = "--") -
     return UserError(f"{prefix}{name.replace('_', '-')}: {first['msg']}, got {first.get('input')!r}", fix=fix)
 
 
+def _decoded(content: bytes) -> str:
+    """Text in the encoding that its byte order mark names; UTF-8 without one."""
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if marked else "utf-8-sig", "replace")
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """The configuration of an earlier run (its directory) or of a JSON or YAML file.
 
@@ -132,7 +139,7 @@ def read_config(path: Path) -> dict[str, Any]:
     manifest = path / "manifest.json"
     file = manifest if path.is_dir() else path
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")
+        text = _decoded(file.read_bytes())
     except OSError as error:
         raise UserError(
             f"no configuration: {error.strerror}", place=str(file), fix="name a run or a config file"
