@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import ValidationError
 
-from listeval.contract.extract import Span, echoes_schema, surroundings, unfenced
+from listeval.contract.extract import Span, echoes_schema, extract, surroundings, unfenced
 from listeval.contract.outcome import Failure, Fault, Parsed
 from listeval.contract.refusal import refusal
 from listeval.contract.shape import quote, shape_fault
@@ -46,7 +46,7 @@ def unfinished(contract: Contract[Any], text: str, finish_reason: str) -> Failur
         return _failure(Kind.WHITESPACE_RUNAWAY, detail, text, (stripped, len(text)))
     if not text:
         return _failure(Kind.TRUNCATED, "the budget ran out before the first word of the answer")
-    whole = isinstance(contract.parse(text), Parsed)
+    whole = extract(contract.extraction, text) is not None and isinstance(contract.parse(text), Parsed)
     detail = f"the budget ran out after a complete {contract.noun}" if whole else "the budget ran out inside the answer"
     return _failure(Kind.TRUNCATED, detail, text, (max(0, stripped - 40), stripped))
 
@@ -67,7 +67,7 @@ def no_block(contract: Contract[Any], text: str, reasoning: str | None) -> Failu
             return _failure(Kind.WRONG_CHANNEL, "the answer is empty, all text is in the reasoning channel")
         return _failure(Kind.EMPTY, "the model ended its turn without a word")
     opening = find_json(text, contract.keys(), contract.bracket)
-    if opening >= 0 and value_at(text, opening) is None:
+    if opening >= 0:
         return _failure(Kind.MALFORMED_JSON, "a bracket is opened but never closed", text, (opening, len(text)))
     return _other_json(contract, text)
 
@@ -116,14 +116,13 @@ def invalid(contract: Contract[Any], text: str, span: Span, error: ValidationErr
 
 def _malformed(contract: Contract[Any], text: str, span: Span, said: str, reasoning: str | None) -> Failure:
     """The block does not parse: it is nearly JSON, or the whole is JSON of another type, or its bracket opens words."""
-    if not text.strip(BLANK):
-        return no_block(contract, text, reasoning)
     keys = contract.keys()
-    if text[span[0]] not in "[{" or (not _is_same(text, span) and _is_json(unfenced(text))):
-        return _other_json(contract, text)
-    outer = find_json(text, keys, stop=span[0])
-    if outer >= 0 and (read := value_at(text, outer)) and read[1] >= span[1]:
-        return _of_other_type(contract, text, outer, keys)
+    if span != (0, len(text)):
+        outer = _other_whole(text, span, keys)
+        if outer is not None:
+            return _of_other_type(contract, text, outer, keys) if outer >= 0 else _other_json(contract, text)
+    if text[span[0]] not in "[{":
+        return _other_json(contract, text) if text.strip(BLANK) else no_block(contract, text, reasoning)
     start = find_json(text, keys, contract.bracket, start=span[0], stop=span[1])
     if start < 0:
         return _other_json(contract, text)
@@ -134,8 +133,13 @@ def _malformed(contract: Contract[Any], text: str, span: Span, said: str, reason
     return _failure(Kind.MALFORMED_JSON, said, text, _json_span(text, span, said), flags=flags)
 
 
-def _is_same(text: str, span: Span) -> bool:
-    return span[1] - span[0] == len(text.strip(BLANK))
+def _other_whole(text: str, span: Span, keys: Collection[str]) -> int | None:
+    """Where JSON begins that holds the block and more, -1 for the whole text; None where the block is in no other."""
+    if span[1] - span[0] != len(text.strip(BLANK)) and _is_json(unfenced(text)):
+        return -1
+    outer = find_json(text, keys, stop=span[0])
+    read = value_at(text, outer) if outer >= 0 else None
+    return outer if read is not None and read[1] >= span[1] else None
 
 
 def _several(text: str, span: Span, said: str, keys: Collection[str]) -> tuple[Flag, ...]:
