@@ -16,7 +16,7 @@ from listeval.contract.base import Contract, list_validator, model_hash, model_k
 from listeval.contract.diagnose import quote
 from listeval.contract.extract import Extraction
 from listeval.contract.outcome import Fault
-from listeval.contract.positions import are_positions, stand_apart
+from listeval.contract.positions import are_positions, holds_id, stand_apart
 from listeval.contract.taxonomy import Flag, Kind
 from listeval.contract.values import Item
 
@@ -56,10 +56,11 @@ class KeyedList(Contract[list[ItemT]]):
             return Fault(Kind.TOO_LONG, f"{len(named):,} objects where {size} are due")
         counts = Counter(named)
         unknown = [name for name in counts if name not in self._id_set]
-        placed = bool(unknown) and are_positions(unknown, size)
+        bare = [name for name in unknown if not holds_id(name, self._id_set)]
+        placed = bool(unknown) and are_positions(bare, size)
         if placed and len(unknown) == len(counts):
             return self._positions(unknown)
-        placed = placed and stand_apart(unknown, self.ids)
+        placed = placed and stand_apart(bare, self.ids)
         flags = (Flag.POSITIONS,) if placed else ()
         twice = [name for name, n in counts.items() if n > 1 and name in self._id_set]
         if twice:

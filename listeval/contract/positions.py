@@ -21,6 +21,7 @@ _PLACE = re.compile(
     \s*[)\].:]*\s* (?:[(\[,]?\s* id \s*[=:] .{{0,200}})?""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+_DRESSED = re.compile(rf"\W*(?:{_NOUN}[\s_#:=.\-]*)?(?:id\s*[=:]\s*)?(.+?)[\s)\].,;]*", re.IGNORECASE | re.DOTALL)
 _LONGEST = 300
 """No name of a place is longer, and a megabyte need not be matched."""
 
@@ -40,6 +41,14 @@ def position(name: str) -> int | None:
 def are_positions(names: Collection[str], size: int) -> bool:
     """Whether every name refers to one of `size` places, counted from 0 or from 1."""
     return all((place := position(name)) is not None and place <= size for name in names)
+
+
+def holds_id(name: str, ids: Collection[str]) -> bool:
+    """Whether a name is an input id within the prompt's words or within brackets: `id=A1`, `Review A1`, `[A1]`."""
+    if len(name) > _LONGEST:
+        return False
+    found = _DRESSED.fullmatch(name)
+    return (found is not None and found[1] in ids) or name.strip(" \t\n[](){}<>\"'`*#") in ids
 
 
 def stand_apart(names: Collection[str], ids: Collection[str]) -> bool:

@@ -12,7 +12,8 @@ _AIDS = r"(?:believe|wait|imagine|stress|emphasi[sz]e|decide|choose|tell|say|rec
 
 _REFUSAL = re.compile(
     rf"""\bas\ an\ ai\b
-    | \b(?:i(?:['’]m|\ am)\ (?:(?:so\ |very\ |really\ )?sorry|afraid\ i|(?:unable|not\ able|not\ comfortable)\b))
+    | \b(?:i(?:['’]m|\ am)\ (?:(?:so\ |very\ |really\ )?sorry(?!\ to\ hear)|afraid\ i
+        |(?:unable|not\ able|not\ comfortable)\b))
     | \bi\ apologi[sz]e | \bmy\ apologies
     | \bi\ (?:must|have\ to|need\ to)\ (?:respectfully\ |politely\ )?(?:decline|refuse)
     | \bi\ (?:respectfully\ |politely\ )?(?:decline|refuse)\ to\b

@@ -17,7 +17,7 @@ BLANK = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
 """What no reader sees: white space, marks of zero width, the byte order mark."""
 
 # Comments have a bound, so that a megabyte of brackets and comment marks stays linear.
-_GAP = r"(?:\s|//[^\n]{0,400}\n|\#[^\n]{0,400}\n|/\*[^*]{0,400}\*/)*+"
+_GAP = r"(?:\s|//[^\n]{0,400}\n|\#[^\n]{0,400}\n|/\*[^*]{0,400}\*/|<!--[^>]{0,400}>)*+"
 _QUOTED = r"[\u201c\u201d\u201e\u00ab\u2018\u2019`][^\n]{0,100}?[\u201c\u201d\u00bb\u2018\u2019`]"
 _NUMBER = r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?"
 _WORD = r"(?:true|false|null|undefined|None|True|False|-?(?:NaN|nan|Infinity))"
@@ -49,7 +49,7 @@ def openings(
 
 
 def is_citation(text: str, start: int) -> bool:
-    """Whether the bracket at `start` holds nothing, or one or two numbers, amid words: `[1]`, `[0, 10]`, `[ ] done`."""
+    """Whether the bracket at `start` holds nothing or one or two numbers, amid words: `[1]`, `[3] > [1]`, `[ ] do`."""
     found = _CITED.match(text, start)
     if found is None:
         return False
@@ -57,7 +57,7 @@ def is_citation(text: str, start: int) -> bool:
     if _INTRODUCED.search(before):
         return False
     line = before.rpartition("\n")[2] + after.partition("\n")[0]
-    return any(letter.isalpha() for letter in line)
+    return any(letter.isalpha() or letter in "<>" for letter in line)
 
 
 def value_at(text: str, start: int) -> tuple[Any, int] | None:
@@ -73,10 +73,12 @@ _DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 
 @lru_cache(maxsize=256)
 def _opening(keys: tuple[str, ...]) -> re.Pattern[str]:
-    own = "|".join(map(re.escape, sorted(keys, key=len, reverse=True)))
-    own_key = rf"(?:{own}){_GAP}[:=]" if own else r"(?!)"
-    any_key = rf"[A-Za-z_$][\w$-]{{0,63}}{_GAP}:{_GAP}(?:[\"'\[{{]|{_SCALAR})"
-    quoted_key = rf"(?:[\"'}}]|\\+\"|{_QUOTED}{_GAP}[:=])"
+    own = "|".join(map(re.escape, sorted(keys, key=len, reverse=True))) or r"(?!)"
+    own_key = rf"(?:{own}){_GAP}[:=]"
+    any_key = rf"(?:[A-Za-z_$][\w$-]{{0,63}}|\d{{1,9}}){_GAP}:{_GAP}(?:[\"'\[{{]|{_SCALAR})"
+    # A quoted word before a comma is in a set, not a key.
+    in_a_set = rf"[\"'](?!(?:{own})[\"'])[^\"'\n]{{0,100}}[\"']{_GAP}[,}}]"
+    quoted_key = rf"(?:(?!{in_a_set})[\"'}}]|\\+\"|&(?:quot|\#34);|{_QUOTED}{_GAP}[:=])"
     obj = rf"\{{(?:{_GAP}\{{){{0,8}}{_GAP}(?:{quoted_key}|{own_key}|{any_key})"
     # Brackets within brackets are looked through to a bound: a megabyte of them stays linear.
     array = rf"\[(?:{_GAP}\[){{0,8}}{_GAP}(?:[{{\]\"']|\\+\"|{_SCALAR})"
