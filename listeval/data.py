@@ -6,6 +6,7 @@ about a wrong path, a damaged file and a row that is not JSON, naming file and l
 
 from __future__ import annotations
 
+import codecs
 import gzip
 import hashlib
 import io
@@ -19,7 +20,7 @@ from typing import IO, Any, NamedTuple, cast
 
 from listeval.errors import UserError, first_line
 
-BOM = b"\xef\xbb\xbf"
+BOM = codecs.BOM_UTF8
 _GZIP, _PARQUET, _LINE_FEED = b"\x1f\x8b", b"PAR1", b"\n"
 _ONE_A_LINE = "write one JSON object a line"
 
@@ -93,18 +94,30 @@ def rows(file: DataFile) -> Iterator[tuple[str, JsonRow]]:
     Raises UserError for an empty file and, with the place, for the first row that is no JSON object.
     """
     with file.open() as stream:
-        for line, raw in enumerate(stream, 1):
-            first = raw.removeprefix(BOM)
-            if first.strip():
-                yield from _rows(first, stream, file.name, line)
-                return
-    raise empty(file.name)
+        yield from rows_from(*opening(stream, file.name), stream, file.name)
+
+
+def opening(stream: IO[bytes], name: str) -> tuple[int, bytes]:
+    """Number and bytes of the first line that is not blank, without a byte order mark.
+
+    Raises UserError for an empty file.
+    """
+    for line, raw in enumerate(stream, 1):
+        first = raw.removeprefix(BOM)
+        if first.strip():
+            return line, first
+    raise empty(name)
+
+
+def is_json_or_parquet(first: bytes) -> bool:
+    """Whether a file whose first line this is holds what `rows` reads, rather than a table in text."""
+    return first.startswith(_PARQUET) or first.lstrip()[:1] in (b"{", b"[")
 
 
 def json_object(raw: bytes, name: str, line: int) -> JsonRow:
     """The object on one line of the file `name`. Raises UserError with the place where there is none."""
-    # With its line end, a torn object would be said to end on the next line.
-    return _object(_json(raw.rstrip(), name, line), f"{name}:{line}")
+    # With its line end, a torn object would be said to end on the next line. A mark may stand where files were joined.
+    return _object(_json(raw.removeprefix(BOM).rstrip(), name, line), f"{name}:{line}")
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], stream: IO[bytes]) -> None:
@@ -136,22 +149,25 @@ def _only_file(folder: Path, ends: Sequence[str]) -> Path:
 
 def _unpacked(file: DataFile, closing: ExitStack) -> IO[bytes]:
     stream = closing.enter_context(file.raw())
-    if stream.peek(2)[:2] != _GZIP and not file.name.endswith(".gz"):
-        return stream
-    packed = closing.enter_context(gzip.GzipFile(fileobj=stream))
-    # GzipFile reads line by line slowly; a large buffer over it makes that a memory copy.
-    return cast(IO[bytes], closing.enter_context(io.BufferedReader(cast(Any, packed), 1 << 20)))
+    if stream.peek(2)[:2] == _GZIP or file.name.endswith(".gz"):
+        packed = closing.enter_context(gzip.GzipFile(fileobj=stream))
+        # GzipFile reads line by line slowly; a large buffer over it makes that a memory copy.
+        stream = closing.enter_context(io.BufferedReader(cast(Any, packed), 1 << 20))
+    if stream.peek(2)[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        fix = "convert the file to UTF-8, for instance with `iconv -f UTF-16 -t UTF-8`"
+        raise UserError("not UTF-8: its byte order mark is that of UTF-16", place=file.name, fix=fix)
+    return stream
 
 
-def _rows(first: bytes, rest: IO[bytes], name: str, line: int) -> Iterator[tuple[str, JsonRow]]:
-    """What follows from the first line that is not blank, which is number `line`."""
+def rows_from(line: int, first: bytes, rest: IO[bytes], name: str) -> Iterator[tuple[str, JsonRow]]:
+    """As `rows`, from the first line that is not blank, which is number `line`, and the stream after it."""
     if first.startswith(_PARQUET):
         yield from _items(_parquet(first + rest.read(), name), name)
     elif first.lstrip().startswith(b"["):
         yield from _items(_json(first + rest.read(), name, line), name)
     else:
         for number, raw in enumerate(chain([first], rest), line):
-            if raw.strip():
+            if raw.strip() not in (b"", BOM):
                 yield f"{name}:{number}", json_object(raw, name, number)
 
 
@@ -199,7 +215,8 @@ def _parquet(raw: bytes, name: str) -> list[Any]:
     except ImportError:
         raise UserError.missing_package("pyarrow", "pip install 'listeval[hub]'", "reading Parquet") from None
     try:
-        return cast(list[Any], parquet.read_table(io.BytesIO(raw)).to_pylist())
+        # In one thread: a pool of pyarrow's can abort the process when that ends.
+        return cast(list[Any], parquet.read_table(io.BytesIO(raw), use_threads=False, pre_buffer=False).to_pylist())
     except (ArrowException, OSError) as error:
         cause = f"not Parquet: {first_line(error)}"
         raise UserError(cause, place=name, fix="fetch the file again") from None

@@ -73,6 +73,8 @@ BAD = {
     "latin-1 array": (b'[\n{"a":\n"\xe9"}]', "not UTF-8: invalid continuation byte (DATA:3)"),
     "number too long": (LINES + b'{"a": ' + b"9" * 5000 + b"}", "or a number too long (DATA:3)"),
     "too deep": (b'{"a": ' + b"[" * 200_000, "not JSON: nested too deeply"),
+    "UTF-16": ('{"a": 1}\n'.encode("utf-16"), "not UTF-8: its byte order mark is that of UTF-16 (DATA)"),
+    "UTF-16, the other way": (b"\xfe\xff" + '{"a": 1}'.encode("utf-16-be"), "that of UTF-16 (DATA)"),
     "broken gzip": (gzip.compress(LINES * 50)[:-20], "the gzip file is damaged"),
     "flipped gzip": (gzip.compress(LINES * 50)[:30] + b"\0" * 40, "the gzip file is damaged"),
     "no Parquet": (b"PAR1\nPAR1", "not Parquet: "),
@@ -126,3 +128,9 @@ def test_fingerprints(tmp_path):
     one, two = (local_file(write(tmp_path, content, str(n))) for n, content in enumerate((LINES, ARRAY)))
     assert one.fingerprint == fingerprint([one]) == hashlib.sha256(LINES).hexdigest()
     assert len({fingerprint([one]), fingerprint([one, two]), fingerprint([two, one])}) == 3
+
+
+def test_a_byte_order_mark_on_any_line_is_no_part_of_it(tmp_path):
+    mark = b"\xef\xbb\xbf"
+    path = write(tmp_path, mark + LINES + mark + b"\n" + mark + LINES + mark)
+    assert [row for _, row in rows(local_file(path))] == ROWS + ROWS

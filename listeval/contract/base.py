@@ -5,18 +5,19 @@ from __future__ import annotations
 import json
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import lru_cache
 from hashlib import sha256
 from typing import Annotated, Any, ClassVar, Generic
 
-from pydantic import FailFast, TypeAdapter
+from pydantic import BaseModel, FailFast, TypeAdapter
 from pydantic_core import ValidationError
 
 from listeval.contract import diagnose
-from listeval.contract.extract import Extraction, extract, surroundings
+from listeval.contract.extract import Extraction, extract, is_bare, surroundings
 from listeval.contract.outcome import Failure, Fault, Parsed, V
 from listeval.contract.separators import Separators
+from listeval.contract.strictness import check_nested
 from listeval.contract.taxonomy import Flag, Kind
 
 
@@ -35,6 +36,19 @@ class Contract(ABC, Generic[V]):
 
     Whoever binds the contract to an example for a constrained run sets it from that example's gold answer.
     """
+
+    @property
+    def bracket(self) -> str:
+        """What a valid answer opens with: `[`, `{`, or either."""
+        return {Extraction.OUTERMOST_ARRAY: "[", Extraction.OUTERMOST_OBJECT: "{"}.get(self.extraction, "[{")
+
+    def keys(self) -> Collection[str]:
+        """The keys of an answer's objects: what tells an object with unquoted keys from a set in words."""
+        return ()
+
+    def is_bare(self, text: str) -> bool:
+        """Whether the text *is* JSON of the contract's type, so that a consumer may call `json.loads` on it."""
+        return is_bare(self.extraction, text)
 
     def check(self, value: V, block: str) -> Fault | None:
         """Rules beyond the schema, on a schema-valid value and the text that it was read from."""
@@ -56,8 +70,16 @@ class Contract(ABC, Generic[V]):
         """The value of an answer, or why it has none. Never raises, linear in the text.
 
         `finish_reason` is the engine's ("stop", "length", "content_filter", "error");
-        `reasoning` is text that came in a channel of its own.
+        `reasoning` is text that came in a channel of its own. Where the contract's own code raises,
+        `Failure.raised` says what, and the answer is neither right nor wrong.
         """
+        try:
+            return self._read(text, finish_reason, reasoning)
+        except Exception as error:  # noqa: BLE001 - a contract's own validators may raise anything
+            said = f"{type(error).__name__}: {_words(error)}"
+            return Failure(Kind.CONTRACT_OTHER, f"the contract's own code raised {said}", raised=said)
+
+    def _read(self, text: str, finish_reason: str, reasoning: str | None) -> Parsed[V] | Failure:
         if finish_reason != "stop":
             early = diagnose.unfinished(self, text, finish_reason)
             if early is not None:
@@ -72,14 +94,25 @@ class Contract(ABC, Generic[V]):
             return diagnose.invalid(self, text, span, error, reasoning)
         fault = self.check(value, block)
         if fault is not None:
-            return diagnose.faulty(text, span, fault)
+            return diagnose.faulty(text, span, fault, self.keys())
         flags = self.value_flags(block)
-        return Parsed(value, flags if block is text else surroundings(text, span) + flags, span)
+        return Parsed(value, flags if block is text else surroundings(text, span, self.keys()) + flags, span)
+
+
+def _words(error: Exception) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - even its text may raise
+        return "an error without words"
 
 
 @lru_cache(maxsize=256)
 def validator(model: Any) -> Callable[[str], Any]:
-    """pydantic-core's JSON entry for a type, without the wrapper around it."""
+    """pydantic-core's JSON entry for a type, without the wrapper around it.
+
+    Raises ValueError where a model within it is not strict, see `strictness`.
+    """
+    check_nested(model)
     return TypeAdapter(model).validator.validate_json
 
 
@@ -87,8 +120,16 @@ def list_validator(item: Any) -> Callable[[str], Any]:
     """As `validator`, for a list of `item` that stops at the first faulty object.
 
     That object decides the kind, and 100,000 faulty ones cost no more memory than one.
+    Raises ValueError where a model within it is not strict, see `strictness`.
     """
+    check_nested(item)
     return TypeAdapter(Annotated[list[item], FailFast()]).validator.validate_json
+
+
+@lru_cache(maxsize=256)
+def model_keys(model: type[BaseModel]) -> tuple[str, ...]:
+    """The keys of a model's object, as JSON has them."""
+    return tuple(field.alias or name for name, field in model.model_fields.items())
 
 
 @lru_cache(maxsize=256)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, ClassVar, cast
 
-from pydantic import BaseModel, TypeAdapter
+from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 from pydantic_core import CoreSchema, SchemaValidator
 
 from listeval.contract.base import Contract, model_hash
 from listeval.contract.documents import Document
 from listeval.contract.extract import Extraction
+from listeval.contract.strictness import strict_schema
 
 Function = type[BaseModel] | Document
 """A function by the model of its arguments, or by its document."""
@@ -30,7 +31,7 @@ class Call:
 class Calls(Contract[list[Call]]):
     """Any number of calls; each names one of `functions` and fits that function's arguments.
 
-    Names are any text (`math.sum` too). Raises ValueError without functions.
+    Names are any text (`math.sum` too). Raises ValueError without functions, and for a model that is not strict.
     """
 
     depth: ClassVar[int] = 1
@@ -50,6 +51,9 @@ class Calls(Contract[list[Call]]):
         for document in documents:
             functions.setdefault(document.name, document)
         return cls(functions)
+
+    def keys(self) -> Collection[str]:
+        return ("name", "arguments")
 
     def json_schema(self) -> dict[str, Any]:
         models = {function for function in self.functions.values() if isinstance(function, type)}
@@ -87,7 +91,7 @@ def _core_schema(functions: Mapping[str, Function]) -> CoreSchema:
 
 @lru_cache(maxsize=256)
 def _model_core(model: type[BaseModel]) -> CoreSchema:
-    return TypeAdapter(model).core_schema
+    return strict_schema(model)
 
 
 def _call(name: str, arguments: CoreSchema) -> dict[str, Any]:

@@ -5,35 +5,31 @@ Runs on failures only. The stages and their order are those of `taxonomy`.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Collection
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from pydantic_core import ErrorDetails, ValidationError, from_json
+from pydantic_core import ValidationError
 
-from listeval.contract.extract import Extraction, Span, echoes_schema, extract, looks_like_json, surroundings
+from listeval.contract.extract import Span, echoes_schema, extract, surroundings, unfenced
 from listeval.contract.outcome import Failure, Fault, Parsed
+from listeval.contract.refusal import refusal
+from listeval.contract.shape import quote, shape_fault
 from listeval.contract.taxonomy import Flag, Kind
+from listeval.contract.writing import BLANK, find_json, is_citation, value_at
 
 if TYPE_CHECKING:
     from listeval.contract.base import Contract
 
+__all__ = ["faulty", "invalid", "no_block", "quote", "unfinished"]
+
 _RUNAWAY = 32
 """So many trailing whitespace characters at the cap are a runaway; formatted JSON does not come near."""
 
-_REFUSAL = re.compile(
-    r"\b(?:as an ai|(?:i(?:['\u2019]m| am) (?:sorry|(?:unable|not able) to))|i apologi[sz]e"
-    r"|i (?:can(?:['\u2019]t|not| not)|won['\u2019]t|will not))\b",
-    re.IGNORECASE,
-)
-_INNER = {
-    Extraction.OUTERMOST_ARRAY: re.compile(r"\[\s*[\[{]"),
-    Extraction.OUTERMOST_OBJECT: re.compile(r"\{\s*\""),
-}
-"""Where the block that the contract is after may begin."""
-
 _COLUMN = re.compile(r" at line (\d+) column (\d+)$")
-_RANK = {kind: rank for rank, kind in enumerate(Kind)}
+_ESCAPED_BLANKS = ("\\n", "\\r", "\\t")
 
 
 def unfinished(contract: Contract[Any], text: str, finish_reason: str) -> Failure | None:
@@ -44,120 +40,127 @@ def unfinished(contract: Contract[Any], text: str, finish_reason: str) -> Failur
         return _failure(Kind.REFUSAL, "the server's content filter stopped the answer", text)
     if finish_reason != "length":
         return None
-    stripped = len(text.rstrip())
-    if len(text) - stripped >= _RUNAWAY:
-        detail = f"the budget ran out in {len(text) - stripped:,} whitespace characters"
+    stripped, blanks = _trailing_blanks(text)
+    if blanks >= _RUNAWAY:
+        detail = f"the budget ran out in {blanks:,} whitespace characters"
         return _failure(Kind.WHITESPACE_RUNAWAY, detail, text, (stripped, len(text)))
     if not text:
         return _failure(Kind.TRUNCATED, "the budget ran out before the first word of the answer")
-    whole = isinstance(contract.parse(text), Parsed)
+    whole = extract(contract.extraction, text) is not None and isinstance(contract.parse(text), Parsed)
     detail = f"the budget ran out after a complete {contract.noun}" if whole else "the budget ran out inside the answer"
     return _failure(Kind.TRUNCATED, detail, text, (max(0, stripped - 40), stripped))
 
 
+def _trailing_blanks(text: str) -> tuple[int, int]:
+    """Where the white space at the end begins, also as a JSON string escapes it, and how many characters it is."""
+    end = len(text.rstrip(BLANK))
+    count = len(text) - end
+    while text[max(0, end - 2) : end] in _ESCAPED_BLANKS:
+        end, count = end - 2, count + 1
+    return end, count
+
+
 def no_block(contract: Contract[Any], text: str, reasoning: str | None) -> Failure:
     """Channel and JSON stages for a text without the block that the contract extracts."""
-    if not text.strip():
-        if reasoning and reasoning.strip():
+    if not text.strip(BLANK):
+        if reasoning and reasoning.strip(BLANK):
             return _failure(
                 Kind.WRONG_CHANNEL, "the answer is empty, all text is in another channel (reasoning, or a tool call)"
             )
         return _failure(Kind.EMPTY, "the model ended its turn without a word")
-    opening = text.find("[" if contract.extraction is Extraction.OUTERMOST_ARRAY else "{")
-    if opening >= 0 and looks_like_json(text, opening):
+    opening = find_json(text, contract.keys(), contract.bracket)
+    if opening >= 0:
         return _failure(Kind.MALFORMED_JSON, "a bracket is opened but never closed", text, (opening, len(text)))
     return _other_json(contract, text)
 
 
 def _other_json(contract: Contract[Any], text: str) -> Failure:
     """The text has no block of the contract's own; look for JSON of another type, then for words."""
-    for rule in (Extraction.OUTERMOST_OBJECT, Extraction.OUTERMOST_ARRAY):
-        span = None if rule is contract.extraction else extract(rule, text)
-        if span is None or not looks_like_json(text, span[0]):
-            continue
-        found = "an object" if rule is Extraction.OUTERMOST_OBJECT else "a list"
-        if _is_json(text[span[0] : span[1]]):
-            return _failure(Kind.WRONG_TYPE, f"{found} where a {contract.noun} is due", text, span)
-        return _failure(Kind.MALFORMED_JSON, f"{found} that does not parse as JSON", text, span)
-    stripped = text.strip()
-    if stripped[0] in '"-0123456789tfn' and _is_json(stripped):
-        return _failure(Kind.WRONG_TYPE, f"a bare value where a {contract.noun} is due", text)
-    refusal = _REFUSAL.search(text[:400])
-    if refusal:
-        return _failure(Kind.REFUSAL, "declines in words, without JSON", text, refusal.span())
+    if _is_json(unfenced(text)):
+        return _failure(Kind.WRONG_TYPE, f"{_named(unfenced(text))} where a {contract.noun} is due", text)
+    keys = contract.keys()
+    start = find_json(text, keys)
+    if start >= 0:
+        return _of_other_type(contract, text, start, keys)
+    declined = refusal(text)
+    if declined:
+        return _failure(Kind.REFUSAL, "declines in words, without JSON", text, declined)
     return _failure(Kind.NO_JSON, "words without JSON", text)
+
+
+def _of_other_type(contract: Contract[Any], text: str, start: int, keys: Collection[str]) -> Failure:
+    """The text holds JSON at `start`, but not as the contract's own block."""
+    found = _named(text[start:])
+    read = value_at(text, start)
+    end = len(text) if read is None else read[1]
+    point = (start, end)
+    if read is None or text[start] in contract.bracket:
+        detail = f"{found} that does not parse as JSON" if read is None else "words around the JSON"
+        return _failure(Kind.MALFORMED_JSON, detail, text, point, flags=surroundings(text, point, keys))
+    if find_json(text, keys, start=end) >= 0:
+        flags = (*surroundings(text, (start, len(text)), keys), Flag.SEVERAL)
+        detail = "several JSON values one after the other do not parse as one"
+        return _failure(Kind.MALFORMED_JSON, detail, text, point, flags=flags)
+    detail = f"{found} where a {contract.noun} is due"
+    return _failure(Kind.WRONG_TYPE, detail, text, point, flags=surroundings(text, point, keys))
 
 
 def invalid(contract: Contract[Any], text: str, span: Span, error: ValidationError, reasoning: str | None) -> Failure:
     """JSON and shape stages: a block that pydantic refused."""
-    errors = error.errors(include_url=False, include_context=False, include_input=False)
-    kind, first = min(((_kind(contract, item), item) for item in errors), key=lambda pair: _RANK[pair[0]])
-    if kind is Kind.MALFORMED_JSON and not looks_like_json(text, span[0]):
-        return _prose_first(contract, text, span, reasoning)
-    detail = _sentence(contract, kind, first)
-    point = _json_span(text, span, first["msg"]) if kind is Kind.MALFORMED_JSON else span
-    return _failure(kind, detail, text, point, flags=surroundings(text, span))
+    block = text if span == (0, len(text)) else text[span[0] : span[1]]
+    kind, detail = shape_fault(contract, block, error)
+    if kind is Kind.MALFORMED_JSON:
+        return _malformed(contract, text, span, detail, reasoning)
+    if kind is Kind.WRONG_TYPE and block is not text and is_citation(text, span[0]):
+        return _other_json(contract, text)
+    return _failure(kind, detail, text, span, flags=surroundings(text, span, contract.keys()))
 
 
-def _prose_first(contract: Contract[Any], text: str, span: Span, reasoning: str | None) -> Failure:
-    """The outermost bracket opens prose; JSON may still follow inside, which the rule does not reach."""
-    inner = _INNER[contract.extraction].search(text, span[0] + 1) if contract.extraction in _INNER else None
-    if inner is not None:
+def _malformed(contract: Contract[Any], text: str, span: Span, said: str, reasoning: str | None) -> Failure:
+    """The block does not parse: it is nearly JSON, or the whole is JSON of another type, or its bracket opens words."""
+    keys = contract.keys()
+    if span != (0, len(text)):
+        outer = _other_whole(text, span, keys)
+        if outer is not None:
+            return _of_other_type(contract, text, outer, keys) if outer >= 0 else _other_json(contract, text)
+    if text[span[0]] not in "[{":
+        return _other_json(contract, text) if text.strip(BLANK) else no_block(contract, text, reasoning)
+    start = find_json(text, keys, contract.bracket, start=span[0], stop=span[1])
+    if start < 0:
+        return _other_json(contract, text)
+    if start > span[0]:
         detail = "brackets in the prose before it make the outermost block no JSON"
-        return _failure(Kind.MALFORMED_JSON, detail, text, (span[0], inner.start()), flags=(Flag.PROSE_WRAPPED,))
-    return _other_json(contract, text) if text.strip() else no_block(contract, text, reasoning)
+        return _failure(Kind.MALFORMED_JSON, detail, text, (span[0], start), flags=(Flag.PROSE_WRAPPED,))
+    flags = surroundings(text, span, keys) + _several(text, span, said, keys)
+    return _failure(Kind.MALFORMED_JSON, said, text, _json_span(text, span, said), flags=flags)
 
 
-def faulty(text: str, span: Span, fault: Fault) -> Failure:
+def _other_whole(text: str, span: Span, keys: Collection[str]) -> int | None:
+    """Where JSON begins that holds the block and more, -1 for the whole text; None where the block is in no other."""
+    if span[1] - span[0] != len(text.strip(BLANK)) and _is_json(unfenced(text)):
+        return -1
+    outer = find_json(text, keys, stop=span[0])
+    read = value_at(text, outer) if outer >= 0 else None
+    return outer if read is not None and read[1] >= span[1] else None
+
+
+def _several(text: str, span: Span, said: str, keys: Collection[str]) -> tuple[Flag, ...]:
+    """Whether the block is whole JSON that more JSON follows."""
+    if "trailing characters" not in said:
+        return ()
+    read = value_at(text, span[0])
+    return (Flag.SEVERAL,) if read and find_json(text, keys, start=read[1], stop=span[1]) >= 0 else ()
+
+
+def faulty(text: str, span: Span, fault: Fault, keys: Collection[str]) -> Failure:
     """List semantics: a schema-valid block that breaks a rule."""
     point = span
     if fault.pointer is not None:
         pattern, nth = fault.pointer
         found = next(islice(re.compile(pattern).finditer(text, *span), nth, None), None)
         point = found.span(1) if found else span
-    return _failure(fault.kind, fault.detail, text, point, missing=fault.missing, flags=surroundings(text, span))
-
-
-def quote(word: str, limit: int = 40) -> str:
-    """A word of the answer, shortened and quoted for a message."""
-    return repr(word if len(word) <= limit else word[: limit - 1] + "…")
-
-
-def _kind(contract: Contract[Any], error: ErrorDetails) -> Kind:
-    match error["type"]:
-        case "json_invalid" if "number out of range" in error["msg"]:
-            return Kind.BAD_VALUE
-        case "json_invalid" | "string_unicode":
-            return Kind.MALFORMED_JSON
-        case "missing" | "union_tag_not_found":
-            return Kind.MISSING_KEY
-        case "extra_forbidden":
-            return Kind.EXTRA_KEY
-        case "union_tag_invalid":
-            return Kind.BAD_VALUE
-        case "value_error" | "assertion_error":
-            return Kind.CONTRACT_OTHER
-        case _:
-            return Kind.WRONG_TYPE if len(error["loc"]) <= contract.depth else Kind.BAD_VALUE
-
-
-def _sentence(contract: Contract[Any], kind: Kind, error: ErrorDetails) -> str:
-    loc = error["loc"]
-    where = f"object {loc[0] + 1}" if loc and isinstance(loc[0], int) else "the answer"
-    path = ".".join(map(str, loc[contract.depth :]))
-    match kind:
-        case Kind.MALFORMED_JSON:
-            return error["msg"].removeprefix("Invalid JSON: ")
-        case Kind.MISSING_KEY:
-            return f"{where} lacks {quote(path) if path else 'its name'}"
-        case Kind.EXTRA_KEY:
-            return f"{where} has the unknown key {quote(path)}"
-        case Kind.WRONG_TYPE:
-            return f"{where if loc else 'the block'} is not {'an object' if loc else 'a ' + contract.noun}"
-        case Kind.BAD_VALUE if path:
-            return f"{where}: {quote(path)} {error['msg'].removeprefix('Input ')}"
-        case _:
-            return f"{where}: {error['msg'].removeprefix('Invalid JSON: ')}"
+    flags = surroundings(text, span, keys) + fault.flags
+    return _failure(fault.kind, fault.detail, text, point, missing=fault.missing, flags=flags)
 
 
 def _json_span(text: str, span: Span, message: str) -> Span:
@@ -175,10 +178,16 @@ def _json_span(text: str, span: Span, message: str) -> Span:
     return (min(at, span[1] - 1), span[1])
 
 
+def _named(text: str) -> str:
+    return {"{": "an object", "[": "a list", '"': "a string"}.get(text[:1], "a bare value")
+
+
 def _is_json(text: str) -> bool:
+    if text[:1] not in '[{"-0123456789tfn':
+        return False
     try:
-        from_json(text)
-    except (ValueError, TypeError):  # TypeError: a lone surrogate
+        json.loads(text, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError):
         return False
     return True
 

@@ -3,10 +3,13 @@
 Every rule is two linear scans, so a megabyte of brackets costs a megabyte of scanning.
 """
 
+import json
 import re
+from collections.abc import Collection
 from enum import StrEnum
 
 from listeval.contract.taxonomy import Flag
+from listeval.contract.writing import BLANK, find_json
 
 Span = tuple[int, int]
 
@@ -19,8 +22,12 @@ class Extraction(StrEnum):
     WHOLE = "whole"
 
 
-_JSON_START = re.compile(r"""\[\s*(?:[\[\]{"'\d-]|true\b|false\b|null\b|NaN\b|Infinity\b)|\{\s*["'}]""")
 _FENCE_OPEN = re.compile(r"```[\w-]{0,16}$")
+_ROOTS: dict[Extraction, tuple[type, ...]] = {
+    Extraction.OUTERMOST_ARRAY: (list,),
+    Extraction.OUTERMOST_OBJECT: (dict,),
+    Extraction.WHOLE: (dict, list),
+}
 
 
 def extract(rule: Extraction, text: str) -> Span | None:
@@ -36,26 +43,61 @@ def extract(rule: Extraction, text: str) -> Span | None:
     return (start, end) if 0 <= start < end else None
 
 
-def looks_like_json(text: str, start: int) -> bool:
-    """Whether the bracket at `start` opens JSON rather than prose such as `[Review 1]`."""
-    return _JSON_START.match(text, start) is not None
+def is_bare(rule: Extraction, text: str) -> bool:
+    """Whether the whole text is one JSON value of the type that `rule` cuts out, as `json.loads` reads it."""
+    if text.lstrip(" \t\r\n")[:1] not in ("[", "{"):
+        return False
+    try:
+        return isinstance(json.loads(text), _ROOTS[rule])
+    except (ValueError, RecursionError):
+        return False
 
 
-def surroundings(text: str, span: Span) -> tuple[Flag, ...]:
-    """Flags for what stands around the block: a code fence, prose, an echo of the schema."""
+def surroundings(text: str, span: Span, keys: Collection[str] = ()) -> tuple[Flag, ...]:
+    """Flags for what stands around the block: other JSON, a code fence, prose, an echo of the schema."""
     if span == (0, len(text)):
         return ()
-    before, after = text[: span[0]].strip(), text[span[1] :].strip()
+    before, after = text[: span[0]].strip(BLANK), text[span[1] :].strip(BLANK)
     if not before and not after:
         return ()
     echo = (Flag.SCHEMA_ECHO,) if echoes_schema(before) or echoes_schema(after) else ()
-    fence = _FENCE_OPEN.search(before[-20:])
-    if fence:
-        before = before[: len(before) - len(fence.group())]
-        after = after.removeprefix("```")
+    around = _unwrapped(text, span, keys) if before[-1:] in _HOLDS and after[:1] in _GOES_ON else None
+    if around is not None:
+        before, after = around
+    before, after, fence = _unfenced(before, after)
+    wrapped = (Flag.JSON_WRAPPED,) if around is not None else ()
     fenced = (Flag.FENCED,) if fence else ()
     prose = (Flag.PROSE_WRAPPED,) if before or after else ()
-    return fenced + prose + echo
+    return fenced + prose + wrapped + echo
+
+
+_HOLDS, _GOES_ON = tuple(":,[{"), tuple("}],")
+"""What stands right before a value inside other JSON, and what right after it."""
+
+
+def _unwrapped(text: str, span: Span, keys: Collection[str]) -> tuple[str, str] | None:
+    """What stands before and after the JSON value that holds the block; None where there is no such value."""
+    start = find_json(text, keys, stop=span[0])
+    if start < 0:
+        return None
+    end = max(text.rfind("}"), text.rfind("]")) + 1
+    return text[:start].strip(BLANK), text[end:].strip(BLANK)
+
+
+def _unfenced(before: str, after: str) -> tuple[str, str, bool]:
+    fence = _FENCE_OPEN.search(before[-20:])
+    if fence is None:
+        return before, after, False
+    return before[: len(before) - len(fence.group())], after.removeprefix("```"), True
+
+
+def unfenced(text: str) -> str:
+    """The text without what no reader sees around it and without a code fence around the whole."""
+    text = text.strip(BLANK)
+    if text[:3] == "```" and text[-3:] == "```" and len(text) >= 6:
+        _, _, inner = text[:-3].partition("\n")
+        return inner.strip(BLANK)
+    return text
 
 
 def echoes_schema(text: str) -> bool:

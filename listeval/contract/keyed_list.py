@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import lru_cache
 from itertools import pairwise
 from operator import attrgetter
@@ -12,16 +12,15 @@ from typing import Any, ClassVar, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter
 
-from listeval.contract.base import Contract, list_validator, model_hash, repeated_key
+from listeval.contract.base import Contract, list_validator, model_hash, model_keys, repeated_key
 from listeval.contract.diagnose import quote
 from listeval.contract.extract import Extraction
 from listeval.contract.outcome import Fault
+from listeval.contract.positions import are_positions, holds_id, stand_apart
 from listeval.contract.taxonomy import Flag, Kind
 from listeval.contract.values import Item
 
 ItemT = TypeVar("ItemT", bound=Item)
-
-_POSITION = re.compile(r"\s*(?:review|item|document|passage)?\s*[#(\[]?\s*(\d{1,6})\s*[)\]]?\s*", re.IGNORECASE)
 
 
 class KeyedList(Contract[list[ItemT]]):
@@ -30,7 +29,7 @@ class KeyedList(Contract[list[ItemT]]):
     `item` is the model of one object, `key` its id field, `ids` the example's ids in input order.
     `scale` and `decimals` are what the prompt promises of numbers whose field states no bounds of its own: a
     constrained answer keeps to them, while parsing takes any number.
-    Raises ValueError for ids that repeat and for a `key` that the model lacks.
+    Raises ValueError for ids that repeat, a `key` that the model lacks, and a model within it that is not strict.
     """
 
     depth: ClassVar[int] = 1
@@ -68,18 +67,29 @@ class KeyedList(Contract[list[ItemT]]):
             return Fault(Kind.TOO_LONG, f"{len(named):,} objects where {size} are due")
         counts = Counter(named)
         unknown = [name for name in counts if name not in self._id_set]
-        if named and len(unknown) == len(counts) and _are_positions(unknown, size):
-            return Fault(Kind.POSITION_ONLY, f"positions {quote(named[0])} ... in place of ids such as {self.ids[0]!r}")
+        bare = [name for name in unknown if not holds_id(name, self._id_set)]
+        placed = bool(unknown) and are_positions(bare, size)
+        if placed and len(unknown) == len(counts):
+            return self._positions(unknown)
+        placed = placed and stand_apart(bare, self.ids)
+        flags = (Flag.POSITIONS,) if placed else ()
         twice = [name for name, n in counts.items() if n > 1 and name in self._id_set]
         if twice:
             detail = f"{quote(twice[0])} stands {counts[twice[0]]} times" + _more(twice)
-            return Fault(Kind.DUPLICATE_ID, detail, pointer=(self._pattern(twice[0]), 1))
+            return Fault(Kind.DUPLICATE_ID, detail, pointer=(self._pattern(twice[0]), 1), flags=flags)
+        if placed:
+            return self._positions(unknown)
         if unknown:
             detail = f"{quote(unknown[0])} is not one of the {size} input ids" + _more(unknown)
             return Fault(Kind.UNKNOWN_ID, detail, pointer=(self._pattern(unknown[0]), 0))
         absent = [name for name in self.ids if name not in counts]
         detail = f"{len(absent)} of {size} ids missing: {', '.join(map(quote, absent[:3]))}"
         return Fault(Kind.MISSING_ID, detail + (", ..." if len(absent) > 3 else ""), missing=len(absent))
+
+    def _positions(self, names: list[str]) -> Fault:
+        detail = f"the position {quote(names[0])}{_more(names)} in place of an id such as {quote(self.ids[0])}"
+        pointer = (self._pattern(names[0]), 0)
+        return Fault(Kind.POSITION_ONLY, detail, pointer=pointer, flags=(Flag.POSITIONS,))
 
     def _pattern(self, name: str) -> str:
         """Where an object names the id `name`, with or without quotes."""
@@ -92,6 +102,9 @@ class KeyedList(Contract[list[ItemT]]):
             if find(name) > find(following) or rfind(name) > rfind(following):
                 return (Flag.KEY_ORDER,)
         return ()
+
+    def keys(self) -> Collection[str]:
+        return model_keys(self.item)
 
     def json_schema(self) -> dict[str, Any]:
         items = TypeAdapter(self.item).json_schema()
@@ -124,11 +137,6 @@ def _layout(item: type[Item], key: str) -> _Layout:
     fixed = all(field.is_required() for field in fields.values())
     quoted = [f'"{name}"' for name in fields]
     return _Layout(list_validator(item), attrgetter(key), tuple(pairwise(quoted)), len(fields) if fixed else -1)
-
-
-def _are_positions(names: list[str], size: int) -> bool:
-    found = [_POSITION.fullmatch(name) for name in names]
-    return all(match and int(match[1]) <= size for match in found)
 
 
 def _more(names: list[str]) -> str:

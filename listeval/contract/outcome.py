@@ -20,6 +20,7 @@ class Failure(NamedTuple):
     """A broken contract: the one kind, a sentence that explains it, and the [start, end) to point at.
 
     `missing` counts the input ids that a list lacks; it is 0 for every kind but `missing_id`.
+    `raised` names the exception of a contract whose own code broke, which says nothing of the answer.
     """
 
     kind: Kind
@@ -27,6 +28,7 @@ class Failure(NamedTuple):
     flags: tuple[Flag, ...] = ()
     span: Span | None = None
     missing: int = 0
+    raised: str = ""
 
     @property
     def fmc(self) -> bool:
@@ -44,3 +46,4 @@ class Fault(NamedTuple):
     detail: str
     missing: int = 0
     pointer: tuple[str, int] | None = None
+    flags: tuple[Flag, ...] = ()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, TypeAdapter
 
-from listeval.contract.base import Contract, model_hash, validator
+from listeval.contract.base import Contract, model_hash, model_keys, validator
 from listeval.contract.extract import Extraction
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -21,6 +22,9 @@ class Record(Contract[ModelT]):
     def __init__(self, model: type[ModelT], *, extraction: Extraction = Extraction.OUTERMOST_OBJECT) -> None:
         self._model, self.extraction = model, extraction
         self.validate = validator(model)
+
+    def keys(self) -> Collection[str]:
+        return model_keys(self._model)
 
     def json_schema(self) -> dict[str, Any]:
         return TypeAdapter(self._model).json_schema()

@@ -4,8 +4,8 @@ Kinds are decided stage by stage and the first stage that objects names the answ
 engine, finish reason, channel, JSON, shape, list semantics. In the shape stage of a
 list its first faulty object decides. Within the list stage a
 list whose ids are all positions is `position_only`; else an input id named twice is
-`duplicate_id`; else an id that is not of the input is `unknown_id`; else the absent
-ids make it `missing_id`.
+`duplicate_id`; else an id that is not of the input is `unknown_id`, or `position_only`
+where every such id is a position; else the absent ids make it `missing_id`.
 """
 
 from enum import StrEnum
@@ -49,6 +49,14 @@ class Flag(StrEnum):
     SCHEMA_ECHO = "schema_echo"
     KEY_ORDER = "key_order"
     REPAIRED = "repaired"
+    JSON_WRAPPED = "json_wrapped"
+    SEVERAL = "several"
+    POSITIONS = "positions"
+
+    @property
+    def meaning(self) -> str:
+        """One line for documents and reports."""
+        return _FLAG_MEANING[self]
 
 
 _MEANING: dict[Kind, str] = {
@@ -70,6 +78,17 @@ _MEANING: dict[Kind, str] = {
     Kind.DUPLICATE_ID: "an input id is named twice",
     Kind.MISSING_ID: "every id is real, none twice, but some are absent",
     Kind.UNKNOWN_ID: "an id that the input does not have",
-    Kind.POSITION_ONLY: "positions (1, 2, ...) in place of the input's ids",
+    Kind.POSITION_ONLY: "positions (1, 2, ..., 'Review 1') in place of the input's ids",
     Kind.CONTRACT_OTHER: "breaks a rule of the contract that has no kind of its own",
+}
+
+_FLAG_MEANING: dict[Flag, str] = {
+    Flag.FENCED: "a code fence around the answer",
+    Flag.PROSE_WRAPPED: "words before or after the answer",
+    Flag.SCHEMA_ECHO: "a JSON Schema repeated",
+    Flag.KEY_ORDER: "keys in another order than the contract's",
+    Flag.REPAIRED: "parsed after a repair",
+    Flag.JSON_WRAPPED: "the answer stands inside other JSON (a list in an object)",
+    Flag.SEVERAL: "several JSON values one after the other",
+    Flag.POSITIONS: "some ids are positions or the prompt's own words for them",
 }

@@ -3,12 +3,14 @@
 A repair is an arm of a comparison, never a step of a parser: the repaired text goes through the same contract, its
 sample carries the flag `repaired`, and the raw rates stand beside the repaired ones.
 
-- `truncation` closes a list that was cut off: what follows its last whole object goes, the bracket is closed.
+- `truncation` closes a list that was cut off: what follows its last whole object goes, the bracket is closed; what
+  stands around the list goes, too.
 - `permutation` makes every id occur once: the first object of each id stays, duplicates, invented ids and objects that
   are no item go, absent ids are appended in input order with the lowest score of the answer.
 
-Both leave a text alone that they cannot help (no list in it, not one usable object): a constant ranking made of
-nothing would be an answer of ours, not of the model's.
+Which bracket is the list, `usable` says: the one with the most input ids, not the outermost one, which may open in a
+citation. Both leave a text alone that they cannot help (no list in it, not one usable object): a constant ranking made
+of nothing would be an answer of ours, not of the model's.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from listeval.contract import KeyedList, Parsed
-from listeval.contract.extract import Extraction, extract, looks_like_json
+from listeval.decoding.usable import find_list
 from listeval.errors import UserError, did_you_mean
 
 
@@ -60,25 +62,23 @@ def find_policy(name: str) -> Policy:
 
 
 def truncation(contract: KeyedList[Any], text: str) -> Repaired:
-    """Close an unfinished list after its last whole object; cut what follows a finished one."""
-    start = _list_start(text)
-    whole = _last_whole(text, start) if start is not None else None
-    if start is None or whole is None:
+    """Close an unfinished list after its last whole object; cut what stands around a finished one."""
+    found = find_list(contract, text)
+    if found is None:
         return Repaired(text)
-    end, finished = whole
-    done = ["cut off what stands before the list"] if text[:start].strip() else []
-    if finished:
-        done += ["cut off what follows the list"] if text[end:].strip() else []
-        return Repaired(text[start:end], tuple(done), closed=True)
-    done += ["dropped the unfinished object"] if text[end:].strip(" \t\r\n,") else []
-    return Repaired(text[start:end] + "]", (*done, "closed the list"), closed=True)
+    done = ["cut off what stands before the list"] if text[: found.start].strip() else []
+    if not found.bracket:
+        return Repaired(f"[{', '.join(found.objects)}]", (*done, "put the objects into a list"), closed=True)
+    if found.closed:
+        done += ["cut off what follows the list"] if text[found.end :].strip() else []
+        return Repaired(text[found.start : found.end], tuple(done), closed=True)
+    done += ["dropped the unfinished object"] if text[found.end :].strip(" \t\r\n,") else []
+    return Repaired(text[found.start : found.end] + "]", (*done, "closed the list"), closed=True)
 
 
 def permutation(contract: KeyedList[Any], text: str) -> Repaired:
     """Every id once: the first object of each is kept, the absent ones follow with the lowest score."""
-    span = extract(Extraction.OUTERMOST_ARRAY, text)
-    found = _json_list(text[span[0] : span[1]]) if span else None
-    kept, dropped = _first_of_each(contract, found or ())
+    kept, dropped = _first_of_each(contract, _entries(contract, text) or ())
     if not kept:
         return Repaired(text)
     absent = [name for name in contract.ids if name not in kept]
@@ -91,6 +91,14 @@ def permutation(contract: KeyedList[Any], text: str) -> Repaired:
 
 
 POLICIES: Mapping[str, Policy] = {"permutation": permutation, "truncation": truncation}
+
+
+def _entries(contract: KeyedList[Any], text: str) -> list[Any] | None:
+    """What the text's list holds; None where it has no finished one that is JSON."""
+    found = find_list(contract, text)
+    if found is None or not (found.closed or not found.bracket):
+        return None
+    return _json_list(text[found.start : found.end] if found.bracket else f"[{','.join(found.objects)}]")
 
 
 def _first_of_each(contract: KeyedList[Any], found: Sequence[Any]) -> tuple[dict[str, dict[str, Any]], Counter[str]]:
@@ -134,38 +142,3 @@ def _json_list(block: str) -> list[Any] | None:
     except (ValueError, TypeError):
         return None
     return value if isinstance(value, list) else None
-
-
-def _list_start(text: str) -> int | None:
-    """The first bracket that opens JSON rather than prose such as `[Review 1]`."""
-    at = text.find("[")
-    while at >= 0:
-        if looks_like_json(text, at):
-            return at
-        at = text.find("[", at + 1)
-    return None
-
-
-def _last_whole(text: str, start: int) -> tuple[int, bool] | None:
-    """Where the last whole element of the list at `start` ends, or the list itself; and whether it is the list.
-
-    None where there is no whole element. One pass that knows strings and escapes from structure.
-    """
-    depth, inside, escaped = 0, False, False
-    end: int | None = None
-    for at in range(start, len(text)):
-        letter = text[at]
-        if inside:
-            inside = escaped or letter != '"'
-            escaped = letter == "\\" and not escaped
-        elif letter == '"':
-            inside = True
-        elif letter in "[{":
-            depth += 1
-        elif letter in "]}":
-            depth -= 1
-            if depth == 0:
-                return at + 1, True
-            if depth == 1:
-                end = at + 1
-    return None if end is None else (end, False)

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from listeval.runs.metrics import Summary
     from listeval.stats import Interval
 
-RATES = ("parse_rate", "fmc")
+RATES = ("parse_rate", "bare_rate", "fmc")
 
 
 def interval(name: str, value: Interval) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 from datetime import datetime
 from pathlib import Path
@@ -150,7 +151,16 @@ def config_error(error: ValidationError, known: list[str], prefix: str = "--") -
         return UserError(f"unknown option '{name}'", fix=did_you_mean(name, known))
     if first["type"] == "missing":
         return UserError(f"no {name} is given", fix=f"add {prefix}{name.replace('_', '-')} VALUE")
-    return UserError(f"{prefix}{name.replace('_', '-')}: {first['msg']}", fix=f"got {first.get('input')!r}")
+    _, should_be, wanted = first["msg"].partition("Input should be ")
+    valued = wanted.startswith(("greater", "less"))
+    fix = f"give {'a value ' if valued else ''}{wanted.partition(', unable')[0]}" if should_be else "give another value"
+    return UserError(f"{prefix}{name.replace('_', '-')}: {first['msg']}, got {first.get('input')!r}", fix=fix)
+
+
+def _decoded(content: bytes) -> str:
+    """Text in the encoding that its byte order mark names; UTF-8 without one."""
+    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return content.decode("utf-16" if marked else "utf-8-sig", "replace")
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -162,7 +172,7 @@ def read_config(path: Path) -> dict[str, Any]:
     manifest = path / "manifest.json"
     file = manifest if path.is_dir() else path
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")
+        text = _decoded(file.read_bytes())
     except OSError as error:
         raise UserError(
             f"no configuration: {error.strerror}", place=str(file), fix="name a run or a config file"

@@ -43,10 +43,14 @@ def parse_and_score(task: Task, rows: Sequence[Row], promise: Promise = _NONE) -
             continue
         row["reason"] = row["verdict"] = row["value"] = row["span"] = None
         # Nothing is known of the answer until the contract has read it, whatever was known before a re-score.
-        row["kind"], row["flags"], row["missing"] = Kind.ENGINE_ERROR.value, (), 0
+        row["kind"], row["flags"], row["missing"], row["bare"] = Kind.ENGINE_ERROR.value, (), 0, None
         try:
             contract = task.contract(row["target"])
             result = contract.parse(row["text"], row["finish_reason"], row["reasoning"])
+            row["bare"] = contract.is_bare(row["text"])
+            if isinstance(result, Failure) and result.raised:
+                _unscore(row, f"contract: {result.raised}")
+                continue
             if isinstance(result, Failure):
                 result = promise.held(contract, row["text"], row["finish_reason"], result)
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
@@ -127,6 +131,7 @@ def _row(owed: Owed, completion: Completion) -> Row:
         flags=(),
         span=None,
         missing=0,
+        bare=None,
         scores={},
         verdict=None,
         value=None,

@@ -1,8 +1,10 @@
 """Metrics of a run, a pure function of its rows: the same rows give the same bits.
 
-Three outcomes stand beside every mean: scored, unscored, errors. Rates (`parse_rate`, `fmc`)
-are over the samples that the engine answered. A task metric is the mean over parsed answers
-where it is defined (a macro average: every group counts once); `useful_<metric>` is the mean
+Three outcomes stand beside every mean: scored, unscored, errors. Rates (`parse_rate`, `bare_rate`, `fmc`)
+are over the samples that the engine answered; `bare_rate` is how often the text is the JSON itself, of the
+contract's type, so that `json.loads` reads it (rows from before it was noted are in it after a re-score).
+A task metric is the mean over parsed answers where it is defined (a macro average: every group
+counts once); `useful_<metric>` is the mean
 over all scored samples with zero for every contract failure. A parsed answer for which a task
 leaves its metric undefined is in neither. `<metric>@<k>` is the unbiased estimate of how often
 one of k samples of an example is right (Chen et al. 2021, arXiv 2107.03374, equation 1), a mean
@@ -36,7 +38,7 @@ class Summary:
     errors: int
     prompt_too_long: int
     metrics: dict[str, Interval]
-    """`parse_rate`, `fmc`, then the task's metrics and their useful forms. NaN where nothing was measured."""
+    """The rates, then the task's metrics and their useful forms. NaN where nothing was measured."""
     kinds: dict[str, int]
     flags: dict[str, int]
     verdicts: dict[str, int]
@@ -100,10 +102,16 @@ def summarise(rows: Sequence[Row], metrics: Sequence[Metric], verdicts: Sequence
 def _intervals(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, Interval]:
     answered = _answered(rows)
     clusters = [_cluster(row) for row in answered]
-    rates = {name: rate_interval(hits, clusters) for name, hits in _rates(answered).items()}
+    rates = {name: _rate(hits, clusters) for name, hits in _rates(answered).items()}
     scored = _scored(rows)
     columns, bounds = _columns(scored, metrics), _bounds(metrics)
     return rates | mean_intervals(columns, [_cluster(row) for row in scored], bounds=bounds)
+
+
+def _rate(hits: Sequence[float], clusters: Sequence[str]) -> Interval:
+    """Over the answers of which it is known."""
+    known = [(hit, cluster) for hit, cluster in zip(hits, clusters, strict=True) if not math.isnan(hit)]
+    return rate_interval([hit for hit, _ in known], [cluster for _, cluster in known])
 
 
 def _values(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, float]:
@@ -115,6 +123,7 @@ def _values(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, float]:
 def _rates(answered: Sequence[Row]) -> dict[str, list[float]]:
     return {
         "parse_rate": [float(row["kind"] == Kind.OK) for row in answered],
+        "bare_rate": [math.nan if row["bare"] is None else float(row["bare"]) for row in answered],
         "fmc": [float(row["kind"] == Kind.MISSING_ID and row["missing"] == 1) for row in answered],
     }
 

@@ -28,13 +28,14 @@ TOO_LONG = "prompt_too_long"
 _OWED = (b'","outcome":"error"', f'","outcome":"unscored","reason":"{TOO_LONG}"'.encode())
 """What follows the key of a row whose sample is owed again."""
 
-_LATER: set[Literal["verdict", "masked"]] = {"verdict", "masked"}
-"""Fields that rows written before them lack; they would have held null."""
+_LATER: set[Literal["verdict", "masked", "bare"]] = {"verdict", "masked", "bare"}
+"""Fields that rows written before them lack; they are read as null."""
 
 
 class Row(TypedDict):
     """One sample. `index` is its place among its seed's examples; `span` points into `text`;
     `scores` holds null where a metric is undefined; `verdict` is the task's word on a parsed answer;
+    `bare`: the text is the JSON itself, null in rows from before it was noted, until `listeval score`;
     `masked` is the mean probability mass that a constraint took away from a step, null where unknown.
 
     `outcome`: `scored` (contract failures too), `unscored` (the instrument failed, see
@@ -53,6 +54,7 @@ class Row(TypedDict):
     flags: Sequence[str]
     span: Sequence[int] | None
     missing: int
+    bare: bool | None
     scores: dict[str, float | None]
     verdict: str | None
     value: Any

@@ -1,19 +1,25 @@
 """Row forms: how one row of each known source becomes reviews. A form is recognised by its fields.
 
 A row is a dict: a JSON object, or a CSV row without its empty cells. Forms raise KeyError for a
-field that a row lacks and ValueError for a value that cannot be meant.
+field that a row lacks and ValueError for a value that cannot be meant. A missing value, however the
+table spells it (`listeval.cells`), is an absent field; an id may not be missing.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple, cast, get_args
+
+from listeval.cells import is_missing, is_missing_id, is_missing_number
 
 from .review import Review, Split
 from .votes import TOP_GRADE
 
 Row = Mapping[str, Any]
+
+_THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+(?:\.0*)?")
 
 
 class Form(NamedTuple):
@@ -36,13 +42,15 @@ def known_forms() -> str:
 
 def _amazon_2023(row: Row, _number: int) -> Iterable[Review]:
     user = _name(row["user_id"])
-    product = _name(row.get("parent_asin") or row["asin"])  # variants share their parent's reviews
+    parent = row.get("parent_asin")
+    product = _name(row["asin"] if is_missing_id(parent) else parent)  # variants share their parent's reviews
     yield _review(row, product, user, user, "title", "text", row.get("helpful_vote"))
 
 
 def _amazon_2014_2018(row: Row, _number: int) -> Iterable[Review]:
     user = _name(row["reviewerID"])
-    votes = _first(row["helpful"]) if "helpful" in row else row.get("vote")
+    helpful = row.get("helpful")
+    votes = row.get("vote") if is_missing_number(helpful) else _first(helpful)
     yield _review(row, _name(row["asin"]), user, user, "summary", "reviewText", votes)
 
 
@@ -58,9 +66,10 @@ def _group(row: Row, _number: int) -> Iterable[Review]:
     for place, item in enumerate(row["reviews"], 1):
         if not isinstance(item, dict):
             raise ValueError(f"review {place} is not an object")
-        if _rubric(item) is None and "votes" not in item:
+        if _rubric(item) is None and is_missing_number(item.get("votes")):
             raise ValueError(f"review {place} has neither 'grade' nor 'votes'")
-        about = {"product_title": title, "split": split} | item
+        own = {name: value for name, value in item.items() if not is_missing(value)}
+        about = {"product_title": title, "split": split} | own
         yield _review(about, product, None, _name(item["id"]), "title", "text", item.get("votes"))
 
 
@@ -80,14 +89,18 @@ def _review(row: Row, product: str, user: str | None, id: str, headline: str, te
 
 
 def _name(value: Any) -> str:
-    name = _text(value) if isinstance(value, str) else str(value) if isinstance(value, int) else ""
-    if not name:
+    """An id as text. Tables that miss some write all integers as floats."""
+    if is_missing_id(value) or isinstance(value, bool):
         raise ValueError(f"{value!r} is no id")
-    return name
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    if not isinstance(value, (str, int)):
+        raise ValueError(f"{value!r} is no id")
+    return _text(value) if isinstance(value, str) else str(value)
 
 
 def _text(value: Any) -> str:
-    if value is None:
+    if is_missing(value):
         return ""
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not text")
@@ -95,35 +108,39 @@ def _text(value: Any) -> str:
 
 
 def _count(value: Any) -> int:
-    """Votes: absent means none were shown; text may carry thousands commas."""
-    if value is None:
+    """Votes: missing means none were shown; text may carry thousands commas."""
+    if is_missing_number(value):
         return 0
-    count = int(float(value.replace(",", "") if isinstance(value, str) else value))
-    if count < 0:
+    if isinstance(value, str) and _THOUSANDS.fullmatch(value.strip()):
+        value = value.replace(",", "")
+    number = float(value)
+    if isinstance(value, bool) or number != int(number) or number < 0:
         raise ValueError(f"{value!r} is no count of votes")
-    return count
+    return int(number)
 
 
 def _first(helpful: Any) -> Any:
     """The helpful votes of "[helpful, all]", which CSV files hold as text."""
     pair = json.loads(helpful) if isinstance(helpful, str) else helpful
-    if not isinstance(pair, list) or len(pair) != 2:
+    if not isinstance(pair, (list, tuple)) or len(pair) != 2:
         raise ValueError(f"helpful {helpful!r} is not [helpful, all]")
     return pair[0]
 
 
 def _rubric(row: Row) -> float | None:
-    value = row.get("grade", row.get("rubric_score"))
+    value = next((v for v in (row.get("grade"), row.get("rubric_score")) if not is_missing_number(v)), None)
     if value is None:
         return None
     grade = float(value)
+    if isinstance(value, bool):
+        raise ValueError(f"grade {value!r} is no number")
     if not 0 <= grade <= TOP_GRADE:
         raise ValueError(f"grade {value!r} is not within 0 and 10")
     return grade
 
 
 def _split(value: Any) -> Split | None:
-    if value is None:
+    if is_missing_id(value):
         return None
     if value not in get_args(Split):
         raise ValueError(f"split {value!r} is none of {', '.join(get_args(Split))}")

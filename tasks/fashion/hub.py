@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
+from listeval.cells import is_missing
 from listeval.data import DataFile, rows
 from listeval.hub import HubDataset
 
@@ -61,7 +62,7 @@ def titles_among(descriptions: DataFile, products: Collection[str]) -> dict[str,
     """Titles of `products` by id from the hub's product descriptions, reading no further than needed."""
     wanted, found = set(products), dict[str, str]()
     for _, row in rows(descriptions):
-        if row["parent_asin"] in wanted and row.get("title"):
+        if row["parent_asin"] in wanted and not is_missing(row.get("title")) and row["title"]:
             found[row["parent_asin"]] = row["title"]
         if len(found) == len(wanted):
             break

@@ -1,4 +1,4 @@
-"""From the bytes of a source to reviews: JSON lines or CSV, told apart by content and never by name."""
+"""From the bytes of a source to reviews: what `listeval.data` reads, or CSV, told apart by content, never by name."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import IO, NamedTuple
 
-from listeval.data import BOM, empty, json_object, not_utf8
+from listeval.data import BOM, is_json_or_parquet, not_utf8, opening, rows_from
 from listeval.errors import UserError
 
 from .forms import Form, Row, known_forms, recognise
@@ -23,11 +23,11 @@ class Reading(NamedTuple):
 
 
 class _Table(NamedTuple):
-    """Rows with the line that each ends on; `fields` are the CSV header's or the first object's."""
+    """Rows with their places; `fields` are the CSV header's or the first object's, at `place`."""
 
     fields: list[str]
-    line: int
-    rows: Iterator[tuple[int, Row]]
+    place: str
+    rows: Iterator[tuple[str, Row]]
 
 
 def read(source: Source) -> Reading:
@@ -38,11 +38,11 @@ def read(source: Source) -> Reading:
 
 def _read(stream: IO[bytes], name: str) -> Reading:
     table = _table(stream, name)
-    form = _form(table, name)
+    form = _form(table)
     reviews: list[Review] = []
     without_text = 0
-    for number, (line, row) in enumerate(table.rows, 1):
-        for review in _reviews(form, row, number, f"{name}:{line}"):
+    for number, (place, row) in enumerate(table.rows, 1):
+        for review in _reviews(form, row, number, place):
             if review.text:
                 reviews.append(review)
             else:
@@ -50,12 +50,11 @@ def _read(stream: IO[bytes], name: str) -> Reading:
     return Reading(reviews, without_text)
 
 
-def _form(table: _Table, name: str) -> Form:
+def _form(table: _Table) -> Form:
     form = recognise(table.fields)
     if form is None:
         found = ", ".join(table.fields[:12]) or "none"
-        place = f"{name}:{table.line}"
-        raise UserError(f"unknown fields: {found}", place=place, fix=f"known forms are {known_forms()}")
+        raise UserError(f"unknown fields: {found}", place=table.place, fix=f"known forms are {known_forms()}")
     return form
 
 
@@ -70,25 +69,26 @@ def _reviews(form: Form, row: Row, number: int, place: str) -> Iterable[Review]:
 
 
 def _table(stream: IO[bytes], name: str) -> _Table:
-    """JSON lines or CSV, as the first character that is not blank says."""
-    for skipped, raw in enumerate(stream):
-        first = raw.removeprefix(BOM)
-        if first.strip():
-            lines = enumerate(chain([first], stream), skipped + 1)
-            return _json_table(lines, name) if first.lstrip()[:1] in b"{[" else _csv_table(lines, name)
-    raise empty(name)
+    """JSON, Parquet or CSV, as the first line that is not blank says."""
+    line, first = opening(stream, name)
+    if not is_json_or_parquet(first):
+        return _csv_table(line, first, stream, name)
+    rows = rows_from(line, first, stream, name)
+    place, row = next(rows)
+    return _Table([str(field) for field in row], place, chain([(place, row)], rows))
 
 
-def _json_table(lines: Iterator[tuple[int, bytes]], name: str) -> _Table:
-    rows = ((line, json_object(raw, name, line)) for line, raw in lines if raw.strip())
-    line, first = next(rows)
-    return _Table([str(field) for field in first], line, chain([(line, first)], rows))
+def _csv_table(line: int, first: bytes, stream: IO[bytes], name: str) -> _Table:
+    rows = _csv_rows(enumerate(chain([first], stream), line), _separator(first), name)
+    at, header = next(rows)
+    header = [field.strip() for field in header]
+    return _Table(header, f"{name}:{at}", ((f"{name}:{row}", _named(header, cells)) for row, cells in rows if cells))
 
 
-def _csv_table(lines: Iterator[tuple[int, bytes]], name: str) -> _Table:
-    rows = _csv_rows(lines, name)
-    line, header = next(rows)
-    return _Table(header, line, ((at, _named(header, cells)) for at, cells in rows if cells))
+def _separator(header: bytes) -> str:
+    """The sign between the fields of a known form; a comma where the form is unknown."""
+    text = header.decode("utf-8", "replace")
+    return next((sign for sign in ",\t;|" if recognise([field.strip(' "\r\n') for field in text.split(sign)])), ",")
 
 
 def _named(header: list[str], cells: list[str]) -> Row:
@@ -96,16 +96,16 @@ def _named(header: list[str], cells: list[str]) -> Row:
     return {field: cell for field, cell in zip(header, cells, strict=False) if cell}
 
 
-def _csv_rows(lines: Iterator[tuple[int, bytes]], name: str) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(lines: Iterator[tuple[int, bytes]], separator: str, name: str) -> Iterator[tuple[int, list[str]]]:
     at = 0
 
     def text() -> Iterator[str]:
         nonlocal at
         for at, raw in lines:  # noqa: B007 - the closure reads `at` for messages
-            yield raw.decode()
+            yield raw.removeprefix(BOM).decode()
 
     try:
-        for cells in csv.reader(text()):
+        for cells in csv.reader(text(), delimiter=separator):
             yield at, cells
     except UnicodeDecodeError as error:
         raise not_utf8(error, f"{name}:{at}") from None

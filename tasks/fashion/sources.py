@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from listeval.data import DataFile, local_file
 
-_ENDS = (".jsonl", ".json", ".csv")
+_ENDS = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tsv")
 
 
 class Source(NamedTuple):

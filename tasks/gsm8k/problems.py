@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
+from listeval.cells import is_missing_id
 from listeval.data import DataFile, JsonRow, local_file, member, rows
 from listeval.errors import UserError
 from listeval.hub import HubDataset
@@ -69,7 +70,7 @@ def _files(data: str | None, split: Split) -> tuple[list[DataFile], str]:
 
 
 def _split(row: JsonRow, asked: Split, place: str) -> Split:
-    found: Split = row.get("split", asked)
+    found: Split = asked if is_missing_id(row.get("split")) else row["split"]
     if found not in get_args(Split):
         raise UserError(f"split {found!r} is none of {', '.join(get_args(Split))}", place=place, fix="correct the row")
     return found

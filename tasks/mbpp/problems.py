@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import Literal, NamedTuple, get_args
 
+from listeval.cells import is_missing, is_missing_id
 from listeval.data import JsonRow
 from listeval.errors import UserError, first_line
 
@@ -58,10 +59,18 @@ def problem(row: JsonRow, place: str) -> Problem:
     place = f"{place}, task {id}"
     text, code = _text(row, _TEXT[variant_of(row, place)], place), _text(row, "code", place)
     tests = tuple(_texts(row, "test_list", place))
-    setup = _text(row, "test_setup_code", place) if row.get("test_setup_code") else ""
+    setup = (
+        _text(row, "test_setup_code", place)
+        if not is_missing(row.get("test_setup_code")) and row["test_setup_code"]
+        else ""
+    )
     if not tests:
         raise UserError("no tests in the field 'test_list'", place=place, fix=_ROW)
-    imports = "\n".join(_texts(row, "test_imports", place)) if row.get("test_imports") else ""
+    imports = (
+        "\n".join(_texts(row, "test_imports", place))
+        if not is_missing(row.get("test_imports")) and row["test_imports"]
+        else ""
+    )
     _check_compiles((imports, setup, *tests), place)
     names = wanted("\n".join((imports, setup, *tests)), code)
     unbound = [name for name in names if name in sys.stdlib_module_names and name in _modules(code)]
@@ -94,7 +103,7 @@ def _modules(code: str) -> set[str]:
 
 def _split(row: JsonRow, id: int, place: str) -> Split:
     """The row's own word, else the range that its id is in."""
-    if "split" in row:
+    if not is_missing_id(row.get("split")):
         if row["split"] not in get_args(Split):
             cause = f"split {row['split']!r} is none of {', '.join(get_args(Split))}"
             raise UserError(cause, place=place, fix="correct the row")

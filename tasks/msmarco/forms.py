@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from listeval.cells import is_missing, is_missing_id, is_missing_number
+
 from .passages import TOP_GRADE
 
 Row = Mapping[str, Any]
@@ -56,30 +58,33 @@ def known_forms() -> str:
 
 def name_of(value: Any) -> str:
     """An id as text; sources write the same one as a number or a string."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)  # a column of a table that misses some
     name = value.strip() if isinstance(value, str) else str(value) if type(value) is int else ""
-    if not name or name.split() != [name]:
+    if is_missing_id(name) or name.split() != [name]:
         raise ValueError(f"{value!r} is no id")
     return name
 
 
 def grade_of(value: Any) -> int | None:
     """A human grade; None where nobody judged."""
-    if value is None:
+    if is_missing_number(value):
         return None
-    grade = int(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1
-    if grade != float(value) or not 0 <= grade <= TOP_GRADE:
+    grade = float(value) if isinstance(value, int | float | str) and not isinstance(value, bool) else -1.0
+    if not grade.is_integer() or not 0 <= grade <= TOP_GRADE:
         raise ValueError(f"grade {value!r} is not a whole number from 0 to {TOP_GRADE}")
-    return grade
+    return int(grade)
 
 
 def _joined(row: Row, _run: str) -> Found:
     hits = [
-        Hit(name_of(c["docid"]), _text(c["text"]), grade_of(c.get("rel")), _ranks(c.get("runs") or {}))
+        Hit(name_of(c["docid"]), _text(c["text"]), grade_of(c.get("rel")), _ranks(_object(c.get("runs"))))
         for c in _objects(row["candidates"], "candidates")
     ]
     counts = row.get("qrels_by_grade")
-    judged = None if counts is None else {_known(grade): int(n) for grade, n in counts.items()}
-    return Found(name_of(row["qid"]), _text(row["query"]), str(row.get("split") or ""), hits, judged)
+    judged = None if is_missing(counts) else {_known(grade): int(n) for grade, n in _object(counts).items()}
+    split = "" if is_missing_id(row.get("split")) else str(row["split"])
+    return Found(name_of(row["qid"]), _text(row["query"]), split, hits, judged)
 
 
 def _rank_llm(row: Row, run: str) -> Found:
@@ -105,6 +110,11 @@ def _objects(value: Any, field: str) -> list[Row]:
     return value
 
 
+def _object(value: Any) -> Row:
+    """The fields that are not missing: Parquet fills those that other rows have with null."""
+    return {} if is_missing(value) else {name: item for name, item in value.items() if not is_missing(item)}
+
+
 def _known(value: Any) -> int:
     grade = grade_of(value)
     if grade is None:
@@ -119,8 +129,9 @@ def _ranks(runs: Any) -> dict[str, int]:
 def _body(doc: Any) -> str:
     if isinstance(doc, str):
         return _text(doc)
+    doc = _object(doc)
     text = next((_text(doc[field]) for field in _BODY if field in doc), "")
-    title = _text(doc.get("title") or "")
+    title = _text(doc.get("title", ""))
     return f"{title}: {text}" if title and text else text
 
 

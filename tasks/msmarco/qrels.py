@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from listeval.data import DataFile, empty, not_utf8
+from listeval.data import BOM, DataFile, empty, not_utf8
 from listeval.errors import UserError
 
 from .forms import grade_of
@@ -22,10 +22,12 @@ def read_qrels(file: DataFile) -> Qrels:
         try:
             qid, _, docid, value = fields
             grade = grade_of(value)
+            if grade is None:
+                raise ValueError(f"{value!r} is no grade")
         except ValueError as error:
             cause = f"not a judgement: {error if len(fields) == 4 else f'{len(fields)} fields'}"
             raise UserError(cause, place=place, fix="a line of qrels is 'qid 0 docid grade', grades 0 to 3") from None
-        if grade is not None and qrels.setdefault(qid, {}).setdefault(docid, grade) != grade:
+        if qrels.setdefault(qid, {}).setdefault(docid, grade) != grade:
             cause = f"passage {docid} of query {qid} has two grades"
             raise UserError(cause, place=place, fix="keep one of its lines")
     if not qrels:
@@ -43,7 +45,7 @@ def _lines(file: DataFile) -> Iterator[tuple[str, str]]:
         for number, raw in enumerate(stream, 1):
             place = f"{file.name}:{number}"
             try:
-                line = raw.decode()
+                line = raw.removeprefix(BOM).decode()
             except UnicodeDecodeError as error:
                 raise not_utf8(error, place) from None
             if line.strip():

@@ -11,7 +11,7 @@ from listeval.hub import HubDataset
 from .qrels import Qrels, read_qrels
 from .readers import Listing, Reading, read
 
-_ENDS = (".jsonl", ".json")
+_ENDS = (".jsonl", ".ndjson", ".json", ".parquet")
 _JUDGEMENTS = (".txt", ".tsv", ".qrels")
 _REPOSITORY = "castorini/rank_llm_data"
 _JUDGED = {"dl19": "msmarco-passage/trec-dl-2019/judged", "dl20": "msmarco-passage/trec-dl-2020/judged"}

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pydantic import BaseModel
 
 from listeval import (
     Dataset,
@@ -69,6 +70,15 @@ def test_a_sound_task_passes():
     assert "2 gold answers parse and score 1.0 (same)" in found["gold"][1]
 
 
+class Part(BaseModel):
+    n: int
+
+
+class Whole(Item):
+    word: str
+    parts: list[Part] = []
+
+
 FAULTS = {
     "ids repeat": ("data", {"words": ("a", "a")}, "id 'a'"),
     "no examples": ("data", {"words": ()}, "no example in inline"),
@@ -89,6 +99,13 @@ def test_a_fault_fails_its_own_check(fault):
     assert found[check][0] is State.FAILED
     assert text in found[check][1]
     assert [name for name, (state, _) in found.items() if state is State.FAILED] == [check]
+
+
+def test_a_lax_model_within_the_contract_is_named():
+    found = findings(broken(contract=lambda self, target: Record(Whole)))
+    for check in ("gold", "bad"):
+        assert found[check][0] is State.FAILED
+        assert "Part does not say strict=True and extra='forbid'" in found[check][1]
 
 
 def test_undefined_metrics_of_a_gold_answer_are_no_pass():

@@ -7,6 +7,7 @@ import tracemalloc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import field_validator
 
 from listeval.contract import Calls, Failure, Id, Item, KeyedList, Kind, Parsed, Record, Score
 
@@ -127,3 +128,71 @@ def test_any_text_ends_in_one_kind(text):
     for contract in (CONTRACT, RECORD, CALLS):
         result = contract.parse(text)
         assert isinstance(result, Failure | Parsed)
+
+
+class Angry(Exception):
+    def __str__(self):
+        raise RuntimeError
+
+
+class Loaded(Item):
+    """Its validator raises what the text says; its values cannot be compared."""
+
+    word: str
+    any: object = None
+
+    @field_validator("word")
+    @classmethod
+    def _raises(cls, word):
+        known = {
+            "key": KeyError("k"), "type": TypeError("t"), "zero": ZeroDivisionError(), "angry": Angry(),
+            "deep": RecursionError("deep"), "stop": StopIteration(), "os": OSError(2, "no"), "value": ValueError("v"),
+            "attribute": AttributeError("a"), "memory": MemoryError(),
+        }  # fmt: skip
+        if word in known:
+            raise known[word]
+        return word
+
+    def __eq__(self, other):
+        raise RuntimeError
+
+
+@pytest.mark.parametrize("word", ["key", "type", "zero", "angry", "deep", "stop", "os", "attribute", "memory"])
+@pytest.mark.parametrize("finish", ["stop", "length", "tool_calls"])
+def test_a_contract_whose_own_code_raises_says_nothing_of_the_answer(word, finish):
+    text = f'{{"word": "{word}"}}'
+    for contract, answer in ((Record(Loaded), text), (KeyedList(Loaded, key="word", ids=("a", "b")), f"[{text}]")):
+        result = contract.parse(answer, finish)
+        assert isinstance(result, Failure)
+        if finish != "length":
+            assert result.kind is Kind.CONTRACT_OTHER
+            assert result.raised
+
+
+def test_what_a_rule_of_the_contract_says_is_the_answers_fault():
+    result = Record(Loaded).parse('{"word": "value"}')
+    assert (result.kind, result.raised) == (Kind.CONTRACT_OTHER, "")
+    assert isinstance(Record(Loaded).parse('{"word": "fine"}'), Parsed)
+
+
+pieces = st.sampled_from(
+    [
+        "[", "]", "{", "}", '"', "'", "“", "`", "\\", "//", "/*", "*/", "#", "\n", " ", ",", ":", "[1]", "[{", "}]",
+        "{}", "[]", "null", "None", "NaN", "-", "9" * 5000, "1e400", "R1", "Review 1",
+        '"review_id"', "review_id", '"score"',
+        "\ud800", "\\ud800", "\ufeff", "\u200b", "```json\n", "```", "I can't", "id=", "$schema", '{"a":' * 300,
+        "[" * 300,
+    ]
+)  # fmt: skip
+
+
+@given(
+    st.lists(pieces, max_size=30).map("".join), st.sampled_from(["stop", "length", "error", "?"]), st.none() | pieces
+)
+@settings(max_examples=600, deadline=None)
+def test_pieces_of_json_in_any_order_end_in_one_kind(text, finish, reasoning):
+    for contract in (CONTRACT, RECORD, CALLS, Record(Scored, extraction="whole")):
+        result = contract.parse(text, finish, reasoning)
+        assert isinstance(result, Failure | Parsed)
+        assert not (isinstance(result, Failure) and result.raised)
+        assert contract.is_bare(text) in (True, False)

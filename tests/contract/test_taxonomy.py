@@ -31,8 +31,10 @@ def test_kinds_and_their_order_are_frozen():
 
 
 def test_flags_are_frozen():
-    assert [flag.value for flag in Flag] == ["fenced", "prose_wrapped", "schema_echo", "key_order", "repaired"]
+    first = ["fenced", "prose_wrapped", "schema_echo", "key_order", "repaired"]
+    assert [flag.value for flag in Flag] == [*first, "json_wrapped", "several", "positions"]
 
 
 def test_every_kind_has_its_own_meaning():
     assert len({kind.meaning for kind in Kind}) == len(Kind)
+    assert len({flag.meaning for flag in Flag}) == len(Flag)

@@ -122,5 +122,96 @@ def test_repairs_never_raise_and_are_idempotent(text):
         assert policy(CONTRACT, once.text).text == once.text
 
 
+AROUND = [
+    "As [1] says:\n",
+    "Ranked [1], [2], [3].\n",
+    'The best is ["A1"].\n',
+    "On a scale of [0, 10]:\n",
+    "[0, 1) is open. ",
+    "First [] then\n",
+    "[-1] means unknown.\n",
+    "[2024-01-05] log\n",
+    "[[1]]\n",
+    "See [docs](http://x.y/[z]) and [[wiki]].\n",
+    'She said "yes [1] ',
+    "it's [2] o'clock, 5\" tall ",
+    "{x in N} and {}: ",
+    "- [ ] rank\n- [x] think\n",
+    "f(a[0], b[i]) = {1}\n",
+    "```python\nids = ['A1', 'B2']\nfor i in range(3): print(ids[i])\n```\n",
+    '{"note": "see [1]"}\n',
+    "\ufeff",
+    "[",
+    "]",
+    "}{",
+    "]]",
+    'The form is [{"review_id": ..., "score": ...}, ...].\n',
+    '[{"id": 1}] is no answer.\n',
+    '["A1", "B2", "C3", "D4"]\n',
+    'Draft: [{"review_id": "A1", "score": 1}, {"review_id": "B2", "sco\n',
+    "<answer>",
+    '[{"review_id": "A1", "score": 9}] leads.\n',
+]
+prose = st.lists(st.sampled_from(AROUND), max_size=4).map("".join)
+
+
+@given(prose, prose)
+def test_no_prose_costs_a_good_list(before, after):
+    fixed = repair(CONTRACT, before + GOOD + "\n" + after, "stop", ["truncation", "permutation"])
+    parsed = CONTRACT.parse(fixed.text)
+    assert [(item.review_id, item.score) for item in parsed.value] == pairs(GOOD)
+    alone = permutation(CONTRACT, before + GOOD + "\n" + after)
+    assert [(item.review_id, item.score) for item in CONTRACT.parse(alone.text).value] == pairs(GOOD)
+
+
+@given(prose, st.integers(len(GOOD.rpartition("{")[0]), len(GOOD)))
+def test_no_prose_costs_a_list_that_was_cut(before, cut):
+    fixed = repair(CONTRACT, before + GOOD[:cut], "length", ["truncation", "permutation"])
+    assert fixed.closed
+    assert [item.review_id for item in CONTRACT.parse(fixed.text).value] == list(IDS)
+    assert pairs(fixed.text)[:3] == pairs(GOOD)[:3]
+
+
+def test_of_several_lists_the_fullest_counts_and_of_equal_ones_the_last():
+    draft, final = GOOD.replace("9", "2"), GOOD
+    for text in (f"{draft}\nNo, better:\n{final}", f"```json\n{draft}\n```\n```json\n{final}\n```"):
+        assert truncation(CONTRACT, text).text == final
+    assert truncation(CONTRACT, f"{final}\nOf these [{GOOD[1:38]}] leads").text == final
+    assert truncation(CONTRACT, f"{draft[:60]}\nAgain:\n{final}").text == final
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'{{"reviews": {GOOD}}}', f'{{"n": [1, 2], "data": {{"reviews": {GOOD}}}, "ok": [true]}}', f"answer = {GOOD};",
+        f"[{GOOD}]", GOOD[1:-1], GOOD[1:-1].replace("}, {", "}\n{"), GOOD[1:-1].replace("}, {", "}\nand then [2] {"),
+        json.dumps([5, None, *json.loads(GOOD)]),
+    ],
+)  # fmt: skip
+def test_wrapped_listed_or_one_a_line_it_is_the_same_list(text):
+    fixed = repair(CONTRACT, text, "stop", ["truncation", "permutation"])
+    assert [(item.review_id, item.score) for item in CONTRACT.parse(fixed.text).value] == pairs(GOOD)
+
+
+def test_one_object_without_a_bracket_is_no_list():
+    text = 'Best: {"review_id": "A1", "score": 9}'
+    assert repair(CONTRACT, text, "stop", ["truncation", "permutation"]) == Repaired(text)
+
+
+@given(st.lists(st.sampled_from([*AROUND, GOOD, GOOD[:50], GOOD[20:], '"', "\\", "{", "[{"]), max_size=8).map("".join))
+def test_whatever_stands_around_repairs_stay_idempotent(text):
+    for policy in POLICIES.values():
+        once = policy(CONTRACT, text)
+        assert policy(CONTRACT, once.text).text == once.text
+
+
+@pytest.mark.parametrize(
+    "piece", ["[", "{", '[{"', '[{"a":[', "[{}", "[{},", "}]", '"', "[1]", '{"review_id": "A1", "score": 1}']
+)
+def test_thousands_of_pieces_end(piece):
+    for text in (piece * 20_000, piece * 10_000 + "]" * 10_000 + "}]" * 10_000):
+        assert isinstance(repair(CONTRACT, text, "length", ["truncation", "permutation"]), Repaired)
+
+
 def test_a_megabyte_of_brackets_is_linear():
     assert truncation(CONTRACT, "[" * 200_000 + "x").text.startswith("[[")

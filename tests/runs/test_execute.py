@@ -41,7 +41,7 @@ def test_a_run_has_every_sample_once_and_its_table_sums_up(start):
 
 def test_the_json_has_the_promised_keys(start):
     found = start().to_json()
-    metrics = ["parse_rate", "fmc", "kendall_tau", "ndcg@1", "ndcg@8", "mae", "useful_ndcg@1"]
+    metrics = ["parse_rate", "bare_rate", "fmc", "kendall_tau", "ndcg@1", "ndcg@8", "mae", "useful_ndcg@1"]
     for name in ["task", "model", "backend", "n", "scored", "unscored", "errors", "kinds", "tokens_per_second", "run"]:
         assert name in found
     for name in metrics:
@@ -245,3 +245,24 @@ def test_a_longer_model_takes_prompts_that_were_refused(start, monkeypatch):
     assert few.summary.prompt_too_long == few.summary.unscored > 0
     monkeypatch.setattr(null, "open", lambda model, options: Short(100_000))
     assert start(limit=9).summary.unscored == 0
+
+
+def test_the_bare_rate_is_that_of_texts_which_are_the_json_itself(start):
+    done = start()
+    bare = [isinstance(_loaded(row["text"]), list) for row in done.rows]
+    assert [row["bare"] for row in done.rows] == bare
+    rate = done.summary.metrics["bare_rate"]
+    assert rate.value == pytest.approx(sum(bare) / len(bare)) and 0 < rate.low < rate.value < rate.high < 1
+    # Rows from before it was noted say nothing of it, until they are parsed again.
+    rows = [{name: value for name, value in row.items() if name != "bare"} for row in done.rows]
+    (done.path / "samples.jsonl").write_bytes(b"".join(map(encode, rows)))
+    assert str(load_run(done.path).summary.metrics["bare_rate"].value) == "nan"
+    assert load_run(done.path).summary.to_json()["bare_rate"]["value"] is None
+    assert rescore(done.path).summary.metrics["bare_rate"] == rate
+
+
+def _loaded(text):
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None

@@ -2,6 +2,9 @@
 
 import json
 
+import pytest
+
+from listeval.errors import UserError
 from listeval.runs import RunConfig, load_run
 from listeval.runs.config import read_config
 from listeval.runs.manifest import Attempt, Manifest
@@ -30,3 +33,21 @@ def test_it_names_what_made_the_rows(start):
     assert manifest.data["0"]["fingerprint"] and manifest.data["0"]["counts"]["kept"] > 0
     assert manifest.task["code"] and manifest.environment["packages"]["pydantic"]
     assert [attempt.rows for attempt in manifest.attempts] == [3]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize(
+    ("name", "text"), [("a.yaml", "task: fashion\nmodel: é\n"), ("a.json", '{"task": "fashion", "model": "é"}')]
+)
+def test_a_configuration_is_read_in_any_encoding_that_its_mark_names(tmp_path, name, text, encoding):
+    (tmp_path / name).write_bytes(text.encode(encoding))
+    assert read_config(tmp_path / name) == {"task": "fashion", "model": "é"}
+
+
+def test_a_configuration_that_is_no_text_is_one_line(tmp_path):
+    for content in (b"\xff\xfe\x00", b"a: [", b'{"a": "'):
+        for name in ("a.yaml", "a.json"):
+            (tmp_path / name).write_bytes(content)
+            with pytest.raises(UserError, match="not a configuration") as caught:
+                read_config(tmp_path / name)
+            assert "\n" not in str(caught.value)

@@ -174,3 +174,21 @@ def test_bad_shapes_and_cutoffs_are_refused():
 def test_padded_keeps_the_groups():
     np.testing.assert_array_equal(ranking.padded([[1, 2, 3], [4]]), [[1, 2, 3], [4, NAN, NAN]])
     assert ranking.padded([]).shape == (0, 0) and ranking.padded([[], []]).shape == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("grades", "scores", "expected"),
+    [
+        ([10, 0, 0, 1, 5], [1, 1, 1, 1, 1], 0.690979),
+        ([10, 0, 0, 1, 5], [1, 1, 1, 0.5, 0.5], 0.699812),
+        ([0, 1], [16777216.0, 16777217.0], 1.0),
+    ],
+)
+def test_ndcg_of_situations_from_public_reports(grades, scores, expected):
+    """A constant answer, tied groups, scores that only float64 tells apart."""
+    found = ranking.listwise(np.array([grades], float), np.array([scores], float), (8,))
+    assert found.ndcg[0, 0] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_negative_grade_keeps_ndcg_within_its_bounds():
+    assert 0 <= ranking.listwise(np.array([[-1.0, 0, 2]]), np.array([[3.0, 2, 1]]), (8,)).ndcg[0, 0] <= 1

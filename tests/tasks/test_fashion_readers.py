@@ -149,7 +149,14 @@ BAD = {
     "blank": (b"\n\n", "the data is empty (DATA)"),
     "not JSON": (ROW + b"\n{oops\n", "not JSON: Expecting property name"),
     "line number": (ROW + b"\n{oops\n", "(DATA:3)"),
-    "array": (b"[" + ROW.strip() + b"]", "a JSON list, not an object (DATA:1)"),
+    "array of arrays": (b"[[" + ROW.strip() + b"]]", "a JSON list, not an object (DATA[0])"),
+    "array with a fault": (b"[" + ROW.strip() + b", {}]", "the field 'reviewerID' is missing (DATA[1])"),
+    "half a vote": (jsonl([{**AMAZON_2018[1], "vote": 1.5}]), "1.5 is no count of votes"),
+    "decimal comma": (jsonl([{**AMAZON_2018[1], "vote": "1,5"}]), "could not convert string to float"),
+    "a vote that is true": (jsonl([{**AMAZON_2018[1], "vote": True}]), "True is no count of votes"),
+    "missing id, spelled": (jsonl([{**AMAZON_2018[1], "reviewerID": "nan"}]), "'nan' is no id"),
+    "UTF-16": (ROW.decode().encode("utf-16"), "not UTF-8: its byte order mark is that of UTF-16 (DATA)"),
+    "UTF-16, packed": (gzip.compress(ROW.decode().encode("utf-16")), "its byte order mark is that of UTF-16"),
     "number too long": (ROW + b'{"asin": ' + b"9" * 5000 + b"}", "(DATA:2)"),
     "too deep": (ROW + b'{"asin": ' + b"[" * 200_000, "not JSON"),
     "unknown JSON fields": (b'{"name": 1, "body": 2}\n', "unknown fields: name, body (DATA:1). Fix: known forms are"),
@@ -162,7 +169,7 @@ BAD = {
     "text": (jsonl([{**AMAZON_2018[1], "reviewText": ["x"]}]), "is not text"),
     "id": (jsonl([{**AMAZON_2018[1], "reviewerID": None}]), "None is no id"),
     "grade": (jsonl([{**AMAZON_2018[1], "grade": 11}]), "grade 11 is not within 0 and 10"),
-    "NaN grade": (b'{"asin": "B", "user_id": "A", "grade": NaN, "text": "x"}', "is not within 0 and 10"),
+    "infinite grade": (b'{"asin": "B", "user_id": "A", "grade": Infinity, "text": "x"}', "is not within 0 and 10"),
     "split": (jsonl([{**AMAZON_2018[1], "split": "dev"}]), "split 'dev' is none of train, validation, test"),
     "no label": (b'{"product": "P", "reviews": [{"id": "a", "text": "b"}]}', "has neither 'grade' nor 'votes'"),
     "no list": (b'{"product": "P", "reviews": 3}', "'reviews' is not a list"),
@@ -182,8 +189,81 @@ def test_bad_data_is_one_line_with_place_and_fix(tmp_path, case):
         load(tmp_path, content)
     message = str(caught.value).replace(str(tmp_path / "data.bin"), "DATA")
     assert expected in message
-    assert re.search(r"\(DATA(:\d+)?\)\. Fix: .", message)
+    assert re.search(r"\(DATA(:\d+|\[\d+\])?\)\. Fix: .", message)
     assert "\n" not in message
+
+
+def as_parquet(rows):
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    from pyarrow import parquet
+
+    out = io.BytesIO()
+    fields = dict.fromkeys(field for row in rows for field in row)
+    parquet.write_table(arrow.Table.from_pylist([dict.fromkeys(fields) | row for row in rows]), out)
+    return out.getvalue()
+
+
+FORMS = {"2018": AMAZON_2018, "2014": AMAZON_2014, "2023": AMAZON_2023, "clothing": CLOTHING, "groups": GROUPS}
+WRITERS = {
+    "array": lambda rows: json.dumps(rows).encode(),
+    "indented array": lambda rows: json.dumps(rows, indent=1).encode(),
+    "parquet": as_parquet,
+}
+
+
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress])
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("writer", ["array", "indented array", "parquet"])
+def test_every_form_is_read_from_every_file(tmp_path, form, writer, wrap):
+    if (form, writer) == ("groups", "parquet"):
+        rows = json.loads(json.dumps(FORMS[form]).replace('"id": 7', '"id": "7"'))
+    else:
+        rows = FORMS[form]
+    assert load(tmp_path, wrap(WRITERS[writer](rows))) == load(tmp_path, jsonl(rows))
+
+
+def test_the_separator_of_a_table_is_that_of_a_known_form(tmp_path):
+    content = as_csv([{**CLOTHING[0], "Review Text": "Soft"}])
+    for sign in (b"\t", b";", b"|"):
+        assert load(tmp_path, content.replace(b",", sign)) == load(tmp_path, content)
+
+
+def test_a_mark_where_files_were_joined_is_no_text(tmp_path):
+    mark = b"\xef\xbb\xbf"
+    joined = mark + jsonl(AMAZON_2018) + mark + jsonl(AMAZON_2018) + mark
+    assert len(load(tmp_path, joined).reviews) == 4
+
+
+MISSING = [None, float("nan"), "", "NaN", "nan", "None", "null", "N/A", "<NA>", "NaT", " "]
+
+
+@pytest.mark.parametrize("value", MISSING, ids=repr)
+def test_a_missing_value_is_an_absent_field_however_it_is_spelled(tmp_path, value):
+    row = AMAZON_2018[1]
+    plain = load(tmp_path, jsonl([{k: v for k, v in row.items() if k != "vote"}]))
+    changed = {**row, "vote": value, "grade": value, "rubric_score": value, "split": value}
+    assert load(tmp_path, jsonl([changed])) == plain
+    assert load(tmp_path, as_csv([changed])) == plain
+    variant = {**AMAZON_2023[0], "helpful_vote": value, "parent_asin": value}
+    assert [(r.product, r.votes) for r in load(tmp_path, jsonl([variant])).reviews] == [("B1", 0)]
+    old = {**AMAZON_2014[0], "helpful": value}
+    assert load(tmp_path, jsonl([old])).reviews[0].votes == 0
+    with pytest.raises(UserError, match="is no id"):
+        load(tmp_path, jsonl([{**row, "reviewerID": value}]))
+    with pytest.raises(UserError, match="neither 'grade' nor 'votes'"):
+        load(tmp_path, jsonl([{"product": "P", "reviews": [{"id": "a", "text": "b", "grade": value, "votes": value}]}]))
+
+
+def test_a_text_that_spells_a_missing_value_is_text_and_a_missing_text_is_none(tmp_path):
+    for word in ("None", "nan", "null", "N/A"):
+        assert load(tmp_path, jsonl([{**AMAZON_2018[1], "reviewText": word}])).reviews[0].text == word
+    reading = load(tmp_path, jsonl([{**AMAZON_2018[1], "reviewText": float("nan")}]))
+    assert (reading.reviews, reading.without_text) == ([], 1)
+
+
+def test_integers_of_a_column_with_gaps_are_integers(tmp_path):
+    row = {**CLOTHING[0], "Clothing ID": 7.0, "Positive Feedback Count": 2.0}
+    assert load(tmp_path, jsonl([row])) == load(tmp_path, jsonl([CLOTHING[0]]))
 
 
 def test_a_file_that_only_claims_to_be_gzip(tmp_path):

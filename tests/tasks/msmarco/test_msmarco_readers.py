@@ -108,6 +108,66 @@ def test_the_fingerprint_is_of_lists_and_grades(tmp_path):
     assert alone != local(tmp_path).fingerprint == local(tmp_path).fingerprint
 
 
+MARK = b"\xef\xbb\xbf"
+
+
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress])
+@pytest.mark.parametrize("qrels", [MARK + QRELS.encode(), QRELS.encode().replace(b"\n", b"\n" + MARK)])
+def test_a_byte_order_mark_is_no_part_of_an_id(tmp_path, qrels, wrap):
+    write(tmp_path / "qrels.txt", wrap(qrels))
+    write(tmp_path / "retrieve_results/BM25/a.jsonl", MARK + lines(REQUEST))
+    [query] = local(tmp_path).queries
+    assert query.judged == {0: 1, 3: 2}
+
+
+def test_qrels_in_utf_16_are_refused(tmp_path):
+    write(tmp_path / "qrels.txt", QRELS.encode("utf-16"))
+    write(tmp_path / "retrieve_results/BM25/a.jsonl", lines(REQUEST))
+    with pytest.raises(UserError, match=r"not UTF-8: .*UTF-16 \(.*qrels\.txt\)"):
+        local(tmp_path)
+
+
+@pytest.mark.parametrize("grade", ["nan", "None", "-", "-1", "2.5", "x"])
+def test_a_judgement_without_a_grade_is_refused(tmp_path, grade):
+    write(tmp_path / "qrels.txt", QRELS + f"7 0 44 {grade}\n")
+    write(tmp_path / "retrieve_results/BM25/a.jsonl", lines(REQUEST))
+    with pytest.raises(UserError, match=r"not a judgement: .*qrels\.txt:6\)"):
+        local(tmp_path)
+
+
+def test_parquet_fills_what_other_rows_have_with_null(tmp_path):
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    from pyarrow import parquet
+
+    for name, rows in (("joined", [JOINED]), ("requests", [REQUEST])):
+        text = json.dumps(rows).replace('"docid": 12', '"docid": "12"').replace('"qid": 7', '"qid": "7"')
+        folder = tmp_path / name
+        write(folder / "qrels.txt", QRELS)
+        path = write(folder / "BM25" / "a.jsonl", text[1:-1])
+        parquet.write_table(arrow.Table.from_pylist(_filled(json.loads(text))), folder / "BM25" / "a.parquet")
+        assert local(folder / "BM25" / "a.parquet").queries == local(path).queries
+
+
+def _filled(value):
+    """Every object of a list with the fields of all."""
+    if isinstance(value, dict):
+        return {name: _filled(item) for name, item in value.items()}
+    if not isinstance(value, list):
+        return value
+    merged = [_filled(item) for item in value]
+    return [_like(item, merged) for item in merged] if all(isinstance(item, dict) for item in merged) else merged
+
+
+def _like(item, others):
+    fields = dict.fromkeys(name for other in others for name in other)
+    full = {name: item.get(name) for name in fields}
+    for name in fields:
+        inner = [other[name] for other in others if isinstance(other.get(name), dict)]
+        if isinstance(full[name], dict):
+            full[name] = _like(full[name], inner)
+    return full
+
+
 def joined(**fields):
     return lines({**JOINED, **fields})
 

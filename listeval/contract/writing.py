@@ -1,0 +1,85 @@
+"""How models write JSON and what is nearly JSON: which bracket opens it, and which belongs to words.
+
+JSON starts at a bracket that is followed by what a list or an object holds, also as other languages spell it
+(unquoted keys, single or curly quotes, comments, Python's constants). Citations, dates, intervals, sets, wiki and
+Markdown links, and template marks are words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterator
+from functools import lru_cache
+from typing import Any
+
+BLANK = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
+"""What no reader sees: white space, marks of zero width, the byte order mark."""
+
+# Comments have a bound, so that a megabyte of brackets and comment marks stays linear.
+_GAP = r"(?:\s|//[^\n]{0,400}\n|\#[^\n]{0,400}\n|/\*[^*]{0,400}\*/|<!--[^>]{0,400}>)*+"
+_QUOTED = r"[\u201c\u201d\u201e\u00ab\u2018\u2019`][^\n]{0,100}?[\u201c\u201d\u00bb\u2018\u2019`]"
+_NUMBER = r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?"
+_WORD = r"(?:true|false|null|undefined|None|True|False|-?(?:NaN|nan|Infinity))"
+_SCALAR = rf"(?:(?:{_NUMBER}|{_WORD}|{_QUOTED}){_GAP}(?:[,\]}}\n]|\.\.\.|\Z))"
+_CITED = re.compile(rf"\[\s*+(?:{_NUMBER}\s*+(?:,\s*+{_NUMBER}\s*+)?)?\]|\{{\s*+\}}")
+_INTRODUCED = re.compile(r"[:=(]\s*(?:\n\s*)?$")
+_LINE = 80
+"""So far around a bracket its line is looked at for words."""
+
+
+def find_json(text: str, keys: Collection[str], brackets: str = "[{", start: int = 0, stop: int | None = None) -> int:
+    """Where the first of these brackets from `start` to `stop` opens JSON; -1 where none does.
+
+    `keys` are the contract's own, which may stand without quotes before any value.
+    """
+    return next(openings(text, keys, brackets, start, stop), -1)
+
+
+def openings(
+    text: str, keys: Collection[str], brackets: str = "[{", start: int = 0, stop: int | None = None
+) -> Iterator[int]:
+    """As `find_json`, all of them."""
+    for found in _opening(tuple(keys)).finditer(text, start):
+        at = found.start()
+        if stop is not None and at >= stop:
+            return
+        if text[at] in brackets and not is_citation(text, at):
+            yield at
+
+
+def is_citation(text: str, start: int) -> bool:
+    """Whether the bracket at `start` holds nothing or one or two numbers, amid words: `[1]`, `[3] > [1]`, `[ ] do`."""
+    found = _CITED.match(text, start)
+    if found is None:
+        return False
+    before, after = text[max(0, start - _LINE) : start], text[found.end() : found.end() + _LINE]
+    if _INTRODUCED.search(before):
+        return False
+    line = before.rpartition("\n")[2] + after.partition("\n")[0]
+    return any(letter.isalpha() or letter in "<>" for letter in line)
+
+
+def value_at(text: str, start: int) -> tuple[Any, int] | None:
+    """The JSON value that begins at `start` and where it ends; None where none can be read."""
+    try:
+        return _DECODER.raw_decode(text, start)
+    except (ValueError, RecursionError):
+        return None
+
+
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
+
+
+@lru_cache(maxsize=256)
+def _opening(keys: tuple[str, ...]) -> re.Pattern[str]:
+    own = "|".join(map(re.escape, sorted(keys, key=len, reverse=True))) or r"(?!)"
+    own_key = rf"(?:{own}){_GAP}[:=]"
+    any_key = rf"(?:[A-Za-z_$][\w$-]{{0,63}}|\d{{1,9}}){_GAP}:{_GAP}(?:[\"'\[{{]|{_SCALAR})"
+    # A quoted word before a comma is in a set, not a key.
+    in_a_set = rf"[\"'](?!(?:{own})[\"'])[^\"'\n]{{0,100}}[\"']{_GAP}[,}}]"
+    quoted_key = rf"(?:(?!{in_a_set})[\"'}}]|\\+\"|&(?:quot|\#34);|{_QUOTED}{_GAP}[:=])"
+    obj = rf"\{{(?:{_GAP}\{{){{0,8}}{_GAP}(?:{quoted_key}|{own_key}|{any_key})"
+    # Brackets within brackets are looked through to a bound: a megabyte of them stays linear.
+    array = rf"\[(?:{_GAP}\[){{0,8}}{_GAP}(?:[{{\]\"']|\\+\"|{_SCALAR})"
+    return re.compile(f"(?=(?:{obj}|{array}))[\\[{{]")
