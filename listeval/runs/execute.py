@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from listeval.backends import choose, open_backend
 from listeval.decoding.bind import bind
@@ -13,9 +15,10 @@ from listeval.runs.lock import exclusive
 from listeval.runs.manifest import Manifest, check_same_run, read_manifest
 from listeval.runs.observer import Observer, Silent
 from listeval.runs.prove import prove
+from listeval.runs.scope import chosen, scope_of, widest
 from listeval.runs.session import Session
 from listeval.runs.store import Run
-from listeval.task import Dataset, Task
+from listeval.task import Dataset, Example, Task
 
 
 def run(config: RunConfig, observer: Observer | None = None) -> Run:
@@ -53,12 +56,15 @@ def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observ
         directory = Path(config.out) if config.out else plan.default_out(manifest)
         make_directory(directory)
         with exclusive(directory):
-            manifest = _adopt(manifest, directory)
+            manifest = _adopt(manifest, directory, task, data)
             if config.decoding is not None:
                 contract = plan.first_contract(task, data, config)
                 prove(backend, config.decoding, contract, manifest, directory, watch)
-            watch.begin(sum(len(plan.chosen(dataset, config)) for dataset in data.values()))
-            Session(task, backend, manifest, directory, watch).work(plan.samples(task, data, manifest))
+            watch.begin(sum(len(chosen(dataset.examples, config)) for dataset in data.values()))
+            if scope_of(config) != scope_of(manifest.config):
+                watch.note("only part of this run is asked for; its other rows stay and are counted")
+            owed = plan.samples(task, data, config, manifest.identity_hash)
+            Session(task, backend, manifest, directory, watch).work(owed)
     finally:
         backend.close()
     return Run(directory, manifest)
@@ -74,12 +80,18 @@ def make_directory(directory: Path) -> None:
         ) from None
 
 
-def _adopt(new: Manifest, directory: Path) -> Manifest:
-    """The manifest to go on with: the history of an earlier attempt, the configuration of this one."""
+def _adopt(new: Manifest, directory: Path, task: Task, data: dict[int, Dataset]) -> Manifest:
+    """The manifest to go on with: the history of an earlier attempt, this one's configuration, the scope of both."""
     if (directory / "manifest.json").exists():
         old = read_manifest(directory)
         check_same_run(old, new, directory)
+
+        def examples(seed: int) -> Sequence[Example]:
+            return (data[seed] if seed in data else plan.load(task, new.config.data, seed)).examples
+
         # Settings and versions stay those behind the rows until this process makes one.
-        new = new.model_copy(update={"created": old.created, "attempts": old.attempts, "backend": old.backend})
+        kept: dict[str, Any] = {"created": old.created, "attempts": old.attempts, "backend": old.backend}
+        both = {"config": widest(old.config, new.config, examples), "data": {**old.data, **new.data}}
+        new = new.model_copy(update=kept | both)
     new.write(directory)
     return new

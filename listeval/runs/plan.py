@@ -22,6 +22,7 @@ from listeval.registry import blame, load_task
 from listeval.runs.config import RunConfig, config_error
 from listeval.runs.environment import environment
 from listeval.runs.manifest import Manifest
+from listeval.runs.scope import chosen
 from listeval.task import Dataset, Example, Task
 
 
@@ -102,13 +103,6 @@ def load_data(task: Task, config: RunConfig) -> dict[int, Dataset]:
     return data
 
 
-def chosen(dataset: Dataset, config: RunConfig) -> list[tuple[int, Example]]:
-    """The examples that `samples` and `limit` leave, each with its place in the whole data set."""
-    wanted = set(config.samples)
-    places = [(place, example) for place, example in enumerate(dataset.examples) if not wanted or example.id in wanted]
-    return places[: config.limit]
-
-
 def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: Backend) -> dict[str, Any]:
     """Everything that determines the rows, besides the examples themselves; speed knobs are left out."""
     return {
@@ -170,11 +164,14 @@ def default_out(manifest: Manifest) -> Path:
     return Path("runs") / f"{manifest.task['name']}-{model}-{manifest.identity_hash[:8]}"
 
 
-def samples(task: Task, data: dict[int, Dataset], manifest: Manifest) -> Iterator[Sample]:
-    """Every sample of the run in order, made on demand. Raises UserError where the task cannot bind a contract."""
-    prefix = bytes.fromhex(manifest.identity_hash)
+def samples(task: Task, data: dict[int, Dataset], config: RunConfig, identity_hash: str) -> Iterator[Sample]:
+    """Every sample that `config` asks for, in order, made on demand.
+
+    Raises UserError where the task cannot bind a contract.
+    """
+    prefix = bytes.fromhex(identity_hash)
     for seed, dataset in data.items():
-        for place, example in chosen(dataset, manifest.config):
+        for place, example in chosen(dataset.examples, config):
             contract = _bind(task, example)
             yield Sample(row_key(prefix, example, seed, contract), example, place, seed, contract)
 
@@ -182,7 +179,7 @@ def samples(task: Task, data: dict[int, Dataset], manifest: Manifest) -> Iterato
 def first_contract(task: Task, data: dict[int, Dataset], config: RunConfig) -> Contract[Any]:
     """The contract of the first example. Raises UserError where there is none, or the task cannot bind it."""
     for dataset in data.values():
-        for _, example in chosen(dataset, config):
+        for _, example in chosen(dataset.examples, config):
             return _bind(task, example)
     raise UserError("no example is left to constrain", place="--limit, --samples", fix="give other data")
 
