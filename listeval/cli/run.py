@@ -21,6 +21,8 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--samples", str, "ID,ID", "Only these example ids."),
     ("--seeds", str, "0,1,2", "Each seed groups and orders the data anew (default 0)."),
     ("--max-tokens", int, "N", "Token budget of one answer (default: the task's)."),
+    ("--attempts", int, "N", "Most answers to a sample; one that breaks the contract is asked for again (default 1)."),
+    ("--reask", str, "HOW", "How to ask again: explain the failure (default), or same: same prompt, another seed."),
     ("--temperature", float, "T", "0 is greedy (default)."),
     ("--top-p", float, "P", "Nucleus (default 1)."),
     ("--dtype", str, "NAME", "float32, bfloat16, ... (default: the backend's choice)."),

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
 from listeval.errors import UserError, did_you_mean
+from listeval.runs import reask
+from listeval.runs.reask import Way
 
 
 class RunConfig(BaseModel):
@@ -33,6 +35,10 @@ class RunConfig(BaseModel):
     """Each seed groups and orders the data anew and seeds the sampler."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Budget of one answer; None until `resolved`."""
+    attempts: int = Field(default=1, ge=1, le=9)
+    """Most answers to a sample: one that breaks the contract is asked for again."""
+    reask: Way | None = None
+    """How: `same` prompt with another seed, or `explain` the failure in a new turn; None until `resolved`."""
     temperature: float = Field(default=0.0, ge=0.0)
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
     enable_thinking: bool | None = None
@@ -59,11 +65,12 @@ class RunConfig(BaseModel):
     def resolved(self, max_tokens: int, backend: str) -> RunConfig:
         """With the backend and engine that `auto` stands for, and the task's budget where the user named none.
 
-        Raises UserError for a constraint that `backend` does not have.
+        Raises UserError for a constraint that `backend` does not have, and where asking again could change nothing.
         """
         found = resolve(self.constraint, self.engine, backend)
         engine = found and found.engine
-        update = {"backend": backend, "engine": engine, "max_tokens": self.max_tokens or max_tokens}
+        way = reask.check(self.attempts, self.reask, temperature=self.temperature, backend=backend)
+        update = {"backend": backend, "engine": engine, "max_tokens": self.max_tokens or max_tokens, "reask": way}
         return self.model_copy(update=update)
 
     @property

@@ -105,6 +105,7 @@ def load_data(task: Task, config: RunConfig) -> dict[int, Dataset]:
 
 def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: Backend) -> dict[str, Any]:
     """Everything that determines the rows, besides the examples themselves; speed knobs are left out."""
+    again = {"attempts": {"most": config.attempts, "reask": config.reask}} if config.attempts > 1 else {}
     return {
         "task": {name: value for name, value in task_entry(task).items() if name not in ("metrics", "verdicts")},
         "data": next(iter(data.values())).fingerprint,
@@ -118,6 +119,7 @@ def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: B
         "sampling": asdict(config.sampling),
         "enable_thinking": config.enable_thinking,
         "constraint": config.decoding.spec() if config.decoding else "schema" if config.structured else "none",
+        **again,
     }
 
 

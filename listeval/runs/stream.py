@@ -14,11 +14,13 @@ _DEPTH = 4096
 _GATHER_S = 0.01
 """How long an arrival waits for company: one write and one hand-over serve them all. What has not been written when
 the process is killed is generated again."""
+_QUIET_S = 0.1
+"""After so long without an arrival the consumer gets its turn all the same, to see to whatever else there is."""
 _PATIENCE_S = 5.0
 
 
 class Stream:
-    """Completions in the order they finish, in batches of whatever has arrived.
+    """Completions in the order they finish, in batches of whatever has arrived; an empty one now and then in between.
 
     Iterating raises what the engine raised, after everything that it had finished.
     """
@@ -35,7 +37,9 @@ class Stream:
 
     def __iter__(self) -> Iterator[list[Completion]]:
         while True:
-            self._news.wait()
+            if not self._news.wait(_QUIET_S):
+                yield []
+                continue
             # No arrival is missed: what comes after this makes news again, what came before is taken below.
             self._news.clear()
             ended = self._ended
