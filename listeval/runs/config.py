@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
@@ -61,6 +61,14 @@ class RunConfig(BaseModel):
     allow_code_execution: bool = False
     """Whether a task may run code that the model wrote."""
     out: str | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_model(cls, values: Any) -> Any:
+        """The null backend has no model; its own rule answers where none is named."""
+        if isinstance(values, dict) and values.get("backend") == "null" and values.get("model") is None:
+            return {**values, "model": "null"}
+        return values
 
     def resolved(self, max_tokens: int, backend: str) -> RunConfig:
         """With the backend and engine that `auto` stands for, and the task's budget where the user named none.

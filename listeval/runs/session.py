@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from listeval import __version__
-from listeval.backends.protocol import Backend, Completion, Message, Prompt, Request
+from listeval.backends.protocol import Backend, Completion, Known, Message, Prompt, Request
 from listeval.contract import Kind
+from listeval.registry import blame
 from listeval.runs.interrupts import Interrupts
 from listeval.runs.judge import judge, refuse
 from listeval.runs.manifest import Attempt, Manifest
@@ -96,7 +97,7 @@ class Session:
                 self._due[len(attempts) + 1].append(_Case(owed, attempts))
             else:
                 self._waiting[sample.key] = _Case(owed)
-                yield owed.request
+                yield self._with_known(owed.request, sample)
 
     def _further(self, due: Iterable[_Case]) -> Iterator[Request]:
         """The next attempt at each; where its prompt would not fit, the last answer stays the final one."""
@@ -112,11 +113,18 @@ class Session:
                 self._refused.append(row)
             else:
                 self._waiting[request.key] = case
-                yield request
+                yield self._with_known(request, sample)
 
     def _prompt(self, sample: Sample, messages: tuple[Message, ...]) -> Prompt:
         longer = sample._replace(example=sample.example._replace(messages=messages))
         return render(longer, self.backend, self.manifest.config.sampling).request.prompt
+
+    def _with_known(self, request: Request, sample: Sample) -> Request:
+        if not self.backend.capabilities.plays:
+            return request
+        with blame(self.task, f"has no gold answer to its example '{sample.example.id}'"):
+            target = sample.example.target
+            return request._replace(known=Known(self.task.gold(target), self.task.bad(target)))
 
     def _too_long(self, request: Request) -> bool:
         limit = self.backend.model.max_length

@@ -11,9 +11,9 @@ from listeval.errors import ExitCode
 
 FLAGS = {
     "run": (
-        "--allow-code-execution --backend --base-url --batch-size --concurrency --constraint --data --device --dtype "
+        "--allow-code-execution --attempts --backend --base-url --batch-size --concurrency --constraint --data --device --dtype "
         "--engine --json --limit --max-model-len "
-        "--max-tokens --model --no-thinking --out --quiet --samples --seeds --set --show-prompt --task --temperature "
+        "--max-tokens --model --no-thinking --out --quiet --reask --samples --seeds --set --show-prompt --task --temperature "
         "--thinking --timeout-s --tokenizer --top-p"
     ),
     "score": "--allow-code-execution --json",
