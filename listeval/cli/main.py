@@ -13,6 +13,7 @@ import click
 
 from listeval import __version__
 from listeval.cli import signals
+from listeval.cli.pulse import Pulse
 from listeval.errors import ExitCode, UserError, did_you_mean
 
 _VERBS = ("run", "score", "show", "report", "compare", "train", "probe", "tasks", "rubrics", "label", "doctor")
@@ -56,9 +57,16 @@ def main(args: list[str] | None = None) -> None:
         if isinstance(stream, TextIOWrapper):
             # A terminal that cannot show a character must not cost a finished run its table.
             stream.reconfigure(errors="replace")
-    with signals.raised():
-        code = _run(sys.argv[1:] if args is None else args)
+    given = sys.argv[1:] if args is None else args
+    with signals.raised(), _pulse(given):
+        code = _run(given)
     sys.exit(code)
+
+
+def _pulse(args: list[str]) -> Pulse:
+    """Says that a verb is at work; training and probing say so themselves."""
+    verb = args[0] if args else ""
+    return Pulse(f"listeval {verb}", quiet="--quiet" in args or verb not in _VERBS or verb in ("train", "probe"))
 
 
 def _run(args: list[str]) -> int:

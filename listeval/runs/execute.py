@@ -28,21 +28,26 @@ def run(config: RunConfig, observer: Observer | None = None) -> Run:
     can put right; KeyboardInterrupt passes through. Either way the rows so far are on disk and
     the same call goes on from them.
     """
+    watch = observer or Silent()
+    watch.stage(f"loading the task {config.task}")
     task = plan.make_task(config.task, config.options)
     plan.permit(task, config.allow_code_execution)
-    return run_task(task, config, observer or Silent())
+    return run_task(task, config, watch)
 
 
 def run_task(task: Task, config: RunConfig, watch: Observer) -> Run:
     """`run` with a task that is at hand, whatever `config` calls it."""
     config = config.resolved(task.max_tokens, choose(config.backend))
+    watch.stage("reading the data")
     data = plan.load_data(task, config)
     if config.decoding is not None:
         bind(config.decoding, plan.first_contract(task, data, config))
+    watch.stage(f"getting {task.name} ready to score")
     with plan.ready(task):
         finished = _work(task, config, data, watch)
         if finished.hidden:
             watch.note(f"{finished.hidden} further rows of this run are kept; --limit or --samples leaves them out")
+        watch.stage("computing metrics and intervals")
         finished.conclude(task)
     return finished
 
@@ -66,6 +71,7 @@ def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observ
             owed = plan.samples(task, data, config, manifest.identity_hash)
             Session(task, backend, manifest, directory, watch).work(owed)
     finally:
+        watch.stage("closing the engine")
         backend.close()
     return Run(directory, manifest)
 
