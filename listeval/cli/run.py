@@ -12,7 +12,12 @@ from listeval.errors import ExitCode, UserError
 
 _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--task", str, "NAME", "Task plug-in; see `listeval tasks list`."),
-    ("--model", str, "CKPT", "Checkpoint folder, hub id, `smollm2`, or what the backend serves."),
+    (
+        "--model",
+        str,
+        "CKPT",
+        "Checkpoint folder, hub id, `smollm2`, what the backend serves; null: gold, faults or garbage.",
+    ),
     ("--backend", str, "NAME", "auto (default), vllm, hf, openai, replay or null."),
     ("--constraint", str, "KIND", "none (default), schema, permutation or scaffold."),
     ("--engine", str, "NAME", "What constrains: auto (default), xgrammar, llguidance, outlines or own."),
@@ -78,8 +83,7 @@ def command(
     values |= {name: value for name, value in flags.items() if value is not None}
     values["options"] = {**(values.get("options") or {}), **dict(map(parse_setting, settings))}
     for name in ("seeds", "samples"):
-        if isinstance(values.get(name), str):
-            values[name] = [part.strip() for part in values[name].split(",") if part.strip()]
+        values[name] = _listed(values.get(name))
     for name in ("data", "model", "tokenizer"):
         values[name] = _absolute(values.get(name), bare=name == "data")
     resolved = build_config({name: value for name, value in values.items() if value is not None})
@@ -125,6 +129,17 @@ def parse_setting(text: str) -> tuple[str, Any]:
         return name, yaml.safe_load(value)
     except yaml.YAMLError:
         return name, value
+
+
+def _listed(value: object) -> object:
+    """`0,1` as a list of its parts, a file's single number or a list's numbers as text; anything else as it is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, list):
+        return [str(part) if isinstance(part, int) and not isinstance(part, bool) else part for part in value]
+    return value
 
 
 def _absolute(value: object, *, bare: bool) -> object:

@@ -158,4 +158,25 @@ def read_config(path: Path) -> dict[str, Any]:
     config = values.get("config", values) if isinstance(values, dict) else None
     if not isinstance(config, dict):
         raise UserError("not a configuration: no mapping of options", place=str(file), fix="write 'task: fashion' ...")
-    return {**config, "out": str(path)} if path.is_dir() else config
+    if path.is_dir():
+        return {**config, "out": str(path)}
+    return {**config, "backend": "null"} if _names_null(config, text) else config
+
+
+def _names_null(config: dict[str, Any], text: str) -> bool:
+    """Whether the file says `backend: null`: an engine's name, where YAML and JSON read that nothing is given.
+
+    `backend:` and `backend: ~` give none.
+    """
+    if config.get("backend", "") is not None:
+        return False
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return True  # JSON that is no YAML (tabs) has one way to write it.
+    if not isinstance(root, yaml.MappingNode):
+        return False
+    pairs = {key.value: value for key, value in root.value}
+    if isinstance(pairs.get("config"), yaml.MappingNode):
+        pairs = {key.value: value for key, value in pairs["config"].value}
+    return str(pairs["backend"].value).lower() == "null"

@@ -68,7 +68,8 @@ def test_a_slow_consumer_bounds_what_waits_and_loses_nothing():
     assert most <= stream_module._DEPTH + stream_module._BATCH + 1
 
 
-def test_arrivals_of_one_moment_come_as_one_batch():
+def test_arrivals_of_one_moment_come_as_one_batch(monkeypatch):
+    monkeypatch.setattr(stream_module, "_GATHER_S", 1.0)
     batches = [batch for batch in Stream(Engine(stream_module._BATCH), ()) if batch]
     assert len(batches) <= 3
 
