@@ -9,14 +9,20 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from listeval.errors import UserError
+from listeval.errors import UserError, first_line
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _TOKENIZERS = (
     "tokenizer.json", "tokenizer.model*", "tekken.json", "vocab*", "merges.txt", "*.model", "*.tiktoken", "*.spm",
 )  # fmt: skip
 _SHARD = re.compile(r"(.+)-\d+-of-(\d+)(\.safetensors|\.bin)")
 _POINTER = b"version https://git-lfs"
+_AGAIN = "copy it again"
+_PROBE = """The dress fits, R3Z9: [{"review_id": "A1B2", "score": 7.5}]\n\n  été, 12345"""
 _HEADER_MOST = 100 << 20
 """Bound on a safetensors header, which is what the format itself allows."""
 
@@ -29,6 +35,25 @@ def check_tokenizer(folder: Path) -> None:
         raise UserError("the model folder has no tokenizer", place=str(folder), fix=fix)
     for file in found:
         _check_present(file)
+
+
+def check_reading(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
+    """Raises UserError where a tokenizer without a tokenizer_config.json reads text otherwise than its tokenizer.json.
+
+    Without that file transformers guesses the tokenizer's class from the model's and may rebuild it as another one.
+    """
+    file = folder / "tokenizer.json"
+    if (folder / "tokenizer_config.json").is_file() or not file.is_file():
+        return
+    from tokenizers import Tokenizer
+
+    try:
+        own = Tokenizer.from_file(str(file)).encode(_PROBE, add_special_tokens=False).ids
+    except Exception as error:  # noqa: BLE001 - the library raises no other
+        raise UserError(f"tokenizer.json cannot be read: {first_line(error)}", place=str(file), fix=_AGAIN) from None
+    if own != tokenizer.encode(_PROBE, add_special_tokens=False):
+        cause = "without its tokenizer_config.json the tokenizer reads text otherwise than its tokenizer.json says"
+        raise UserError(cause, place=str(folder), fix="copy tokenizer_config.json, too")
 
 
 def check_weights(folder: Path) -> None:
@@ -48,7 +73,7 @@ def check_weights(folder: Path) -> None:
 
 def _check_present(file: Path) -> None:
     if not file.stat().st_size:
-        raise UserError(f"{file.name} is empty", place=str(file), fix="copy it again")
+        raise UserError(f"{file.name} is empty", place=str(file), fix=_AGAIN)
     with file.open("rb") as stream:
         if stream.read(len(_POINTER)) == _POINTER:
             raise UserError(f"{file.name} is a Git LFS pointer, not the file", place=str(file), fix="git lfs pull")
@@ -65,7 +90,7 @@ def _check_whole(file: Path) -> None:
         ends = [tensor["data_offsets"][1] for name, tensor in tensors.items() if name != "__metadata__"]
         due = 8 + length + max(ends, default=0)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        raise UserError(f"{file.name} is damaged", place=str(file), fix="copy it again") from None
+        raise UserError(f"{file.name} is damaged", place=str(file), fix=_AGAIN) from None
     if size < due:
         cause = f"{file.name} is cut off: {size:,} of {due:,} bytes"
-        raise UserError(cause, place=str(file), fix="copy it again")
+        raise UserError(cause, place=str(file), fix=_AGAIN)
