@@ -41,6 +41,8 @@ def test_a_server_is_shown_its_answer_and_what_was_wrong_with_it(listeval, tmp_p
     # The third attempt is shown the second answer, not the first.
     assert {messages[1]["content"] for messages in sent[6:]} == {"[]"}
     assert len({call.body["seed"] for call in server.calls}) == 3
+    shown = listeval("show", tmp_path / "run").stdout
+    assert "attempt 1 was no_json: words without JSON" in shown and "attempt 2 was missing_id" in shown
     table = listeval("report", tmp_path / "run").stdout
     assert "first answers" in table and "final answers" in table and "6 further answers" in " ".join(table.split())
 
