@@ -58,8 +58,11 @@ def main(args: list[str] | None = None) -> None:
             # A terminal that cannot show a character must not cost a finished run its table.
             stream.reconfigure(errors="replace")
     given = sys.argv[1:] if args is None else args
-    with signals.raised(), _pulse(given):
-        code = _run(given)
+    try:
+        with signals.Raised(), _pulse(given):
+            code = _run(given)
+    except KeyboardInterrupt:
+        code = _stopped()
     sys.exit(code)
 
 

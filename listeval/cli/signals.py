@@ -7,19 +7,23 @@ ignore stays ignored.
 from __future__ import annotations
 
 import os
-import signal
 import sys
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from types import FrameType
-from typing import Any
 
-CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+    from types import FrameType, TracebackType
+    from typing import Any
+
+    _Handler = Callable[[int, FrameType | None], Any]
+else:
+    # What `signal` wraps into enumerations, which take ten times as long to import.
+    import _signal as signal
+
+CODES: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
 LINE = "listeval: stopped; give the same command again and it goes on from here"
 _DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
-_Handler = Callable[[int, FrameType | None], Any]
-
 _seen: list[int] = []
 
 
@@ -33,7 +37,7 @@ class Stopped(KeyboardInterrupt):
 
 def seen() -> int | None:
     """The exit code of the first signal that asked this command to stop; None where there was none."""
-    return CODES[signal.Signals(_seen[0])] if _seen else None
+    return CODES[_seen[0]] if _seen else None
 
 
 def leave_at_once(done: int | None = None) -> None:
@@ -42,24 +46,27 @@ def leave_at_once(done: int | None = None) -> None:
     def leave(number: int, frame: FrameType | None) -> None:
         if done is None:
             os.write(2, f"{LINE}\n".encode())
-        os._exit(CODES[signal.Signals(number)] if done is None else done)
+        os._exit(CODES[number] if done is None else done)
 
     _install(leave)
 
 
-@contextmanager
-def raised() -> Iterator[None]:
+class Raised:
     """Inside the block a signal raises Stopped in the main thread, and what it breaks on its way is not shown."""
-    before, hook = {number: signal.getsignal(number) for number in CODES}, sys.unraisablehook
-    _seen.clear()
-    _install(_raise)
-    sys.unraisablehook = lambda told: None if _seen else hook(told)
-    try:
-        yield
-    finally:
-        sys.unraisablehook = hook
+
+    def __enter__(self) -> None:
+        self._before, self._hook = {number: signal.getsignal(number) for number in CODES}, sys.unraisablehook
+        _seen.clear()
+        _install(_raise)
+        hook = self._hook
+        sys.unraisablehook = lambda told: None if _seen else hook(told)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        sys.unraisablehook = self._hook
         if _in_main_thread():
-            for number, handler in before.items():
+            for number, handler in self._before.items():
                 signal.signal(number, handler)
 
 
@@ -78,4 +85,6 @@ def _install(handler: _Handler) -> None:
 
 
 def _in_main_thread() -> bool:
+    import threading
+
     return threading.current_thread() is threading.main_thread()
