@@ -1,6 +1,8 @@
 """Runs on the null engine: what is owed is run once, what is there is kept, and nothing is mixed."""
 
 import json
+import os
+import signal
 import sys
 from collections import Counter
 
@@ -8,7 +10,7 @@ import pytest
 
 from listeval.contract import Kind
 from listeval.errors import UserError
-from listeval.runs import load_run, rescore
+from listeval.runs import load_run, rescore, session
 from listeval.runs.lock import exclusive
 from listeval.runs.plan import make_task
 from listeval.runs.rows import Row, encode
@@ -245,3 +247,22 @@ def test_a_longer_model_takes_prompts_that_were_refused(start, monkeypatch):
     assert few.summary.prompt_too_long == few.summary.unscored > 0
     monkeypatch.setattr(null, "open", lambda model, options: Short(100_000))
     assert start(limit=9).summary.unscored == 0
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_ctrl_c_while_answers_are_scored_keeps_them(start, monkeypatch, tmp_path, attempts):
+    arrived, judge = [], session.judge
+
+    def interrupted(task, answers, promise):
+        if answers:
+            os.kill(os.getpid(), signal.SIGINT)
+            arrived.extend(owed.request.key for owed, _ in answers)
+        return judge(task, answers, promise)
+
+    monkeypatch.setattr(session, "judge", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        start(attempts=attempts)
+    rows = load_run(tmp_path / "run").rows
+    assert arrived and {row["key"] for row in rows} == set(arrived)
+    monkeypatch.undo()
+    assert start(attempts=attempts).summary.errors == 0
