@@ -69,7 +69,8 @@ def main(args: list[str] | None = None) -> None:
 def _pulse(args: list[str]) -> Pulse:
     """Says that a verb is at work; training and probing say so themselves."""
     verb = args[0] if args else ""
-    return Pulse(f"listeval {verb}", quiet="--quiet" in args or verb not in _VERBS or verb in ("train", "probe"))
+    silent = not {"--quiet", "--help", "-h"}.isdisjoint(args) or verb not in _VERBS or verb in ("train", "probe")
+    return Pulse(f"listeval {verb}", quiet=silent)
 
 
 def _run(args: list[str]) -> int:
