@@ -22,6 +22,7 @@ _TOKENIZERS = (
 _SHARD = re.compile(r"(.+)-\d+-of-(\d+)(\.safetensors|\.bin)")
 _POINTER = b"version https://git-lfs"
 _AGAIN = "copy it again"
+_NO_MODEL = "the model cannot be loaded"
 _PROBE = """The dress fits, R3Z9: [{"review_id": "A1B2", "score": 7.5}]\n\n  été, 12345"""
 _HEADER_MOST = 100 << 20
 """Bound on a safetensors header, which is what the format itself allows."""
@@ -32,9 +33,9 @@ def check_tokenizer(folder: Path) -> None:
     found = sorted({file for pattern in _TOKENIZERS for file in folder.glob(pattern) if file.is_file()})
     if not found:
         fix = "copy tokenizer.json and tokenizer_config.json of the model that it was made from, or --tokenizer PATH"
-        raise UserError("the model folder has no tokenizer", place=str(folder), fix=fix)
+        raise UserError("no tokenizer can be loaded: the model folder has none", place=str(folder), fix=fix)
     for file in found:
-        _check_present(file)
+        _check_present(file, "no tokenizer can be loaded")
 
 
 def check_reading(tokenizer: PreTrainedTokenizerBase, folder: Path) -> None:
@@ -63,20 +64,21 @@ def check_weights(folder: Path) -> None:
         name, _, end = _SHARD.fullmatch(file.name).groups()  # type: ignore[union-attr]
         index = f"{name}{end}.index.json"
         if not (folder / index).is_file() and not (folder / f"{name}{end}").is_file():
-            cause = f"the weights are in parts, and {index}, which lists them, is missing"
+            cause = f"{_NO_MODEL}: its weights are in parts, and {index}, which lists them, is missing"
             raise UserError(cause, place=str(folder), fix="copy it, too")
     for file in [*folder.glob("*.safetensors"), *folder.glob("pytorch_model*.bin")]:
-        _check_present(file)
+        _check_present(file, _NO_MODEL)
         if file.suffix == ".safetensors":
             _check_whole(file)
 
 
-def _check_present(file: Path) -> None:
+def _check_present(file: Path, so: str) -> None:
     if not file.stat().st_size:
-        raise UserError(f"{file.name} is empty", place=str(file), fix=_AGAIN)
+        raise UserError(f"{so}: {file.name} is empty", place=str(file), fix=_AGAIN)
     with file.open("rb") as stream:
         if stream.read(len(_POINTER)) == _POINTER:
-            raise UserError(f"{file.name} is a Git LFS pointer, not the file", place=str(file), fix="git lfs pull")
+            cause = f"{so}: {file.name} is a Git LFS pointer, not the file"
+            raise UserError(cause, place=str(file), fix="git lfs pull")
 
 
 def _check_whole(file: Path) -> None:
@@ -90,7 +92,7 @@ def _check_whole(file: Path) -> None:
         ends = [tensor["data_offsets"][1] for name, tensor in tensors.items() if name != "__metadata__"]
         due = 8 + length + max(ends, default=0)
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
-        raise UserError(f"{file.name} is damaged", place=str(file), fix=_AGAIN) from None
+        raise UserError(f"{_NO_MODEL}: {file.name} is damaged", place=str(file), fix=_AGAIN) from None
     if size < due:
-        cause = f"{file.name} is cut off: {size:,} of {due:,} bytes"
+        cause = f"{_NO_MODEL}: {file.name} is cut off: {size:,} of {due:,} bytes"
         raise UserError(cause, place=str(file), fix=_AGAIN)

@@ -43,11 +43,14 @@ def split(folder: Path) -> None:
 
 
 DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
-    "no tokenizer.json": (remove("tokenizer.json"), "has no tokenizer"),
-    "no tokenizer file at all": (remove("tokenizer.json", "tokenizer_config.json"), "has no tokenizer"),
+    "no tokenizer.json": (remove("tokenizer.json"), "no tokenizer can be loaded: the model folder has none"),
+    "no tokenizer file at all": (
+        remove("tokenizer.json", "tokenizer_config.json"),
+        "no tokenizer can be loaded: the model folder has none",
+    ),
     "no tokenizer and no template": (
         remove("tokenizer.json", "tokenizer_config.json", "chat_template.jinja"),
-        "has no tokenizer",
+        "no tokenizer can be loaded: the model folder has none",
     ),
     "a tokenizer of another class": (remove("tokenizer_config.json"), "tokenizer_config.json"),
     "an empty tokenizer": (write("tokenizer.json", ""), "tokenizer.json is empty"),
