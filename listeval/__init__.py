@@ -4,10 +4,13 @@ The public API is what `__all__` names; everything else may move. Names load on 
 so `import listeval` costs nothing.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+# The module `typing` takes longer to import than all the rest before the command line can see to signals.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from listeval.backends.protocol import Message
     from listeval.comparison import Comparison, compare
     from listeval.contract import Calls, Contract, Failure, Flag, Id, Item, KeyedList, Kind, Parsed, Record, Score
@@ -91,5 +94,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in _MODULE:
+        from importlib import import_module
+
         return getattr(import_module(_MODULE[name]), name)
     raise AttributeError(f"module 'listeval' has no attribute {name!r}")

@@ -32,7 +32,7 @@ class UserError(Exception):
     @classmethod
     def missing_package(cls, package: str, install: str, why: str) -> Self:
         """A package that an optional part needs is not importable; `install` is the exact line to type."""
-        return cls(f"{why} needs the package '{package}', which is not installed", fix=install)
+        return cls(f"{why} needs the package '{package}', which is not installed", fix=install + _in_checkout(install))
 
 
 class EngineError(Exception):
@@ -43,6 +43,22 @@ def first_line(error: BaseException) -> str:
     """An exception on one line, with its type."""
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
     return f"{type(error).__name__}: {text[:300]}".rstrip(": ")
+
+
+def checkout_install(install: str) -> str:
+    """What to type in place of `pip install 'listeval[x]'` where this listeval runs from a checkout; else `install`."""
+    from pathlib import Path
+    from re import sub
+
+    root = Path(__file__).resolve().parents[1]
+    if not (root / "pyproject.toml").is_file():
+        return install
+    return sub(r"'listeval(\[[\w,-]+\])'", lambda found: f"-e '{root}{found[1]}'", install)
+
+
+def _in_checkout(install: str) -> str:
+    here = checkout_install(install)
+    return "" if here == install else f" (this one is a checkout: {here})"
 
 
 def did_you_mean(word: str, known: list[str]) -> str:

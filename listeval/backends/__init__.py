@@ -13,7 +13,7 @@ ADAPTERS: dict[str, str] = {
     "vllm": "vLLM in this process, GPU or CPU build",
     "openai": "any OpenAI-compatible server",
     "replay": "answers of an earlier run, or a JSONL of raw texts",
-    "null": "no model: seeded answers that measure the harness itself",
+    "null": "no model: seeded answers, or --model gold, faults, garbage, to try harness and task",
 }
 
 

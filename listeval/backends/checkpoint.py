@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from listeval.backends.complete import check_reading, check_tokenizer, check_weights
 from listeval.backends.cpu import wait_passively
 from listeval.backends.models import fingerprint, resolve
 from listeval.backends.protocol import BackendOptions, Message, ModelInfo, Prompt
@@ -44,8 +45,13 @@ def open_checkpoint(model: str, options: BackendOptions, ceiling: int | None = N
     tokenizer = options.tokenizer or path
     if options.tokenizer in SHORT_NAMES:
         tokenizer = resolve(options.tokenizer).path
-    renderer = Renderer(load_tokenizer(tokenizer), options.enable_thinking, options.chat_template_arg)
     config = _json(path / "config.json")
+    check_weights(path)
+    if Path(tokenizer).is_dir():
+        check_tokenizer(Path(tokenizer))
+    loaded = load_tokenizer(tokenizer)
+    check_reading(loaded, Path(tokenizer))
+    renderer = Renderer(loaded, options.enable_thinking, options.chat_template_arg)
     text_config = {**config, **(config.get("text_config") or {})}
     info = ModelInfo(
         name=name,

@@ -5,6 +5,9 @@ the same key has the same answer in every process, and every failure kind of a l
 up. For a `KeyedList` the shares, in percent of keys, are those of `_SHARES`; every other
 contract is answered `{}`. `options.concurrency` (64) requests are pulled before the first
 completion comes back; `options.extra["delay_s"]` (0) is how long each of them is in flight.
+
+The models `gold`, `faults` and `garbage` are played instead (`listeval.backends.played`), so that the scoring of every
+task can be exercised; any other name is a label of the rule above.
 """
 
 from __future__ import annotations
@@ -18,7 +21,8 @@ from hashlib import blake2b, sha256
 from typing import Any, NamedTuple
 
 from listeval.backends.checkpoint import refuse_unused
-from listeval.backends.protocol import BackendOptions, Capabilities, Completion, FinishReason, ModelInfo, Request
+from listeval.backends.played import Draft, Faults, Play, playing
+from listeval.backends.protocol import BackendOptions, Capabilities, Completion, ModelInfo, Request
 from listeval.contract import Contract, KeyedList
 from listeval.errors import UserError
 
@@ -32,7 +36,7 @@ RULE_VERSION = 1
 
 
 def open(model: str, options: BackendOptions) -> NullBackend:
-    """A null engine; `model` is only a label. Raises UserError for options that make no sense."""
+    """A null engine; `model` is what it plays, else only a label. Raises UserError for options that make no sense."""
     refuse_unused(options, "null", _UNUSED)
     window = 64 if options.concurrency is None else options.concurrency
     delay = options.extra.get("delay_s", 0.0)
@@ -40,7 +44,7 @@ def open(model: str, options: BackendOptions) -> NullBackend:
         raise UserError(f"concurrency is {window}", place="null backend", fix="give 1 or more")
     if isinstance(delay, bool) or not isinstance(delay, int | float) or not 0 <= delay < float("inf"):
         raise UserError(f"delay_s is {delay!r}", place="null backend", fix="give seconds, 0 or more")
-    return NullBackend(model, window, float(delay))
+    return NullBackend(model, window, float(delay), playing(model))
 
 
 class NullBackend:
@@ -48,10 +52,10 @@ class NullBackend:
 
     name = "null"
     renderer = None
-    capabilities = Capabilities(token_prompts=False, logprobs=False)
 
-    def __init__(self, model: str, window: int = 64, delay_s: float = 0.0) -> None:
-        self._window, self._delay_s = window, delay_s
+    def __init__(self, model: str, window: int = 64, delay_s: float = 0.0, play: Play | None = None) -> None:
+        self._window, self._delay_s, self._play = window, delay_s, play
+        self.capabilities = Capabilities(token_prompts=False, logprobs=False, plays=play is not None)
         fingerprint = sha256(f"null {RULE_VERSION} {model}".encode()).hexdigest()
         self.model = ModelInfo(name=model, fingerprint=fingerprint)
 
@@ -60,8 +64,9 @@ class NullBackend:
         return {"null": str(RULE_VERSION)}
 
     def settings(self) -> Mapping[str, object]:
-        """Window and delay."""
-        return {"concurrency": self._window, "delay_s": self._delay_s}
+        """Window and delay, and the faults that found no example to stand in."""
+        without = {"not_planted": dict(self._play.without)} if isinstance(self._play, Faults) else {}
+        return {"concurrency": self._window, "delay_s": self._delay_s, **without}
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """One answer per request, in order, each `delay_s` after its request was pulled."""
@@ -76,7 +81,7 @@ class NullBackend:
     def _finish(self, start: float, request: Request) -> Completion:
         if self._delay_s:
             time.sleep(max(0.0, start + self._delay_s - time.perf_counter()))
-        draft = answer(request.key, request.contract)
+        draft = self._draft(request)
         return Completion(
             key=request.key,
             text=draft.text,
@@ -86,7 +91,15 @@ class NullBackend:
             n_prompt_tokens=sum([len(message.content) for message in request.prompt.messages]) // 4,
             reasoning=draft.reasoning,
             latency_s=time.perf_counter() - start,
+            error=draft.error,
         )
+
+    def _draft(self, request: Request) -> Draft:
+        if self._play is None:
+            return answer(request.key, request.contract)
+        if request.known is None:
+            return Draft("", "error", error="nothing is known of this example")
+        return self._play(request.key, request.known)
 
     def score(self, token_ids: Sequence[Sequence[int]]) -> list[list[float]]:
         """Raises UserError: there is no model."""
@@ -94,14 +107,6 @@ class NullBackend:
 
     def close(self) -> None:
         """Nothing to free."""
-
-
-class Draft(NamedTuple):
-    """An answer before it is a completion."""
-
-    text: str
-    finish_reason: FinishReason = "stop"
-    reasoning: str | None = None
 
 
 class _Shape(NamedTuple):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from listeval.contract import Contract
+    from listeval.contract import Contract, Kind
     from listeval.decoding.constraint import Constraint
     from listeval.prompt import Renderer
 
@@ -54,11 +54,19 @@ class Prompt(NamedTuple):
     token_ids: tuple[int, ...] = ()
 
 
+class Known(NamedTuple):
+    """What a task knows of an example: its gold answer, and answers that must fail, each by its kind."""
+
+    gold: str
+    bad: Mapping[Kind, str]
+
+
 class Request(NamedTuple):
     """One sample owed to the engine. `key` names it and comes back on its completion.
 
     `example` and `place` are the id of the example behind it and its place among its seed's examples:
-    what recorded answers are looked up by.
+    what recorded answers are looked up by. `known` is set for an engine that plays answers, and for no other:
+    what has a model never sees a label.
     """
 
     key: str
@@ -68,6 +76,7 @@ class Request(NamedTuple):
     seed: int
     contract: Contract[Any]
     place: int = 0
+    known: Known | None = None
 
 
 class Completion(NamedTuple):
@@ -122,6 +131,8 @@ class Capabilities:
     """Takes our token ids; else it sends messages and the server renders."""
     logprobs: bool
     """`score` works."""
+    plays: bool = False
+    """It has no model and answers with what the task knows: its requests carry that."""
 
 
 @dataclass(frozen=True, slots=True)

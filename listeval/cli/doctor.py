@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 import click
 
+from listeval.errors import checkout_install
+
 
 class Check(NamedTuple):
     """One line: `state` is ok, missing or broken; `fix` is what to type."""
@@ -21,11 +23,12 @@ class Check(NamedTuple):
 @click.command("doctor", short_help="What is installed, what works, what is missing and how to get it.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 def command(as_json: bool) -> None:
-    """Check backends, device, sandbox, models and tasks of this installation."""
-    checks = [*_backends(), *_engines(), _device(), _sandbox(), *_models(), *_tasks()]
+    """Check backends, device, sandbox, models and tasks of this installation; what matters most comes first."""
+    checks = in_order([*_backends(), *_engines(), _device(), _sandbox(), *_models(), *_tasks()])
     if as_json:
         click.echo(json.dumps([check._asdict() for check in checks]))
         return
+    click.echo(f"{headline(checks)}\n")
     for check in checks:
         click.echo(f"{check.state:<8} {check.name:<20} {check.detail}")
         if check.fix:
@@ -121,3 +124,46 @@ def _tasks() -> list[Check]:
         except UserError as error:
             checks.append(Check(f"task {name}", "broken", str(error)))
     return checks
+
+
+def in_order(checks: list[Check]) -> list[Check]:
+    """What is broken, what is missing from the most to the least needed, then what works."""
+    works = {check.name for check in checks if check.state == "ok"}
+    return [
+        check._replace(fix=checkout_install(check.fix))
+        for check in sorted(checks, key=lambda check: _rank(check, works))
+    ]
+
+
+def _rank(check: Check, works: set[str]) -> int:
+    """0 breaks what is there; up to 5 something cannot be done at all; 6 another way is at hand; 7 works."""
+    if check.state == "ok":
+        return 7
+    if check.state == "broken":
+        return 0
+    part = check.name.split()[0]
+    if part == "backend":
+        if works & {f"backend {name}" for name in _NEEDS}:
+            return 6
+        return 1 if check.name == "backend hf" else 2
+    if part == "engine":
+        return 6 if works & {"engine xgrammar", "engine outlines", "engine llguidance"} else 3
+    if part == "model":
+        return 6 if any(name.startswith("model ") for name in works) else 5
+    return {"device": 2, "sandbox": 4}.get(part, 6)
+
+
+def headline(checks: list[Check]) -> str:
+    """Whether a model can be run here, with the line to type next; `checks` are in order."""
+    first = next((check for check in checks if check.state != "ok"), None)
+    works = {check.name for check in checks if check.state == "ok"}
+    models = [name.removeprefix("model ") for name in works if name.startswith("model ")]
+    if first is not None and first.state == "broken":
+        return f"first see to {first.name}: {first.fix or first.detail}"
+    if works & {"backend hf", "backend vllm"}:
+        model = min(models, key=lambda name: (name != "smollm2", name), default="CHECKPOINT")
+        return f"ready: listeval run --task fashion --model {model}"
+    local = next((check.fix for check in checks if check.name == "backend hf"), "")
+    if "backend openai" in works:
+        return f"ready for servers (--backend openai); to run a checkpoint here: {local}"
+    return f"no engine can run a model yet; first: {local}"

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from listeval.labelling.tally import Price, Tally
     from listeval.task import Pieces
 
+_MOST_ATTEMPTS = 9
+
 
 @click.command("label", short_help="Let a judge grade every text of the data by a rubric.")
 @click.option("--rubric", "rubric_name", required=True, metavar="NAME", help="See `listeval rubrics list`.")
@@ -20,7 +22,14 @@ if TYPE_CHECKING:
 @click.option("--task", "task_name", default="fashion", show_default=True, metavar="NAME", help="Reads the data.")
 @click.option("--data", metavar="PATH|hub", help="Data file or folder; default: the task's bundled sample.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N texts.")
-@click.option("--attempts", type=click.IntRange(1, 9), default=3, show_default=True, metavar="N", help="Most answers.")
+@click.option(
+    "--attempts",
+    type=click.IntRange(1, _MOST_ATTEMPTS),
+    default=3,
+    show_default=True,
+    metavar="N",
+    help="Most answers.",
+)
 @click.option("--temperature", type=float, default=0.0, help="Of the first attempt; 0 is greedy (default).")
 @click.option("--max-tokens", type=int, default=512, show_default=True, metavar="N", help="Budget of the first answer.")
 @click.option("--concurrency", type=int, metavar="N", help="Requests in flight (default 32).")
@@ -92,12 +101,13 @@ def _label(campaign: Campaign, texts: Pieces, price: Price | None, quiet: bool) 
     from listeval.cli.progress import Progress
     from listeval.labelling.tally import estimate
 
-    new, tokens = estimate(campaign, texts.pieces)
+    new, again, tokens = estimate(campaign, texts.pieces)
     if not quiet:
         cost = tokens.cost(price)
         money = f", ${cost:,.4f}" if cost is not None else ""
+        more = f", {again:,} asked again" if again else ""
         click.echo(
-            f"{len(texts.pieces):,} texts, {new:,} of them new: about {tokens.read:,} tokens in, "
+            f"{len(texts.pieces):,} texts, {new:,} of them new{more}: about {tokens.read:,} tokens in, "
             f"{tokens.written:,} out{money} (an estimate)",
             err=True,
         )
@@ -134,10 +144,11 @@ def _say_what_is_left(campaign: Campaign, done: Tally) -> None:
         cause = f"none of {done.n:,} texts has a label ({kinds}; {done.first_fault[:120]})"
     else:
         cause = f"{missing:,} of {done.n:,} texts have no label ({kinds})"
+    why = f"`listeval show {place}/attempt-1` shows why"
     if "engine_error" in done.without:
         fix = "the same command asks for them again"
-    elif done.labels:
-        fix = f"--attempts {campaign.attempts + 2} asks again, `listeval show {place}/attempt-1` shows why"
+    elif campaign.attempts < _MOST_ATTEMPTS:
+        fix = f"--attempts {min(campaign.attempts + 2, _MOST_ATTEMPTS)} goes on from here, {why}"
     else:
-        fix = f"see `listeval show {place}/attempt-1`; take a judge that can answer in JSON"
+        fix = f"{why}; take a judge that can answer in JSON"
     click.echo(f"listeval: {cause}. Fix: {fix}", err=True)

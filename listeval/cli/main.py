@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 from importlib import import_module
 from io import TextIOWrapper
@@ -11,9 +12,10 @@ from io import TextIOWrapper
 import click
 
 from listeval import __version__
+from listeval.cli import signals
+from listeval.cli.pulse import Pulse
 from listeval.errors import ExitCode, UserError, did_you_mean
 
-_INTERRUPTED = 130
 _VERBS = ("run", "score", "show", "report", "compare", "train", "probe", "tasks", "rubrics", "label", "doctor")
 
 
@@ -47,15 +49,49 @@ def cli() -> None:
 
 
 def main(args: list[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 samples errored, 2 usage, 3 canary failed, 130 interrupted."""
+    """Run the command line and exit.
+
+    0 done, 1 samples errored, 2 usage, 3 canary failed, 4 prediction missed, 130 interrupted, 143 terminated.
+    """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             # A terminal that cannot show a character must not cost a finished run its table.
             stream.reconfigure(errors="replace")
-    sys.exit(_run(sys.argv[1:] if args is None else args))
+    given = sys.argv[1:] if args is None else args
+    try:
+        with signals.Raised(), _pulse(given):
+            code = _run(given)
+    except KeyboardInterrupt:
+        code = _stopped()
+    sys.exit(code)
+
+
+def _pulse(args: list[str]) -> Pulse:
+    """Says that a verb is at work; training and probing say so themselves."""
+    verb = args[0] if args else ""
+    silent = not {"--quiet", "--help", "-h"}.isdisjoint(args) or verb not in _VERBS or verb in ("train", "probe")
+    return Pulse(f"listeval {verb}", quiet=silent)
 
 
 def _run(args: list[str]) -> int:
+    try:
+        code = _verb(args)
+    except (KeyboardInterrupt, click.Abort):
+        return _stopped()
+    except Exception:
+        # Where a signal's exception broke something that hides it, that is no bug of anyone's.
+        if signals.seen() is None:
+            raise
+        return _stopped()
+    return _stopped() if code == ExitCode.USAGE and signals.seen() is not None else code
+
+
+def _stopped() -> int:
+    click.echo(signals.LINE, err=True)
+    return signals.seen() or signals.CODES[signal.SIGINT]
+
+
+def _verb(args: list[str]) -> int:
     try:
         # Not `cli.main`: it would turn a closed pipe into exit code 1, which means that samples errored.
         with cli.make_context("listeval", args) as context:
@@ -72,9 +108,6 @@ def _run(args: list[str]) -> int:
     except click.UsageError as error:
         hint = f". Fix: {error.ctx.command_path} --help" if error.ctx else ""
         return _fail(error.format_message().rstrip(".") + hint)
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("listeval: stopped; give the same command again and it goes on from here", err=True)
-        return _INTERRUPTED
     except OSError as error:
         return _output_failed(error)
 

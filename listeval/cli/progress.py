@@ -1,4 +1,4 @@
-"""Progress on stderr: a bar with an ETA on a terminal, a line now and then elsewhere, nothing when quiet."""
+"""Progress on stderr: a live line on a terminal, a line at least every two seconds elsewhere, nothing when quiet."""
 
 from __future__ import annotations
 
@@ -9,74 +9,98 @@ from typing import TYPE_CHECKING, Any, Self
 
 import click
 
+from listeval.cli import pulse
+
 if TYPE_CHECKING:
     from listeval.backends.protocol import Prompt
     from listeval.runs.rows import Row
-
-_LINE_EVERY_S = 15.0
 
 
 class Progress:
     """An observer of a run; what each method is told stands at `listeval.runs.observer.Observer`."""
 
-    def __init__(self, *, quiet: bool, show_prompt: bool) -> None:
+    def __init__(self, *, quiet: bool, show_prompt: bool = False) -> None:
         self.quiet, self.show_prompt = quiet, show_prompt
         self.total = self.done = self.ok = self.before = 0
-        self.started = self.spoken = time.monotonic()
+        self.started = time.monotonic()
         self.bar: Any = None
         self.task: Any = None
 
     def __enter__(self) -> Self:
+        self.pulse = pulse.Pulse("starting", quiet=self.quiet, say=self._say)
+        self.pulse.__enter__()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.pulse.__exit__(kind, error, trace)
         if self.bar is not None:
             self.bar.stop()
-        if self.before:
-            self.note(f"{self.before} of {self.total} samples were there already")
+            self.bar = None
+        if self.before and not self.quiet:
+            self._say(f"{self.before} of {self.total} samples were there already")
 
     def note(self, text: str) -> None:
         if not self.quiet:
-            click.echo(text, err=True)
+            self._say(text)
+            self.stage(text)
+
+    def stage(self, text: str) -> None:
+        self.pulse.now(text)
+        if not self.quiet and sys.stderr.isatty():
+            self._live(text, None)
 
     def prompt(self, prompt: Prompt) -> None:
         if not self.show_prompt:
             return
         text = prompt.text or "\n\n".join(f"[{m.role}]\n{m.content}" for m in prompt.messages)
         counted = f"{len(prompt.token_ids):,} tokens" if prompt.token_ids else "rendered by the server"
-        click.echo(f"--- first prompt ({counted}) ---\n{text}\n--- end of prompt ---", err=True)
+        self._say(f"--- first prompt ({counted}) ---\n{text}\n--- end of prompt ---")
 
     def begin(self, total: int) -> None:
         self.total = total
-        self.started = self.spoken = time.monotonic()
+        self.started = time.monotonic()
+        self.pulse.now(self._line)
         if not self.quiet and sys.stderr.isatty():
-            self._open_bar()
+            self._live("generating", total)
 
     def skip(self) -> None:
         self.done += 1
         self.before += 1
-        if self.bar is not None:
-            self.bar.update(self.task, completed=self.done)
 
     def rows(self, rows: list[Row]) -> None:
         self.done += len(rows)
         self.ok += sum(row["kind"] == "ok" for row in rows)
         if self.bar is not None:
             self.bar.update(self.task, completed=self.done, description=self._rate())
-        elif not self.quiet and time.monotonic() - self.spoken > _LINE_EVERY_S:
-            self.spoken = time.monotonic()
-            click.echo(f"{self.done}/{self.total} {self._rate()}, {self._eta()} left", err=True)
+
+    def _say(self, text: str) -> None:
+        self.pulse.spoke()
+        if self.bar is not None:
+            self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+        else:
+            click.echo(text, err=True)
+
+    def _line(self) -> str:
+        return f"{self.done}/{self.total} {self._rate()}, {self._left()}"
 
     def _rate(self) -> str:
         new = self.done - self.before
-        return f"{100 * self.ok / new:.0f} % parse" if new else "0 %"
+        return f"{100 * self.ok / new:.0f} % parse" if new else "no answer yet"
 
-    def _eta(self) -> str:
-        new = self.done - self.before
-        seconds = (time.monotonic() - self.started) / max(1, new) * max(0, self.total - self.done)
-        return f"{int(seconds // 60)}:{int(seconds % 60):02d}"
+    def _left(self) -> str:
+        seconds, new = time.monotonic() - self.started, self.done - self.before
+        if new:
+            seconds = seconds / new * max(0, self.total - self.done)
+        return f"{int(seconds // 60)}:{int(seconds % 60):02d} {'left' if new else 'so far'}"
+
+    def _live(self, doing: str, total: int | None) -> None:
+        """Show what is going on in the live line, which ticks by itself and needs no pulse."""
+        if self.bar is None:
+            self._open_bar()
+            self.pulse.quiet = True
+        self.bar.reset(self.task, total=total, completed=self.done if total else 0, description=doing)
 
     def _open_bar(self) -> None:
         from rich.console import Console
@@ -84,13 +108,13 @@ class Progress:
         from rich.progress import Progress as Bar
 
         columns = (
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=24),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
             TextColumn("eta"),
             TimeRemainingColumn(),
         )
-        self.bar = Bar(*columns, console=Console(stderr=True))
-        self.task = self.bar.add_task("generating", total=self.total, completed=self.done)
+        self.bar = Bar(*columns, console=Console(stderr=True), transient=True)
+        self.task = self.bar.add_task("starting", total=None)
         self.bar.start()

@@ -12,7 +12,12 @@ from listeval.errors import ExitCode, UserError
 
 _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--task", str, "NAME", "Task plug-in; see `listeval tasks list`."),
-    ("--model", str, "CKPT", "Checkpoint folder, hub id, `smollm2`, or what the backend serves."),
+    (
+        "--model",
+        str,
+        "CKPT",
+        "Checkpoint folder, hub id, `smollm2`, what the backend serves; null: gold, faults or garbage.",
+    ),
     ("--backend", str, "NAME", "auto (default), vllm, hf, openai, replay or null."),
     ("--constraint", str, "KIND", "none (default), schema, permutation or scaffold."),
     ("--engine", str, "NAME", "What constrains: auto (default), xgrammar, llguidance, outlines or own."),
@@ -22,6 +27,8 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--samples", str, "ID,ID", "Only these example ids."),
     ("--seeds", str, "0,1,2", "Each seed groups and orders the data anew (default 0)."),
     ("--max-tokens", int, "N", "Token budget of one answer (default: the task's)."),
+    ("--attempts", int, "N", "Most answers to a sample; one that breaks the contract is asked for again (default 1)."),
+    ("--reask", str, "HOW", "How to ask again: explain the failure (default), or same: same prompt, another seed."),
     ("--temperature", float, "T", "0 is greedy (default)."),
     ("--top-p", float, "P", "Nucleus (default 1)."),
     ("--dtype", str, "NAME", "float32, bfloat16, ... (default: the backend's choice)."),
@@ -97,8 +104,7 @@ def command(
     if system is not None:
         values["system"] = _text_or_file(system)
     for name in ("seeds", "samples"):
-        if isinstance(values.get(name), str):
-            values[name] = [part.strip() for part in values[name].split(",") if part.strip()]
+        values[name] = _listed(values.get(name))
     for name in ("data", "model", "tokenizer"):
         values[name] = _absolute(values.get(name), bare=name == "data")
     resolved = build_config({name: value for name, value in values.items() if value is not None})
@@ -176,6 +182,17 @@ def _text_or_file(given: str) -> str:
     except (OSError, UnicodeDecodeError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UserError(f"no system text: {cause}", place=given[1:], fix="name a text file, or give the text") from None
+
+
+def _listed(value: object) -> object:
+    """`0,1` as a list of its parts, a file's single number or a list's numbers as text; anything else as it is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, list):
+        return [str(part) if isinstance(part, int) and not isinstance(part, bool) else part for part in value]
+    return value
 
 
 def _absolute(value: object, *, bare: bool) -> object:

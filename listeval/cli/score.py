@@ -9,11 +9,14 @@ import click
 @click.argument("run_path", metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 @click.option("--allow-code-execution", is_flag=True, help="Let the task run the model's code again, sandboxed.")
-def command(run_path: str, as_json: bool, allow_code_execution: bool) -> None:
+@click.option("--quiet", is_flag=True, help="No progress.")
+def command(run_path: str, as_json: bool, allow_code_execution: bool, quiet: bool) -> None:
     """Parse and score RUN again with today's task code; needs neither model nor data."""
+    from listeval.cli.progress import Progress
     from listeval.runs import rescore
 
-    finished = rescore(run_path, allow_code_execution=allow_code_execution)
+    with Progress(quiet=quiet) as progress:
+        finished = rescore(run_path, allow_code_execution=allow_code_execution, observer=progress)
     if as_json:
         import json
 

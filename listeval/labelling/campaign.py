@@ -2,8 +2,9 @@
 
 `DIR/attempt-1` asks for every text, greedily unless told otherwise. Each further attempt asks again for the texts
 whose last answer broke the contract: with another seed, at a temperature of at least `RETRY_TEMPERATURE` (a greedy
-judge would only repeat itself) and with twice the budget (half a thought does not parse either). What the engine
-failed stays owed to its attempt, and the same command goes on with it.
+judge would only repeat itself) and with twice the budget (half a thought does not parse either), up to
+`MOST_BUDGET` times the first and as far as the judge's length goes. What the engine failed stays owed to its attempt,
+and the same command goes on with it; with more attempts it goes on after those that are spent.
 
 The directory is a store: rows are keyed by what the judge reads, not by file or place, so one judge is never paid
 twice for a text under one rubric, whatever data it comes in. `labels.jsonl` holds all labels of the store.
@@ -24,12 +25,15 @@ from listeval.labelling.labels import Label, write_labels
 from listeval.labelling.rubric import GRADE, Rubric
 from listeval.runs.config import build_config
 from listeval.runs.execute import run_task
-from listeval.runs.manifest import hash_json
+from listeval.runs.manifest import hash_json, read_manifest
 from listeval.runs.observer import Observer
-from listeval.runs.rows import Row, read_rows
+from listeval.runs.rows import TOO_LONG, Row, read_rows
 from listeval.task import Piece, Pieces
 
 RETRY_TEMPERATURE = 0.7
+MOST_BUDGET = 8
+_SLACK = 16
+"""Tokens that a chat template may add to what was counted before."""
 
 Watching = Callable[[], AbstractContextManager[Observer]]
 """A fresh observer for each attempt."""
@@ -69,7 +73,7 @@ class Campaign:
                     watch.note(f"attempt {attempt}: {len(left)} texts whose last answer broke the contract")
                 run = run_task(Grading(self.rubric, texts._replace(pieces=left)), self._config(attempt), watch)
             left_out |= run.manifest.backend["settings"].get("left_out", {})
-            broken = {row["example"] for row in run.rows if row["outcome"] == "scored" and row["kind"] != Kind.OK}
+            broken = {row["example"] for row in run.rows if _is_broken(row, attempt)}
             left = [piece for piece in left if piece.key in broken]
             if not left:
                 break
@@ -87,10 +91,25 @@ class Campaign:
                 "structured": True,
                 "seeds": (attempt - 1,),
                 "temperature": max(self.temperature, RETRY_TEMPERATURE) if again else self.temperature,
-                "max_tokens": self.max_tokens * 2 ** (attempt - 1),
+                "max_tokens": self._budget(attempt),
                 "out": str(_attempt(self.directory, attempt)),
             }
         )
+
+    def _budget(self, attempt: int) -> int:
+        """Tokens of an answer: an attempt that has begun goes on as it did, a new one takes what there is room for."""
+        if attempt == 1:
+            return self.max_tokens
+        if (_attempt(self.directory, attempt) / "manifest.json").exists():
+            begun: int | None = read_manifest(_attempt(self.directory, attempt)).config.max_tokens
+            return begun or self.max_tokens
+        first = _attempt(self.directory, 1)
+        doubled: int = self.max_tokens * min(2 ** (attempt - 1), MOST_BUDGET)
+        length = read_manifest(first).model.get("max_length")
+        if not isinstance(length, int):
+            return doubled
+        longest = max((row["n_prompt_tokens"] for row in read_rows(first / "samples.jsonl")), default=0)
+        return max(self.max_tokens, min(doubled, length - longest - _SLACK))
 
     def answers(self) -> Iterator[tuple[int, Row]]:
         """Every answer in the store with the attempt that asked for it, first attempts first."""
@@ -125,6 +144,13 @@ class Campaign:
             judge=str(self.judge),
             attempt=attempt,
         )
+
+
+def _is_broken(row: Row, attempt: int) -> bool:
+    """Whether a text is to be asked for once more; also one that a retry refused for the budget that it asked for."""
+    if row["reason"] == TOO_LONG:
+        return attempt > 1
+    return row["outcome"] == "scored" and row["kind"] != Kind.OK
 
 
 def _attempt(directory: Path, number: int) -> Path:

@@ -111,9 +111,24 @@ def tally(campaign: Campaign, pieces: Sequence[Piece]) -> Tally:
     )
 
 
-def estimate(campaign: Campaign, pieces: Sequence[Piece]) -> tuple[int, Tokens]:
-    """How many of `pieces` the store has no answer for, and about how many tokens one answer to each will take."""
-    asked = {row["example"] for _, row in campaign.answers() if row["outcome"] != "error"}
-    new = [piece for piece in pieces if piece.key not in asked]
-    read = sum(len(campaign.rubric.render(piece.text, piece.context)) for piece in new) // _CHARACTERS_A_TOKEN
-    return len(new), Tokens(read, len(new) * _TOKENS_A_GRADE * (len(campaign.rubric.criteria) + 1))
+class Estimate(NamedTuple):
+    """What `label` is about to ask: texts without an answer, those whose answers all broke the contract, and tokens."""
+
+    new: int
+    again: int
+    tokens: Tokens
+    """Of one answer to each of them, by rules of thumb."""
+
+
+def estimate(campaign: Campaign, pieces: Sequence[Piece]) -> Estimate:
+    """What the store still owes `pieces`, as far as the campaign's attempts go."""
+    spent: dict[str, int] = {}
+    for attempt, row in campaign.answers():
+        if row["outcome"] != "error":
+            spent[row["example"]] = campaign.attempts if row["kind"] == Kind.OK else attempt
+    new = [piece for piece in pieces if piece.key not in spent]
+    again = [piece for piece in pieces if spent.get(piece.key, campaign.attempts) < campaign.attempts]
+    texts = [campaign.rubric.render(piece.text, piece.context) for piece in (*new, *again)]
+    read = sum(map(len, texts)) // _CHARACTERS_A_TOKEN
+    written = len(texts) * _TOKENS_A_GRADE * (len(campaign.rubric.criteria) + 1)
+    return Estimate(len(new), len(again), Tokens(read, written))

@@ -28,6 +28,8 @@ def print_rows(rows: Sequence[Row], *, with_prompt: bool = False, console: Conso
         facts = [f"{row['n_tokens']} tokens", f"finished by {row['finish_reason']}", *row["flags"]]
         facts += [f"{name} {value:.3f}" for name, value in row["scores"].items() if value is not None]
         out.print(Text(", ".join(facts), style="dim"))
+        for one in (row["attempts"] or ())[:-1]:
+            out.print(Text(f"attempt {one['attempt']} was {one['kind']}: {visible(one['detail'])}", style="dim"))
         if with_prompt:
             out.print(Text(f"--- prompt ---\n{visible(row['prompt'])}\n--- answer ---", style="dim"))
         out.print(answer(row))

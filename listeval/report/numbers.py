@@ -7,16 +7,19 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from listeval.runs.metrics import Summary
+    from listeval.runs.reask import Further
     from listeval.stats import Interval
 
 RATES = ("parse_rate", "bare_rate", "fmc")
+RAW = "raw_"
+"""Before a figure's name: what the first answers came to, where a run asks again."""
 
 
 def interval(name: str, value: Interval) -> str:
     """`43.8 % [23.1, 66.8]` for a rate, `0.512 [0.401, 0.623]` for a mean, `n/a` where nothing was measured."""
     if math.isnan(value.value):
         return "n/a"
-    scale, digits, unit = (100, 1, " %") if name in RATES else (1, 3, "")
+    scale, digits, unit = (100, 1, " %") if name.removeprefix(RAW) in RATES else (1, 3, "")
     bounds = "" if math.isnan(value.low) else f" [{scale * value.low:.{digits}f}, {scale * value.high:.{digits}f}]"
     return f"{scale * value.value:.{digits}f}{unit}{bounds}"
 
@@ -34,4 +37,13 @@ def share(count: int, total: int) -> str:
 def counts(summary: Summary) -> str:
     """The three outcomes that stand beside every mean."""
     text = f"{summary.n} samples: {summary.scored} scored, {summary.unscored} unscored, {summary.errors} errors"
-    return text + (f"; {summary.prompt_too_long} prompts too long, refused" if summary.prompt_too_long else "")
+    text += f"; {summary.prompt_too_long} prompts too long, refused" if summary.prompt_too_long else ""
+    return text + (f"; {again(summary.further)}" if summary.further else "")
+
+
+def again(further: Further) -> str:
+    """What asking again came to, and what it cost."""
+    return (
+        f"{further.samples} asked again, {further.mended} of them mended, by {further.answers} further answers "
+        f"({further.tokens:,} tokens written, {further.prompt_tokens:,} read)"
+    )

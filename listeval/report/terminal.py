@@ -14,7 +14,7 @@ from rich.text import Text
 from listeval.contract import Kind
 from listeval.report.console import ReportConsole
 from listeval.report.constrained import constraint_words, notes
-from listeval.report.numbers import RATES, counts, figure, interval, share
+from listeval.report.numbers import RATES, RAW, counts, figure, interval, share
 
 if TYPE_CHECKING:
     from listeval.runs import Run
@@ -78,6 +78,8 @@ def _table(runs: Sequence[Run], first: str) -> Table:
 
 
 def _metrics(runs: Sequence[Run]) -> Table:
+    if len(runs) == 1 and runs[0].summary.further:
+        return _first_and_final(runs[0])
     table = _table(runs, "metric")
     names = list(dict.fromkeys(name for run in runs for name in run.summary.metrics))
     if len(runs) == 1:
@@ -89,6 +91,18 @@ def _metrics(runs: Sequence[Run]) -> Table:
     for name in dict.fromkeys(name for run in runs for name in run.figures):
         cells = [figure(run.figures.get(name)) for run in runs]
         table.add_row(name, *cells, *(["the whole run"] if len(runs) == 1 else []))
+    return table
+
+
+def _first_and_final(run: Run) -> Table:
+    """Metrics of a run that asks again: the first answers beside the final ones."""
+    table = Table("metric", "first answers", "final answers", box=None, pad_edge=False, header_style="bold")
+    found = run.summary.metrics
+    for name, final in found.items():
+        if (raw := found.get(RAW + name)) is not None:
+            table.add_row(name, interval(name, raw), interval(name, final))
+    for name, value in run.figures.items():
+        table.add_row(name, "", figure(value))
     return table
 
 
@@ -128,12 +142,17 @@ def _kinds_of_one(run: Run) -> Table:
     # Only the meaning gives way to a narrow terminal.
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), expand=True)
     table.add_column("kind", no_wrap=True)
+    raw = run.summary.raw_kinds
+    if raw is not None:
+        table.add_column("first", no_wrap=True, justify="right")
     table.add_column("n", no_wrap=True, justify="right")
     table.add_column("share", no_wrap=True, justify="right")
     table.add_column("meaning", style="dim", overflow="ellipsis", no_wrap=True, ratio=1)
     for kind in Kind:
         n = run.summary.kinds[kind]
-        table.add_row(kind.value, str(n), share(n, run.summary.n), kind.meaning, style="" if n else "dim")
+        first = [] if raw is None else [str(raw[kind])]
+        style = "" if n or first not in ([], ["0"]) else "dim"
+        table.add_row(kind.value, *first, str(n), share(n, run.summary.n), kind.meaning, style=style)
     return table
 
 

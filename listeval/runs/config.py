@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, did_you_mean
 from listeval.prompt import RESERVED
+from listeval.runs import reask
+from listeval.runs.reask import Way
 
 _PROMPTLESS = ("replay", "null")
 """Backends that read no prompt."""
@@ -40,6 +42,10 @@ class RunConfig(BaseModel):
     """Each seed groups and orders the data anew and seeds the sampler."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Budget of one answer; None until `resolved`."""
+    attempts: int = Field(default=1, ge=1, le=9)
+    """Most answers to a sample: one that breaks the contract is asked for again."""
+    reask: Way | None = None
+    """How: `same` prompt with another seed, or `explain` the failure in a new turn; None until `resolved`."""
     temperature: float = Field(default=0.0, ge=0.0)
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)
     enable_thinking: bool | None = None
@@ -71,10 +77,19 @@ class RunConfig(BaseModel):
     """Whether a task may run code that the model wrote."""
     out: str | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _no_model(cls, values: Any) -> Any:
+        """The null backend has no model; its own rule answers where none is named."""
+        if isinstance(values, dict) and values.get("backend") == "null" and values.get("model") is None:
+            return {**values, "model": "null"}
+        return values
+
     def resolved(self, max_tokens: int, backend: str) -> RunConfig:
         """With the backend and engine that `auto` stands for, and the task's budget where the user named none.
 
-        Raises UserError for a constraint that `backend` does not have, and for words to a model where there is none.
+        Raises UserError for a constraint that `backend` does not have, for words to a model where there is none, and
+        where asking again could change nothing.
         """
         for name in ("system", "chat_template_arg"):
             if backend in _PROMPTLESS and getattr(self, name) is not None:
@@ -86,6 +101,7 @@ class RunConfig(BaseModel):
             "engine": found and found.engine,
             "spacing": found and found.spacing,
             "max_tokens": self.max_tokens or max_tokens,
+            "reask": reask.check(self.attempts, self.reask, temperature=self.temperature, backend=backend),
         }
         return self.model_copy(update=update)
 
@@ -186,4 +202,25 @@ def read_config(path: Path) -> dict[str, Any]:
     config = values.get("config", values) if isinstance(values, dict) else None
     if not isinstance(config, dict):
         raise UserError("not a configuration: no mapping of options", place=str(file), fix="write 'task: fashion' ...")
-    return {**config, "out": str(path)} if path.is_dir() else config
+    if path.is_dir():
+        return {**config, "out": str(path)}
+    return {**config, "backend": "null"} if _names_null(config, text) else config
+
+
+def _names_null(config: dict[str, Any], text: str) -> bool:
+    """Whether the file says `backend: null`: an engine's name, where YAML and JSON read that nothing is given.
+
+    `backend:` and `backend: ~` give none.
+    """
+    if config.get("backend", "") is not None:
+        return False
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+    except yaml.YAMLError:
+        return True  # JSON that is no YAML (tabs) has one way to write it.
+    if not isinstance(root, yaml.MappingNode):
+        return False
+    pairs = {key.value: value for key, value in root.value}
+    if isinstance(pairs.get("config"), yaml.MappingNode):
+        pairs = {key.value: value for key, value in pairs["config"].value}
+    return str(pairs["backend"].value).lower() == "null"

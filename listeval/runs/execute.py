@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from listeval.backends import choose, open_backend
 from listeval.backends.protocol import Backend
@@ -15,9 +17,10 @@ from listeval.runs.manifest import Manifest, check_same_run, read_manifest
 from listeval.runs.observer import Observer, Silent
 from listeval.runs.prompts import keep_clock
 from listeval.runs.prove import prove
+from listeval.runs.scope import chosen, scope_of, widest
 from listeval.runs.session import Session
 from listeval.runs.store import Run
-from listeval.task import Dataset, Task
+from listeval.task import Dataset, Example, Task
 
 
 def run(config: RunConfig, observer: Observer | None = None) -> Run:
@@ -27,21 +30,26 @@ def run(config: RunConfig, observer: Observer | None = None) -> Run:
     can put right; KeyboardInterrupt passes through. Either way the rows so far are on disk and
     the same call goes on from them.
     """
+    watch = observer or Silent()
+    watch.stage(f"loading the task {config.task}")
     task = plan.make_task(config.task, config.options)
     plan.permit(task, config.allow_code_execution)
-    return run_task(task, config, observer or Silent())
+    return run_task(task, config, watch)
 
 
 def run_task(task: Task, config: RunConfig, watch: Observer) -> Run:
     """`run` with a task that is at hand, whatever `config` calls it."""
     config = config.resolved(task.max_tokens, choose(config.backend))
+    watch.stage("reading the data")
     data = plan.load_data(task, config)
     if config.decoding is not None:
         bind(config.decoding, plan.first_contract(task, data, config))
+    watch.stage(f"getting {task.name} ready to score")
     with plan.ready(task):
         finished = _work(task, config, data, watch)
         if finished.hidden:
             watch.note(f"{finished.hidden} further rows of this run are kept; --limit or --samples leaves them out")
+        watch.stage("computing metrics and intervals")
         finished.conclude(task)
     return finished
 
@@ -55,13 +63,17 @@ def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observ
         directory = Path(config.out) if config.out else plan.default_out(manifest)
         make_directory(directory)
         with exclusive(directory):
-            manifest = _adopt(manifest, directory, backend)
+            manifest = _adopt(manifest, directory, task, data, backend)
             if config.decoding is not None:
                 contract = plan.first_contract(task, data, config)
                 prove(backend, config.decoding, contract, manifest, directory, watch)
-            watch.begin(sum(len(plan.chosen(dataset, config)) for dataset in data.values()))
-            Session(task, backend, manifest, directory, watch).work(plan.samples(task, data, manifest))
+            watch.begin(sum(len(chosen(dataset.examples, config)) for dataset in data.values()))
+            if scope_of(config) != scope_of(manifest.config):
+                watch.note("only part of this run is asked for; its other rows stay and are counted")
+            owed = plan.samples(task, data, config, manifest.identity_hash)
+            Session(task, backend, manifest, directory, watch).work(owed)
     finally:
+        watch.stage("closing the engine")
         backend.close()
     return Run(directory, manifest)
 
@@ -76,14 +88,21 @@ def make_directory(directory: Path) -> None:
         ) from None
 
 
-def _adopt(new: Manifest, directory: Path, backend: Backend) -> Manifest:
-    """The manifest to go on with: the history and the clock of an earlier attempt, the configuration of this one."""
+def _adopt(new: Manifest, directory: Path, task: Task, data: dict[int, Dataset], backend: Backend) -> Manifest:
+    """The manifest to go on with: the history and the clock of an earlier attempt, this one's configuration, the scope
+    of both.
+    """
     old = read_manifest(directory) if (directory / "manifest.json").exists() else None
     if old is not None:
         check_same_run(old, new, directory)
+
+        def examples(seed: int) -> Sequence[Example]:
+            return (data[seed] if seed in data else plan.load(task, new.config.data, seed)).examples
+
         # Settings and versions stay those behind the rows until this process makes one.
-        kept = {name: getattr(old, name) for name in ("created", "attempts", "backend", "control_text")}
-        new = new.model_copy(update=kept)
+        kept: dict[str, Any] = {name: getattr(old, name) for name in ("created", "attempts", "backend", "control_text")}
+        both = {"config": widest(old.config, new.config, examples), "data": {**old.data, **new.data}}
+        new = new.model_copy(update=kept | both)
     keep_clock(backend, new, old)
     new.write(directory)
     return new

@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from listeval.backends.protocol import Completion
-from listeval.contract import Failure, Kind, Parsed
+from listeval.contract import Contract, Failure, Kind, Parsed
 from listeval.decoding.promise import Promise
 from listeval.runs.plan import Owed
+from listeval.runs.reask import Tried
 from listeval.runs.rows import TOO_LONG, Row
 from listeval.task import Task, Unscored, Verdict
 
@@ -46,21 +47,35 @@ def parse_and_score(task: Task, rows: Sequence[Row], promise: Promise = _NONE) -
         row["kind"], row["flags"], row["missing"], row["bare"] = Kind.ENGINE_ERROR.value, (), 0, None
         try:
             contract = task.contract(row["target"])
-            result = contract.parse(row["text"], row["finish_reason"], row["reasoning"])
+            result = _parse(contract, row, promise)
             row["bare"] = contract.is_bare(row["text"])
             if isinstance(result, Failure) and result.raised:
                 _unscore(row, f"contract: {result.raised}")
                 continue
-            if isinstance(result, Failure):
-                result = promise.held(contract, row["text"], row["finish_reason"], result)
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
             _unscore(row, _raised("contract", error))
             continue
         _classify(row, result)
+        if row["attempts"]:
+            row["attempts"] = [_read_again(contract, tried, promise) for tried in row["attempts"]]
         if isinstance(result, Parsed):
             parsed.append((row, result.value))
     if parsed:
         _score(task, parsed)
+
+
+def _parse(contract: Contract[Any], answer: Row | Tried, promise: Promise) -> Parsed[Any] | Failure:
+    result = contract.parse(answer["text"], answer["finish_reason"], answer["reasoning"])
+    if isinstance(result, Failure) and not result.raised:
+        result = promise.held(contract, answer["text"], answer["finish_reason"], result)
+    return result
+
+
+def _read_again(contract: Contract[Any], tried: Tried, promise: Promise) -> Tried:
+    result = _parse(contract, tried, promise)
+    if isinstance(result, Parsed):
+        return {**tried, "kind": Kind.OK.value, "detail": "", "missing": 0}
+    return {**tried, "kind": result.kind.value, "detail": result.detail, "missing": result.missing}
 
 
 def _score(task: Task, parsed: Sequence[tuple[Row, Any]]) -> None:
@@ -145,6 +160,7 @@ def _row(owed: Owed, completion: Completion) -> Row:
         masked=None if completion.masked is None else round(completion.masked, 6),
         prompt=_unicode(prompt.text or "\n\n".join(f"{m.role}: {m.content}" for m in prompt.messages)),
         error=completion.error,
+        attempts=None,
     )
 
 

@@ -9,6 +9,9 @@ over all scored samples with zero for every contract failure. A parsed answer fo
 leaves its metric undefined is in neither. `<metric>@<k>` is the unbiased estimate of how often
 one of k samples of an example is right (Chen et al. 2021, arXiv 2107.03374, equation 1), a mean
 over examples; a contract failure is a wrong sample.
+
+Where a run asks again after a contract failure, all of this is of the final answers, and every
+figure has a `raw_` one beside it: what the first answers alone came to. Both are over the same samples.
 """
 
 from __future__ import annotations
@@ -20,6 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from listeval.contract import Flag, Kind
+from listeval.runs.reask import Further, further
 from listeval.runs.rows import TOO_LONG, Row
 from listeval.stats import Interval, mean_intervals, rate_interval
 from listeval.task import Metric
@@ -46,6 +50,10 @@ class Summary:
     by_seed: dict[str, dict[str, float]]
     masked: float = math.nan
     """Mean over answers of the mean probability mass that a constraint took away from a step."""
+    raw_kinds: dict[str, int] | None = None
+    """The failure table of the first answers; None for a run that does not ask again."""
+    further: Further | None = None
+    """What asking again came to."""
 
     @property
     def warnings(self) -> list[str]:
@@ -70,24 +78,29 @@ class Summary:
             "masked": _null(self.masked),
             "warnings": self.warnings,
             "by_seed": {seed: {name: _null(v) for name, v in means.items()} for seed, means in self.by_seed.items()},
+            **({} if self.raw_kinds is None else {"raw_kinds": self.raw_kinds}),
+            **({} if self.further is None else {"further": self.further._asdict()}),
         }
 
 
-def summarise(rows: Sequence[Row], metrics: Sequence[Metric], verdicts: Sequence[str] = ()) -> Summary:
+def summarise(
+    rows: Sequence[Row], metrics: Sequence[Metric], verdicts: Sequence[str] = (), *, asks_again: bool = False
+) -> Summary:
     """Summary of rows in their canonical order (by seed and place); `verdicts` are all that the task has."""
     outcomes = Counter(row["outcome"] for row in rows)
-    kinds = Counter(row["kind"] for row in rows)
     flags = Counter(flag for row in rows for flag in row["flags"])
     given = Counter(row["verdict"] for row in rows)
     seeds = {row["seed"] for row in rows}
+    first = [_first_answer(row) for row in rows] if asks_again else []
+    raw = {f"raw_{name}": found for name, found in _intervals(first, metrics).items()} if asks_again else {}
     return Summary(
         n=len(rows),
         scored=outcomes["scored"],
         unscored=outcomes["unscored"],
         errors=outcomes["error"],
         prompt_too_long=sum(row["reason"] == TOO_LONG for row in rows),
-        metrics=_intervals(rows, metrics),
-        kinds={kind.value: kinds[kind.value] for kind in Kind},
+        metrics=_intervals(rows, metrics) | raw,
+        kinds=_kinds(rows),
         flags={flag.value: flags[flag.value] for flag in Flag},
         verdicts={name: given[name] for name in verdicts},
         by_seed={
@@ -96,7 +109,22 @@ def summarise(rows: Sequence[Row], metrics: Sequence[Metric], verdicts: Sequence
             if len(seeds) > 1
         },
         masked=_mean([row["masked"] for row in rows if row["masked"] is not None]),
+        raw_kinds=_kinds(first) if asks_again else None,
+        further=further((row["attempts"] or (), row["kind"] == Kind.OK) for row in rows) if asks_again else None,
     )
+
+
+def _kinds(rows: Sequence[Row]) -> dict[str, int]:
+    kinds = Counter(row["kind"] for row in rows)
+    return {kind.value: kinds[kind.value] for kind in Kind}
+
+
+def _first_answer(row: Row) -> Row:
+    """The row as it would be had its sample not been asked again; a sample that is owed an answer has none."""
+    if row["outcome"] == "error" or not row["attempts"]:
+        return row
+    first = row["attempts"][0]
+    return {**row, "outcome": "scored", "kind": first["kind"], "missing": first["missing"], "scores": {}}
 
 
 def _intervals(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, Interval]:

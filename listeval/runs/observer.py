@@ -12,6 +12,9 @@ class Observer(Protocol):
     def note(self, text: str) -> None:
         """One line of what is going on."""
 
+    def stage(self, text: str) -> None:
+        """What is going on from here on; worth a line only where it takes a while."""
+
     def prompt(self, prompt: Prompt) -> None:
         """The first rendered prompt."""
 
@@ -29,6 +32,8 @@ class Silent:
     """An observer that shows nothing."""
 
     def note(self, text: str) -> None: ...
+
+    def stage(self, text: str) -> None: ...
 
     def prompt(self, prompt: Prompt) -> None: ...
 

@@ -24,6 +24,7 @@ from listeval.registry import blame, load_task
 from listeval.runs.config import RunConfig, config_error
 from listeval.runs.environment import environment
 from listeval.runs.manifest import Manifest
+from listeval.runs.scope import chosen
 from listeval.task import Dataset, Example, Task
 
 
@@ -117,19 +118,13 @@ def load_data(task: Task, config: RunConfig) -> dict[int, Dataset]:
     return data
 
 
-def chosen(dataset: Dataset, config: RunConfig) -> list[tuple[int, Example]]:
-    """The examples that `samples` and `limit` leave, each with its place in the whole data set."""
-    wanted = set(config.samples)
-    places = [(place, example) for place, example in enumerate(dataset.examples) if not wanted or example.id in wanted]
-    return places[: config.limit]
-
-
 _WORDS = ("system", "chat_template_arg")
 """What a user may put into every prompt; part of a run's identity only where it is used."""
 
 
 def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: Backend) -> dict[str, Any]:
     """Everything that determines the rows, besides the examples themselves; speed knobs are left out."""
+    again = {"attempts": {"most": config.attempts, "reask": config.reask}} if config.attempts > 1 else {}
     words = {name: value for name in _WORDS if (value := getattr(config, name)) is not None}
     return words | {
         "task": {name: value for name, value in task_entry(task).items() if name not in ("metrics", "verdicts")},
@@ -144,6 +139,7 @@ def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: B
         "sampling": asdict(config.sampling),
         "enable_thinking": config.enable_thinking,
         "constraint": config.decoding.spec() if config.decoding else "schema" if config.structured else "none",
+        **again,
     }
 
 
@@ -190,19 +186,22 @@ def default_out(manifest: Manifest) -> Path:
     return Path("runs") / f"{manifest.task['name']}-{model}-{manifest.identity_hash[:8]}"
 
 
-def samples(task: Task, data: dict[int, Dataset], manifest: Manifest) -> Iterator[Sample]:
-    """Every sample of the run in order, made on demand. Raises UserError where the task cannot bind a contract."""
-    prefix = bytes.fromhex(manifest.identity_hash)
+def samples(task: Task, data: dict[int, Dataset], config: RunConfig, identity_hash: str) -> Iterator[Sample]:
+    """Every sample that `config` asks for, in order, made on demand.
+
+    Raises UserError where the task cannot bind a contract.
+    """
+    prefix = bytes.fromhex(identity_hash)
     for seed, dataset in data.items():
-        for place, example in chosen(dataset, manifest.config):
-            contract = _bind(task, example, manifest.config)
+        for place, example in chosen(dataset.examples, config):
+            contract = _bind(task, example, config)
             yield Sample(row_key(prefix, example, seed, contract), example, place, seed, contract)
 
 
 def first_contract(task: Task, data: dict[int, Dataset], config: RunConfig) -> Contract[Any]:
     """The contract of the first example. Raises UserError where there is none, or the task cannot bind it."""
     for dataset in data.values():
-        for _, example in chosen(dataset, config):
+        for _, example in chosen(dataset.examples, config):
             return _bind(task, example, config)
     raise UserError("no example is left to constrain", place="--limit, --samples", fix="give other data")
 

@@ -7,24 +7,35 @@ from pathlib import Path
 from listeval.runs.judge import parse_and_score
 from listeval.runs.lock import exclusive
 from listeval.runs.manifest import write_atomic
+from listeval.runs.observer import Observer, Silent
 from listeval.runs.plan import make_task, permit, ready, task_entry
 from listeval.runs.rows import encode, read_rows
 from listeval.runs.store import Run, load_run
 
+_AT_ONCE = 256
+"""Answers that are scored together; what watches hears of them one batch after the other."""
 
-def rescore(path: str | Path, *, allow_code_execution: bool = False) -> Run:
+
+def rescore(path: str | Path, *, allow_code_execution: bool = False, observer: Observer | None = None) -> Run:
     """Parse and score every row again with today's task code; needs neither model nor data.
 
     The rows are replaced atomically. Raises UserError for a path that is not a run, for a run
     that is being written, and for a task that is gone.
     """
+    watch = observer or Silent()
+    watch.stage("reading the rows")
     old = load_run(path)
     task = make_task(old.manifest.task["name"], old.manifest.task["options"])
     permit(task, allow_code_execution)
     with ready(task):
         with exclusive(old.path):
             rows = list(read_rows(old.path / "samples.jsonl"))
-            parse_and_score(task, rows, old.manifest.promise)
+            watch.begin(len(rows))
+            for start in range(0, len(rows), _AT_ONCE):
+                batch = rows[start : start + _AT_ONCE]
+                parse_and_score(task, batch, old.manifest.promise)
+                watch.rows(batch)
+            watch.stage("computing metrics and intervals")
             write_atomic(old.path / "samples.jsonl", b"".join(map(encode, rows)))
             old.manifest.task.update(task_entry(task))
             old.manifest.write(old.path)

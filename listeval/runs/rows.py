@@ -16,6 +16,7 @@ from typing import Any, Literal, TypedDict
 from pydantic_core import from_json, to_json
 
 from listeval.errors import UserError
+from listeval.runs.reask import Tried
 
 Outcome = Literal["scored", "unscored", "error"]
 
@@ -28,7 +29,7 @@ TOO_LONG = "prompt_too_long"
 _OWED = (b'","outcome":"error"', f'","outcome":"unscored","reason":"{TOO_LONG}"'.encode())
 """What follows the key of a row whose sample is owed again."""
 
-_LATER: set[Literal["verdict", "masked", "bare"]] = {"verdict", "masked", "bare"}
+_LATER: set[Literal["verdict", "masked", "bare", "attempts"]] = {"verdict", "masked", "bare", "attempts"}
 """Fields that rows written before them lack; they are read as null."""
 
 
@@ -40,6 +41,9 @@ class Row(TypedDict):
 
     `outcome`: `scored` (contract failures too), `unscored` (the instrument failed, see
     `reason`), `error` (the engine failed, see `error`; owed again on the next run).
+
+    `attempts` holds every answer to a sample that was asked again, the first one first; the other fields are those of
+    the last. It is null where the first answer was the only one. An `error` row with attempts goes on after them.
     """
 
     key: str
@@ -68,6 +72,7 @@ class Row(TypedDict):
     masked: float | None
     prompt: str
     error: str | None
+    attempts: Sequence[Tried] | None
 
 
 def encode(row: Row) -> bytes:
@@ -151,6 +156,11 @@ def done_keys(path: Path) -> set[str]:
             else:
                 keys.add(key)
     return keys
+
+
+def tried_before(path: Path) -> dict[str, Sequence[Tried]]:
+    """What was tried for each sample that is owed a further attempt, by key. Raises UserError as `read_rows` does."""
+    return {row["key"]: row["attempts"] for row in read_rows(path) if row["outcome"] == "error" and row["attempts"]}
 
 
 def read_rows(path: Path) -> Iterator[Row]:

@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections import deque
-from collections.abc import Iterator, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 from listeval import __version__
-from listeval.backends.protocol import Backend, Completion, Request
+from listeval.backends.protocol import Backend, Completion, Known, Message, Prompt, Request
+from listeval.contract import Kind
+from listeval.registry import blame
+from listeval.runs.interrupts import Interrupts
 from listeval.runs.judge import judge, refuse
 from listeval.runs.manifest import Attempt, Manifest
 from listeval.runs.observer import Observer
 from listeval.runs.plan import Owed, Sample, render
 from listeval.runs.prompts import ControlText
-from listeval.runs.rows import Journal, Row, done_keys
+from listeval.runs.reask import Tried, completion_of, next_request, owed_again, seed_of, tried
+from listeval.runs.rows import Journal, Row, done_keys, tried_before
 from listeval.runs.stream import Stream
 from listeval.task import Task
+
+
+class _Case(NamedTuple):
+    """A sample on its way to its row: what it was asked first, and what came of that so far."""
+
+    owed: Owed
+    attempts: tuple[Tried, ...] = ()
 
 
 class Session:
@@ -25,7 +38,11 @@ class Session:
 
     def __init__(self, task: Task, backend: Backend, manifest: Manifest, directory: Path, watch: Observer) -> None:
         self.task, self.backend, self.manifest, self.directory, self.watch = task, backend, manifest, directory, watch
-        self._waiting: dict[str, Owed] = {}
+        self._most, self._way = manifest.config.attempts, manifest.config.reask
+        self._waiting: dict[str, _Case] = {}
+        """By the key of the request that is with the engine."""
+        self._due: dict[int, deque[_Case]] = defaultdict(deque)
+        """By the attempt that comes next."""
         # Filled by the engine's thread, emptied by ours.
         self._refused: deque[Row] = deque()
         self._tokens = self._made = 0
@@ -34,24 +51,36 @@ class Session:
     def work(self, samples: Iterator[Sample]) -> None:
         """Make every row of `samples` that is not there. On Ctrl-C what the engine had finished is kept."""
         path = self.directory / "samples.jsonl"
+        before = tried_before(path) if self._most > 1 else {}
         journal = Journal(path)
         started, clock = datetime.now(UTC), time.perf_counter()
         try:
-            stream = Stream(self.backend, self._requests(samples, done_keys(path)))
+            self._generate(journal, self._requests(samples, done_keys(path), before))
+            for attempt in range(2, self._most + 1):
+                if due := self._due.pop(attempt, None):
+                    self.watch.note(f"attempt {attempt}: {len(due)} samples whose last answer broke the contract")
+                    self._generate(journal, self._further(due))
+        finally:
+            journal.close()
+            self._note_attempt(started, time.perf_counter() - clock)
+
+    def _generate(self, journal: Journal, requests: Iterator[Request]) -> None:
+        stream = Stream(self.backend, requests)
+        with Interrupts() as interrupts:
             try:
                 for batch in stream:
                     self._record(journal, batch)
+                    interrupts.check()
             except KeyboardInterrupt:
                 self._record(journal, stream.stop())
                 raise
             finally:
                 stream.stop()
             self._record(journal, ())
-        finally:
-            journal.close()
-            self._note_attempt(started, time.perf_counter() - clock)
 
-    def _requests(self, samples: Iterator[Sample], done: set[str]) -> Iterator[Request]:
+    def _requests(
+        self, samples: Iterator[Sample], done: set[str], before: Mapping[str, Sequence[Tried]]
+    ) -> Iterator[Request]:
         limit, sampling = self.backend.model.max_length, self.manifest.config.sampling
         for number, sample in enumerate(samples):
             self._spelled.see(sample.example.messages)
@@ -65,25 +94,78 @@ class Session:
                 self.watch.prompt(owed.request.prompt)
             if there:
                 continue
-            if limit and len(owed.request.prompt.token_ids) + sampling.max_tokens > limit:
-                self._refused.append(refuse(owed, limit))
-                continue
-            self._waiting[sample.key] = owed
-            yield owed.request
+            if self._too_long(owed.request):
+                self._refused.append(refuse(owed, limit or 0))
+            elif attempts := tuple(before.get(sample.key, ())):
+                self._due[len(attempts) + 1].append(_Case(owed, attempts))
+            else:
+                self._waiting[sample.key] = _Case(owed)
+                yield self._with_known(owed.request, sample)
+
+    def _further(self, due: Iterable[_Case]) -> Iterator[Request]:
+        """The next attempt at each; where its prompt would not fit, the last answer stays the final one."""
+        assert self._way is not None, "a run that asks again knows how"
+        for case in due:
+            sample, first = case.owed
+            messages, last = sample.example.messages, case.attempts[-1]
+            request = next_request(first, messages, last, self._way, partial(self._prompt, sample))
+            if self._too_long(request):
+                (row,) = judge(self.task, [(case.owed, completion_of(last, sample.key))], self.manifest.promise)
+                row["attempts"] = case.attempts if len(case.attempts) > 1 else None
+                row["detail"] += f"; not asked again, a prompt of {len(request.prompt.token_ids):,} tokens does not fit"
+                self._refused.append(row)
+            else:
+                self._waiting[request.key] = case
+                yield self._with_known(request, sample)
+
+    def _prompt(self, sample: Sample, messages: tuple[Message, ...]) -> Prompt:
+        longer = sample._replace(example=sample.example._replace(messages=messages))
+        return render(longer, self.backend, self.manifest.config.sampling).request.prompt
+
+    def _with_known(self, request: Request, sample: Sample) -> Request:
+        if not self.backend.capabilities.plays:
+            return request
+        with blame(self.task, f"has no gold answer to its example '{sample.example.id}'"):
+            target = sample.example.target
+            return request._replace(known=Known(self.task.gold(target), self.task.bad(target)))
+
+    def _too_long(self, request: Request) -> bool:
+        limit = self.backend.model.max_length
+        return bool(limit) and len(request.prompt.token_ids) + request.sampling.max_tokens > (limit or 0)
 
     def _record(self, journal: Journal, batch: Sequence[Completion]) -> None:
-        answers = [(self._waiting.pop(completion.key), completion) for completion in batch]
+        cases = [self._waiting.pop(completion.key) for completion in batch]
+        answers = [(case.owed, completion) for case, completion in zip(cases, batch, strict=True)]
         rows = judge(self.task, answers, self.manifest.promise)
+        final = [row for case, row in zip(cases, rows, strict=True) if self._settle(case, row)]
         while self._refused:
-            rows.append(self._refused.popleft())
+            row = self._refused.popleft()
+            rows.append(row)
+            final.append(row)
         if rows:
             journal.append(rows)
             self._tokens += sum(completion.n_tokens for completion in batch)
-            self._made += len(rows)
-            self.watch.rows(rows)
+            self._made += len(final)
+            self.watch.rows(final)
+
+    def _settle(self, case: _Case, row: Row) -> bool:
+        """Note in `row` what was tried before it; False where it is not the sample's last word of this process."""
+        if row["outcome"] == "error":
+            row["attempts"] = case.attempts or None
+            return True
+        attempt = len(case.attempts) + 1
+        if attempt == self._most == 1:
+            return True
+        attempts = (*case.attempts, tried(row, attempt, seed_of(row["seed"], attempt)))
+        if row["outcome"] == "scored" and row["kind"] != Kind.OK and attempt < self._most:
+            owed_again(row, attempts, self._most)
+            self._due[attempt + 1].append(case._replace(attempts=attempts))
+            return False
+        row["attempts"] = attempts if attempt > 1 else None
+        return True
 
     def _note_attempt(self, started: datetime, seconds: float) -> None:
-        if not self._made:
+        if not self._made and not self._tokens:
             return
         attempt = Attempt(
             started=started.isoformat(timespec="seconds"),

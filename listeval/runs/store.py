@@ -56,8 +56,9 @@ class Run:
     @cached_property
     def summary(self) -> Summary:
         """Rates, metrics with intervals, the failure table and the verdicts."""
-        task = self.manifest.task
-        return summarise(self.rows, [Metric(**metric) for metric in task["metrics"]], task.get("verdicts", ()))
+        task, asks_again = self.manifest.task, self.manifest.config.attempts > 1
+        metrics = [Metric(**metric) for metric in task["metrics"]]
+        return summarise(self.rows, metrics, task.get("verdicts", ()), asks_again=asks_again)
 
     @cached_property
     def notices(self) -> list[str]:

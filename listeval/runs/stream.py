@@ -2,45 +2,54 @@
 
 from __future__ import annotations
 
-import queue
 import threading
+import time
+from collections import deque
 from collections.abc import Iterable, Iterator
 
 from listeval.backends.protocol import Backend, Completion, Request
 
 _BATCH = 256
 _DEPTH = 4096
+_GATHER_S = 0.01
+"""How long an arrival waits for company: one write and one hand-over serve them all. What has not been written when
+the process is killed is generated again."""
+_QUIET_S = 0.1
+"""After so long without an arrival the consumer gets its turn all the same, to see to whatever else there is."""
 _PATIENCE_S = 5.0
 
 
-class _End:
-    """The last thing in the queue; carries what ended the engine early, if anything did."""
-
-    def __init__(self, error: BaseException | None) -> None:
-        self.error = error
-
-
 class Stream:
-    """Completions in the order they finish, in batches of whatever has arrived.
+    """Completions in the order they finish, in batches of whatever has arrived; an empty one now and then in between.
 
     Iterating raises what the engine raised, after everything that it had finished.
     """
 
     def __init__(self, backend: Backend, requests: Iterable[Request]) -> None:
         self._backend, self._requests = backend, requests
-        self._arrived: queue.Queue[Completion | _End] = queue.Queue(_DEPTH)
+        self._arrived: deque[Completion] = deque()
+        self._news, self._room = threading.Event(), threading.Event()
         self._stopped = threading.Event()
+        self._error: BaseException | None = None
+        self._ended = False
         self._worker = threading.Thread(target=self._produce, name="listeval-engine", daemon=True)
         self._worker.start()
 
     def __iter__(self) -> Iterator[list[Completion]]:
         while True:
-            batch, end = self._next()
-            if batch:
+            if not self._news.wait(_QUIET_S):
+                yield []
+                continue
+            # No arrival is missed: what comes after this makes news again, what came before is taken below.
+            self._news.clear()
+            ended = self._ended
+            if not ended:
+                time.sleep(_GATHER_S)
+            while batch := self._take(_BATCH):
                 yield batch
-            if end is not None:
-                if end.error is not None:
-                    raise end.error
+            if ended:
+                if self._error is not None:
+                    raise self._error
                 return
 
     def stop(self) -> list[Completion]:
@@ -49,45 +58,38 @@ class Stream:
             self._stopped.set()
             self._backend.close()
         left: list[Completion] = []
-        # The engine's thread may wait for room in the queue, so it is emptied until the thread is gone.
+        # The engine's thread may wait for room, so what arrives is taken until the thread is gone.
         for _ in range(int(_PATIENCE_S / 0.05)):
-            self._empty(left)
+            left += self._take()
             self._worker.join(0.05)
             if not self._worker.is_alive():
                 break
-        self._empty(left)
-        return left
+        return left + self._take()
 
     def _produce(self) -> None:
-        error: BaseException | None = None
         try:
             for completion in self._backend.generate(self._requests):
-                self._arrived.put(completion)
+                self._hand_over(completion)
                 if self._stopped.is_set():
                     break
         except BaseException as raised:  # noqa: BLE001 - handed to the consumer, which raises it
-            error = raised
-        self._arrived.put(_End(error))
+            self._error = raised
+        finally:
+            self._ended = True
+            self._news.set()
 
-    def _next(self) -> tuple[list[Completion], _End | None]:
-        """Wait for one arrival and take along whatever came with it."""
-        batch: list[Completion] = []
-        item = self._arrived.get()
-        while not isinstance(item, _End):
-            batch.append(item)
-            if len(batch) == _BATCH:
-                return batch, None
-            try:
-                item = self._arrived.get_nowait()
-            except queue.Empty:
-                return batch, None
-        return batch, item
+    def _hand_over(self, completion: Completion) -> None:
+        self._arrived.append(completion)
+        if not self._news.is_set():
+            self._news.set()
+        while len(self._arrived) >= _DEPTH:
+            self._room.clear()
+            # Room that was made before the line above would not be told of again.
+            if len(self._arrived) >= _DEPTH:
+                self._room.wait()
 
-    def _empty(self, into: list[Completion]) -> None:
-        while True:
-            try:
-                item = self._arrived.get_nowait()
-            except queue.Empty:
-                return
-            if isinstance(item, Completion):
-                into.append(item)
+    def _take(self, most: int = _DEPTH) -> list[Completion]:
+        arrived = self._arrived
+        taken = [arrived.popleft() for _ in range(min(most, len(arrived)))]
+        self._room.set()
+        return taken

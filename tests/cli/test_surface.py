@@ -11,12 +11,12 @@ from listeval.errors import ExitCode
 
 FLAGS = {
     "run": (
-        "--allow-code-execution --backend --base-url --batch-size --chat-template-arg --concurrency --constraint "
-        "--data --device --dtype --engine --json --limit --max-model-len --max-tokens --model --no-thinking --out "
-        "--quiet --samples --seeds --set --show-prompt --spacing --system --task --temperature --thinking "
-        "--timeout-s --tokenizer --top-p"
+        "--allow-code-execution --attempts --backend --base-url --batch-size --chat-template-arg --concurrency "
+        "--constraint --data --device --dtype --engine --json --limit --max-model-len --max-tokens --model "
+        "--no-thinking --out --quiet --reask --samples --seeds --set --show-prompt --spacing --system --task "
+        "--temperature --thinking --timeout-s --tokenizer --top-p"
     ),
-    "score": "--allow-code-execution --json",
+    "score": "--allow-code-execution --json --quiet",
     "show": "--json --kind --limit --prompt --sample --verdict",
     "report": "--format --json",
     "compare": "--across-prompts --alpha --cost-order --format --html --json --margin --seed",

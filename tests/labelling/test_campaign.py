@@ -1,17 +1,20 @@
 """Campaigns against a real server on loopback: what is asked, what is asked again, and what never is."""
 
 from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 
 import pytest
 
 from listeval.backends.openai_http import Retry
 from listeval.errors import UserError
 from listeval.labelling.campaign import Campaign
+from listeval.labelling.grading import Grading
 from listeval.labelling.judge import Judge
 from listeval.labelling.labels import read_labels
 from listeval.labelling.rubric import load_rubric
 from listeval.labelling.tally import estimate, tally
 from listeval.runs import load_run
+from listeval.runs.execute import run_task
 from listeval.runs.observer import Silent
 from listeval.task import Piece, Pieces
 from tests.backends.fake_server import FakeServer, Reply, chat
@@ -231,8 +234,6 @@ def test_another_rubric_in_the_same_store_is_refused(judged):
 
 def test_stores_are_named_by_what_determines_the_labels(judged):
     with judged(good, out=None) as (_, campaign):
-        from dataclasses import replace
-
         same = {replace(campaign, attempts=9, wire={"concurrency": 2}).directory, campaign.directory}
         assert len(same) == 1
         others = [
@@ -241,3 +242,41 @@ def test_stores_are_named_by_what_determines_the_labels(judged):
             replace(campaign, rubric=campaign.rubric.model_copy(update={"version": 2})),
         ]  # fmt: skip
         assert len({other.directory for other in others} | same) == 5
+
+
+def raised(campaign, attempts):
+    return replace(campaign, attempts=attempts)
+
+
+@pytest.mark.parametrize("length", [None, 300, 512])
+def test_more_attempts_go_on_after_those_that_are_spent(judged, length):
+    """Also where a judge's length has no room for a budget that doubles for ever."""
+    with judged(prose, attempts=2) as (server, campaign):
+        server.models = [{"id": "tiny", "max_model_len": length}]
+        label(campaign)
+        assert (set(asked(server).values()), estimate(campaign, TEXTS.pieces)[:2]) == ({2}, (0, 0))
+        assert estimate(raised(campaign, 9), TEXTS.pieces)[:2] == (0, 8)
+        label(raised(campaign, 8))
+        assert set(asked(server).values()) == {8}
+        budgets = {call.body["max_tokens"] for call in server.calls}
+        assert max(budgets) == (800 if length is None else min(800, length - 11 - 16))
+        server.rule = good
+        label(raised(campaign, 9))
+        done = tally(campaign, TEXTS.pieces)
+        assert (len(done.labels), {found.attempt for found in done.labels}) == (8, {9})
+        label(raised(campaign, 9))
+        assert set(asked(server).values()) == {9}
+
+
+def test_an_attempt_that_refused_its_budget_does_not_end_the_campaign(judged):
+    """As stores were left by versions that doubled the budget beyond the judge's length."""
+    with judged(prose, attempts=2) as (server, campaign):
+        server.models = [{"id": "tiny", "max_model_len": 300}]
+        label(campaign)
+        folder = campaign.directory / "attempt-3"
+        config = campaign._config(3).model_copy(update={"max_tokens": 4000})
+        run_task(Grading(campaign.rubric, TEXTS), config, Silent())
+        assert {row["reason"] for row in load_run(folder).rows} == {"prompt_too_long"}
+        server.rule = good
+        label(raised(campaign, 4))
+        assert len(tally(campaign, TEXTS.pieces).labels) == 8

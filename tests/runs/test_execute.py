@@ -1,6 +1,8 @@
 """Runs on the null engine: what is owed is run once, what is there is kept, and nothing is mixed."""
 
 import json
+import os
+import signal
 import sys
 from collections import Counter
 
@@ -8,7 +10,7 @@ import pytest
 
 from listeval.contract import Kind
 from listeval.errors import UserError
-from listeval.runs import load_run, rescore
+from listeval.runs import load_run, rescore, session
 from listeval.runs.lock import exclusive
 from listeval.runs.plan import make_task
 from listeval.runs.rows import Row, encode
@@ -68,23 +70,23 @@ def test_the_same_again_makes_nothing_and_more_makes_only_the_rest(start):
     grown = start(limit=30)
     assert lines(grown)[:10] == first
     assert len(lines(grown)) == 30
-    shrunk = start(limit=5)
-    assert (len(lines(shrunk)), shrunk.summary.n) == (30, 5)
+    less = start(limit=5)
+    assert (len(lines(less)), less.summary.n, less.manifest.config.limit) == (30, 30, 30)
 
 
-def test_named_samples_only(start):
-    wanted = [start().rows[i]["example"] for i in (7, 3)]
-    done = start(samples=tuple(wanted))
+def test_named_samples_only(start, tmp_path):
+    wanted = [start(limit=10, out=str(tmp_path / "all")).rows[i]["example"] for i in (7, 3)]
+    done = start(samples=tuple(wanted), limit=None)
     assert sorted(row["example"] for row in done.rows) == sorted(wanted)
     with pytest.raises(UserError, match="no example 'nope'"):
         start(samples=("nope",))
 
 
-def test_seeds_are_runs_over_other_groups_and_each_has_its_means(start):
+def test_seeds_are_runs_over_other_groups_and_each_has_its_means(start, tmp_path):
     done = start(seeds=(0, 1), limit=10)
     assert [row["seed"] for row in done.rows] == [0] * 10 + [1] * 10
     assert set(done.to_json()["by_seed"]) == {"0", "1"}
-    one = start(seeds=(0,), limit=10)
+    one = start(seeds=(0,), limit=10, out=str(tmp_path / "one"))
     assert (one.summary.n, one.to_json()["by_seed"]) == (10, {})
     means = done.to_json()["by_seed"]
     assert means["0"]["parse_rate"] == pytest.approx(one.summary.metrics["parse_rate"].value)
@@ -145,11 +147,11 @@ def test_a_directory_without_a_manifest_is_no_run(tmp_path):
         load_run(tmp_path)
 
 
-def test_a_sample_by_name_keeps_its_place_when_the_run_grows(start):
-    name = start(limit=9).rows[8]["example"]
-    done = start(samples=(name, name))
+def test_a_sample_by_name_keeps_its_place_when_the_run_grows(start, tmp_path):
+    name = start(limit=9, out=str(tmp_path / "other")).rows[8]["example"]
+    done = start(samples=(name, name), limit=None)
     assert [row["index"] for row in done.rows] == [8]
-    assert [row["index"] for row in start(limit=4).rows] == [0, 1, 2, 3]
+    assert [row["index"] for row in start(limit=4).rows] == [0, 1, 2, 3, 8]
 
 
 def test_recorded_texts_in_order_meet_the_same_examples_after_a_resume(start, tmp_path):
@@ -266,3 +268,22 @@ def _loaded(text):
         return json.loads(text)
     except ValueError:
         return None
+
+
+@pytest.mark.parametrize("attempts", [1, 3])
+def test_ctrl_c_while_answers_are_scored_keeps_them(start, monkeypatch, tmp_path, attempts):
+    arrived, judge = [], session.judge
+
+    def interrupted(task, answers, promise):
+        if answers:
+            os.kill(os.getpid(), signal.SIGINT)
+            arrived.extend(owed.request.key for owed, _ in answers)
+        return judge(task, answers, promise)
+
+    monkeypatch.setattr(session, "judge", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        start(attempts=attempts)
+    rows = load_run(tmp_path / "run").rows
+    assert arrived and {row["key"] for row in rows} == set(arrived)
+    monkeypatch.undo()
+    assert start(attempts=attempts).summary.errors == 0

@@ -25,7 +25,7 @@ def write(path, *rows):
 def test_row_fields_are_frozen():
     assert " ".join(KEYS) == (
         "key outcome reason example index seed cluster kind detail flags span missing bare scores verdict value target "
-        "text reasoning finish_reason n_tokens n_prompt_tokens latency_s masked prompt error"
+        "text reasoning finish_reason n_tokens n_prompt_tokens latency_s masked prompt error attempts"
     )
 
 
@@ -97,7 +97,8 @@ def test_a_full_disk_keeps_every_whole_row(tmp_path, monkeypatch):
 
 def test_rows_from_before_a_field_was_added_are_still_read(tmp_path):
     path = tmp_path / "samples.jsonl"
-    old = {name: value for name, value in row("a").items() if name not in ("verdict", "masked", "bare")}
+    later = ("verdict", "masked", "bare", "attempts")
+    old = {name: value for name, value in row("a").items() if name not in later}
     path.write_bytes(encode(old))
     found = next(read_rows(path))
-    assert (found["verdict"], found["bare"]) == (None, None)
+    assert (found["verdict"], found["bare"], found["attempts"]) == (None, None, None)

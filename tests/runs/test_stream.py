@@ -6,6 +6,7 @@ import time
 import pytest
 
 from listeval.backends.protocol import Completion
+from listeval.runs import stream as stream_module
 from listeval.runs.stream import Stream
 
 
@@ -53,3 +54,34 @@ def test_stopping_ends_the_engine_and_keeps_what_it_had_finished():
     assert [c.key for c in seen] == [str(i) for i in range(engine.made)]
     assert 1 < engine.made < 10_000
     assert stream.stop() == []
+
+
+def test_a_slow_consumer_bounds_what_waits_and_loses_nothing():
+    engine = Engine(3 * stream_module._DEPTH)
+    stream = Stream(engine, ())
+    seen, most = [], 0
+    for batch in stream:
+        seen += batch
+        time.sleep(0.002)
+        most = max(most, engine.made - len(seen))
+    assert [c.key for c in seen] == [str(i) for i in range(engine.n)]
+    assert most <= stream_module._DEPTH + stream_module._BATCH + 1
+
+
+def test_arrivals_of_one_moment_come_as_one_batch(monkeypatch):
+    monkeypatch.setattr(stream_module, "_GATHER_S", 1.0)
+    batches = [batch for batch in Stream(Engine(stream_module._BATCH), ()) if batch]
+    assert len(batches) <= 3
+
+
+def test_stopping_frees_an_engine_that_waits_for_room():
+    engine = Engine(2 * stream_module._DEPTH)
+    stream = Stream(engine, ())
+    while len(stream._arrived) < stream_module._DEPTH:
+        time.sleep(0.01)
+    assert [c.key for c in stream.stop()] == [str(i) for i in range(engine.made)]
+    assert not stream._worker.is_alive()
+
+
+def test_a_consumer_gets_its_turn_while_nothing_arrives():
+    assert [] in list(Stream(Engine(2, pause=3 * stream_module._QUIET_S), ()))

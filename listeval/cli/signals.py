@@ -1,0 +1,90 @@
+"""Ctrl-C and SIGTERM: one line and an exit code at any moment, from the first import to the last flush.
+
+Imports next to nothing, for it is in force before anything else is imported. A signal that this process was started to
+ignore stays ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import signal
+    from collections.abc import Callable
+    from types import FrameType, TracebackType
+    from typing import Any
+
+    _Handler = Callable[[int, FrameType | None], Any]
+else:
+    # What `signal` wraps into enumerations, which take ten times as long to import.
+    import _signal as signal
+
+CODES: dict[int, int] = {signal.SIGINT: 130, signal.SIGTERM: 143}
+LINE = "listeval: stopped; give the same command again and it goes on from here"
+_DEFAULTS = (signal.SIG_DFL, signal.default_int_handler)
+_seen: list[int] = []
+
+
+class Stopped(KeyboardInterrupt):
+    """A signal asked to stop, by its number."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
+def seen() -> int | None:
+    """The exit code of the first signal that asked this command to stop; None where there was none."""
+    return CODES[_seen[0]] if _seen else None
+
+
+def leave_at_once(done: int | None = None) -> None:
+    """From here on a signal ends the process on the spot: nothing is open yet, or all is done (exit code `done`)."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        if done is None:
+            os.write(2, f"{LINE}\n".encode())
+        os._exit(CODES[number] if done is None else done)
+
+    _install(leave)
+
+
+class Raised:
+    """Inside the block a signal raises Stopped in the main thread, and what it breaks on its way is not shown."""
+
+    def __enter__(self) -> None:
+        self._before, self._hook = {number: signal.getsignal(number) for number in CODES}, sys.unraisablehook
+        _seen.clear()
+        _install(_raise)
+        hook = self._hook
+        sys.unraisablehook = lambda told: None if _seen else hook(told)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        sys.unraisablehook = self._hook
+        if _in_main_thread():
+            for number, handler in self._before.items():
+                signal.signal(number, handler)
+
+
+def _raise(number: int, frame: FrameType | None) -> None:
+    _seen.append(number)
+    raise Stopped(number)
+
+
+def _install(handler: _Handler) -> None:
+    if not _in_main_thread():
+        return
+    for number in CODES:
+        now = signal.getsignal(number)
+        if now in _DEFAULTS or getattr(now, "__module__", None) == __name__:
+            signal.signal(number, handler)
+
+
+def _in_main_thread() -> bool:
+    import threading
+
+    return threading.current_thread() is threading.main_thread()
