@@ -18,8 +18,8 @@ _NARROW = (torch.bfloat16, torch.float16)
 
 def head_logits(head: nn.Module, states: torch.Tensor) -> torch.Tensor:
     """`[N, V]` from `[N, H]`: float32 from a plain linear head; whatever another kind of head gives."""
-    narrow = _narrow(states, head)
-    if narrow is None or type(head) is not nn.Linear:
+    narrow = _narrow(states, head) if type(head) is nn.Linear else None
+    if narrow is None:
         logits: torch.Tensor = head(states)
         return logits
     with torch.autocast(states.device.type, enabled=False):

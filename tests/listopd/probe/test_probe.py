@@ -79,6 +79,8 @@ def test_table_figure_and_json(result):
     shown = console.export_text()
     assert max(map(len, shown.splitlines())) <= 80
     assert "} to ," in shown and "(A) largest prompt mean" in shown
+    assert "Over 2 prompts: p 0." in shown and "95 % intervals" in " ".join(shown.split())
+    assert "abstains: enough evidence: 2 prompts have scaffold (at least 20)" in " ".join(shown.split())
     ElementTree.fromstring(probe_figure(result))
     assert json.loads(result.to_json())["parts"][0]["classes"][0]["kind"] == "list_open"
 

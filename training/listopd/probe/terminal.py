@@ -14,6 +14,7 @@ from listeval.report.explain import visible
 from listeval.stats import Interval
 from listopd.probe.result import ProbeResult, RolloutCounts
 from listopd.probe.summary import Bound, Part, Row
+from listopd.threshold.evidence import Measured
 from listopd.tokens import TokenClass
 
 _NAMES = {
@@ -48,6 +49,8 @@ def print_probe(result: ProbeResult, console: Console | None = None) -> None:
         if part.bounds:
             out.print(_bounds(part.bounds, config["clip"]))
         out.print(Text(_note(part, config["scaffold"]), style="dim"))
+        if part.verdict.measured.prompts:
+            out.print(Text(_known(part.verdict.measured), style="dim"))
         out.print(Text(visible(part.verdict.sentence), style="bold"))
 
 
@@ -116,6 +119,21 @@ def _note(part: Part, least: float) -> str:
             # (A) takes the largest mean of a prompt, as the paper does, and one position can bind before it.
             said += ", so (A) is no safe bound here, and its interval shows sensitivity only"
     return f"{said}. Left to the next token: {100 * part.undecided:.2g} % of the probability."
+
+
+def _known(found: Measured) -> str:
+    """How well the figures of form (B) are known."""
+    said = f"Over {found.prompts} prompts: p {_within(found.p)}, b {_within(found.b)}"
+    if found.binding:
+        share = f"{100 * found.share.value:.0f} % of the log-ratio"
+        known = "" if math.isnan(found.share.low) else f" [{100 * found.share.low:.0f}, {100 * found.share.high:.0f}]"
+        said += f"; '{found.binding}' holds {share}{known}"
+    return f"{said}; 95 % intervals."
+
+
+def _within(found: Interval) -> str:
+    limits = "" if math.isnan(found.low) else f" [{_probability(found.low)}, {_probability(found.high)}]"
+    return _probability(found.value) + limits
 
 
 def _probability(value: float) -> str:

@@ -111,14 +111,17 @@ class HFSampler:
 
 
 class _Vocabulary(LogitsProcessor):  # type: ignore[misc]
-    """Leaves out rows of the head that no token stands for, as scoring does."""
+    """Leaves out rows of the head that no token stands for, as scoring does.
+
+    Cut off, not forbidden: the draw after this has a random number for every row, and which tokens it draws is not to
+    depend on how many rows pad the head.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
 
     def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        scores[:, self._size :] = -torch.inf
-        return scores
+        return scores[:, : self._size]
 
 
 class _Recorder(LogitsProcessor):  # type: ignore[misc]
