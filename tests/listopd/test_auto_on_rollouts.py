@@ -26,7 +26,9 @@ def tokens():
 
 
 def crew(label):
-    return SimpleNamespace(spec=SimpleNamespace(extrapolation=AutoSpec()), accelerator=ONE, label=label)
+    return SimpleNamespace(
+        spec=SimpleNamespace(extrapolation=AutoSpec(), needs_base=True), accelerator=ONE, label=label
+    )
 
 
 def rollouts(tokens, p, b, n, wrong, generator):

@@ -230,7 +230,7 @@ def test_a_step_reads_every_network_once(opd_recipe, train, monkeypatch, objecti
     passes = []
     for steps in (1, 2):
         read.clear()
-        train(opd_recipe(steps=steps, objective=objective))
+        train(opd_recipe(steps=steps, objective=objective, extrapolation=BEYOND))
         passes.append(len(read))
     assert passes[1] - passes[0] == 3  # student, teacher, base
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from listopd.recipe import Opd, Recipe
 
 _LOG = logging.getLogger(__name__)
-_GOLD_LEAST, _GOLD_MOST = 8, 64
+_GOLD_LEAST, _GOLD_MOST = 16, 64
 """Right answers that teacher and student are compared on: no more than a step has, for it is to cost less than one."""
 
 
@@ -52,13 +52,14 @@ def open_trio(spec: Opd, recipe: Recipe) -> Trio:
     """Opened and found to share one tokenizer. Raises UserError where one is missing or differs."""
     student, teacher = open_model(spec.student, recipe.thinking), open_model(spec.teacher, recipe.thinking)
     agree(student, teacher, "teacher")
-    if spec.objective.base == "none" or not spec.needs_base:
+    if spec.objective.base == "none":
         return Trio(student, teacher, None)
-    if spec.base is None:
-        return Trio(student, teacher, student)
-    base = open_model(spec.base, recipe.thinking)
-    agree(student, base, "base")
-    return Trio(student, teacher, base)
+    base = student
+    if spec.base is not None:
+        # Also where it will not be needed: a base that is named must be there.
+        base = open_model(spec.base, recipe.thinking)
+        agree(student, base, "base")
+    return Trio(student, teacher, base if spec.needs_base else None)
 
 
 def load_trio(trio: Trio, spec: Opd, recipe: Recipe, accelerator: Accelerator) -> tuple[Trainee, Frozen]:

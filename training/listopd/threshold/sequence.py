@@ -126,9 +126,10 @@ def _max_of_prompt_mean(positions: Positions, times: Floats) -> Pairs:
 def _position_max(positions: Positions, times: Floats) -> Pairs:
     """The largest p of a position, with the one b."""
     mean, base = _mean(positions, times)
+    prompt, _ = _max_of_prompt_mean(positions, times)
     best = np.zeros(positions.prompts)
     np.maximum.at(best, positions.prompt, positions.p)
-    return _largest(np.where(times > 0, best, -np.inf).max(1), mean, base)
+    return _largest(np.maximum(np.where(times > 0, best, -np.inf).max(1), prompt), mean, base)
 
 
 def _largest(largest: Floats, mean: Floats, base: Floats) -> Pairs:
