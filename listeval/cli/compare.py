@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from listeval.cli.say import say, say_block, say_json
 from listeval.errors import UserError
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def command(
         from listeval.report.comparison.page import write_page
 
         write_page(found, target)
-        click.echo(f"page: {target}", err=True)
+        say(f"page: {target}", err=True)
     _print(found, "json" if as_json else form)
 
 
@@ -56,17 +57,15 @@ def _writable(page: Path) -> Path:
 
 def _print(found: Comparison, form: str) -> None:
     if form == "json":
-        import json
-
-        click.echo(json.dumps(found.to_json()))
+        say_json(found.to_json())
     elif form == "markdown":
         from listeval.report.comparison.markdown import comparison_markdown
 
-        click.echo(comparison_markdown(found))
+        say_block(comparison_markdown(found))
     elif form == "latex":
         from listeval.report.comparison.latex import comparison_latex
 
-        click.echo(comparison_latex(found))
+        say_block(comparison_latex(found))
     else:
         from listeval.report.comparison.terminal import print_comparison
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from listeval.cli.say import say, say_json
 from listeval.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _label(campaign: Campaign, texts: Pieces, price: Price | None, quiet: bool) 
     if not quiet:
         cost = tokens.cost(price)
         money = f", ${cost:,.4f}" if cost is not None else ""
-        click.echo(
+        say(
             f"{len(texts.pieces):,} texts, {new:,} of them new: about {tokens.read:,} tokens in, "
             f"{tokens.written:,} out{money} (an estimate)",
             err=True,
@@ -108,19 +109,18 @@ def _print(
     campaign: Campaign, done: Tally, labels: str | None, left_out: dict[str, str], price: Price | None, as_json: bool
 ) -> None:
     if as_json:
-        import json
-
         about = {"rubric": campaign.rubric.name, "version": campaign.rubric.version, "judge": str(campaign.judge)}
         where = {"left_out": left_out, "labels": labels, "out": str(campaign.directory)}
-        click.echo(json.dumps(about | done.to_json(price) | where))
+        say_json(about | done.to_json(price) | where)
         return
     from listeval.report.labels import print_tally
 
     print_tally(done, price)
     for name in left_out:
-        click.echo(f"asked without {name}, which the server does not take")
+        say(f"asked without {name}, which the server does not take")
     if labels:
-        click.echo(f"\nlabels: {labels}")
+        say()
+        say(f"labels: {labels}")
 
 
 def _say_what_is_left(campaign: Campaign, done: Tally) -> None:
@@ -140,4 +140,4 @@ def _say_what_is_left(campaign: Campaign, done: Tally) -> None:
         fix = f"--attempts {campaign.attempts + 2} asks again, `listeval show {place}/attempt-1` shows why"
     else:
         fix = f"see `listeval show {place}/attempt-1`; take a judge that can answer in JSON"
-    click.echo(f"listeval: {cause}. Fix: {fix}", err=True)
+    say(f"listeval: {cause}. Fix: {fix}", err=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -12,8 +13,21 @@ import click
 
 from listeval import __version__
 from listeval.errors import ExitCode, UserError, did_you_mean
+from listeval.visible import inline
 
 _INTERRUPTED = 130
+_HOST = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close some programs",
+    errno.EAGAIN: "raise the limit on processes (ulimit -u)",
+    errno.ENOMEM: "give it more memory",
+    errno.EROFS: "use a folder that can be written",
+    errno.EIO: "check the disk",
+}
+"""What a machine may refuse anywhere, and what helps."""
 _VERBS = ("run", "score", "show", "report", "compare", "train", "probe", "tasks", "rubrics", "label", "doctor")
 
 
@@ -75,18 +89,36 @@ def _run(args: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("listeval: stopped; give the same command again and it goes on from here", err=True)
         return _INTERRUPTED
+    except MemoryError:
+        return _fail("out of memory. Fix: a smaller --batch-size or --limit, or more memory; finished rows are kept")
     except OSError as error:
-        return _output_failed(error)
+        return _host_failed(error)
 
 
-def _output_failed(error: OSError) -> int:
-    """The reader of our output went away (`| head`), or the disk behind it is full; anything else is a bug."""
-    if error.errno not in (errno.EPIPE, errno.ENOSPC):
+def _host_failed(error: OSError) -> int:
+    """The reader of our output went away (`| head`), or the host refuses space, files, processes; else it is a bug."""
+    if error.errno == errno.EPIPE:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    if error.errno not in _HOST:
         raise error
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0 if error.errno == errno.EPIPE else _fail(f"cannot write to stdout: {error.strerror}")
+    if not _stdout_works():
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _fail(f"cannot write to stdout: {error.strerror}")
+    place = f" ({error.filename})" if error.filename else ""
+    return _fail(f"this machine refused: {error.strerror}{place}. Fix: {_HOST[error.errno]}; finished rows are kept")
+
+
+def _stdout_works() -> bool:
+    """Whether stdout takes what it still holds; what failed once is held, so it fails again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _fail(message: str, code: ExitCode = ExitCode.USAGE) -> int:
-    click.echo("listeval: " + " ".join(message.split()), err=True)
+    with suppress(OSError):  # where stderr is full or gone, the exit code still says it
+        click.echo(f"listeval: {inline(' '.join(message.split()))}", err=True)
     return code

@@ -7,7 +7,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import click
+from listeval.cli.say import say, say_block
 
 if TYPE_CHECKING:
     from listeval.backends.protocol import Prompt
@@ -39,14 +39,14 @@ class Progress:
 
     def note(self, text: str) -> None:
         if not self.quiet:
-            click.echo(text, err=True)
+            say(text, err=True)
 
     def prompt(self, prompt: Prompt) -> None:
         if not self.show_prompt:
             return
         text = prompt.text or "\n\n".join(f"[{m.role}]\n{m.content}" for m in prompt.messages)
         counted = f"{len(prompt.token_ids):,} tokens" if prompt.token_ids else "rendered by the server"
-        click.echo(f"--- first prompt ({counted}) ---\n{text}\n--- end of prompt ---", err=True)
+        say_block(f"--- first prompt ({counted}) ---\n{text}\n--- end of prompt ---", err=True)
 
     def begin(self, total: int) -> None:
         self.total = total
@@ -67,7 +67,7 @@ class Progress:
             self.bar.update(self.task, completed=self.done, description=self._rate())
         elif not self.quiet and time.monotonic() - self.spoken > _LINE_EVERY_S:
             self.spoken = time.monotonic()
-            click.echo(f"{self.done}/{self.total} {self._rate()}, {self._eta()} left", err=True)
+            say(f"{self.done}/{self.total} {self._rate()}, {self._eta()} left", err=True)
 
     def _rate(self) -> str:
         new = self.done - self.before

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from listeval.cli.say import say_block, say_json
+
 
 @click.command("report", short_help="Tables of one or several runs: terminal, Markdown or JSON.")
 @click.argument("run_paths", metavar="RUN...", nargs=-1, required=True)
@@ -17,14 +19,12 @@ def command(run_paths: tuple[str, ...], form: str, as_json: bool) -> None:
 
     runs = [load_run(path) for path in run_paths]
     if as_json or form == "json":
-        import json
-
         objects = [run.to_json() for run in runs]
-        click.echo(json.dumps(objects[0] if len(objects) == 1 else objects))
+        say_json(objects[0] if len(objects) == 1 else objects)
     elif form == "markdown":
         from listeval.report.markdown import markdown
 
-        click.echo(markdown(runs))
+        say_block(markdown(runs))
     else:
         from listeval.report.terminal import print_runs
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from listeval.cli.say import say, say_json
 from listeval.errors import ExitCode, UserError
 
 _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
@@ -89,17 +90,16 @@ def command(
 
 def _print(finished: Any, as_json: bool) -> None:
     if as_json:
-        import json
-
-        click.echo(json.dumps(finished.to_json()))
+        say_json(finished.to_json())
         return
     from listeval.report.terminal import print_runs
 
     print_runs([finished])
     shown = finished.summary.n - finished.summary.kinds["ok"]
-    click.echo(f"\nrun: {finished.path}")
+    say()
+    say(f"run: {finished.path}")
     if shown:
-        click.echo(f"why they failed: listeval show {finished.path}")
+        say(f"why they failed: listeval show {finished.path}")
 
 
 def _from_file(config: str | None) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from listeval.cli.say import say_json
+
 
 @click.command("score", short_help="Parse and score a run's answers again, without a model.")
 @click.argument("run_path", metavar="RUN")
@@ -15,9 +17,7 @@ def command(run_path: str, as_json: bool, allow_code_execution: bool) -> None:
 
     finished = rescore(run_path, allow_code_execution=allow_code_execution)
     if as_json:
-        import json
-
-        click.echo(json.dumps(finished.to_json()))
+        say_json(finished.to_json())
         return
     from listeval.report.terminal import print_runs
 

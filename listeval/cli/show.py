@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from listeval.cli.say import say, say_json
 from listeval.errors import UserError, did_you_mean
 
 if TYPE_CHECKING:
@@ -57,15 +58,13 @@ def command(
     if sample is not None and not chosen:
         raise UserError(f"no example '{sample}' of that kind", place=run_path, fix="see `listeval show RUN --kind any`")
     if as_json:
-        import json
-
         for row in chosen[:limit]:
-            click.echo(json.dumps(row))
+            say_json(row)
         return
     from listeval.report.explain import print_rows
 
     print_rows(chosen[:limit], with_prompt=with_prompt)
-    click.echo(f"{min(limit, len(chosen))} of {len(chosen)} shown ({len(rows)} samples in the run)")
+    say(f"{min(limit, len(chosen))} of {len(chosen)} shown ({len(rows)} samples in the run)")
 
 
 def _one_of_each_kind_first(rows: list[Row]) -> list[Row]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from listeval.cli.say import say, say_json
 from listeval.errors import ExitCode
 
 _SPEAK_EVERY_S = 10.0
@@ -41,16 +42,17 @@ def command(
         checkpoint = train(recipe, stage, directory, speaker, place=recipe_path, resume=resume)
     except KeyboardInterrupt:
         if is_main():
-            click.echo(f"listeval: stopped; {_way_on(directory)}", err=True)
+            say(f"listeval: stopped; {_way_on(directory)}", err=True)
         raise click.exceptions.Exit(_INTERRUPTED) from None
     if not is_main():
         return ExitCode.OK
     if as_json:
-        import json
-
-        click.echo(json.dumps({"stage": stage, "steps": speaker.steps, "checkpoint": str(checkpoint), **speaker.last}))
+        say_json({"stage": stage, "steps": speaker.steps, "checkpoint": str(checkpoint), **speaker.last})
     else:
-        click.echo(f"{speaker.line()}\n\ncheckpoint: {checkpoint}" if speaker.steps else f"checkpoint: {checkpoint}")
+        if speaker.steps:
+            say(speaker.line())
+            say()
+        say(f"checkpoint: {checkpoint}")
     return ExitCode.OK
 
 
@@ -70,7 +72,7 @@ class _Speaker:
             self._began, self._first = now, step
         if not self.quiet and (step == steps or now - self._spoken >= _SPEAK_EVERY_S):
             self._spoken = now
-            click.echo(self.line() + self._eta(now), err=True)
+            say(self.line() + self._eta(now), err=True)
 
     def line(self) -> str:
         """The present step and its figures on one line of at most 80 columns."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from listeval.backends import choose, open_backend
@@ -10,7 +11,7 @@ from listeval.errors import UserError
 from listeval.runs import plan
 from listeval.runs.config import RunConfig
 from listeval.runs.lock import exclusive
-from listeval.runs.manifest import Manifest, check_same_run, read_manifest
+from listeval.runs.manifest import Manifest, check_same_run, has_rows, read_manifest
 from listeval.runs.observer import Observer, Silent
 from listeval.runs.prove import prove
 from listeval.runs.session import Session
@@ -76,10 +77,13 @@ def make_directory(directory: Path) -> None:
 
 def _adopt(new: Manifest, directory: Path) -> Manifest:
     """The manifest to go on with: the history of an earlier attempt, the configuration of this one."""
-    if (directory / "manifest.json").exists():
+    if os.path.lexists(directory / "manifest.json"):
         old = read_manifest(directory)
         check_same_run(old, new, directory)
         # Settings and versions stay those behind the rows until this process makes one.
         new = new.model_copy(update={"created": old.created, "attempts": old.attempts, "backend": old.backend})
+    elif has_rows(directory):
+        fix = "restore its manifest.json, or choose another --out"
+        raise UserError("there are rows, but no manifest.json", place=str(directory), fix=fix)
     new.write(directory)
     return new

@@ -132,7 +132,7 @@ def make_manifest(config: RunConfig, task: Task, data: dict[int, Dataset], backe
     model = backend.model
     return Manifest(
         listeval=__version__,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=datetime.now(UTC).isoformat(timespec="microseconds"),
         config=config,
         identity=identity(config, task, data, backend),
         task=task_entry(task),

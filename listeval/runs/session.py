@@ -5,16 +5,18 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 from listeval import __version__
 from listeval.backends.protocol import Backend, Completion, Request
 from listeval.runs.judge import judge, refuse
+from listeval.runs.ledger import Ledger
 from listeval.runs.manifest import Attempt, Manifest
 from listeval.runs.observer import Observer
 from listeval.runs.plan import Owed, Sample, render
-from listeval.runs.rows import Journal, Row, done_keys
+from listeval.runs.rows import Journal, Row
 from listeval.runs.stream import Stream
 from listeval.task import Task
 
@@ -27,32 +29,36 @@ class Session:
         self._waiting: dict[str, Owed] = {}
         # Filled by the engine's thread, emptied by ours.
         self._refused: deque[Row] = deque()
+        self._asked: deque[bytes] = deque()
         self._tokens = self._made = 0
 
     def work(self, samples: Iterator[Sample]) -> None:
         """Make every row of `samples` that is not there. On Ctrl-C what the engine had finished is kept."""
         path = self.directory / "samples.jsonl"
-        journal = Journal(path)
         started, clock = datetime.now(UTC), time.perf_counter()
         try:
-            stream = Stream(self.backend, self._requests(samples, done_keys(path)))
-            try:
-                for batch in stream:
-                    self._record(journal, batch)
-            except KeyboardInterrupt:
-                self._record(journal, stream.stop())
-                raise
-            finally:
-                stream.stop()
-            self._record(journal, ())
+            with closing(Journal(path)) as journal, closing(Ledger(self.directory, self.manifest.created)) as ledger:
+                self._answer(Stream(self.backend, self._requests(samples, ledger, ledger.done(path))), journal, ledger)
         finally:
-            journal.close()
             self._note_attempt(started, time.perf_counter() - clock)
 
-    def _requests(self, samples: Iterator[Sample], done: set[str]) -> Iterator[Request]:
+    def _answer(self, stream: Stream, journal: Journal, ledger: Ledger) -> None:
+        try:
+            for batch in stream:
+                self._record(journal, ledger, batch)
+        except KeyboardInterrupt:
+            self._record(journal, ledger, stream.stop())
+            raise
+        finally:
+            stream.stop()
+        self._record(journal, ledger, ())
+
+    def _requests(self, samples: Iterator[Sample], ledger: Ledger, done: set[bytes]) -> Iterator[Request]:
         limit, sampling = self.backend.model.max_length, self.manifest.config.sampling
         for number, sample in enumerate(samples):
-            there = sample.key in done
+            mark = ledger.mark(sample.key, sample.example.id, sample.seed)
+            there = mark in done
+            self._asked.append(mark)
             if there:
                 self.watch.skip()
                 if number:
@@ -68,11 +74,13 @@ class Session:
             self._waiting[sample.key] = owed
             yield owed.request
 
-    def _record(self, journal: Journal, batch: Sequence[Completion]) -> None:
+    def _record(self, journal: Journal, ledger: Ledger, batch: Sequence[Completion]) -> None:
         answers = [(self._waiting.pop(completion.key), completion) for completion in batch]
         rows = judge(self.task, answers, self.manifest.promise)
         while self._refused:
             rows.append(self._refused.popleft())
+        # A sample is noted before its row is written, so no kill leaves a row that looks like another run's.
+        ledger.note(self._asked.popleft() for _ in range(len(self._asked)))
         if rows:
             journal.append(rows)
             self._tokens += sum(completion.n_tokens for completion in batch)
