@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listeval.cli.say import say, say_block, say_json
-from listeval.errors import UserError
+from listeval.cli.say import say, say_block, say_json, say_strays
+from listeval.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the resamples.")
 def command(
     run_paths: tuple[str, ...], form: str, as_json: bool, page: str | None, across_prompts: bool, seed: int
-) -> None:
+) -> ExitCode:
     """Compare runs on the samples that all of them answered; the first RUN is the baseline.
 
     RUN+permutation and RUN+truncation+permutation are a run with its broken answers repaired: an
@@ -39,12 +39,14 @@ def command(
 
     target = None if page is None else _writable(Path(page))
     found = compare(run_paths, across_prompts=across_prompts, seed=seed)
+    code = say_strays({arm.run.path: arm.run for arm in found.arms}.values())
     if target is not None:
         from listeval.report.comparison.page import write_page
 
         write_page(found, target)
         say(f"page: {target}", err=True)
     _print(found, "json" if as_json else form)
+    return code
 
 
 def _writable(page: Path) -> Path:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listeval.cli.say import say, say_json
+from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
@@ -84,7 +84,8 @@ def command(
     labels = str(campaign.write()) if done.labels else None
     _print(campaign, done, labels, left_out, price, as_json)
     _say_what_is_left(campaign, done)
-    return ExitCode.OK if len(done.labels) == done.n else ExitCode.SAMPLES_ERRORED
+    code = say_strays(run for _, run in campaign.runs())
+    return code if len(done.labels) == done.n else ExitCode.SAMPLES_ERRORED
 
 
 def _label(campaign: Campaign, texts: Pieces, price: Price | None, quiet: bool) -> dict[str, str]:

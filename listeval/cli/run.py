@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from listeval.cli.say import say, say_json
+from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError
 
 _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
@@ -85,7 +85,7 @@ def command(
     with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
         finished = run(resolved, progress)
     _print(finished, as_json)
-    return ExitCode.SAMPLES_ERRORED if finished.summary.errors else ExitCode.OK
+    return max(say_strays([finished]), ExitCode.SAMPLES_ERRORED if finished.summary.errors else ExitCode.OK)
 
 
 def _print(finished: Any, as_json: bool) -> None:

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import click
 
-from listeval.cli.say import say_json
+from listeval.cli.say import say_json, say_strays
+from listeval.errors import ExitCode
 
 
 @click.command("score", short_help="Parse and score a run's answers again, without a model.")
 @click.argument("run_path", metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 @click.option("--allow-code-execution", is_flag=True, help="Let the task run the model's code again, sandboxed.")
-def command(run_path: str, as_json: bool, allow_code_execution: bool) -> None:
+def command(run_path: str, as_json: bool, allow_code_execution: bool) -> ExitCode:
     """Parse and score RUN again with today's task code; needs neither model nor data."""
     from listeval.runs import rescore
 
     finished = rescore(run_path, allow_code_execution=allow_code_execution)
+    code = say_strays([finished])
     if as_json:
         say_json(finished.to_json())
-        return
+        return code
     from listeval.report.terminal import print_runs
 
     print_runs([finished])
+    return code

@@ -11,6 +11,7 @@ twice for a text under one rubric, whatever data it comes in. `labels.jsonl` hol
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -24,9 +25,10 @@ from listeval.labelling.labels import Label, write_labels
 from listeval.labelling.rubric import GRADE, Rubric
 from listeval.runs.config import build_config
 from listeval.runs.execute import run_task
-from listeval.runs.manifest import hash_json
+from listeval.runs.manifest import has_rows, hash_json
 from listeval.runs.observer import Observer
-from listeval.runs.rows import Row, read_rows
+from listeval.runs.rows import Row
+from listeval.runs.store import Run, load_run
 from listeval.task import Piece, Pieces
 
 RETRY_TEMPERATURE = 0.7
@@ -94,10 +96,16 @@ class Campaign:
 
     def answers(self) -> Iterator[tuple[int, Row]]:
         """Every answer in the store with the attempt that asked for it, first attempts first."""
+        for attempt, run in self.runs():
+            for row in run.every:
+                yield attempt, row
+
+    def runs(self) -> Iterator[tuple[int, Run]]:
+        """Every attempt in the store that has begun, as a run. Raises UserError where one is damaged."""
         attempt = 1
         while (path := _attempt(self.directory, attempt)).is_dir():
-            for row in read_rows(path / "samples.jsonl"):
-                yield attempt, row
+            if os.path.lexists(path / "manifest.json") or has_rows(path):
+                yield attempt, load_run(path)
             attempt += 1
 
     def labels(self) -> dict[str, Label]:

@@ -43,7 +43,7 @@ def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
 @contextmanager
 def reading(path: Path) -> Iterator[BinaryIO]:
     """The regular file at `path` to read. Raises as `open_regular` does."""
-    with open(open_regular(path), "rb") as file:  # noqa: PTH123 - of a descriptor, not a path
+    with open(open_regular(path), "rb") as file:
         yield file
 
 

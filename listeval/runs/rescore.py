@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from listeval.runs.files import write_atomic
 from listeval.runs.judge import parse_and_score
 from listeval.runs.lock import exclusive
-from listeval.runs.files import write_atomic
 from listeval.runs.plan import make_task, permit, ready, task_entry
 from listeval.runs.rows import encode
 from listeval.runs.store import Run, load_run
