@@ -103,7 +103,7 @@ def _names(wanted: Sequence[tuple[Path, tuple[str, ...]]]) -> list[str]:
 def _refuse_unfinished(directory: Path) -> None:
     """Raises UserError while another process holds the run's lock (`runs/lock.py`); writes nothing."""
     try:
-        handle = os.open(directory / ".lock", os.O_RDONLY)
+        handle = os.open(directory / ".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return
     try:
