@@ -23,7 +23,10 @@ def markdown(runs: Sequence[Run]) -> str:
     names = list(dict.fromkeys(name for run in runs for name in run.summary.metrics))
     header = [f"[{number}]" for number, _ in enumerate(runs, 1)]
     metrics = (
-        [escape(name), *(interval(name, run.summary.metrics[name]) if name in run.summary.metrics else "" for run in runs)]
+        [
+            escape(name),
+            *(interval(name, run.summary.metrics[name]) if name in run.summary.metrics else "" for run in runs),
+        ]
         for name in names
     )
     figures = (
@@ -44,6 +47,10 @@ def markdown(runs: Sequence[Run]) -> str:
         verdicts = ([escape(name), *(str(run.summary.verdicts.get(name, 0)) for run in runs)] for name in names)
         tables.append(table(["verdict", *header], verdicts))
     return "\n\n".join([*tables, "\n".join(legend)])
+
+
+def _interval(name: str, run: Run) -> str:
+    return interval(name, run.summary.metrics[name]) if name in run.summary.metrics else ""
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
