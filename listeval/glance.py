@@ -46,7 +46,7 @@ def _said(node: ast.ClassDef) -> dict[str, str]:
     found: dict[str, str] = {}
     for statement in node.body:
         if isinstance(statement, ast.AnnAssign) and statement.value is not None:
-            pairs = [(statement.target, statement.value)]
+            pairs: list[tuple[ast.expr, ast.expr]] = [(statement.target, statement.value)]
         elif isinstance(statement, ast.Assign):
             pairs = [pair for target in statement.targets for pair in _pairs(target, statement.value)]
         else:

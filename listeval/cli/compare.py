@@ -26,9 +26,16 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.option("--html", "page", metavar="FILE", help="Write one self-contained page: figures, matrix, samples.")
 @click.option("--across-prompts", is_flag=True, help="Pair samples whose prompts differ, to compare the prompts.")
+@click.option("--trust", is_flag=True, help="Import task code from ./tasks that a run to repair names.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the resamples.")
 def command(
-    run_paths: tuple[str, ...], form: str, as_json: bool, page: str | None, across_prompts: bool, seed: int
+    run_paths: tuple[str, ...],
+    form: str,
+    as_json: bool,
+    page: str | None,
+    across_prompts: bool,
+    trust: bool,
+    seed: int,
 ) -> ExitCode:
     """Compare runs on the samples that all of them answered; the first RUN is the baseline.
 
@@ -38,6 +45,7 @@ def command(
     from listeval.comparison import compare
 
     target = None if page is None else _writable(Path(page))
+    _permit_repairs(run_paths, trusted=trust)
     found = compare(run_paths, across_prompts=across_prompts, seed=seed)
     code = say_strays({arm.run.path: arm.run for arm in found.arms}.values())
     if target is not None:
@@ -47,6 +55,17 @@ def command(
         say(f"page: {target}", err=True)
     _print(found, "json" if as_json else form)
     return code
+
+
+def _permit_repairs(specs: tuple[str, ...], *, trusted: bool) -> None:
+    """Raises UserError where a repair would import code from ./tasks that the user has not allowed."""
+    from listeval.cli.consent import of_task, permit
+    from listeval.comparison.arms import split
+    from listeval.runs import load_run
+
+    for path, policies in map(split, specs):
+        if policies and not trusted:
+            permit(of_task(load_run(path).manifest.task["name"]), str(path), trusted=False)
 
 
 def _writable(page: Path) -> Path:

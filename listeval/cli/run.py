@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from listeval.cli.consent import of_config, permit
 from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError
 
@@ -30,6 +31,7 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--concurrency", int, "N", "Requests in flight (openai, vllm, null)."),
     ("--max-model-len", int, "N", "Prompt plus answer in tokens (hf, vllm; default: the model's)."),
     ("--base-url", str, "URL", "Server of the openai backend; the key comes from $OPENAI_API_KEY."),
+    ("--api-key-env", str, "NAME", "Variable that holds the server's key (default OPENAI_API_KEY)."),
     ("--tokenizer", str, "PATH", "Another tokenizer; with openai: render here, send token ids."),
     ("--timeout-s", float, "S", "openai: seconds to wait for one answer (default 600)."),
     ("--out", str, "DIR", "Run directory (default: runs/<task>-<model>-<hash>)."),
@@ -58,22 +60,33 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     default=None,
     help="Let a task such as mbpp run the code that the model writes, sandboxed.",
 )
+@click.option(
+    "--trust", is_flag=True, help="Take from @RUN or @FILE what else needs your word: server, key, hub, code."
+)
 @click.option("--show-prompt", is_flag=True, help="Print the first rendered prompt to stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 def command(
-    config: str | None, settings: tuple[str, ...], show_prompt: bool, as_json: bool, quiet: bool, **flags: Any
+    config: str | None,
+    settings: tuple[str, ...],
+    trust: bool,
+    show_prompt: bool,
+    as_json: bool,
+    quiet: bool,
+    **flags: Any,
 ) -> ExitCode:
     """Run TASK on MODEL: prompts, answers, contract, scores, intervals.
 
     The same command again runs only what is owed. @RUN completes an earlier run from its own
-    directory; with --out it repeats it. @FILE reads options from JSON or YAML. Flags win.
+    directory; with --out it repeats it. @FILE reads options from JSON or YAML. Flags win. A server, a key, a
+    download or code that only the file names needs your word: its flag again, --trust, or yes on the terminal.
     """
     from listeval.cli.progress import Progress
     from listeval.runs import run
     from listeval.runs.config import build_config
 
     values = _from_file(config)
+    from_file = dict(values)
     values |= {name: value for name, value in flags.items() if value is not None}
     values["options"] = {**(values.get("options") or {}), **dict(map(parse_setting, settings))}
     for name in ("seeds", "samples"):
@@ -82,6 +95,8 @@ def command(
     for name in ("data", "model", "tokenizer"):
         values[name] = _absolute(values.get(name), bare=name == "data")
     resolved = build_config({name: value for name, value in values.items() if value is not None})
+    if config is not None:
+        permit(of_config(from_file, flags), config, trusted=trust)
     with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
         finished = run(resolved, progress)
     _print(finished, as_json)

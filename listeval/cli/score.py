@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from listeval.cli.consent import of_task, permit
 from listeval.cli.say import say_json, say_strays
 from listeval.errors import ExitCode
 
@@ -12,9 +13,13 @@ from listeval.errors import ExitCode
 @click.argument("run_path", metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 @click.option("--allow-code-execution", is_flag=True, help="Let the task run the model's code again, sandboxed.")
-def command(run_path: str, as_json: bool, allow_code_execution: bool) -> ExitCode:
+@click.option("--trust", is_flag=True, help="Import task code from ./tasks that RUN names.")
+def command(run_path: str, as_json: bool, allow_code_execution: bool, trust: bool) -> ExitCode:
     """Parse and score RUN again with today's task code; needs neither model nor data."""
-    from listeval.runs import rescore
+    from listeval.runs import load_run, rescore
+
+    if not trust:
+        permit(of_task(load_run(run_path).manifest.task["name"]), run_path, trusted=False)
 
     finished = rescore(run_path, allow_code_execution=allow_code_execution)
     code = say_strays([finished])

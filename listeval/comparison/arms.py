@@ -51,7 +51,7 @@ def open_arms(specs: Sequence[str | Path]) -> list[Arm]:
     Raises UserError for fewer than two arms or the same one twice, a path that is no run, a run that is being written
     or has no rows, and a repair that does not exist or does not apply to the run's task.
     """
-    wanted = [_split(str(spec)) for spec in specs]
+    wanted = [split(str(spec)) for spec in specs]
     if len(wanted) < 2:
         fix = "name a second run, or RUN+permutation for the first one repaired"
         raise UserError("one arm cannot be compared", place="compare", fix=fix)
@@ -77,7 +77,7 @@ def _open(name: str, path: Path, policies: tuple[str, ...], opened: dict[Path, R
     return Arm(name, run, rows, repairs)
 
 
-def _split(spec: str) -> tuple[Path, tuple[str, ...]]:
+def split(spec: str) -> tuple[Path, tuple[str, ...]]:
     """`RUN+truncation+permutation` as a path and policies; a directory may have a plus in its own name."""
     whole = Path(spec)
     head, *policies = spec.split("+")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 from listeval.backends import choose, open_backend
 from listeval.decoding.bind import bind
@@ -11,7 +12,14 @@ from listeval.errors import UserError
 from listeval.runs import plan
 from listeval.runs.config import RunConfig
 from listeval.runs.lock import exclusive
-from listeval.runs.manifest import Manifest, check_same_run, has_rows, read_manifest
+from listeval.runs.manifest import (
+    Manifest,
+    check_same_identity,
+    check_same_run,
+    has_rows,
+    no_manifest,
+    read_manifest,
+)
 from listeval.runs.observer import Observer, Silent
 from listeval.runs.prove import prove
 from listeval.runs.session import Session
@@ -47,6 +55,8 @@ def run_task(task: Task, config: RunConfig, watch: Observer) -> Run:
 
 def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observer) -> Run:
     """Open the model and make every row that is owed."""
+    if config.out:
+        _check_before_opening(config, plan.unopened_identity(config, task, data))
     watch.note(f"opening {config.model} with {config.backend}")
     backend = open_backend(config.backend, config.model, config.backend_options)
     try:
@@ -63,6 +73,21 @@ def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observ
     finally:
         backend.close()
     return Run(directory, manifest)
+
+
+def _check_before_opening(config: RunConfig, identity: dict[str, Any]) -> None:
+    """Refuse another run's directory, before anything is sent to a server; what only the model tells is checked later.
+
+    Raises UserError naming what differs.
+    """
+    directory = Path(config.out or "")
+    if not os.path.lexists(directory / "manifest.json"):
+        if has_rows(directory):
+            raise no_manifest(directory)
+        return
+    old = read_manifest(directory)
+    known = {name: value for name, value in old.identity.items() if name not in ("model", "dtype")}
+    check_same_identity(known, identity, directory)
 
 
 def make_directory(directory: Path) -> None:
@@ -83,7 +108,6 @@ def _adopt(new: Manifest, directory: Path) -> Manifest:
         # Settings and versions stay those behind the rows until this process makes one.
         new = new.model_copy(update={"created": old.created, "attempts": old.attempts, "backend": old.backend})
     elif has_rows(directory):
-        fix = "restore its manifest.json, or choose another --out"
-        raise UserError("there are rows, but no manifest.json", place=str(directory), fix=fix)
+        raise no_manifest(directory)
     new.write(directory)
     return new

@@ -17,7 +17,17 @@ from listeval.runs.config import RunConfig
 from listeval.runs.files import read_regular, write_atomic
 from listeval.runs.shape import check_shape
 
-__all__ = ["Attempt", "Manifest", "check_same_run", "has_rows", "hash_json", "read_manifest", "write_atomic"]
+__all__ = [
+    "Attempt",
+    "Manifest",
+    "check_same_identity",
+    "check_same_run",
+    "has_rows",
+    "hash_json",
+    "no_manifest",
+    "read_manifest",
+    "write_atomic",
+]
 
 SCHEMA = 1
 
@@ -94,7 +104,7 @@ def read_manifest(directory: Path) -> Manifest:
         if not isinstance(error, FileNotFoundError | NotADirectoryError):
             raise UserError(f"cannot be read: {error.strerror}", place=str(path), fix="check the file") from None
         if has_rows(directory):
-            raise UserError("there are rows, but no manifest.json", place=str(directory), fix=fix) from None
+            raise no_manifest(directory) from None
         raise UserError(
             "not a run: no manifest.json", place=str(directory), fix="name the directory that `listeval run` printed"
         ) from None
@@ -116,6 +126,12 @@ def read_manifest(directory: Path) -> Manifest:
         raise UserError(f"manifest.json: {where}: {first['msg']}", place=str(path), fix=fix) from None
 
 
+def no_manifest(directory: Path) -> UserError:
+    """Rows without the manifest that says what they are of."""
+    fix = "restore its manifest.json, or use another directory"
+    return UserError("there are rows, but no manifest.json", place=str(directory), fix=fix)
+
+
 def has_rows(directory: Path) -> bool:
     """Whether `directory` holds rows, of whatever run."""
     try:
@@ -126,7 +142,12 @@ def has_rows(directory: Path) -> bool:
 
 def check_same_run(old: Manifest, new: Manifest, directory: Path) -> None:
     """Refuse to add rows of another configuration to a run. Raises UserError naming what differs."""
-    before, after = _flat(old.identity), _flat(new.identity)
+    check_same_identity(old.identity, new.identity, directory)
+
+
+def check_same_identity(old: Mapping[str, Any], new: Mapping[str, Any], directory: Path) -> None:
+    """`check_same_run` of identities, or of the same part of both."""
+    before, after = _flat(old), _flat(new)
     changed = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
     if changed:
         shown = "; ".join(f"{n}: {_short(before.get(n))} -> {_short(after.get(n))}" for n in changed[:3])

@@ -112,15 +112,22 @@ def chosen(dataset: Dataset, config: RunConfig) -> list[tuple[int, Example]]:
 def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: Backend) -> dict[str, Any]:
     """Everything that determines the rows, besides the examples themselves; speed knobs are left out."""
     return {
-        "task": {name: value for name, value in task_entry(task).items() if name not in ("metrics", "verdicts")},
-        "data": next(iter(data.values())).fingerprint,
+        **unopened_identity(config, task, data),
         "model": {
             "fingerprint": backend.model.fingerprint,
             "tokenizer": backend.model.tokenizer_hash,
             "template": backend.model.template_hash,
         },
-        "backend": backend.name,
         "dtype": backend.settings().get("dtype"),
+    }
+
+
+def unopened_identity(config: RunConfig, task: Task, data: dict[int, Dataset]) -> dict[str, Any]:
+    """The part of a resolved run's identity that is known before a model is opened or a server asked."""
+    return {
+        "task": {name: value for name, value in task_entry(task).items() if name not in ("metrics", "verdicts")},
+        "data": next(iter(data.values())).fingerprint,
+        "backend": config.backend,
         "sampling": asdict(config.sampling),
         "enable_thinking": config.enable_thinking,
         "constraint": config.decoding.spec() if config.decoding else "schema" if config.structured else "none",

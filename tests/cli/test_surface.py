@@ -11,15 +11,15 @@ from listeval.errors import ExitCode
 
 FLAGS = {
     "run": (
-        "--allow-code-execution --backend --base-url --batch-size --concurrency --constraint --data --device --dtype "
+        "--allow-code-execution --api-key-env --backend --base-url --batch-size --concurrency --constraint --data --device --dtype "
         "--engine --json --limit --max-model-len "
         "--max-tokens --model --no-thinking --out --quiet --samples --seeds --set --show-prompt --task --temperature "
-        "--thinking --timeout-s --tokenizer --top-p"
+        "--thinking --timeout-s --tokenizer --top-p --trust"
     ),
-    "score": "--allow-code-execution --json",
+    "score": "--allow-code-execution --json --trust",
     "show": "--json --kind --limit --prompt --sample --verdict",
     "report": "--format --json",
-    "compare": "--across-prompts --format --html --json --seed",
+    "compare": "--across-prompts --format --html --json --seed --trust",
     "train": "--json --out --quiet --resume",
     "probe": (
         "--base --bootstrap --cap --clip --data --device --dtype --figure --ids --json --kappa --limit --max-tokens "
