@@ -53,9 +53,13 @@ def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
     own = {name: value for name, value in values.items() if value is not None and given.get(name) is None}
     backend = given.get("backend") or values.get("backend") or "auto"
     asks = _server(own, given) if backend == "openai" else []
-    for name in ("model", "tokenizer"):
-        if name in own and (backend in _LOCAL or name == "tokenizer") and _on_hub(own[name]):
-            asks.append(Ask(f"fetch '{own[name]}' from the hub", f"--{name} {own[name]}"))
+    # A model on the hub is OWNER/NAME, a tokenizer may be a bare name; a server's model is only a name.
+    opened = {"tokenizer"} | ({"model"} if backend in _LOCAL and "/" in str(own.get("model")) else set())
+    asks += [
+        Ask(f"fetch '{own[name]}' from the hub", f"--{name} {own[name]}")
+        for name in sorted(opened)
+        if _on_hub(own.get(name))
+    ]
     if "data" in own and _is_remote(own["data"]):
         asks.append(Ask(f"fetch its data from '{own['data']}'", f"--data {own['data']}"))
     if own.get("allow_code_execution"):
@@ -90,7 +94,7 @@ def _on_hub(name: object) -> bool:
     from listeval.backends.short_names import SHORT_NAMES
 
     local = name.startswith((".", "/", "~")) or os.path.lexists(name)
-    return not local and name not in SHORT_NAMES
+    return bool(name) and not local and name not in SHORT_NAMES
 
 
 def _is_remote(data: object) -> bool:

@@ -126,21 +126,22 @@ def read_config(path: Path) -> dict[str, Any]:
     A run's directory becomes its own `out`, so `listeval run @RUN` completes that run.
     Raises UserError where there is no such file or it is not a mapping.
     """
-    manifest = path / "manifest.json"
-    file = manifest if path.is_dir() else path
+    if path.is_dir():
+        from listeval.runs.manifest import read_manifest  # which holds a configuration
+
+        return {**read_manifest(path).config.model_dump(mode="json"), "out": str(path)}
     try:
-        text = file.read_text(encoding="utf-8", errors="replace")
+        text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise UserError(
-            f"no configuration: {error.strerror}", place=str(file), fix="name a run or a config file"
+            f"no configuration: {error.strerror}", place=str(path), fix="name a run or a config file"
         ) from None
     try:
-        values = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
-        raise UserError(
-            f"not a configuration: {error}".replace("\n", " "), place=str(file), fix="correct the file"
-        ) from None
+        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        cause = f"not a configuration: {' '.join(str(error).split())}"
+        raise UserError(cause, place=str(path), fix="correct the file") from None
     config = values.get("config", values) if isinstance(values, dict) else None
-    if not isinstance(config, dict):
-        raise UserError("not a configuration: no mapping of options", place=str(file), fix="write 'task: fashion' ...")
-    return {**config, "out": str(path)} if path.is_dir() else config
+    if not isinstance(config, dict) or not all(isinstance(name, str) for name in config):
+        raise UserError("not a configuration: no mapping of options", place=str(path), fix="write 'task: fashion' ...")
+    return config
