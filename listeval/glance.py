@@ -6,6 +6,8 @@ import ast
 from pathlib import Path
 from typing import NamedTuple
 
+from listeval.task_code import parsed
+
 _MOST = 1 << 20
 
 
@@ -24,9 +26,10 @@ def glance(folder: Path) -> Glance:
         source = file.read_bytes()
         if len(source) > _MOST:
             return Glance()
-        tree = ast.parse(source)
+        tree = parsed(source)
     except SyntaxError as error:
-        return Glance(fault=f"task.py does not parse: line {error.lineno}: {error.msg}")
+        line = f" at line {error.lineno}" if error.lineno else ""
+        return Glance(fault=f"task.py does not parse{line}: {error.msg}")
     except (OSError, ValueError, RecursionError, MemoryError) as error:
         return Glance(fault=f"task.py cannot be read: {type(error).__name__}")
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]

@@ -11,6 +11,7 @@ import hashlib
 import os
 import re
 import stat
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,13 @@ def neighbours(folder: Path) -> set[str]:
             if _MAY_REACH_OUT.search(source):
                 found |= _reached(source, depth=name.count("/"))
     return found - {folder.name}
+
+
+def parsed(source: bytes) -> ast.Module:
+    """The syntax of a module, without a word from the compiler. Raises what `ast.parse` raises."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return ast.parse(source)
 
 
 def _files(folder: Path) -> Iterator[tuple[str, Path]]:
@@ -94,7 +102,7 @@ def _unreadable(file: Path, error: OSError) -> UserError:
 def _reached(source: bytes, depth: int) -> set[str]:
     """What a file `depth` folders below its task's imports from beside the task."""
     try:
-        tree = ast.parse(source)
+        tree = parsed(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return set()  # importing it says what is wrong
     found: set[str] = set()
