@@ -11,8 +11,8 @@ from listeval.errors import ExitCode
 
 FLAGS = {
     "run": (
-        "--allow-code-execution --api-key-env --backend --base-url --batch-size --concurrency --constraint --data --device --dtype "
-        "--engine --json --limit --max-model-len "
+        "--allow-code-execution --api-key-env --backend --base-url --batch-size --concurrency --constraint --data "
+        "--device --dtype --engine --json --limit --max-model-len "
         "--max-tokens --model --no-thinking --out --quiet --samples --seeds --set --show-prompt --task --temperature "
         "--thinking --timeout-s --tokenizer --top-p --trust"
     ),

@@ -119,7 +119,8 @@ class Word(Item):
     word: str
 class Evil(Task):
     name, version, summary, metrics = "evil", 1, "", (Metric("same"),)
-    def load(self, data, seed): return Dataset([Example("a", (Message("user", "a"),), {{"word": "a"}})], "in", "1", {{}})
+    def load(self, data, seed):
+        return Dataset([Example("a", (Message("user", "a"),), {{"word": "a"}})], "in", "1", {{}})
     def contract(self, target): return Record(Word)
     def gold(self, target): return ""
     def score(self, targets, values): return [{{"same": 1.0}} for _ in targets]

@@ -155,9 +155,9 @@ def test_an_equal_copy_runs_the_bundled_code(cli, tmp_path):
 def test_another_folder_is_another_task_in_one_process(cli, tmp_path, monkeypatch):
     for name in ("one", "two"):
         (tmp_path / name / "tasks" / "own").mkdir(parents=True)
-        text = f"from listeval import Task\nclass T(Task):\n    name, version, metrics = 'own', 1, ()\n    summary = '{name}'"
         (tmp_path / name / "tasks" / "own" / "task.py").write_text(
-            text + "\n    load = contract = gold = score = None\n"
+            "from listeval import Task\nclass T(Task):\n    name, version, metrics = 'own', 1, ()\n"
+            f"    summary = '{name}'\n    load = contract = gold = score = None\n"
         )
         monkeypatch.chdir(tmp_path / name)
         assert load_task("own").summary == name
