@@ -14,6 +14,7 @@ from rich.text import Text
 from listeval.contract import Kind
 from listeval.report.console import ReportConsole
 from listeval.report.numbers import RATES, counts, figure, interval, share
+from listeval.visible import inline
 
 if TYPE_CHECKING:
     from listeval.runs import Run
@@ -37,11 +38,11 @@ def print_runs(runs: Sequence[Run], console: Console | None = None) -> None:
     for run in runs:
         flags = ", ".join(f"{name} {n}" for name, n in run.summary.flags.items() if n)
         if flags:
-            out.print(Text(f"flags of {_name(run)}: {flags}", style="dim"))
+            out.print(Text(f"flags of {_name(run)}: {inline(flags)}", style="dim"))
 
 
 def _name(run: Run) -> str:
-    return run.path.resolve().name
+    return inline(run.path.resolve().name)
 
 
 def title(run: Run) -> str:
@@ -55,7 +56,7 @@ def title(run: Run) -> str:
     if not math.isnan(run.summary.masked):
         constraint += f", masked mass {run.summary.masked:.3f}"
     task = f"{manifest.task['name']} {options}".strip()
-    return f"{task} · {data_name(run)} · {model} · {manifest.backend['name']}{constraint}{speed}"
+    return inline(f"{task} · {data_name(run)} · {model} · {manifest.backend['name']}{constraint}{speed}")
 
 
 def data_name(run: Run) -> str:
@@ -80,10 +81,10 @@ def _metrics(runs: Sequence[Run]) -> Table:
     for name in names:
         found = [run.summary.metrics.get(name) for run in runs]
         cells = [interval(name, value) if value is not None else "" for value in found]
-        table.add_row(name, *cells, *([_population(name, runs[0])] if len(runs) == 1 else []))
+        table.add_row(inline(name), *cells, *([_population(name, runs[0])] if len(runs) == 1 else []))
     for name in dict.fromkeys(name for run in runs for name in run.figures):
         cells = [figure(run.figures.get(name)) for run in runs]
-        table.add_row(name, *cells, *(["the whole run"] if len(runs) == 1 else []))
+        table.add_row(inline(name), *cells, *(["the whole run"] if len(runs) == 1 else []))
     return table
 
 
@@ -111,7 +112,7 @@ def _verdicts(runs: Sequence[Run]) -> Table:
     for name in _verdict_names(runs):
         found = [(run.summary.verdicts.get(name, 0), sum(run.summary.verdicts.values())) for run in runs]
         cells = [f"{n} ({share(n, total)})" for n, total in found]
-        table.add_row(name, *cells, style="" if any(n for n, _ in found) else "dim")
+        table.add_row(inline(name), *cells, style="" if any(n for n, _ in found) else "dim")
     return table
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticSerializationError
 
 from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
@@ -104,9 +105,15 @@ def build_config(values: dict[str, Any]) -> RunConfig:
     Raises UserError naming the first offending field and, for an unknown one, the nearest known.
     """
     try:
-        return RunConfig.model_validate(values)
+        config = RunConfig.model_validate(values)
     except ValidationError as error:
         raise config_error(error, list(RunConfig.model_fields)) from None
+    try:
+        config.model_dump_json()
+    except PydanticSerializationError:
+        # A manifest is UTF-8, and Python spells other bytes of a file name by lone surrogates.
+        raise UserError("a name holds bytes that are not UTF-8", fix="rename the file or folder") from None
+    return config
 
 
 def config_error(error: ValidationError, known: list[str], prefix: str = "--") -> UserError:
