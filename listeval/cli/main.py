@@ -102,20 +102,20 @@ def _host_failed(error: OSError) -> int:
         return ExitCode.OK
     if error.errno not in _HOST:
         raise error
-    if not _stdout_works():
+    if _raised_by_printing(error):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _fail(f"cannot write to stdout: {error.strerror}")
     place = f" ({error.filename})" if error.filename else ""
     return _fail(f"this machine refused: {error.strerror}{place}. Fix: {_HOST[error.errno]}; finished rows are kept")
 
 
-def _stdout_works() -> bool:
-    """Whether stdout takes what it still holds; what failed once is held, so it fails again."""
-    try:
-        sys.stdout.flush()
-    except OSError:
-        return False
-    return True
+def _raised_by_printing(error: OSError) -> bool:
+    """Whether the innermost Python frame is of what only prints: click, rich, or the flush at our end."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = str(trace.tb_frame.f_globals.get("__name__", "")) if trace else ""
+    return module.split(".")[0] in ("click", "rich") or module == __name__
 
 
 def _fail(message: str, code: ExitCode = ExitCode.USAGE) -> int:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from listeval.contract import Kind
+from listeval.errors import UserError
 from listeval.labelling.grading import Grading
 from listeval.labelling.judge import Judge
 from listeval.labelling.labels import Label, write_labels
@@ -69,6 +70,7 @@ class Campaign:
             with watching() as watch:
                 if attempt > 1:
                     watch.note(f"attempt {attempt}: {len(left)} texts whose last answer broke the contract")
+                _refuse_link(_attempt(self.directory, attempt))
                 run = run_task(Grading(self.rubric, texts._replace(pieces=left)), self._config(attempt), watch)
             left_out |= run.manifest.backend["settings"].get("left_out", {})
             broken = {row["example"] for row in run.rows if row["outcome"] == "scored" and row["kind"] != Kind.OK}
@@ -104,6 +106,7 @@ class Campaign:
         """Every attempt in the store that has begun, as a run. Raises UserError where one is damaged."""
         attempt = 1
         while (path := _attempt(self.directory, attempt)).is_dir():
+            _refuse_link(path)
             if os.path.lexists(path / "manifest.json") or has_rows(path):
                 yield attempt, load_run(path)
             attempt += 1
@@ -132,6 +135,14 @@ class Campaign:
             rubric_version=self.rubric.version,
             judge=str(self.judge),
             attempt=attempt,
+        )
+
+
+def _refuse_link(path: Path) -> None:
+    """A store may come from elsewhere: its attempts are folders in it, not links that lead out of it."""
+    if path.is_symlink():
+        raise UserError(
+            "a link, not a folder", place=str(path), fix="put the attempt itself there, or use another --out"
         )
 
 
