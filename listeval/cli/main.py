@@ -85,7 +85,7 @@ def _run(args: list[str]) -> int:
         return _fail(str(error), error.exit_code)
     except click.UsageError as error:
         hint = f". Fix: {error.ctx.command_path} --help" if error.ctx else ""
-        return _fail(error.format_message().rstrip(".") + hint)
+        return _fail(" ".join(error.format_message().split()).rstrip(".") + hint)
     except (KeyboardInterrupt, click.Abort):
         click.echo("listeval: stopped; give the same command again and it goes on from here", err=True)
         return _INTERRUPTED
@@ -120,5 +120,5 @@ def _raised_by_printing(error: OSError) -> bool:
 
 def _fail(message: str, code: ExitCode = ExitCode.USAGE) -> int:
     with suppress(OSError):  # where stderr is full or gone, the exit code still says it
-        click.echo(f"listeval: {inline(' '.join(message.split()))}", err=True)
+        click.echo(f"listeval: {inline(message)}", err=True)
     return code
