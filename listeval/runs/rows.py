@@ -28,7 +28,7 @@ TOO_LONG = "prompt_too_long"
 """Reason of a prompt that was refused; it costs nothing to refuse it again, and a longer model may take it."""
 
 _TOO_LONG = f'"{TOO_LONG}"'.encode()
-_STRING = rb'"(?:[^"\\]|\\.)*"'
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
 _HEAD = re.compile(
     rb'\{"key":"(?P<key>[0-9a-f]+)","outcome":"(?P<outcome>[a-z]+)","reason":(?P<reason>null|%b),'
     rb'"example":(?P<example>%b),"index":\d+,"seed":(?P<seed>-?\d{1,18}),' % (_STRING, _STRING)
@@ -175,9 +175,10 @@ def heads(path: Path) -> Iterator[tuple[int, Head]]:
         found = _HEAD.match(line)
         try:
             if found is not None and line.endswith(b"}\n"):
-                reason = found["reason"]
-                owed = found["outcome"] == b"error" or (found["outcome"] == b"unscored" and reason == _TOO_LONG)
-                yield number, Head(found["key"].decode(), from_json(found["example"]), int(found["seed"]), owed)
+                key, outcome, reason, example, seed = found.groups()
+                owed = outcome == b"error" or (outcome == b"unscored" and reason == _TOO_LONG)
+                name = from_json(example) if b"\\" in example else example[1:-1].decode()
+                yield number, Head(key.decode(), name, int(seed), owed)
             else:
                 yield number, head(from_json(line))
         except (ValueError, KeyError, TypeError, AttributeError):
