@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from listeval.contract import Kind
-from listeval.errors import UserError
+from listeval.errors import UserError, first_line
 from listeval.labelling.grading import Grading
 from listeval.labelling.judge import Judge
 from listeval.labelling.labels import Label, write_labels
@@ -124,18 +124,24 @@ class Campaign:
         return write_labels(self.labels().values(), self.directory)
 
     def _label(self, attempt: int, row: Row) -> Label:
-        grades = dict(row["value"])
-        return Label(
-            key=row["example"],
-            product=row["target"]["product"],
-            id=row["target"]["id"],
-            grade=grades.pop(GRADE),
-            criteria=grades,
-            rubric=self.rubric.name,
-            rubric_version=self.rubric.version,
-            judge=str(self.judge),
-            attempt=attempt,
-        )
+        """Raises UserError where the row's value is no set of grades, which only damage can make it."""
+        try:
+            grades = dict(row["value"])
+            return Label(
+                key=row["example"],
+                product=row["target"]["product"],
+                id=row["target"]["id"],
+                grade=grades.pop(GRADE),
+                criteria=grades,
+                rubric=self.rubric.name,
+                rubric_version=self.rubric.version,
+                judge=str(self.judge),
+                attempt=attempt,
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            cause = f"the grades of text '{row['example']}' are damaged: {first_line(error)}"
+            fix = "delete its row from samples.jsonl; the same command asks for it again"
+            raise UserError(cause, place=str(_attempt(self.directory, attempt)), fix=fix) from None
 
 
 def _refuse_link(path: Path) -> None:

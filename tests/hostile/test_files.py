@@ -12,6 +12,7 @@ import pytest
 from listeval.errors import UserError
 from listeval.runs.files import write_atomic
 from listeval.runs.lock import exclusive
+from tests.hostile.damage import Original
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = ("manifest.json", "samples.jsonl", "metrics.json", ".owed", ".lock")
@@ -38,20 +39,22 @@ PLACED = {
 }
 
 
-@pytest.mark.parametrize("verb", VERBS)
 @pytest.mark.parametrize("file", FILES)
 @pytest.mark.parametrize("what", PLACED)
-def test_nothing_but_a_regular_file_is_read_or_written(cli, null_run, precious, what, file, verb):
-    (null_run / file).unlink()
-    PLACED[what](null_run / file, precious)
-    code, _, err = cli(verb)
-    assert code in (0, 2)
-    assert "Traceback" not in err
-    if code:
-        assert f"r/{file}" in err
-        assert "not a regular file" in err or "Is a directory" in err
-    assert precious.read_bytes() == PRECIOUS
-    assert not (null_run / "nowhere").exists()
+def test_nothing_but_a_regular_file_is_read_or_written(cli, null_run, precious, what, file):
+    runs = Original(null_run)
+    for verb in VERBS:
+        runs.restore()
+        (null_run / file).unlink()
+        PLACED[what](null_run / file, precious)
+        code, _, err = cli(verb)
+        assert code in (0, 2)
+        assert "Traceback" not in err
+        if code:
+            assert f"r/{file}" in err
+            assert "not a regular file" in err or "Is a directory" in err
+        assert precious.read_bytes() == PRECIOUS
+        assert not (null_run / "nowhere").exists()
 
 
 def test_a_file_of_the_user_s_is_never_emptied_for_a_lock(cli, null_run, precious):

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -193,3 +194,24 @@ def test_a_config_file_and_a_rubric_of_words(cli, tmp_path):
         code, out, err = cli(f"run @{file}")
         clean(out, err)
         assert (code, err.count("\n")) == (2, 1)
+
+
+def test_there_is_one_way_to_a_terminal():
+    """Verbs print by `say`, reports on the console; a new way must come through `visible` too."""
+    root = Path(__file__).resolve().parents[2]
+    ways = re.compile(r"click\.(echo|secho|style)\(|(?<![\w.])print\(|std(out|err)\.write\(|(?<!\w)Console\(")
+    found = {
+        str(file.relative_to(root))
+        for folder in ("listeval", "training/listopd")
+        for file in (root / folder).rglob("*.py")
+        if ways.search(file.read_text(encoding="utf-8")) and "scoring/execution" not in str(file)
+    }
+    assert found == {
+        "listeval/cli/say.py",
+        "listeval/cli/main.py",
+        "listeval/cli/tasks.py",  # the coloured word before a finding
+        "listeval/cli/progress.py",  # the bar, which shows numbers
+        "listeval/report/console.py",
+        "listeval/task_import.py",
+        "listeval/backends/packaged.py",  # where a bundled model is unpacked to
+    }
