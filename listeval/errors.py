@@ -8,6 +8,8 @@ Everything else is a bug of ours and keeps its traceback.
 from enum import IntEnum
 from typing import Self
 
+from listeval.visible import inline
+
 
 class ExitCode(IntEnum):
     """Process exit codes, frozen by a test."""
@@ -27,7 +29,8 @@ class UserError(Exception):
     def __init__(self, cause: str, *, place: str = "", fix: str = "") -> None:
         self.cause, self.place, self.fix = cause, place, fix
         where = f" ({place})" if place else ""
-        super().__init__(f"{cause}{where}" + (f". Fix: {fix}" if fix else ""))
+        # One line and printable, whatever a library, a server or a file name put into it.
+        super().__init__(inline(" ".join(cause.split()) + where + (f". Fix: {fix}" if fix else "")))
 
     @classmethod
     def missing_package(cls, package: str, install: str, why: str) -> Self:

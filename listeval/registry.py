@@ -4,18 +4,16 @@ Searched in order: `./tasks`, the folders of `$LISTEVAL_PATH`, installed entry p
 group `listeval.tasks`, the bundled folder. A name stands for one task: two different ones of
 a name are an error as soon as it is asked for, because a run of the wrong one would look
 right. A folder task is `<root>/<name>/task.py`; it is imported as
-`listeval_tasks.<name>.task`, so it may use relative imports, also of a neighbouring task.
-Listing imports no task.
+`listeval_tasks.<name>.task`, so it may use relative imports, also of a neighbouring task
+(`listeval.task_import`). Listing imports no task.
 """
 
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
-from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from inspect import getfile
@@ -26,8 +24,9 @@ from typing import NamedTuple
 
 from listeval.errors import UserError, did_you_mean, first_line
 from listeval.task import Task
+from listeval.task_code import PACKAGE, neighbours, tree_hash
+from listeval.task_import import import_task
 
-_PACKAGE = "listeval_tasks"
 _GROUP = "listeval.tasks"
 
 
@@ -45,30 +44,45 @@ class TaskRef(NamedTuple):
 
     @property
     def code(self) -> str:
-        """Hash of a folder task's code and prompts, or the distribution that an installed one comes from."""
-        if self.folder is None:
-            distribution = self.entry.dist if self.entry else None
-            return f"{distribution.name} {distribution.version}" if distribution else self.origin
-        files = sorted(p for p in self.folder.iterdir() if p.suffix in {".py", ".jinja"})
-        return sha256(b"".join(p.name.encode() + p.read_bytes() for p in files)).hexdigest()
+        """Hash of all that ships in the task's folder; an installed one's distribution stands before it."""
+        if self.folder is not None:
+            return tree_hash(self.folder)
+        distribution = self.entry.dist if self.entry else None
+        name = f"{distribution.name} {distribution.version}" if distribution else self.origin
+        module = None if self.entry is None else _module(self.entry.module)
+        return f"{name} {tree_hash(module)}" if module else name
 
     @property
     def home(self) -> Path | None:
-        """The folder that holds the task's own code; finding an installed one imports its parent package."""
+        """The folder that holds the task's own code; found without importing any of it."""
         if self.folder is not None:
             return self.folder.resolve()
-        if self.entry is None:
+        module = None if self.entry is None else _module(self.entry.module)
+        if module is None:
             return None
-        try:
-            spec = find_spec(self.entry.module)
-        except ImportError:
-            return None
-        return Path(spec.origin).resolve().parent if spec and spec.origin else None
+        return module if module.is_dir() else module.parent
+
+
+def _module(name: str) -> Path | None:
+    """The folder of the package that holds the module `name`, or the file of a module that is in none."""
+    top, *below = name.split(".")
+    try:
+        spec = find_spec(top)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not spec.submodule_search_locations:
+        return Path(spec.origin).resolve() if spec and spec.origin else None
+    package = Path(next(iter(spec.submodule_search_locations))).joinpath(*below)
+    return (package if package.is_dir() else package.parent).resolve()
 
 
 def roots() -> list[Path]:
     """Task roots that exist, in search order; the bundled one is last."""
-    return [*_user_roots(), bundled() / "tasks"]
+    return [*_user_roots(), _bundled_tasks()]
+
+
+def _bundled_tasks() -> Path:
+    return (bundled() / "tasks").resolve()
 
 
 def bundled() -> Path:
@@ -80,7 +94,7 @@ def bundled() -> Path:
 
 def find_all() -> dict[str, list[TaskRef]]:
     """Every task by name, without importing any; more than one place for a name in search order."""
-    folders = [_in_folder(root) for root in (*_user_roots(), bundled() / "tasks")]
+    folders = [_in_folder(root) for root in roots()]
     installed = [TaskRef(entry.name, None, entry) for entry in entry_points(group=_GROUP)]
     found: dict[str, list[TaskRef]] = {}
     for ref in chain(*folders[:-1], installed, folders[-1]):
@@ -91,8 +105,14 @@ def find_all() -> dict[str, list[TaskRef]]:
 
 
 def find(name: str) -> TaskRef:
-    """Where the task called `name` is. Raises UserError for an unknown name, and for one that stands for two tasks."""
-    known = find_all()
+    """Where the task called `name` is; of equal copies, the bundled one.
+
+    Raises UserError for an unknown name, and for one that stands for two tasks.
+    """
+    return _find(name, find_all())
+
+
+def _find(name: str, known: Mapping[str, Sequence[TaskRef]]) -> TaskRef:
     if name not in known:
         raise UserError(f"unknown task '{name}'", place="--task", fix=did_you_mean(name, list(known)))
     first, *others = known[name]
@@ -100,22 +120,69 @@ def find(name: str) -> TaskRef:
         if not _same(first, other):
             cause = f"two tasks are called '{name}': {first.origin} and {other.origin}"
             raise UserError(cause, place=first.origin, fix="rename one of them, or leave its folder")
-    return first
+    ours = _bundled_tasks()
+    return next((ref for ref in others if ref.folder and ref.folder.parent == ours), first)
 
 
 def _same(one: TaskRef, other: TaskRef) -> bool:
-    """Whether two places hold one task: a plug-in's folder beside its own installation, or a copy of the code."""
+    """Whether two places hold one task: a plug-in's folder beside its own installation, or a copy of all its files."""
     if None not in (one.home, other.home) and one.home == other.home:
         return True
     return one.folder is not None and other.folder is not None and one.code == other.code
 
 
 def code_of(task: type[Task]) -> str:
-    """Names the code behind a task: its own, and that of neighbouring tasks whose classes it derives from."""
+    """Names the code behind a task: its own, and that of the neighbouring tasks that it imports or derives from."""
     modules = [base.__module__.split(".") for base in task.__mro__]
-    neighbours = [module[1] for module in modules if module[0] == _PACKAGE]
-    codes = [find(name).code for name in dict.fromkeys([task.name, *neighbours])]
-    return codes[0] if len(codes) == 1 else sha256("".join(codes).encode()).hexdigest()
+    known = find_all()
+    names = [task.name, *(module[1] for module in modules if module[0] == PACKAGE and len(module) > 1)]
+    codes: dict[str, str] = {}
+    while names:
+        name = names.pop(0)
+        place = None if name in codes else _place(name, known)
+        if place is not None:
+            codes[name] = tree_hash(place)
+            names += sorted(neighbours(place))
+        elif name not in codes and name in known:
+            codes[name] = _find(name, known).code
+    if list(codes) == [task.name]:
+        return codes[task.name]
+    return sha256("".join(f"{name}\0{code}\0" for name, code in codes.items()).encode()).hexdigest()
+
+
+def _place(name: str, known: Mapping[str, Sequence[TaskRef]]) -> Path | None:
+    """The folder of the task `name`, else the folder or module of that name beside tasks; None where there is none.
+
+    Raises UserError where two that differ have the name.
+    """
+    if name in known:
+        return _find(name, known).folder
+    found = [path for root in roots() for path in (root / name, root / f"{name}.py") if path.exists()]
+    for other in found[1:]:
+        if tree_hash(found[0]) != tree_hash(other):
+            cause = f"two different places are called '{name}' beside tasks: {found[0]} and {other}"
+            raise UserError(cause, place=str(found[0]), fix="rename one of them, or leave its folder")
+    return found[-1] if found else None
+
+
+def local_code(name: str) -> Path | None:
+    """The folder below `./tasks` whose code the task `name` is, or imports; None where all of it is elsewhere.
+
+    Code in `./tasks` may have come with what was unpacked there. Raises UserError as `find` does.
+    """
+    here, known = Path("tasks").resolve(), find_all()
+    names, seen = [name], set[str]()
+    if here == _bundled_tasks():
+        return None
+    _find(name, known)
+    while names:
+        place = _place(names.pop(), known)
+        if place is not None and place.parent == here:
+            return place
+        if place is not None and place.name not in seen:
+            seen.add(place.name)
+            names += neighbours(place)
+    return None
 
 
 def _user_roots() -> list[Path]:
@@ -124,7 +191,9 @@ def _user_roots() -> list[Path]:
 
 
 def _in_folder(root: Path) -> list[TaskRef]:
-    return [TaskRef(file.parent.name, file.parent) for file in sorted(root.resolve().glob("*/task.py"))]
+    return [
+        TaskRef(file.parent.name, file.parent) for file in sorted(root.resolve().glob("*/task.py")) if file.is_file()
+    ]
 
 
 def load_task(name: str) -> type[Task]:
@@ -139,7 +208,8 @@ def load_task(name: str) -> type[Task]:
             loaded = ref.entry.load()
             task = loaded if isinstance(loaded, type) else _only_task(loaded, ref)
         else:
-            task = _only_task(_import_folder(ref), ref)
+            known = find_all()
+            task = _only_task(import_task(name, lambda beside: _place(beside, known), _bundled_tasks()), ref)
     except UserError:
         raise
     except (Exception, SystemExit) as error:
@@ -151,14 +221,6 @@ def load_task(name: str) -> type[Task]:
     if task.name != name:
         raise UserError(f"task '{name}' calls itself '{task.name}'", place=ref.origin, fix="use one name for both")
     return task
-
-
-def _import_folder(ref: TaskRef) -> ModuleType:
-    package = sys.modules.get(_PACKAGE)
-    if package is None:
-        package = sys.modules[_PACKAGE] = ModuleType(_PACKAGE)
-    package.__path__ = [str(root) for root in roots()]
-    return import_module(f"{_PACKAGE}.{ref.name}.task")
 
 
 def _only_task(module: ModuleType, ref: TaskRef) -> type[Task]:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from listeval.errors import UserError
+from listeval.known_folders import note
 from listeval.registry import find_all
 
 _TEMPLATE = Path(__file__).parent / "templates" / "task"
@@ -34,6 +35,7 @@ def new_task(name: str, root: Path) -> Path:
                 (folder / source.name).write_text(named, encoding="utf-8")
     except OSError as error:
         raise UserError(f"cannot write the task: {error.strerror}", place=str(folder), fix="check the folder") from None
+    note(folder.resolve())
     return folder
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from listeval.errors import UserError
+from listeval.visible import inline
 
 _RECIPE = 1
 _DEMO = "pip install 'listeval[demo]'"
@@ -68,7 +69,7 @@ class Packaged:
         with _locked(target):
             if target.is_dir():
                 return
-            print(f"Unpacking {self.name} into {target} (once, about a minute)", file=sys.stderr)  # noqa: T201
+            print(inline(f"Unpacking {self.name} into {target} (once, about a minute)"), file=sys.stderr)  # noqa: T201
             scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
             try:
                 _convert(source, scratch)

@@ -22,6 +22,7 @@ from listeval.backends.checkpoint import refuse_unused
 from listeval.backends.finish import read_finish
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, FinishReason, ModelInfo, Request
 from listeval.errors import UserError
+from listeval.runs.files import read_regular
 
 SAMPLES = "samples.jsonl"
 """The rows of a run directory: the only file whose torn last line is a matter of course."""
@@ -42,10 +43,11 @@ def open(model: str, options: BackendOptions) -> ReplayBackend:
     """
     refuse_unused(options, "replay", _UNUSED)
     path = Path(model)
-    if path.is_dir():
+    in_run = path.is_dir()
+    if in_run:
         path = path / SAMPLES
     try:
-        content = path.read_bytes()
+        content = read_regular(path) if in_run else path.read_bytes()
     except FileNotFoundError:
         raise UserError("no recorded answers", place=str(path), fix="give a run directory or a JSONL file") from None
     except OSError as error:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listeval.errors import UserError
+from listeval.cli.say import say, say_block, say_json, say_strays
+from listeval.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
@@ -28,6 +29,7 @@ _ORDER = "Cheapest first, of repair,change,constrain,re-ask,train (the default).
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.option("--html", "page", metavar="FILE", help="Write one self-contained page: figures, matrix, samples.")
 @click.option("--across-prompts", is_flag=True, help="Pair samples whose prompts differ, to compare the prompts.")
+@click.option("--trust", is_flag=True, help="Import task code from ./tasks that a run to repair names.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the resamples.")
 @click.option("--margin", type=float, default=0.1, show_default=True, help=_MARGIN)
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Chance of a false claim over all arms.")
@@ -38,11 +40,12 @@ def command(
     as_json: bool,
     page: str | None,
     across_prompts: bool,
+    trust: bool,
     seed: int,
     margin: float,
     alpha: float,
     order: str,
-) -> None:
+) -> ExitCode:
     """Compare runs on the samples that all of them answered; the first RUN is the baseline.
 
     RUN+permutation and RUN+truncation+permutation are a run with its broken answers repaired: an
@@ -52,14 +55,28 @@ def command(
     from listeval.comparison.thresholds import Thresholds, cost_order
 
     target = None if page is None else _writable(Path(page))
+    _permit_repairs(run_paths, trusted=trust)
     rules = Thresholds(margin, alpha, cost_order([way.strip() for way in order.split(",") if way.strip()]))
     found = compare(run_paths, across_prompts=across_prompts, thresholds=rules, seed=seed)
+    code = say_strays({arm.run.path: arm.run for arm in found.arms}.values())
     if target is not None:
         from listeval.report.comparison.page import write_page
 
         write_page(found, target)
-        click.echo(f"page: {target}", err=True)
+        say(f"page: {target}", err=True)
     _print(found, "json" if as_json else form)
+    return code
+
+
+def _permit_repairs(specs: tuple[str, ...], *, trusted: bool) -> None:
+    """Raises UserError where a repair would import code from ./tasks that the user has not allowed."""
+    from listeval.cli.consent import of_task, permit
+    from listeval.comparison.arms import split
+    from listeval.runs import load_run
+
+    for path, policies in map(split, specs):
+        if policies and not trusted:
+            permit(of_task(load_run(path).manifest.task["name"]), str(path), trusted=False)
 
 
 def _writable(page: Path) -> Path:
@@ -72,17 +89,15 @@ def _writable(page: Path) -> Path:
 
 def _print(found: Comparison, form: str) -> None:
     if form == "json":
-        import json
-
-        click.echo(json.dumps(found.to_json()))
+        say_json(found.to_json())
     elif form == "markdown":
         from listeval.report.comparison.markdown import comparison_markdown
 
-        click.echo(comparison_markdown(found))
+        say_block(comparison_markdown(found))
     elif form == "latex":
         from listeval.report.comparison.latex import comparison_latex
 
-        click.echo(comparison_latex(found))
+        say_block(comparison_latex(found))
     else:
         from listeval.report.comparison.terminal import print_comparison
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from importlib.util import find_spec
 from typing import NamedTuple
 
 import click
 
+from listeval.cli.say import say, say_json
 from listeval.errors import checkout_install
 
 
@@ -26,13 +26,14 @@ def command(as_json: bool) -> None:
     """Check backends, device, sandbox, models and tasks of this installation; what matters most comes first."""
     checks = in_order([*_backends(), *_engines(), _device(), _sandbox(), *_models(), *_tasks()])
     if as_json:
-        click.echo(json.dumps([check._asdict() for check in checks]))
+        say_json([check._asdict() for check in checks])
         return
-    click.echo(f"{headline(checks)}\n")
+    say(headline(checks))
+    say()
     for check in checks:
-        click.echo(f"{check.state:<8} {check.name:<20} {check.detail}")
+        say(f"{check.state:<8} {check.name:<20} {check.detail}")
         if check.fix:
-            click.echo(f"{'':<29} -> {check.fix}")
+            say(f"{'':<29} -> {check.fix}")
 
 
 _NEEDS = {
@@ -113,16 +114,23 @@ def _models() -> list[Check]:
 
 
 def _tasks() -> list[Check]:
+    """Every task as it says itself; none is imported, because that would run code that nobody asked for."""
     from listeval.errors import UserError
-    from listeval.registry import find_all, load_task
+    from listeval.glance import glance
+    from listeval.registry import find, find_all
 
     checks = []
-    for name, places in find_all().items():
+    for name in find_all():
         try:
-            load_task(name)
-            checks.append(Check(f"task {name}", "ok", places[0].origin))
+            ref = find(name)
+            found = glance(ref.folder) if ref.folder is not None else None
         except UserError as error:
             checks.append(Check(f"task {name}", "broken", str(error)))
+            continue
+        if found is not None and found.fault:
+            checks.append(Check(f"task {name}", "broken", f"{found.fault} ({ref.origin})", "correct the plug-in"))
+        else:
+            checks.append(Check(f"task {name}", "ok", ref.origin))
     return checks
 
 

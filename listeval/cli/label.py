@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
@@ -92,7 +93,8 @@ def command(
     labels = str(campaign.write()) if done.labels else None
     _print(campaign, done, labels, left_out, price, as_json)
     _say_what_is_left(campaign, done)
-    return ExitCode.OK if len(done.labels) == done.n else ExitCode.SAMPLES_ERRORED
+    code = say_strays(run for _, run in campaign.runs())
+    return code if len(done.labels) == done.n else ExitCode.SAMPLES_ERRORED
 
 
 def _label(campaign: Campaign, texts: Pieces, price: Price | None, quiet: bool) -> dict[str, str]:
@@ -106,7 +108,7 @@ def _label(campaign: Campaign, texts: Pieces, price: Price | None, quiet: bool) 
         cost = tokens.cost(price)
         money = f", ${cost:,.4f}" if cost is not None else ""
         more = f", {again:,} asked again" if again else ""
-        click.echo(
+        say(
             f"{len(texts.pieces):,} texts, {new:,} of them new{more}: about {tokens.read:,} tokens in, "
             f"{tokens.written:,} out{money} (an estimate)",
             err=True,
@@ -118,19 +120,18 @@ def _print(
     campaign: Campaign, done: Tally, labels: str | None, left_out: dict[str, str], price: Price | None, as_json: bool
 ) -> None:
     if as_json:
-        import json
-
         about = {"rubric": campaign.rubric.name, "version": campaign.rubric.version, "judge": str(campaign.judge)}
         where = {"left_out": left_out, "labels": labels, "out": str(campaign.directory)}
-        click.echo(json.dumps(about | done.to_json(price) | where))
+        say_json(about | done.to_json(price) | where)
         return
     from listeval.report.labels import print_tally
 
     print_tally(done, price)
     for name in left_out:
-        click.echo(f"asked without {name}, which the server does not take")
+        say(f"asked without {name}, which the server does not take")
     if labels:
-        click.echo(f"\nlabels: {labels}")
+        say()
+        say(f"labels: {labels}")
 
 
 def _say_what_is_left(campaign: Campaign, done: Tally) -> None:
@@ -151,4 +152,4 @@ def _say_what_is_left(campaign: Campaign, done: Tally) -> None:
         fix = f"--attempts {min(campaign.attempts + 2, _MOST_ATTEMPTS)} goes on from here, {why}"
     else:
         fix = f"{why}; take a judge that can answer in JSON"
-    click.echo(f"listeval: {cause}. Fix: {fix}", err=True)
+    say(f"listeval: {cause}. Fix: {fix}", err=True)

@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -15,7 +16,20 @@ from listeval import __version__
 from listeval.cli import signals
 from listeval.cli.pulse import Pulse
 from listeval.errors import ExitCode, UserError, did_you_mean
+from listeval.visible import inline
 
+_HOST = {
+    errno.ENOSPC: "free some space",
+    errno.EDQUOT: "free some space",
+    errno.EFBIG: "raise the limit on file sizes (ulimit -f)",
+    errno.EMFILE: "raise the limit on open files (ulimit -n)",
+    errno.ENFILE: "close some programs",
+    errno.EAGAIN: "raise the limit on processes (ulimit -u)",
+    errno.ENOMEM: "give it more memory",
+    errno.EROFS: "use a folder that can be written",
+    errno.EIO: "check the disk",
+}
+"""What a machine may refuse anywhere, and what helps."""
 _VERBS = ("run", "score", "show", "report", "compare", "train", "probe", "tasks", "rubrics", "label", "doctor")
 
 
@@ -107,19 +121,37 @@ def _verb(args: list[str]) -> int:
         return _fail(str(error), error.exit_code)
     except click.UsageError as error:
         hint = f". Fix: {error.ctx.command_path} --help" if error.ctx else ""
-        return _fail(error.format_message().rstrip(".") + hint)
+        return _fail(" ".join(error.format_message().split()).rstrip(".") + hint)
+    except MemoryError:
+        return _fail("out of memory. Fix: a smaller --batch-size or --limit, or more memory; finished rows are kept")
     except OSError as error:
-        return _output_failed(error)
+        return _host_failed(error)
 
 
-def _output_failed(error: OSError) -> int:
-    """The reader of our output went away (`| head`), or the disk behind it is full; anything else is a bug."""
-    if error.errno not in (errno.EPIPE, errno.ENOSPC):
+def _host_failed(error: OSError) -> int:
+    """The reader of our output went away (`| head`), or the host refuses space, files, processes; else it is a bug."""
+    if error.errno == errno.EPIPE:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    if error.errno not in _HOST:
         raise error
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0 if error.errno == errno.EPIPE else _fail(f"cannot write to stdout: {error.strerror}")
+    if _raised_by_printing(error):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _fail(f"cannot write to stdout: {error.strerror}")
+    place = f" ({error.filename})" if error.filename else ""
+    return _fail(f"this machine refused: {error.strerror}{place}. Fix: {_HOST[error.errno]}; finished rows are kept")
+
+
+def _raised_by_printing(error: OSError) -> bool:
+    """Whether the innermost Python frame is of what only prints: click, rich, or the flush at our end."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    module = str(trace.tb_frame.f_globals.get("__name__", "")) if trace else ""
+    return module.split(".")[0] in ("click", "rich") or module == __name__
 
 
 def _fail(message: str, code: ExitCode = ExitCode.USAGE) -> int:
-    click.echo("listeval: " + " ".join(message.split()), err=True)
+    with suppress(OSError):  # where stderr is full or gone, the exit code still says it
+        click.echo(f"listeval: {inline(message)}", err=True)
     return code

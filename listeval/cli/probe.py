@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from listeval.cli.say import say, say_json
 from listeval.errors import UserError
 
 if TYPE_CHECKING:
@@ -80,7 +82,7 @@ def command(
     config = build_config(values)
     drawing = None if figure is None else _writable(Path(figure), ".svg", "figure")
     target = None if out is None else _writable(Path(out), ".json", "result")
-    found = probe(config, (lambda line: None) if quiet else (lambda line: click.echo(line, err=True)))
+    found = probe(config, (lambda line: None) if quiet else (lambda line: say(line, err=True)))
     if target is not None:
         _write(target, found.to_json())
     if drawing is not None:
@@ -104,12 +106,12 @@ def _write(file: Path, text: str) -> None:
     from listeval.runs.manifest import write_atomic
 
     write_atomic(file, text.encode())
-    click.echo(f"written: {file}", err=True)
+    say(f"written: {file}", err=True)
 
 
 def _print(found: ProbeResult, as_json: bool) -> None:
     if as_json:
-        click.echo(found.to_json())
+        say_json(json.loads(found.to_json()), indent=1)
         return
     from listopd.probe.terminal import print_probe
 

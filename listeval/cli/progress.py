@@ -7,9 +7,9 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-import click
-
 from listeval.cli import pulse
+from listeval.cli.say import say, say_block
+from listeval.visible import inline, visible
 
 if TYPE_CHECKING:
     from listeval.backends.protocol import Prompt
@@ -56,7 +56,7 @@ class Progress:
             return
         text = prompt.text or "\n\n".join(f"[{m.role}]\n{m.content}" for m in prompt.messages)
         counted = f"{len(prompt.token_ids):,} tokens" if prompt.token_ids else "rendered by the server"
-        self._say(f"--- first prompt ({counted}) ---\n{text}\n--- end of prompt ---")
+        self._say(f"--- first prompt ({counted}) ---\n{text}\n--- end of prompt ---", block=True)
 
     def begin(self, total: int) -> None:
         self.total = total
@@ -75,12 +75,13 @@ class Progress:
         if self.bar is not None:
             self.bar.update(self.task, completed=self.done, description=self._rate())
 
-    def _say(self, text: str) -> None:
+    def _say(self, text: str, *, block: bool = False) -> None:
         self.pulse.spoke()
         if self.bar is not None:
-            self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
+            shown = visible(text) if block else inline(text)
+            self.bar.console.print(shown, markup=False, highlight=False, soft_wrap=True)
         else:
-            click.echo(text, err=True)
+            (say_block if block else say)(text, err=True)
 
     def _line(self) -> str:
         return f"{self.done}/{self.total} {self._rate()}, {self._left()}"

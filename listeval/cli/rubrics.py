@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from listeval.cli.say import say, say_block, say_json
 from listeval.errors import UserError
 
 if TYPE_CHECKING:
@@ -27,12 +28,10 @@ def list_rubrics(as_json: bool) -> None:
 
     found = find_rubrics()
     if as_json:
-        import json
-
-        click.echo(json.dumps({name: str(file) for name, file in found.items()}))
+        say_json({name: str(file) for name, file in found.items()})
         return
     for name, file in found.items():
-        click.echo(f"{name:<16} {file}")
+        say(f"{name:<16} {file}")
 
 
 @command.command("show")
@@ -47,16 +46,18 @@ def show_rubric(name: str) -> None:
     from listeval.labelling.rubric import load_rubric
 
     rubric = load_rubric(name)
-    click.echo(f"{rubric.name} (version {rubric.version}): {rubric.summary}")
-    click.echo(f"scale: {rubric.scale.low}-{rubric.scale.high}, whole grades")
-    click.echo("\ncriteria")
+    say(f"{rubric.name} (version {rubric.version}): {rubric.summary}")
+    say(f"scale: {rubric.scale.low}-{rubric.scale.high}, whole grades")
+    say()
+    say("criteria")
     for criterion in rubric.criteria:
-        click.echo(f"  {criterion.name}: {criterion.description}")
-    click.echo("\nanchors")
+        say(f"  {criterion.name}: {criterion.description}")
+    say()
+    say("anchors")
     for level, meaning in sorted(rubric.anchors.items()):
-        click.echo(f"  {level}: {meaning}")
-    click.echo(f"\n[prompt]\n{rubric.render('TEXT', 'CONTEXT')}")
-    click.echo(f"\n[contract]\n{json.dumps(TypeAdapter(answer_model(rubric)).json_schema())}")
+        say(f"  {level}: {meaning}")
+    say_block(f"\n[prompt]\n{rubric.render('TEXT', 'CONTEXT')}")
+    say_block(f"\n[contract]\n{json.dumps(TypeAdapter(answer_model(rubric)).json_schema())}")
 
 
 @command.command("agree")
@@ -85,9 +86,7 @@ def agree(first: str, second: str | None, data: str | None, task_name: str, as_j
     if data is not None:
         found["votes"] = _votes(one, _voted(task_name, data), first)
     if as_json:
-        import json
-
-        click.echo(json.dumps({name: _json(values) for name, values in found.items()}))
+        say_json({name: _json(values) for name, values in found.items()})
         return
     from listeval.report.labels import print_agreement
 

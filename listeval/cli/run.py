@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from listeval.cli.consent import of_config, permit
+from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError
 
 _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
@@ -37,6 +39,7 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--concurrency", int, "N", "Requests in flight (openai, vllm, null)."),
     ("--max-model-len", int, "N", "Prompt plus answer in tokens (hf, vllm; default: the model's)."),
     ("--base-url", str, "URL", "Server of the openai backend; the key comes from $OPENAI_API_KEY."),
+    ("--api-key-env", str, "NAME", "Variable that holds the server's key (default OPENAI_API_KEY)."),
     ("--tokenizer", str, "PATH", "Another tokenizer; with openai: render here, send token ids."),
     ("--timeout-s", float, "S", "openai: seconds to wait for one answer (default 600)."),
     ("--out", str, "DIR", "Run directory (default: runs/<task>-<model>-<hash>)."),
@@ -73,6 +76,9 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     default=None,
     help="Let a task such as mbpp run the code that the model writes, sandboxed.",
 )
+@click.option(
+    "--trust", is_flag=True, help="Take from @RUN or @FILE what else needs your word: server, key, hub, code."
+)
 @click.option("--show-prompt", is_flag=True, help="Print the first rendered prompt to stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 @click.option("--quiet", is_flag=True, help="No progress.")
@@ -81,6 +87,7 @@ def command(
     settings: tuple[str, ...],
     template_args: tuple[str, ...],
     system: str | None,
+    trust: bool,
     show_prompt: bool,
     as_json: bool,
     quiet: bool,
@@ -89,13 +96,15 @@ def command(
     """Run TASK on MODEL: prompts, answers, contract, scores, intervals.
 
     The same command again runs only what is owed. @RUN completes an earlier run from its own
-    directory; with --out it repeats it. @FILE reads options from JSON or YAML. Flags win.
+    directory; with --out it repeats it. @FILE reads options from JSON or YAML. Flags win. A server, a key, a
+    download or code that only the file names needs your word: its flag again, --trust, or yes on the terminal.
     """
     from listeval.cli.progress import Progress
     from listeval.runs import run
     from listeval.runs.config import build_config
 
     values = _from_file(config)
+    from_file = dict(values)
     values |= {name: value for name, value in flags.items() if value is not None}
     values["options"] = {**(values.get("options") or {}), **dict(map(parse_setting, settings))}
     if template_args:
@@ -108,25 +117,26 @@ def command(
     for name in ("data", "model", "tokenizer"):
         values[name] = _absolute(values.get(name), bare=name == "data")
     resolved = build_config({name: value for name, value in values.items() if value is not None})
+    if config is not None:
+        permit(of_config(from_file, flags), config, trusted=trust)
     with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
         finished = run(resolved, progress)
     _print(finished, as_json)
-    return ExitCode.SAMPLES_ERRORED if finished.summary.errors else ExitCode.OK
+    return max(say_strays([finished]), ExitCode.SAMPLES_ERRORED if finished.summary.errors else ExitCode.OK)
 
 
 def _print(finished: Any, as_json: bool) -> None:
     if as_json:
-        import json
-
-        click.echo(json.dumps(finished.to_json()))
+        say_json(finished.to_json())
         return
     from listeval.report.terminal import print_runs
 
     print_runs([finished])
     shown = finished.summary.n - finished.summary.kinds["ok"]
-    click.echo(f"\nrun: {finished.path}")
+    say()
+    say(f"run: {finished.path}")
     if shown:
-        click.echo(f"why they failed: listeval show {finished.path}")
+        say(f"why they failed: listeval show {finished.path}")
 
 
 def _from_file(config: str | None) -> dict[str, Any]:

@@ -4,24 +4,31 @@ from __future__ import annotations
 
 import click
 
+from listeval.cli.consent import of_task, permit
+from listeval.cli.say import say_json, say_strays
+from listeval.errors import ExitCode
+
 
 @click.command("score", short_help="Parse and score a run's answers again, without a model.")
 @click.argument("run_path", metavar="RUN")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 @click.option("--allow-code-execution", is_flag=True, help="Let the task run the model's code again, sandboxed.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-def command(run_path: str, as_json: bool, allow_code_execution: bool, quiet: bool) -> None:
+@click.option("--trust", is_flag=True, help="Import task code from ./tasks that RUN names.")
+def command(run_path: str, as_json: bool, allow_code_execution: bool, quiet: bool, trust: bool) -> ExitCode:
     """Parse and score RUN again with today's task code; needs neither model nor data."""
     from listeval.cli.progress import Progress
-    from listeval.runs import rescore
+    from listeval.runs import load_run, rescore
 
+    if not trust:
+        permit(of_task(load_run(run_path).manifest.task["name"]), run_path, trusted=False)
     with Progress(quiet=quiet) as progress:
         finished = rescore(run_path, allow_code_execution=allow_code_execution, observer=progress)
+    code = say_strays([finished])
     if as_json:
-        import json
-
-        click.echo(json.dumps(finished.to_json()))
-        return
+        say_json(finished.to_json())
+        return code
     from listeval.report.terminal import print_runs
 
     print_runs([finished])
+    return code

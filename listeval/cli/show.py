@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from listeval.errors import UserError, did_you_mean
+from listeval.cli.say import say, say_json, say_strays
+from listeval.errors import ExitCode, UserError, did_you_mean
 
 if TYPE_CHECKING:
     from listeval.runs.rows import Row
@@ -29,7 +30,7 @@ def command(
     limit: int,
     with_prompt: bool,
     as_json: bool,
-) -> None:
+) -> ExitCode:
     """Show failures of RUN (or what --kind and --sample choose), with the faulty span marked."""
     from listeval.contract import Kind
     from listeval.runs import load_run
@@ -42,7 +43,7 @@ def command(
     if verdict is not None and verdict not in verdicts:
         fix = did_you_mean(verdict, verdicts) if verdicts else "leave --verdict out"
         raise UserError(f"this run has no verdict '{verdict}'", place="--verdict", fix=fix)
-    rows = run.rows
+    rows, code = run.rows, say_strays([run])
     # Without a choice, the failures; a named sample or verdict is shown whatever its kind.
     wanted = kind or ("any" if sample or verdict else None)
     chosen = _one_of_each_kind_first(
@@ -57,15 +58,14 @@ def command(
     if sample is not None and not chosen:
         raise UserError(f"no example '{sample}' of that kind", place=run_path, fix="see `listeval show RUN --kind any`")
     if as_json:
-        import json
-
         for row in chosen[:limit]:
-            click.echo(json.dumps(row))
-        return
+            say_json(row)
+        return code
     from listeval.report.explain import print_rows
 
     print_rows(chosen[:limit], with_prompt=with_prompt)
-    click.echo(f"{min(limit, len(chosen))} of {len(chosen)} shown ({len(rows)} samples in the run)")
+    say(f"{min(limit, len(chosen))} of {len(chosen)} shown ({len(rows)} samples in the run)")
+    return code
 
 
 def _one_of_each_kind_first(rows: list[Row]) -> list[Row]:

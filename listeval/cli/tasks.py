@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from listeval.cli.say import say, say_block, say_json
 from listeval.errors import ExitCode, UserError
+from listeval.visible import inline
 
 if TYPE_CHECKING:
     from listeval.checks import Finding, Template
@@ -29,13 +31,11 @@ def list_tasks(as_json: bool) -> None:
 
     found = find_all()
     if as_json:
-        import json
-
-        click.echo(json.dumps({name: refs[0].origin for name, refs in found.items()}))
+        say_json({name: refs[0].origin for name, refs in found.items()})
         return
     for name, refs in found.items():
         for ref in refs:
-            click.echo(f"{name:<16} {ref.origin}")
+            say(f"{name:<16} {ref.origin}")
 
 
 @command.command("show")
@@ -55,16 +55,16 @@ def show_task(name: str, settings: tuple[str, ...], data: str | None) -> None:
     if not dataset.examples:
         raise UserError(f"task '{name}' has no example here", place=dataset.source, fix="give other --data or options")
     example = dataset.examples[0]
-    click.echo(f"{task.name} (version {task.version}): {task.summary}")
-    click.echo(f"metrics: {', '.join(metric.name for metric in task.metrics)}")
+    say(f"{task.name} (version {task.version}): {task.summary}")
+    say(f"metrics: {', '.join(metric.name for metric in task.metrics)}")
     for option, field in task.Options.model_fields.items():
-        click.echo(f"  --set {option}={field.default}  {field.description or ''}")
-    click.echo(f"data: {dataset.source}, {len(dataset.examples)} examples; {_counts(dataset.counts)}")
+        say(f"  --set {option}={field.default}  {field.description or ''}")
+    say(f"data: {dataset.source}, {len(dataset.examples)} examples; {_counts(dataset.counts)}")
     for message in example.messages:
-        click.echo(f"\n[{message.role}]\n{message.content}")
+        say_block(f"\n[{inline(message.role)}]\n{message.content}")
     with blame(task, f"cannot show its example '{example.id}'"):
-        click.echo(f"\n[contract]\n{json.dumps(task.contract(example.target).json_schema())}")
-        click.echo(f"\n[gold answer]\n{task.gold(example.target)}")
+        say_block(f"\n[contract]\n{json.dumps(task.contract(example.target).json_schema())}")
+        say_block(f"\n[gold answer]\n{task.gold(example.target)}")
 
 
 @command.command("new")
@@ -77,8 +77,9 @@ def make_task_folder(name: str) -> None:
 
     folder = new_task(name, Path("tasks"))
     for file in sorted(folder.iterdir()):
-        click.echo(f"wrote {file}")
-    click.echo(f"\nnext: listeval tasks check {name}")
+        say(f"wrote {file}")
+    say()
+    say(f"next: listeval tasks check {name}")
 
 
 @command.command("check")
@@ -101,8 +102,6 @@ def check(
     Gold answers parse and score 1.0, known-bad answers land in their kinds, ids are unique, prompts
     render with a real chat template and fit, and the version was raised if the prompts changed.
     """
-    import json
-
     from listeval.checks import State
     from listeval.cli.run import parse_setting
     from listeval.runs.plan import make_task, permit
@@ -114,9 +113,10 @@ def check(
         found.append(finding)
         if not as_json:
             colour = {State.OK: "green", State.FAILED: "red", State.SKIPPED: "yellow"}[finding.state]
-            click.echo(f"{click.style(f'{finding.state:<8}', fg=colour)}{finding.check:<9}{finding.text}")
+            click.secho(f"{finding.state:<8}", fg=colour, nl=False)
+            say(f"{finding.check:<9}{finding.text}")
     if as_json:
-        click.echo(json.dumps({"task": name, "checks": [finding._asdict() for finding in found]}))
+        say_json({"task": name, "checks": [finding._asdict() for finding in found]})
     return ExitCode.SAMPLES_ERRORED if any(f.state is State.FAILED for f in found) else ExitCode.OK
 
 

@@ -14,7 +14,9 @@ from typing import Any, Self
 
 import click
 
+from listeval.cli.say import say, say_json
 from listeval.errors import ExitCode
+from listeval.visible import inline
 
 _SPEAK_EVERY_S = 1.6
 """Looked after four times as often, so that no two lines are more than two seconds apart."""
@@ -50,16 +52,17 @@ def command(
             checkpoint = train(recipe, stage, directory, speaker, place=recipe_path, resume=resume)
     except KeyboardInterrupt:
         if is_main():
-            click.echo(f"listeval: stopped; {_way_on(directory)}", err=True)
+            say(f"listeval: stopped; {_way_on(directory)}", err=True)
         raise click.exceptions.Exit(_INTERRUPTED) from None
     if not is_main():
         return ExitCode.OK
     if as_json:
-        import json
-
-        click.echo(json.dumps({"stage": stage, "steps": speaker.steps, "checkpoint": str(checkpoint), **speaker.last}))
+        say_json({"stage": stage, "steps": speaker.steps, "checkpoint": str(checkpoint), **speaker.last})
     else:
-        click.echo(f"{speaker.line()}\n\ncheckpoint: {checkpoint}" if speaker.steps else f"checkpoint: {checkpoint}")
+        if speaker.steps:
+            say(speaker.line())
+            say()
+        say(f"checkpoint: {checkpoint}")
     return ExitCode.OK
 
 
@@ -130,7 +133,7 @@ class _Speaker:
                 return
             self._spoken = now
             start, end = (_CLEAR, "" if passing else "\n") if self._terminal else ("", "\n")
-            click.echo(start + line + end, nl=False, err=True)
+            click.echo(start + inline(line) + end, nl=False, err=True)
 
     def line(self) -> str:
         """The present step and its figures on one line of at most 80 columns."""

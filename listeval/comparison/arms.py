@@ -54,7 +54,7 @@ def open_arms(specs: Sequence[str | Path]) -> list[Arm]:
     Raises UserError for fewer than two arms or the same one twice, a path that is no run, a run that is being written
     or has no rows, and a repair that does not exist or does not apply to the run's task.
     """
-    wanted = [_split(str(spec)) for spec in specs]
+    wanted = [split(str(spec)) for spec in specs]
     if len(wanted) < 2:
         fix = "name a second run, or RUN+permutation for the first one repaired"
         raise UserError("one arm cannot be compared", place="compare", fix=fix)
@@ -80,7 +80,7 @@ def _open(name: str, path: Path, policies: tuple[str, ...], opened: dict[Path, R
     return Arm(name, run, rows, repairs)
 
 
-def _split(spec: str) -> tuple[Path, tuple[str, ...]]:
+def split(spec: str) -> tuple[Path, tuple[str, ...]]:
     """`RUN+truncation+permutation` as a path and policies; a directory may have a plus in its own name."""
     whole = Path(spec)
     head, *policies = spec.split("+")
@@ -106,7 +106,7 @@ def _names(wanted: Sequence[tuple[Path, tuple[str, ...]]]) -> list[str]:
 def _refuse_unfinished(directory: Path) -> None:
     """Raises UserError while another process holds the run's lock (`runs/lock.py`); writes nothing."""
     try:
-        handle = os.open(directory / ".lock", os.O_RDONLY)
+        handle = os.open(directory / ".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return
     try:

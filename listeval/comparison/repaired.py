@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from listeval.contract import Flag, KeyedList, Kind
+from listeval.contract import Contract, Flag, KeyedList, Kind
 from listeval.decoding.repair import repair
-from listeval.errors import UserError
+from listeval.errors import UserError, first_line
 from listeval.runs.judge import parse_and_score
 from listeval.runs.plan import make_task, permit, ready
 from listeval.runs.rows import Row
@@ -52,7 +52,7 @@ def repaired_rows(run: Run, policies: Sequence[str]) -> tuple[list[Row], Repairs
     broken = [row for row in scored if row["kind"] != Kind.OK]
     changed, notes = [], {}
     for row in broken:
-        contract = task.contract(row["target"])
+        contract = _contract(task, row, run)
         if not isinstance(contract, KeyedList):
             cause = f"repairs are for lists of ids, and task '{task.name}' asks for another shape ({contract.noun})"
             raise UserError(cause, place=str(run.path), fix="compare it without a repair")
@@ -70,6 +70,15 @@ def repaired_rows(run: Run, policies: Sequence[str]) -> tuple[list[Row], Repairs
         tuple(policies), n, len(broken), len(changed), mended,
         kept / n if n else 0.0, (kept + mended) / n if n else 0.0, dict(steps.most_common()),
     )  # fmt: skip
+
+
+def _contract(task: Task, row: Row, run: Run) -> Contract[Any]:
+    """Raises UserError for a target that the task cannot bind, as in a damaged row."""
+    try:
+        return task.contract(row["target"])
+    except Exception as error:
+        cause = f"the row of '{row['example']}' has a target that task '{task.name}' cannot bind: {first_line(error)}"
+        raise UserError(cause, place=str(run.path), fix="restore that row, or compare without a repair") from error
 
 
 def _task(run: Run) -> Task:

@@ -12,6 +12,7 @@ twice for a text under one rubric, whatever data it comes in. `labels.jsonl` hol
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -19,15 +20,17 @@ from pathlib import Path
 from typing import Any
 
 from listeval.contract import Kind
+from listeval.errors import UserError, first_line
 from listeval.labelling.grading import Grading
 from listeval.labelling.judge import Judge
 from listeval.labelling.labels import Label, write_labels
 from listeval.labelling.rubric import GRADE, Rubric
 from listeval.runs.config import build_config
 from listeval.runs.execute import run_task
-from listeval.runs.manifest import hash_json, read_manifest
+from listeval.runs.manifest import has_rows, hash_json, read_manifest
 from listeval.runs.observer import Observer
 from listeval.runs.rows import TOO_LONG, Row, read_rows
+from listeval.runs.store import Run, load_run
 from listeval.task import Piece, Pieces
 
 RETRY_TEMPERATURE = 0.7
@@ -71,6 +74,7 @@ class Campaign:
             with watching() as watch:
                 if attempt > 1:
                     watch.note(f"attempt {attempt}: {len(left)} texts whose last answer broke the contract")
+                _refuse_link(_attempt(self.directory, attempt))
                 run = run_task(Grading(self.rubric, texts._replace(pieces=left)), self._config(attempt), watch)
             left_out |= run.manifest.backend["settings"].get("left_out", {})
             broken = {row["example"] for row in run.rows if _is_broken(row, attempt)}
@@ -113,10 +117,17 @@ class Campaign:
 
     def answers(self) -> Iterator[tuple[int, Row]]:
         """Every answer in the store with the attempt that asked for it, first attempts first."""
+        for attempt, run in self.runs():
+            for row in run.every:
+                yield attempt, row
+
+    def runs(self) -> Iterator[tuple[int, Run]]:
+        """Every attempt in the store that has begun, as a run. Raises UserError where one is damaged."""
         attempt = 1
         while (path := _attempt(self.directory, attempt)).is_dir():
-            for row in read_rows(path / "samples.jsonl"):
-                yield attempt, row
+            _refuse_link(path)
+            if os.path.lexists(path / "manifest.json") or has_rows(path):
+                yield attempt, load_run(path)
             attempt += 1
 
     def labels(self) -> dict[str, Label]:
@@ -132,17 +143,31 @@ class Campaign:
         return write_labels(self.labels().values(), self.directory)
 
     def _label(self, attempt: int, row: Row) -> Label:
-        grades = dict(row["value"])
-        return Label(
-            key=row["example"],
-            product=row["target"]["product"],
-            id=row["target"]["id"],
-            grade=grades.pop(GRADE),
-            criteria=grades,
-            rubric=self.rubric.name,
-            rubric_version=self.rubric.version,
-            judge=str(self.judge),
-            attempt=attempt,
+        """Raises UserError where the row's value is no set of grades, which only damage can make it."""
+        try:
+            grades = dict(row["value"])
+            return Label(
+                key=row["example"],
+                product=row["target"]["product"],
+                id=row["target"]["id"],
+                grade=grades.pop(GRADE),
+                criteria=grades,
+                rubric=self.rubric.name,
+                rubric_version=self.rubric.version,
+                judge=str(self.judge),
+                attempt=attempt,
+            )
+        except (ValueError, TypeError, KeyError) as error:
+            cause = f"the grades of text '{row['example']}' are damaged: {first_line(error)}"
+            fix = "delete its row from samples.jsonl; the same command asks for it again"
+            raise UserError(cause, place=str(_attempt(self.directory, attempt)), fix=fix) from None
+
+
+def _refuse_link(path: Path) -> None:
+    """A store may come from elsewhere: its attempts are folders in it, not links that lead out of it."""
+    if path.is_symlink():
+        raise UserError(
+            "a link, not a folder", place=str(path), fix="put the attempt itself there, or use another --out"
         )
 
 

@@ -10,6 +10,9 @@ from rich.text import Text
 
 from listeval.contract import Kind
 from listeval.report.console import ReportConsole
+from listeval.visible import inline, visible
+
+__all__ = ["answer", "print_rows", "visible"]
 
 if TYPE_CHECKING:
     from listeval.runs.rows import Row
@@ -21,15 +24,16 @@ def print_rows(rows: Sequence[Row], *, with_prompt: bool = False, console: Conso
     """Each row: id, verdict in words, the (shortened) answer with the faulty span marked. Model text stays inert."""
     out = console or ReportConsole()
     for row in rows:
-        out.print(Text(f"{row['example']} (seed {row['seed']})", style="bold"), end="  ")
+        out.print(Text(inline(f"{row['example']} (seed {row['seed']})"), style="bold"), end="  ")
         said = row["kind"] if row["verdict"] is None else f"{row['kind']}, {row['verdict']}"
-        out.print(Text(said, style="green" if row["kind"] == "ok" else "red"), end="")
-        out.print(Text(f": {visible(row['detail'] or Kind(row['kind']).meaning)}"))
+        out.print(Text(inline(said), style="green" if row["kind"] == "ok" else "red"), end="")
+        out.print(Text(f": {inline(row['detail'] or Kind(row['kind']).meaning)}"))
         facts = [f"{row['n_tokens']} tokens", f"finished by {row['finish_reason']}", *row["flags"]]
         facts += [f"{name} {value:.3f}" for name, value in row["scores"].items() if value is not None]
-        out.print(Text(", ".join(facts), style="dim"))
+        out.print(Text(inline(", ".join(facts)), style="dim"))
         for one in (row["attempts"] or ())[:-1]:
-            out.print(Text(f"attempt {one['attempt']} was {one['kind']}: {visible(one['detail'])}", style="dim"))
+            said = f"attempt {one['attempt']} was {one['kind']}: {one['detail']}"
+            out.print(Text(inline(said), style="dim"))
         if with_prompt:
             out.print(Text(f"--- prompt ---\n{visible(row['prompt'])}\n--- answer ---", style="dim"))
         out.print(answer(row))
@@ -60,8 +64,3 @@ def answer(row: Row) -> Text:
 
 def _clip(text: str) -> str:
     return text if len(text) <= _HEAD else f"{text[:_HEAD]} … {len(text) - _HEAD:,} more characters"
-
-
-def visible(text: str) -> str:
-    """Escape what a terminal or a browser would obey or hide."""
-    return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)

@@ -15,6 +15,7 @@ from listeval.contract import Kind
 from listeval.report.console import ReportConsole
 from listeval.report.constrained import constraint_words, notes
 from listeval.report.numbers import RATES, RAW, counts, figure, interval, share
+from listeval.visible import inline
 
 if TYPE_CHECKING:
     from listeval.runs import Run
@@ -38,15 +39,15 @@ def print_runs(runs: Sequence[Run], console: Console | None = None) -> None:
     for run in runs:
         flags = ", ".join(f"{name} {n}" for name, n in run.summary.flags.items() if n)
         if flags:
-            out.print(Text(f"flags of {_name(run)}: {flags}", style="dim"))
+            out.print(Text(f"flags of {_name(run)}: {inline(flags)}", style="dim"))
         for notice in run.notices:
-            out.print(Text(f"{_name(run)}: {notice}", style="yellow"))
+            out.print(Text(f"{_name(run)}: {inline(notice)}", style="yellow"))
         for line in notes(run):
-            out.print(Text(line, style="yellow" if line.startswith("warning") else "dim"))
+            out.print(Text(inline(line), style="yellow" if line.startswith("warning") else "dim"))
 
 
 def _name(run: Run) -> str:
-    return run.path.resolve().name
+    return inline(run.path.resolve().name)
 
 
 def title(run: Run) -> str:
@@ -60,7 +61,7 @@ def title(run: Run) -> str:
     if not math.isnan(run.summary.masked):
         constraint += f", masked mass {run.summary.masked:.3f}"
     task = f"{manifest.task['name']} {options}".strip()
-    return f"{task} · {data_name(run)} · {model} · {manifest.backend['name']}{constraint}{speed}"
+    return inline(f"{task} · {data_name(run)} · {model} · {manifest.backend['name']}{constraint}{speed}")
 
 
 def data_name(run: Run) -> str:
@@ -87,10 +88,10 @@ def _metrics(runs: Sequence[Run]) -> Table:
     for name in names:
         found = [run.summary.metrics.get(name) for run in runs]
         cells = [interval(name, value) if value is not None else "" for value in found]
-        table.add_row(name, *cells, *([_population(name, runs[0])] if len(runs) == 1 else []))
+        table.add_row(inline(name), *cells, *([_population(name, runs[0])] if len(runs) == 1 else []))
     for name in dict.fromkeys(name for run in runs for name in run.figures):
         cells = [figure(run.figures.get(name)) for run in runs]
-        table.add_row(name, *cells, *(["the whole run"] if len(runs) == 1 else []))
+        table.add_row(inline(name), *cells, *(["the whole run"] if len(runs) == 1 else []))
     return table
 
 
@@ -130,7 +131,7 @@ def _verdicts(runs: Sequence[Run]) -> Table:
     for name in _verdict_names(runs):
         found = [(run.summary.verdicts.get(name, 0), sum(run.summary.verdicts.values())) for run in runs]
         cells = [f"{n} ({share(n, total)})" for n, total in found]
-        table.add_row(name, *cells, style="" if any(n for n, _ in found) else "dim")
+        table.add_row(inline(name), *cells, style="" if any(n for n, _ in found) else "dim")
     return table
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticSerializationError
 
 from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
@@ -154,9 +155,15 @@ def build_config(values: dict[str, Any]) -> RunConfig:
     Raises UserError naming the first offending field and, for an unknown one, the nearest known.
     """
     try:
-        return RunConfig.model_validate(values)
+        config = RunConfig.model_validate(values)
     except ValidationError as error:
         raise config_error(error, list(RunConfig.model_fields)) from None
+    try:
+        config.model_dump_json()
+    except PydanticSerializationError:
+        # A manifest is UTF-8, and Python spells other bytes of a file name by lone surrogates.
+        raise UserError("a name holds bytes that are not UTF-8", fix="rename the file or folder") from None
+    return config
 
 
 def config_error(error: ValidationError, known: list[str], prefix: str = "--") -> UserError:
@@ -185,25 +192,24 @@ def read_config(path: Path) -> dict[str, Any]:
     A run's directory becomes its own `out`, so `listeval run @RUN` completes that run.
     Raises UserError where there is no such file or it is not a mapping.
     """
-    manifest = path / "manifest.json"
-    file = manifest if path.is_dir() else path
+    if path.is_dir():
+        from listeval.runs.manifest import read_manifest  # which holds a configuration
+
+        return {**read_manifest(path).config.model_dump(mode="json"), "out": str(path)}
     try:
-        text = _decoded(file.read_bytes())
+        text = _decoded(path.read_bytes())
     except OSError as error:
         raise UserError(
-            f"no configuration: {error.strerror}", place=str(file), fix="name a run or a config file"
+            f"no configuration: {error.strerror}", place=str(path), fix="name a run or a config file"
         ) from None
     try:
-        values = json.loads(text) if file.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, yaml.YAMLError) as error:
-        raise UserError(
-            f"not a configuration: {error}".replace("\n", " "), place=str(file), fix="correct the file"
-        ) from None
+        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (ValueError, RecursionError, yaml.YAMLError) as error:
+        cause = f"not a configuration: {' '.join(str(error).split())}"
+        raise UserError(cause, place=str(path), fix="correct the file") from None
     config = values.get("config", values) if isinstance(values, dict) else None
-    if not isinstance(config, dict):
-        raise UserError("not a configuration: no mapping of options", place=str(file), fix="write 'task: fashion' ...")
-    if path.is_dir():
-        return {**config, "out": str(path)}
+    if not isinstance(config, dict) or not all(isinstance(name, str) for name in config):
+        raise UserError("not a configuration: no mapping of options", place=str(path), fix="write 'task: fashion' ...")
     return {**config, "backend": "null"} if _names_null(config, text) else config
 
 

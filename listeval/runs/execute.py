@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,14 @@ from listeval.errors import UserError
 from listeval.runs import plan
 from listeval.runs.config import RunConfig
 from listeval.runs.lock import exclusive
-from listeval.runs.manifest import Manifest, check_same_run, read_manifest
+from listeval.runs.manifest import (
+    Manifest,
+    check_same_identity,
+    check_same_run,
+    has_rows,
+    no_manifest,
+    read_manifest,
+)
 from listeval.runs.observer import Observer, Silent
 from listeval.runs.prompts import keep_clock
 from listeval.runs.prove import prove
@@ -56,6 +64,8 @@ def run_task(task: Task, config: RunConfig, watch: Observer) -> Run:
 
 def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observer) -> Run:
     """Open the model and make every row that is owed."""
+    if config.out:
+        _check_before_opening(config, plan.unopened_identity(config, task, data))
     watch.note(f"opening {config.model} with {config.backend}")
     backend = open_backend(config.backend, config.model, config.backend_options)
     try:
@@ -78,6 +88,21 @@ def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observ
     return Run(directory, manifest)
 
 
+def _check_before_opening(config: RunConfig, identity: dict[str, Any]) -> None:
+    """Refuse another run's directory, before anything is sent to a server; what only the model tells is checked later.
+
+    Raises UserError naming what differs.
+    """
+    directory = Path(config.out or "")
+    if not os.path.lexists(directory / "manifest.json"):
+        if has_rows(directory):
+            raise no_manifest(directory)
+        return
+    old = read_manifest(directory)
+    known = {name: value for name, value in old.identity.items() if name not in ("model", "dtype")}
+    check_same_identity(known, identity, directory)
+
+
 def make_directory(directory: Path) -> None:
     """Create a run's directory. Raises UserError where that is not possible."""
     try:
@@ -92,8 +117,11 @@ def _adopt(new: Manifest, directory: Path, task: Task, data: dict[int, Dataset],
     """The manifest to go on with: the history and the clock of an earlier attempt, this one's configuration, the scope
     of both.
     """
-    old = read_manifest(directory) if (directory / "manifest.json").exists() else None
-    if old is not None:
+    old = read_manifest(directory) if os.path.lexists(directory / "manifest.json") else None
+    if old is None:
+        if has_rows(directory):
+            raise no_manifest(directory)
+    else:
         check_same_run(old, new, directory)
 
         def examples(seed: int) -> Sequence[Example]:

@@ -154,14 +154,19 @@ def _row(owed: Owed, completion: Completion) -> Row:
         text=_unicode(completion.text),
         reasoning=None if completion.reasoning is None else _unicode(completion.reasoning),
         finish_reason=completion.finish_reason,
-        n_tokens=completion.n_tokens,
-        n_prompt_tokens=completion.n_prompt_tokens or len(prompt.token_ids),
+        n_tokens=_counted(completion.n_tokens),
+        n_prompt_tokens=_counted(completion.n_prompt_tokens) or len(prompt.token_ids),
         latency_s=round(completion.latency_s, 6),
         masked=None if completion.masked is None else round(completion.masked, 6),
         prompt=_unicode(prompt.text or "\n\n".join(f"{m.role}: {m.content}" for m in prompt.messages)),
         error=completion.error,
         attempts=None,
     )
+
+
+def _counted(tokens: int) -> int:
+    """What a server calls a count may be anything; what is none counts nothing."""
+    return tokens if type(tokens) is int and 0 <= tokens < 2**53 else 0
 
 
 def _unicode(text: str) -> str:

@@ -3,17 +3,31 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import from_json
 
 from listeval.decoding.promise import Promise
-from listeval.errors import UserError
+from listeval.errors import UserError, first_line
 from listeval.runs.config import RunConfig
+from listeval.runs.files import read_regular, write_atomic
+from listeval.runs.shape import check_shape
+
+__all__ = [
+    "Attempt",
+    "Manifest",
+    "check_same_identity",
+    "check_same_run",
+    "has_rows",
+    "hash_json",
+    "no_manifest",
+    "read_manifest",
+    "write_atomic",
+]
 
 SCHEMA = 1
 
@@ -24,10 +38,10 @@ class Attempt(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     started: str
-    seconds: float
+    seconds: float = Field(ge=0, le=2**53, allow_inf_nan=False)
     """From the first request to the last row."""
-    rows: int
-    tokens: int
+    rows: int = Field(ge=0, le=2**53)
+    tokens: int = Field(ge=0, le=2**53)
     """Generated tokens."""
     versions: dict[str, str]
     """listeval's and the engine's packages, as they were for these rows."""
@@ -84,33 +98,22 @@ def hash_json(value: Any) -> str:
     return sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write a whole file or none. Raises UserError when the disk refuses."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise UserError(
-            f"cannot write: {error.strerror}", place=str(path), fix="free some space or choose another --out"
-        ) from None
-
-
 def read_manifest(directory: Path) -> Manifest:
     """The manifest of a run directory. Raises UserError where there is none or it is of another schema."""
     path = directory / "manifest.json"
+    fix = "restore the file from a copy; without one, run again with another --out"
     try:
-        values = json.loads(path.read_bytes())
-    except OSError:
+        values = from_json(read_regular(path))
+    except OSError as error:
+        if not isinstance(error, FileNotFoundError | NotADirectoryError):
+            raise UserError(f"cannot be read: {error.strerror}", place=str(path), fix="check the file") from None
+        if has_rows(directory):
+            raise no_manifest(directory) from None
         raise UserError(
             "not a run: no manifest.json", place=str(directory), fix="name the directory that `listeval run` printed"
         ) from None
     except ValueError as error:
-        raise UserError(f"manifest.json is not JSON: {error}", place=str(path), fix="restore the file") from None
+        raise UserError(f"manifest.json is not JSON: {first_line(error)}", place=str(path), fix=fix) from None
     version = values.get("schema_version") if isinstance(values, dict) else None
     if version != SCHEMA:
         raise UserError(
@@ -119,16 +122,36 @@ def read_manifest(directory: Path) -> Manifest:
             fix="use the listeval that wrote it",
         )
     try:
+        check_shape(values)
         return Manifest.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
-        raise UserError(f"manifest.json: {where}: {first['msg']}", place=str(path), fix="restore the file") from None
+        raise UserError(f"manifest.json: {where}: {first['msg']}", place=str(path), fix=fix) from None
+
+
+def no_manifest(directory: Path) -> UserError:
+    """Rows without the manifest that says what they are of."""
+    fix = "restore its manifest.json, or use another directory"
+    return UserError("there are rows, but no manifest.json", place=str(directory), fix=fix)
+
+
+def has_rows(directory: Path) -> bool:
+    """Whether `directory` holds rows, of whatever run."""
+    try:
+        return (directory / "samples.jsonl").lstat().st_size > 0
+    except OSError:
+        return False
 
 
 def check_same_run(old: Manifest, new: Manifest, directory: Path) -> None:
     """Refuse to add rows of another configuration to a run. Raises UserError naming what differs."""
-    before, after = _flat(old.identity), _flat(new.identity)
+    check_same_identity(old.identity, new.identity, directory)
+
+
+def check_same_identity(old: Mapping[str, Any], new: Mapping[str, Any], directory: Path) -> None:
+    """`check_same_run` of identities, or of the same part of both."""
+    before, after = _flat(old), _flat(new)
     changed = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
     if changed:
         shown = "; ".join(f"{n}: {_short(before.get(n))} -> {_short(after.get(n))}" for n in changed[:3])

@@ -124,18 +124,25 @@ _WORDS = ("system", "chat_template_arg")
 
 def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: Backend) -> dict[str, Any]:
     """Everything that determines the rows, besides the examples themselves; speed knobs are left out."""
-    again = {"attempts": {"most": config.attempts, "reask": config.reask}} if config.attempts > 1 else {}
-    words = {name: value for name in _WORDS if (value := getattr(config, name)) is not None}
-    return words | {
-        "task": {name: value for name, value in task_entry(task).items() if name not in ("metrics", "verdicts")},
-        "data": next(iter(data.values())).fingerprint,
+    return {
+        **unopened_identity(config, task, data),
         "model": {
             "fingerprint": backend.model.fingerprint,
             "tokenizer": backend.model.tokenizer_hash,
             "template": backend.model.template_hash,
         },
-        "backend": backend.name,
         "dtype": backend.settings().get("dtype"),
+    }
+
+
+def unopened_identity(config: RunConfig, task: Task, data: dict[int, Dataset]) -> dict[str, Any]:
+    """The part of a resolved run's identity that is known before a model is opened or a server asked."""
+    again = {"attempts": {"most": config.attempts, "reask": config.reask}} if config.attempts > 1 else {}
+    words = {name: value for name in _WORDS if (value := getattr(config, name)) is not None}
+    return words | {
+        "task": {name: value for name, value in task_entry(task).items() if name not in ("metrics", "verdicts")},
+        "data": next(iter(data.values())).fingerprint,
+        "backend": config.backend,
         "sampling": asdict(config.sampling),
         "enable_thinking": config.enable_thinking,
         "constraint": config.decoding.spec() if config.decoding else "schema" if config.structured else "none",
@@ -148,7 +155,7 @@ def make_manifest(config: RunConfig, task: Task, data: dict[int, Dataset], backe
     model = backend.model
     return Manifest(
         listeval=__version__,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        created=datetime.now(UTC).isoformat(timespec="microseconds"),
         config=config,
         identity=identity(config, task, data, backend),
         task=task_entry(task),

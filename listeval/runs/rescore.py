@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from listeval.runs.files import write_atomic
 from listeval.runs.judge import parse_and_score
 from listeval.runs.lock import exclusive
-from listeval.runs.manifest import write_atomic
 from listeval.runs.observer import Observer, Silent
 from listeval.runs.plan import make_task, permit, ready, task_entry
-from listeval.runs.rows import encode, read_rows
+from listeval.runs.rows import encode
 from listeval.runs.store import Run, load_run
 
 _AT_ONCE = 256
@@ -29,14 +29,16 @@ def rescore(path: str | Path, *, allow_code_execution: bool = False, observer: O
     permit(task, allow_code_execution)
     with ready(task):
         with exclusive(old.path):
-            rows = list(read_rows(old.path / "samples.jsonl"))
+            rows = old.every
             watch.begin(len(rows))
             for start in range(0, len(rows), _AT_ONCE):
                 batch = rows[start : start + _AT_ONCE]
                 parse_and_score(task, batch, old.manifest.promise)
                 watch.rows(batch)
             watch.stage("computing metrics and intervals")
-            write_atomic(old.path / "samples.jsonl", b"".join(map(encode, rows)))
+            # A row that is not this run's stays as it is, and so does its being named.
+            strays = [stray.line for stray in old.strays]
+            write_atomic(old.path / "samples.jsonl", b"".join([*map(encode, rows), *strays]))
             old.manifest.task.update(task_entry(task))
             old.manifest.write(old.path)
         fresh = Run(old.path, old.manifest)

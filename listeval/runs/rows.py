@@ -1,33 +1,40 @@
 """The append-only journal of a run: one JSON object a line, and what a torn line means.
 
-A row starts with key, outcome and reason, so the index for a resume reads a prefix of each
-line instead of parsing it. Only the last line can be torn (a killed process, a full disk):
+A row starts with key, outcome, reason, example, index and seed, so the index for a resume reads
+a prefix of each line instead of parsing it. Only the last line can be torn (a killed process, a full disk):
 it is cut off before the next append and its sample is owed again.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from pydantic_core import from_json, to_json
 
 from listeval.errors import UserError
+from listeval.runs.files import open_regular, reading
 from listeval.runs.reask import Tried
 
 Outcome = Literal["scored", "unscored", "error"]
 
-_KEY_START = len(b'{"key":"')
 _SYNC_EVERY_S = 1.0
 
 TOO_LONG = "prompt_too_long"
 """Reason of a prompt that was refused; it costs nothing to refuse it again, and a longer model may take it."""
 
-_OWED = (b'","outcome":"error"', f'","outcome":"unscored","reason":"{TOO_LONG}"'.encode())
-"""What follows the key of a row whose sample is owed again."""
+_TOO_LONG = f'"{TOO_LONG}"'.encode()
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"'
+_HEAD = re.compile(
+    rb'\{"key":"(?P<key>[0-9a-f]+)","outcome":"(?P<outcome>[a-z]+)","reason":(?P<reason>null|%b),'
+    rb'"example":(?P<example>%b),"index":\d+,"seed":(?P<seed>-?\d{1,18}),' % (_STRING, _STRING)
+)
+"""How `encode` begins a line. Only what this recognises is taken without parsing the line."""
 
 _LATER: set[Literal["verdict", "masked", "bare", "attempts"]] = {"verdict", "masked", "bare", "attempts"}
 """Fields that rows written before them lack; they are read as null."""
@@ -80,81 +87,127 @@ def encode(row: Row) -> bytes:
     return to_json(row, inf_nan_mode="null") + b"\n"
 
 
-class Journal:
-    """Appends rows to `samples.jsonl`: in the kernel's hands at once, on the disk within a second.
+class Lines:
+    """Appends whole lines to a file: in the kernel's hands at once, on the disk within a second.
 
-    Raises UserError when the disk is full; every row that was complete before stays.
+    Raises UserError when the disk is full, here and later; every line that was complete before stays. A torn last
+    line, which only a kill leaves, is cut off.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+            self._file = open_regular(path, os.O_RDWR | os.O_CREAT | os.O_APPEND)
         except OSError as error:
             raise UserError(
                 f"cannot write the run: {error.strerror}", place=str(path), fix="choose another --out"
             ) from None
-        os.ftruncate(self._file, _whole_lines(path))
+        with self._disk():
+            os.ftruncate(self._file, _whole_lines(self._file))
         self._synced = time.monotonic()
 
-    def append(self, rows: Sequence[Row]) -> None:
-        """Write rows; of a disk that fills up, those that fit stay and the torn one goes."""
-        view = memoryview(b"".join(map(encode, rows)))
-        try:
-            while view:
-                view = view[os.write(self._file, view) :]
+    def write(self, lines: bytes) -> None:
+        """Write lines; of a disk that fills up, those that fit stay and the torn one goes."""
+        view = memoryview(lines)
+        with self._disk():
+            try:
+                while view:
+                    view = view[os.write(self._file, view) :]
+            except OSError:
+                os.ftruncate(self._file, _whole_lines(self._file))
+                raise
             if time.monotonic() - self._synced > _SYNC_EVERY_S:
                 self.sync()
+
+    def sync(self) -> None:
+        """Force the lines to the disk."""
+        with self._disk():
+            os.fsync(self._file)
+        self._synced = time.monotonic()
+
+    def close(self) -> None:
+        """Sync and close."""
+        try:
+            self.sync()
+        finally:
+            os.close(self._file)
+
+    @contextmanager
+    def _disk(self) -> Iterator[None]:
+        try:
+            yield
         except OSError as error:
-            os.ftruncate(self._file, _whole_lines(self.path))
             raise UserError(
                 f"cannot append to the run: {error.strerror}",
                 place=str(self.path),
                 fix="free some space and give the same command again; every row before this one is kept",
             ) from None
 
-    def sync(self) -> None:
-        """Force the rows to the disk."""
-        os.fsync(self._file)
-        self._synced = time.monotonic()
 
-    def close(self) -> None:
-        """Sync and close."""
-        try:
-            os.fsync(self._file)
-        finally:
-            os.close(self._file)
+class Journal(Lines):
+    """Appends rows to `samples.jsonl`."""
+
+    def append(self, rows: Sequence[Row]) -> None:
+        """Write rows. Raises UserError as `write` does."""
+        self.write(b"".join(map(encode, rows)))
 
 
-def _whole_lines(path: Path) -> int:
-    """Length in bytes of the file up to the end of its last whole line."""
-    with path.open("rb") as file:
-        end = file.seek(0, os.SEEK_END)
-        while end:
-            start = max(0, end - 65536)
-            file.seek(start)
-            cut = file.read(end - start).rfind(b"\n")
-            if cut >= 0:
-                return start + cut + 1
-            end = start
+def _whole_lines(file: int) -> int:
+    """Length in bytes of an open file up to the end of its last whole line."""
+    end = os.fstat(file).st_size
+    while end:
+        start = max(0, end - 65536)
+        cut = os.pread(file, end - start, start).rfind(b"\n")
+        if cut >= 0:
+            return start + cut + 1
+        end = start
     return 0
+
+
+class Head(NamedTuple):
+    """What a row's line begins with: whose answer it is, and whether its sample is owed again."""
+
+    key: str
+    example: str
+    seed: int
+    owed: bool
+
+
+def heads(path: Path) -> Iterator[tuple[int, Head]]:
+    """Number and head of every whole line, without parsing the rest of it where the line is as `encode` writes it.
+
+    Raises UserError for a line that is no row, with its number.
+    """
+    for number, line in _lines(path):
+        found = _HEAD.match(line)
+        try:
+            if found is not None and line.endswith(b"}\n"):
+                key, outcome, reason, example, seed = found.groups()
+                owed = outcome == b"error" or (outcome == b"unscored" and reason == _TOO_LONG)
+                name = from_json(example) if b"\\" in example else example[1:-1].decode()
+                yield number, Head(key.decode(), name, int(seed), owed)
+            else:
+                yield number, head(from_json(line))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise not_a_row(path, number) from None
+
+
+def head(row: Row) -> Head:
+    """The head of a whole row. Raises TypeError for a key that is no text."""
+    if not isinstance(row["key"], str):
+        raise TypeError
+    owed = row["outcome"] == "error" or (row["outcome"] == "unscored" and row["reason"] == TOO_LONG)
+    return Head(row["key"], row["example"], row["seed"], owed)
 
 
 def done_keys(path: Path) -> set[str]:
     """Keys of the samples that need no engine any more; errors, refused prompts and a torn last line are owed."""
     keys: set[str] = set()
-    if not path.exists():
-        return keys
-    with path.open("rb") as file:
-        for line in file:
-            end = line.find(b'"', _KEY_START)
-            key = line[_KEY_START:end].decode()
-            if not line.endswith(b"\n"):
-                break
-            if line.startswith(_OWED, end):
-                keys.discard(key)
-            else:
-                keys.add(key)
+    for _, found in heads(path):
+        if found.owed:
+            keys.discard(found.key)
+        else:
+            keys.add(found.key)
     return keys
 
 
@@ -163,28 +216,45 @@ def tried_before(path: Path) -> dict[str, Sequence[Tried]]:
     return {row["key"]: row["attempts"] for row in read_rows(path) if row["outcome"] == "error" and row["attempts"]}
 
 
+def numbered_rows(path: Path) -> Iterator[tuple[int, bytes, Row]]:
+    """Every whole line with its number and its row, in the order of the file.
+
+    Raises UserError for a line in the middle that is no row.
+    """
+    for number, line in _lines(path):
+        try:
+            row: Row = from_json(line)
+            # After the others: a row is found again by how its line begins.
+            for name in _LATER - row.keys():
+                row[name] = None
+            if not row.keys() >= Row.__annotations__.keys() or not isinstance(row["key"], str):
+                raise KeyError
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise not_a_row(path, number) from None
+        yield number, line, row
+
+
 def read_rows(path: Path) -> Iterator[Row]:
     """Rows in the order of the file, a later row of the same key replacing an earlier one.
 
-    Raises UserError for a line in the middle that is not JSON.
+    Raises UserError for a line in the middle that is no row.
     """
-    latest: dict[str, Row] = {}
-    if not path.exists():
-        return iter(())
-    with path.open("rb") as file:
-        for number, line in enumerate(file, 1):
-            if not line.endswith(b"\n"):
-                break
-            try:
-                row: Row = from_json(line)
-                latest[row["key"]] = row
-                # After the others: a row is found again by how its line begins.
-                for name in _LATER - row.keys():
-                    row[name] = None
-                if not row.keys() >= Row.__annotations__.keys():
-                    raise KeyError
-            except (ValueError, KeyError, TypeError, AttributeError):
-                raise UserError(
-                    "a row is not a listeval row", place=f"{path}:{number}", fix="delete that line and run again"
-                ) from None
-    return iter(latest.values())
+    return iter({row["key"]: row for _, _, row in numbered_rows(path)}.values())
+
+
+def not_a_row(path: Path, number: int) -> UserError:
+    """A line that no listeval wrote."""
+    return UserError("a row is not a listeval row", place=f"{path}:{number}", fix="delete that line and run again")
+
+
+def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of every whole line; nothing where there is no file."""
+    try:
+        with reading(path) as file:
+            for number, line in enumerate(file, 1):
+                if line.endswith(b"\n"):
+                    yield number, line
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", place=str(path), fix="check the file") from None

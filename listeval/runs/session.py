@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -16,12 +17,13 @@ from listeval.contract import Kind
 from listeval.registry import blame
 from listeval.runs.interrupts import Interrupts
 from listeval.runs.judge import judge, refuse
+from listeval.runs.ledger import Ledger
 from listeval.runs.manifest import Attempt, Manifest
 from listeval.runs.observer import Observer
 from listeval.runs.plan import Owed, Sample, render
 from listeval.runs.prompts import ControlText
 from listeval.runs.reask import Tried, completion_of, next_request, owed_again, seed_of, tried
-from listeval.runs.rows import Journal, Row, done_keys, tried_before
+from listeval.runs.rows import Journal, Row, tried_before
 from listeval.runs.stream import Stream
 from listeval.task import Task
 
@@ -45,6 +47,7 @@ class Session:
         """By the attempt that comes next."""
         # Filled by the engine's thread, emptied by ours.
         self._refused: deque[Row] = deque()
+        self._asked: deque[bytes] = deque()
         self._tokens = self._made = 0
         self._spelled = ControlText(backend)
 
@@ -52,39 +55,40 @@ class Session:
         """Make every row of `samples` that is not there. On Ctrl-C what the engine had finished is kept."""
         path = self.directory / "samples.jsonl"
         before = tried_before(path) if self._most > 1 else {}
-        journal = Journal(path)
         started, clock = datetime.now(UTC), time.perf_counter()
         try:
-            self._generate(journal, self._requests(samples, done_keys(path), before))
-            for attempt in range(2, self._most + 1):
-                if due := self._due.pop(attempt, None):
-                    self.watch.note(f"attempt {attempt}: {len(due)} samples whose last answer broke the contract")
-                    self._generate(journal, self._further(due))
+            with closing(Journal(path)) as journal, closing(Ledger(self.directory, self.manifest.created)) as ledger:
+                self._generate(journal, ledger, self._requests(samples, ledger, ledger.done(path), before))
+                for attempt in range(2, self._most + 1):
+                    if due := self._due.pop(attempt, None):
+                        self.watch.note(f"attempt {attempt}: {len(due)} samples whose last answer broke the contract")
+                        self._generate(journal, ledger, self._further(due))
         finally:
-            journal.close()
             self._note_attempt(started, time.perf_counter() - clock)
 
-    def _generate(self, journal: Journal, requests: Iterator[Request]) -> None:
+    def _generate(self, journal: Journal, ledger: Ledger, requests: Iterator[Request]) -> None:
         stream = Stream(self.backend, requests)
         with Interrupts() as interrupts:
             try:
                 for batch in stream:
-                    self._record(journal, batch)
+                    self._record(journal, ledger, batch)
                     interrupts.check()
             except KeyboardInterrupt:
-                self._record(journal, stream.stop())
+                self._record(journal, ledger, stream.stop())
                 raise
             finally:
                 stream.stop()
-            self._record(journal, ())
+            self._record(journal, ledger, ())
 
     def _requests(
-        self, samples: Iterator[Sample], done: set[str], before: Mapping[str, Sequence[Tried]]
+        self, samples: Iterator[Sample], ledger: Ledger, done: set[bytes], before: Mapping[str, Sequence[Tried]]
     ) -> Iterator[Request]:
         limit, sampling = self.backend.model.max_length, self.manifest.config.sampling
         for number, sample in enumerate(samples):
             self._spelled.see(sample.example.messages)
-            there = sample.key in done
+            mark = ledger.mark(sample.key, sample.example.id, sample.seed)
+            there = mark in done
+            self._asked.append(mark)
             if there:
                 self.watch.skip()
                 if number:
@@ -133,7 +137,7 @@ class Session:
         limit = self.backend.model.max_length
         return bool(limit) and len(request.prompt.token_ids) + request.sampling.max_tokens > (limit or 0)
 
-    def _record(self, journal: Journal, batch: Sequence[Completion]) -> None:
+    def _record(self, journal: Journal, ledger: Ledger, batch: Sequence[Completion]) -> None:
         cases = [self._waiting.pop(completion.key) for completion in batch]
         answers = [(case.owed, completion) for case, completion in zip(cases, batch, strict=True)]
         rows = judge(self.task, answers, self.manifest.promise)
@@ -142,6 +146,8 @@ class Session:
             row = self._refused.popleft()
             rows.append(row)
             final.append(row)
+        # A sample is noted before its row is written, so no kill leaves a row that looks like another run's.
+        ledger.note(self._asked.popleft() for _ in range(len(self._asked)))
         if rows:
             journal.append(rows)
             self._tokens += sum(completion.n_tokens for completion in batch)

@@ -8,16 +8,30 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import BaseModel, Field
+from pydantic_core import from_json
+
+from listeval.errors import UserError, first_line
 from listeval.registry import blame
-from listeval.runs.manifest import Manifest, read_manifest, write_atomic
+from listeval.runs.files import read_regular, write_atomic
+from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
-from listeval.runs.rows import Row, read_rows
+from listeval.runs.rows import Row
+from listeval.runs.stored import Stored, Stray, read_stored
 from listeval.task import Metric, Task
 
 _OURS = ("manifest.json", "samples.jsonl", "metrics.json")
+
+
+class _Kept(BaseModel):
+    """The part of `metrics.json` that does not follow from the rows alone."""
+
+    n: int | None = None
+    figures: dict[str, Annotated[float, Field(allow_inf_nan=False, ge=-(2**53), le=2**53)] | None] = {}
+    files: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -48,10 +62,23 @@ class Run:
         """How many samples of an earlier, larger configuration the rows leave out."""
         return len(self._all) - len(self.rows)
 
+    @property
+    def strays(self) -> list[Stray]:
+        """Lines that are whole rows but not of this run; no figure counts them."""
+        return self._stored.strays
+
+    @property
+    def every(self) -> list[Row]:
+        """The latest row of every sample, whatever the configuration asks for now, in the order of the file."""
+        return list(self._stored.rows.values())
+
+    @cached_property
+    def _stored(self) -> Stored:
+        return read_stored(self.path, self.manifest.created)
+
     @cached_property
     def _all(self) -> list[Row]:
-        rows = read_rows(self.path / "samples.jsonl")
-        return sorted(rows, key=lambda row: (row["seed"], row["index"]))
+        return sorted(self._stored.rows.values(), key=lambda row: (row["seed"], row["index"]))
 
     @cached_property
     def summary(self) -> Summary:
@@ -68,17 +95,22 @@ class Run:
     @cached_property
     def figures(self) -> dict[str, float | None]:
         """What the task's appendix found over the whole run; empty while `metrics.json` is not of these rows."""
-        kept = self._metrics
-        return dict(kept.get("figures", {})) if kept.get("n") == self.summary.n else {}
+        kept = self._metrics()
+        return dict(kept.figures) if kept.n == self.summary.n else {}
 
-    @property
-    def _metrics(self) -> dict[str, Any]:
-        """`metrics.json` as it is on disk; empty where it is not there, or damaged."""
+    def _metrics(self) -> _Kept:
+        """What is read of `metrics.json`; empty where it is not there. Raises UserError where it is damaged."""
+        path = self.path / "metrics.json"
         try:
-            kept = json.loads((self.path / "metrics.json").read_bytes())
-        except (OSError, ValueError):
-            return {}
-        return kept if isinstance(kept, dict) else {}
+            return _Kept.model_validate(from_json(read_regular(path)))
+        except FileNotFoundError:
+            return _Kept()
+        except OSError as error:
+            raise UserError(f"cannot be read: {error.strerror}", place=str(path), fix="check the file") from None
+        except ValueError as error:
+            # pydantic's ValidationError too; the figures follow from the rows.
+            fix = f"`listeval score {self.path}` makes it anew from the rows"
+            raise UserError(f"metrics.json is damaged: {first_line(error)}", place=str(path), fix=fix) from None
 
     @property
     def tokens_per_second(self) -> float | None:
@@ -95,6 +127,7 @@ class Run:
             "constraint": self.manifest.identity.get("constraint", "none"),
             "spacing": (self.manifest.audit or {}).get("spacing"),
             **self.summary.to_json(),
+            "left_out": len(self.strays),
             "figures": self.figures,
             "tokens_per_second": self.tokens_per_second,
             "notices": self.notices,
@@ -115,18 +148,31 @@ class Run:
                 figures = {name: float(x) if math.isfinite(x) else None for name, x in appendix.figures.items()}
         finally:
             metrics = self.summary.to_json() | {"figures": figures, "files": sorted(files)}
-            for stale in set(self._metrics.get("files", ())) - files.keys():
-                (self.path / _plain(stale)).unlink(missing_ok=True)
+            for stale in set(self._files_before()) - files.keys():
+                (self.path / stale).unlink(missing_ok=True)
             for name, data in files.items():
                 write_atomic(self.path / name, data)
             write_atomic(self.path / "metrics.json", json.dumps(metrics, indent=1).encode())
 
+    def _files_before(self) -> list[str]:
+        """Files of an earlier appendix; none where nobody can tell any more, and none that an appendix cannot have."""
+        try:
+            return [name for name in self._metrics().files if _is_plain(name)]
+        except UserError:
+            return []
+
 
 def _plain(name: str) -> str:
     """`name`, if it is a file name of its own in the run's directory. Raises ValueError."""
-    if not name or Path(name).name != name or name.startswith(".") or name in _OURS:
+    if not _is_plain(name):
         raise ValueError(f"an appendix cannot be called '{name}'")
     return name
+
+
+def _is_plain(name: str) -> bool:
+    return (
+        bool(name) and Path(name).name == name and not name.startswith(".") and "\0" not in name and name not in _OURS
+    )
 
 
 def load_run(path: str | Path) -> Run:

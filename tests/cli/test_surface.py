@@ -11,15 +11,15 @@ from listeval.errors import ExitCode
 
 FLAGS = {
     "run": (
-        "--allow-code-execution --attempts --backend --base-url --batch-size --chat-template-arg --concurrency "
-        "--constraint --data --device --dtype --engine --json --limit --max-model-len --max-tokens --model "
-        "--no-thinking --out --quiet --reask --samples --seeds --set --show-prompt --spacing --system --task "
-        "--temperature --thinking --timeout-s --tokenizer --top-p"
+        "--allow-code-execution --api-key-env --attempts --backend --base-url --batch-size --chat-template-arg "
+        "--concurrency --constraint --data --device --dtype --engine --json --limit --max-model-len --max-tokens "
+        "--model --no-thinking --out --quiet --reask --samples --seeds --set --show-prompt --spacing --system --task "
+        "--temperature --thinking --timeout-s --tokenizer --top-p --trust"
     ),
-    "score": "--allow-code-execution --json --quiet",
+    "score": "--allow-code-execution --json --quiet --trust",
     "show": "--json --kind --limit --prompt --sample --verdict",
     "report": "--format --json",
-    "compare": "--across-prompts --alpha --cost-order --format --html --json --margin --seed",
+    "compare": "--across-prompts --alpha --cost-order --format --html --json --margin --seed --trust",
     "train": "--json --out --quiet --resume",
     "probe": (
         "--base --bootstrap --cap --clip --data --device --dtype --figure --ids --json --kappa --limit --max-tokens "

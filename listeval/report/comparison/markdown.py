@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from listeval.report import markdown
 from listeval.report.comparison.tables import Table, facts, tables
-from listeval.report.explain import visible
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
@@ -31,5 +30,4 @@ def _table(table: Table) -> str:
 
 def _text(text: str) -> str:
     """Names of directories may hold anything; a name must not become markup."""
-    escaped = "".join(f"\\{c}" if c in "\\`*<>[]" else c for c in visible(text))
-    return markdown.escape(escaped).replace("\n", " ")
+    return markdown.escape(text)

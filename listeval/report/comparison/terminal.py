@@ -12,7 +12,7 @@ from rich.text import Text
 from listeval.report.comparison.headline import heads, subject
 from listeval.report.comparison.tables import Table, facts, tables
 from listeval.report.console import ReportConsole
-from listeval.report.explain import visible
+from listeval.visible import inline
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
@@ -25,24 +25,24 @@ _LABEL, _HEADING, _LINE = 24, 28, 64
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
     """The verdict first, then what it rests on."""
     out = console or ReportConsole()
-    out.print(Text(visible(comparison.verdict.sentence), style="bold"))
+    out.print(Text(inline(comparison.verdict.sentence), style="bold"))
     out.print()
     out.print(_heads(comparison))
     out.print()
     for line in facts(comparison):
-        out.print(Text(visible(line)))
+        out.print(Text(inline(line)))
     for table in tables(comparison):
         out.print()
         out.print(_grid(table))
         if table.note:
-            out.print(Text(table.note, style="dim"))
+            out.print(Text(inline(table.note), style="dim"))
 
 
 def _heads(comparison: Comparison) -> Grid:
     """Three figures of the arm that the verdict is about."""
     verdict = comparison.verdict
     grid = Grid(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
-    grid.add_row(Text(_cut(visible(subject(verdict).name), _HEADING), style="cyan"))
+    grid.add_row(Text(_cut(inline(subject(verdict).name), _HEADING), style="cyan"))
     for head in heads(verdict):
         grid.add_row(*map(Text, (head.title, f"{head.before} → {head.after}", head.change)))
     return grid
@@ -53,13 +53,13 @@ def _grid(table: Table) -> Grid:
     shown = [at for at, name in enumerate(table.header) if name not in _NO_ROOM]
     figures = len(shown) > 2
     for at in shown:
-        grid.add_column(Text(table.header[at] or table.title), overflow="fold", no_wrap=at == 0)
+        grid.add_column(Text(inline(table.header[at] or table.title)), overflow="fold", no_wrap=at == 0)
     for row in table.rows:
         if len(row) == 1:
-            grid.add_row(Text(_cut(visible(row[0]), _HEADING if figures else _LINE), style="cyan"))
+            grid.add_row(Text(_cut(inline(row[0]), _HEADING if figures else _LINE), style="cyan"))
         else:
             empty = all(cell == "0" for cell in row[1:])
-            cells = [visible(row[at]).removesuffix(" points") for at in shown]
+            cells = [inline(row[at]).removesuffix(" points") for at in shown]
             label = _cut(cells[0], _LABEL if figures else _LINE)
             grid.add_row(Text(label), *map(Text, cells[1:]), style="dim" if empty else "")
     return grid

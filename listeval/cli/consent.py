@@ -1,0 +1,101 @@
+"""What a file may not decide alone: a run's manifest or a config file may come from somebody else.
+
+Nothing that spends a credential, opens a network address or executes code is taken from a file without the user's word
+on this command line: the flag itself, `--trust` for all that the file asks, or yes to a question on a terminal. What
+the user's own environment names (`$LISTEVAL_PATH`) and what is installed needs no further word.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from listeval.errors import UserError
+from listeval.visible import inline
+
+_LOCAL = ("auto", "hf", "vllm")
+_KEY = "OPENAI_API_KEY"
+"""Sent to any server that the user names, so a file that names it asks for nothing more."""
+_OFFLINE = {"1", "on", "yes", "true"}
+
+
+class Ask(NamedTuple):
+    """One thing that a file asks for, in words, and the flag by which the user says it."""
+
+    what: str
+    flag: str
+
+
+def permit(asks: Iterable[Ask], source: str, *, trusted: bool) -> None:
+    """Raises UserError unless `trusted`, nothing is asked, or the user says yes on the terminal."""
+    found = list(asks)
+    if trusted or not found:
+        return
+    what = "; ".join(ask.what for ask in found)
+    if sys.stdin.isatty() and sys.stderr.isatty():
+        if click.confirm(inline(f"{source} asks to {what}. Allow it?"), default=False, err=True):
+            return
+        raise UserError(f"not allowed: {what}", place=source, fix="give these options on the command line")
+    flags = " ".join(dict.fromkeys(ask.flag for ask in found if ask.flag))
+    fix = (
+        f"if you want that, add {flags}, or --trust for all that it asks" if flags else "if you want that, add --trust"
+    )
+    raise UserError(f"it asks to {what}, which needs your word", place=source, fix=fix)
+
+
+def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
+    """What a configuration from a file asks for, beyond what was `given` on the command line."""
+    own = {name: value for name, value in values.items() if value is not None and given.get(name) is None}
+    backend = given.get("backend") or values.get("backend") or "auto"
+    asks = _server(own, given) if backend == "openai" else []
+    # A model on the hub is OWNER/NAME, a tokenizer may be a bare name; a server's model is only a name.
+    opened = {"tokenizer"} | ({"model"} if backend in _LOCAL and "/" in str(own.get("model")) else set())
+    asks += [
+        Ask(f"fetch '{own[name]}' from the hub", f"--{name} {own[name]}")
+        for name in sorted(opened)
+        if _on_hub(own.get(name))
+    ]
+    if "data" in own and _is_remote(own["data"]):
+        asks.append(Ask(f"fetch its data from '{own['data']}'", f"--data {own['data']}"))
+    if own.get("allow_code_execution"):
+        asks.append(Ask("run the code that the model writes", "--allow-code-execution"))
+    return asks + (of_task(own["task"], f"--task {own['task']}") if isinstance(own.get("task"), str) else [])
+
+
+def of_task(name: str, flag: str = "") -> list[Ask]:
+    """What a task that a file names asks for: to import code that lies in `./tasks`."""
+    from listeval.registry import local_code
+
+    folder = local_code(name)
+    return [] if folder is None else [Ask(f"run the task code in {folder}", flag)]
+
+
+def _server(own: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
+    asks = []
+    if "base_url" in own:
+        key = "" if "api_key_env" in own else f" (with the key in ${_KEY})"
+        asks.append(Ask(f"connect to {own['base_url']}{key}", f"--base-url {own['base_url']}"))
+    elif "backend" in own and not given.get("base_url"):
+        asks.append(Ask("connect to the server in $OPENAI_BASE_URL", "--backend openai"))
+    if own.get("api_key_env", _KEY) != _KEY:
+        asks.append(Ask(f"send ${own['api_key_env']} as its key", f"--api-key-env {own['api_key_env']}"))
+    return asks
+
+
+def _on_hub(name: object) -> bool:
+    """Whether opening the model or tokenizer `name` would ask the hub for it."""
+    if not isinstance(name, str) or os.environ.get("HF_HUB_OFFLINE", "").lower() in _OFFLINE:
+        return False
+    from listeval.backends.short_names import SHORT_NAMES
+
+    local = name.startswith((".", "/", "~")) or os.path.lexists(name)
+    return bool(name) and not local and name not in SHORT_NAMES
+
+
+def _is_remote(data: object) -> bool:
+    return isinstance(data, str) and (data == "hub" or "://" in data) and not Path(data).exists()

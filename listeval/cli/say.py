@@ -1,0 +1,47 @@
+"""What verbs print: the only way from a verb to a terminal, so that nothing reaches one raw."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from listeval.errors import ExitCode
+from listeval.visible import inline, visible
+
+if TYPE_CHECKING:
+    from listeval.runs.store import Run
+
+_NAMED = 3
+"""Strays that are named; the others are counted."""
+
+
+def say(line: str = "", *, err: bool = False) -> None:
+    """One line; a line feed within it is shown, not obeyed."""
+    click.echo(inline(line), err=err)
+
+
+def say_block(text: str, *, err: bool = False) -> None:
+    """Text of several lines, such as a prompt or a table in Markdown."""
+    click.echo(visible(text), err=err)
+
+
+def say_json(value: Any, *, indent: int | None = None) -> None:
+    """One JSON value on stdout, on one line without `indent`; ASCII, so every control character is an escape."""
+    click.echo(json.dumps(value, indent=indent).replace("\x7f", "\\u007f"))
+
+
+def say_strays(runs: Iterable[Run]) -> ExitCode:
+    """Name on stderr, a line a run, the rows that are not the run's own; the exit code that follows."""
+    code = ExitCode.OK
+    for run in runs:
+        if not run.strays:
+            continue
+        code = ExitCode.SAMPLES_ERRORED
+        named = "; ".join(f"samples.jsonl:{stray.number}, {stray.why}" for stray in run.strays[:_NAMED])
+        rest = f"; and {len(run.strays) - _NAMED} more" if len(run.strays) > _NAMED else ""
+        fix = f"delete those lines, then complete it: listeval run @{run.path}"
+        say(f"listeval: {len(run.strays)} rows left out ({run.path}: {named}{rest}). Fix: {fix}", err=True)
+    return code

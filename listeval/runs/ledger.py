@@ -1,0 +1,77 @@
+"""The ledger of a run: which samples its rows answer, so that a row from elsewhere is known as one.
+
+`.owed` holds a mark, a line each, of every sample that this run asked for, written before the sample's row is. A row
+whose mark is not there was not made by this run: it was copied in, or its key, example or seed was altered. Runs from
+before there was a ledger have none; their rows are taken as they are when they go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+from pydantic_core import to_json
+
+from listeval.errors import UserError
+from listeval.runs.files import read_regular
+from listeval.runs.rows import Head, Lines, heads
+
+FILE = ".owed"
+
+
+def mark(created: str, key: str, example: str, seed: int) -> bytes:
+    """Stands for one sample of the run that was `created` then: 16 hex digits, another for any other sample or run."""
+    return sha256(to_json([created, key, example, seed])).hexdigest()[:16].encode()
+
+
+def read_ledger(directory: Path) -> frozenset[bytes] | None:
+    """The marks of a run's samples; None where it keeps no ledger. Raises UserError where it cannot be read."""
+    path = directory / FILE
+    try:
+        return frozenset(read_regular(path).split())
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UserError(f"cannot be read: {error.strerror}", place=str(path), fix="check the file") from None
+
+
+class Ledger:
+    """Notes samples before their rows are written; whoever holds it also holds the run's lock."""
+
+    def __init__(self, directory: Path, created: str) -> None:
+        """Raises UserError where the disk refuses."""
+        known = read_ledger(directory)
+        self.created = created
+        self._known = set(known or ())
+        self._lines = Lines(directory / FILE)
+        if known is None:
+            self.note([self._of(found) for _, found in heads(directory / "samples.jsonl")])
+
+    def mark(self, key: str, example: str, seed: int) -> bytes:
+        """What stands for a sample of this run."""
+        return mark(self.created, key, example, seed)
+
+    def note(self, marks: Iterable[bytes]) -> None:
+        """Write down those that are not there. Raises UserError when the disk is full."""
+        new = [one for one in dict.fromkeys(marks) if one not in self._known]
+        if new:
+            self._lines.write(b"\n".join([*new, b""]))
+            self._known.update(new)
+
+    def done(self, path: Path) -> set[bytes]:
+        """Marks of the samples whose rows in the file `path` need no engine any more, whether they are noted or not."""
+        done: set[bytes] = set()
+        for _, found in heads(path):
+            if found.owed:
+                done.discard(self._of(found))
+            else:
+                done.add(self._of(found))
+        return done
+
+    def close(self) -> None:
+        """Sync and close."""
+        self._lines.close()
+
+    def _of(self, found: Head) -> bytes:
+        return mark(self.created, found.key, found.example, found.seed)

@@ -1,0 +1,21 @@
+"""Text that somebody else wrote (data, models, servers, file names), made fit for a terminal.
+
+A terminal obeys control characters: they move the cursor, rewrite what stood above, set the clipboard. A reader is
+misled by what cannot be seen: bidirectional overrides, zero-width characters, line ends that forge a line of ours.
+Whatever is not printable is therefore written as Python would escape it. Everything that listeval prints goes
+through here: by `listeval.cli.say`, by `listeval.report.console`, or, for errors, by `listeval.cli.main`.
+"""
+
+from __future__ import annotations
+
+
+def visible(text: str) -> str:
+    """`text` with everything escaped that a terminal or a browser would obey or hide; line feeds stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c == "\n" or c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def inline(text: object) -> str:
+    """`str(text)` as part of one line: `visible`, and its line feeds escaped too."""
+    return visible(str(text)).replace("\n", "\\n")
