@@ -9,10 +9,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import TracebackType
 from typing import Self
 
-import click
+from listeval.cli.say import say as say_line
 
 _LEAST_S, _MOST_S = 1.7, 30.0
 """The least leaves room for a busy machine to be late within two seconds."""
@@ -30,7 +31,7 @@ class Pulse:
 
     def __init__(self, doing: str, *, quiet: bool, say: Callable[[str], object] | None = None) -> None:
         self.quiet = quiet
-        self._say = say if say is not None else lambda text: click.echo(text, err=True)
+        self._say = say if say is not None else partial(say_line, err=True)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, name="listeval-pulse", daemon=True)
         self._spoken = time.monotonic()

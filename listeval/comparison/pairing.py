@@ -158,9 +158,14 @@ def _notes(arms: Sequence[Arm], rows: Sequence[Sequence[Row]], views: Sequence[_
             notes.append(f"{arm.name}: {differ} rendered prompts differ ({why})")
         if view.source["data"] != views[0].source["data"]:
             notes.append(f"{arm.name}: the data's fingerprint differs; targets and prompts of the pairs are equal")
-        if view.source["task"] != views[0].source["task"]:
+        if _scored_by(arm) != _scored_by(arms[0]):
             notes.append(f"{arm.name}: the task's code or options differ; `listeval score` brings runs to one code")
     return notes
+
+
+def _scored_by(arm: Arm) -> dict[str, Any]:
+    """The task's code and options behind the scores that stand in the rows now."""
+    return {name: value for name, value in arm.run.manifest.task.items() if name not in ("metrics", "verdicts")}
 
 
 def _count(counts: dict[str, int], reason: str, n: int) -> None:

@@ -48,6 +48,8 @@ def stopped(process: subprocess.Popen, number: int, delay: float) -> tuple[bool,
     assert "Traceback" not in err and "Exception ignored" not in err, err
     if process.returncode == 0:
         return False, err
+    if process.returncode == -number and not err:
+        return False, err  # it came before our first line ran, and ended Python without a word
     assert process.returncode == CODES[number], (process.returncode, err)
     assert [line for line in err.splitlines() if "stopped" in line] == [err.splitlines()[-1]], err
     return True, err

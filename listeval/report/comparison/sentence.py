@@ -10,6 +10,8 @@ from listeval.comparison.decision import Standing
 from listeval.stats import FEW, Interval
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from listeval.comparison.thresholds import Way
     from listeval.comparison.verdict import Finding, Verdict
 
@@ -105,7 +107,7 @@ def _refrain(v: Verdict) -> str:
     worse = [f for f in v.findings if f.standing is Standing.WORSE]
     if blocked:
         lead = f"Keep {v.baseline}" if v.choice == "keep" else "No recommendation"
-        return f"{lead}: " + "; ".join(_blocked(v, f) for f in blocked)
+        return f"{lead}: {_held_back(v, blocked)}"
     if worse:
         return f"Keep {v.baseline}: {'' if len(v.findings) == 1 else 'no arm is shown to be better, and '}" + _worse(
             v, worse[0]
@@ -114,6 +116,16 @@ def _refrain(v: Verdict) -> str:
     if moved:
         return f"No recommendation: {_moved(v, moved[0])}"
     return _nothing(v)
+
+
+def _held_back(v: Verdict, blocked: Sequence[Finding]) -> str:
+    """For each thing that stands in the way: the arm that would gain most, and the names of the others."""
+    parts = []
+    for standing in dict.fromkeys(f.standing for f in blocked):
+        same = sorted((f for f in blocked if f.standing is standing), key=lambda f: -f.differences[v.decisive].after)
+        others = ", ".join(f.name for f in same[1:])
+        parts.append(_blocked(v, same[0]) + (f"; so it is with {others}" if others else ""))
+    return "; ".join(parts)
 
 
 def _blocked(v: Verdict, f: Finding) -> str:
