@@ -44,7 +44,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=text)
     names = ", ".join(phase.name for phase in PHASES)
     parser.add_argument("--phases", metavar="A,B", help=f"only these of {names}")
-    parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help="results.jsonl and what phases write (%(default)s)")
+    text = "results.jsonl and what phases write (%(default)s)"
+    parser.add_argument("--out", type=Path, default=Path("runs/gpu"), help=text)
     parser.add_argument("--rehearse", action="store_true", help="tiny sizes on the CPU: does every phase run?")
     parser.add_argument("--publish", action="store_true", help="also write the results to benchmarks/results, by card")
     parser.add_argument("--show", action="store_true", help="run nothing: table (and --publish) of what --out holds")

@@ -34,30 +34,31 @@ class Phase:
     sharded: bool = False
 
 
+_BIAS = ("entropy_bias", "entropy_half_width", "advantage_bias", "advantage_half_width", "entropy_drift")
 _STEP = ("loss", "grad_norm", "reverse_kl", "loss_recorded", "s_minus_b")
 
 PHASES = (
-    Phase("versions", 40, "what this machine is", {"machine": ("card", "free_gb", "total_gb", "versions", "date")}),
+    Phase("versions", 35, "what this machine is", {"machine": ("card", "free_gb", "total_gb", "versions", "date")}),
     Phase(
         "parity",
-        50,
+        40,
         "one step of tiny-sft <- tiny-teacher against the recorded CPU step: loss to 1e-4 in float32, S - B = 0",
         {"float32": _STEP, "bfloat16": _STEP},
     ),
     Phase(
         "large",
-        150,
+        145,
         "a step of 1.7B <- 4B on 128 answers: what fits, and how near the arithmetic floor (goal 2.2)",
         {"start": ("s_minus_b", "build_s"), **{shape_name(*shape): BIG for shape in SHAPES}},
     ),
     Phase("fsdp", 30, "FSDP2 in bfloat16, one process: S - B = 0", {"bfloat16": (*_STEP, "sharded")}, sharded=True),
     Phase(
         "tiny",
-        80,
+        95,
         "trainings end to end: learning, a kill and a resume to the bit; permutation; probe as on a CPU to 1e-4",
         {
             "opd": ("reverse_kl_first", "reverse_kl_last", "seconds_step"),
-            "kill, resume": ("resumed_at", "same_weights", "reproducible", "largest_difference"),
+            "kill, resume": ("killed_at", "same_weights", "reproducible", "largest_difference"),
             "run, permutation": ("parsed", "n", "seconds"),
             "probe": ("p_difference", "b_difference", "positions"),
             "sft": ("loss_first", "loss_last"),
@@ -81,18 +82,15 @@ PHASES = (
     ),
     Phase(
         "rollouts",
-        60,
+        75,
         "what sampling costs without vLLM: 1.7B, 200 tokens",
         {"16 prompts": ("seconds", "tokens_per_s"), "128 prompts": ("seconds", "tokens_per_s")},
     ),
     Phase(
         "head",
-        30,
+        25,
         "the head in bfloat16 against sums in float32: bias over 50 small updates",
-        {
-            name: ("entropy_bias", "entropy_half_width", "advantage_bias", "advantage_half_width", "entropy_drift")
-            for name in ("float32 sums", "bfloat16 sums")
-        },
+        {"float32 sums": _BIAS, "bfloat16 sums": _BIAS},
     ),
     Phase(
         "compile",

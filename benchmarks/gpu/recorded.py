@@ -39,12 +39,10 @@ def read_rollouts(bench: Bench) -> tuple[list[Rollout], dict[str, float]]:
 
     content = json.loads(FILE.read_text(encoding="utf-8"))
     question = real_questions(bench.recipe)[0]
-    found = [
-        Rollout(
-            question._replace(prompt=tuple(row["prompt"]), key=row["key"]), tuple(row["answer"]), tuple(row["logp"]), "stop"
-        )
-        for row in content["rollouts"]
-    ]
+    found = []
+    for row in content["rollouts"]:
+        asked = question._replace(prompt=tuple(row["prompt"]), key=row["key"])
+        found.append(Rollout(asked, tuple(row["answer"]), tuple(row["logp"]), "stop"))
     return found, content["figures"]
 
 
@@ -65,7 +63,8 @@ def make(job: Job) -> dict[str, Any]:
     recipe = make_recipe(job, "float32")
     bench = of_checkpoints(job, recipe)
     questions = real_questions(recipe)[:ANSWERS]
-    sampler = make_sampler(bench.spec, open_model(bench.spec.student), bench.trainee, bench.spec.max_tokens or 96, recipe)
+    student, budget = open_model(bench.spec.student), bench.spec.max_tokens or 96
+    sampler = make_sampler(bench.spec, student, bench.trainee, budget, recipe)
     rollouts = sampler.sample(questions, [seed_of(0, 0, question.key, 0) for question in questions])
     rows = [
         {

@@ -13,6 +13,7 @@ from benchmarks.gpu.runner import Line
 from benchmarks.harness import RESULTS, slug
 
 _OWN = ("phase", "case", "status", "error", "passes", "goal", "rehearsal", "versions", "wall_s")
+_PASSES: Mapping[bool | None, str] = {True: "yes", False: "**no**", None: ""}
 DONE = ("ok", "oom", "absent")
 """Statuses that answer what was asked: `absent` is a package that is not installed."""
 
@@ -49,7 +50,7 @@ def table(lines: Sequence[Line]) -> str:
     """Markdown: a row for every case, with all its figures."""
     rows = ["| phase | case | result | passes | figures |", "|" + "---|" * 5]
     for line in lines:
-        passes = {True: "yes", False: "**no**"}.get(line.get("passes"), "")
+        passes = _PASSES[line.get("passes")]
         if passes and line.get("goal"):
             passes += f" ({line['goal']})"
         rows.append(f"| {line['phase']} | {line['case']} | {line['status']} | {passes} | {_cell(_words(line))} |")
@@ -66,7 +67,8 @@ def publish(lines: Sequence[Line], folder: Path = RESULTS) -> Path:
     path = folder / f"{slug(machine['card'])}-{machine['date']}.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(list(lines), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    asks = "\n".join(f"- {phase.name}: {phase.asks}" for phase in PHASES if any(x["phase"] == phase.name for x in lines))
+    there = {line["phase"] for line in lines}
+    asks = "\n".join(f"- {phase.name}: {phase.asks}" for phase in PHASES if phase.name in there)
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     text = f"# {machine['card']}, {machine['date']}\n\n{versions}\n\n{asks}\n\n{table(lines)}\n"
     path.with_suffix(".md").write_text(text, encoding="utf-8")

@@ -34,13 +34,14 @@ def run(job: Job) -> None:
         small.update(passes)
         found["passes"], found["goal"] = found["s_minus_b"] == 0, "S - B = 0"
     if bench is None:
-        return
+        raise SystemExit("the networks could not be built")
     rollouts, best = answers(job, bench), machine(job.device)
     for tokens, recomputed, packed in SHAPES:
         with job.case(shape_name(tokens, recomputed, packed)) as found:
             shaped = bench.reshaped(job.pick(tokens, tokens // _SMALLER), recomputed=recomputed, packed=packed)
             found |= shaped.measure(rollouts, best)
-            found["passes"], found["goal"] = found["times_floor"] <= GOAL, f"<= {GOAL:g} times the floor"
+            if not job.rehearse:
+                found["passes"], found["goal"] = found["times_floor"] <= GOAL, f"<= {GOAL:g} times the floor"
 
 
 def build(job: Job) -> Bench:

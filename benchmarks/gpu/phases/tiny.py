@@ -78,14 +78,13 @@ def kill_and_resume(job: Job, recipe: Recipe, whole: Path) -> dict[str, Any]:
     file, out = job.folder / "recipe.yaml", job.folder / "killed"
     file.write_text(yaml.safe_dump(recipe.model_dump(mode="json")), encoding="utf-8")
     command = [sys.executable, "-m", "listeval", "train", "opd", str(file), "--out", str(out), "--quiet"]
-    resumed_at = kill_after(command, out, recipe.opd.steps // 2)
+    killed = kill_after(command, out, recipe.opd.steps // 2)
     subprocess.run([*command, "--resume"], check=True, stdout=sys.stderr)
-    once, twice = read_log(whole), read_log(out)
-    before = slice(0, recipe.opd.steps // 2)
-    reproducible = [_figures(line) for line in once[before]] == [_figures(line) for line in twice[before]]
+    pairs = zip(read_log(whole), killed, strict=False)
+    reproducible = all(_figures(once) == _figures(twice) for once, twice in pairs)
     largest = largest_difference(whole, out)
     return {
-        "resumed_at": resumed_at,
+        "killed_at": len(killed),
         "same_weights": largest == 0,
         "reproducible": reproducible,
         "largest_difference": largest,
@@ -94,8 +93,8 @@ def kill_and_resume(job: Job, recipe: Recipe, whole: Path) -> dict[str, Any]:
     }
 
 
-def kill_after(command: Sequence[str], out: Path, steps: int) -> int:
-    """Start, kill once so many steps are logged, and give how many were. Raises RuntimeError where it ends before."""
+def kill_after(command: Sequence[str], out: Path, steps: int) -> list[dict[str, Any]]:
+    """Start, kill once so many steps are logged, and give the log. Raises RuntimeError where it ends before."""
     process = subprocess.Popen(command, stdout=sys.stderr)
     try:
         while len(log := read_log(out)) < steps:
@@ -106,7 +105,7 @@ def kill_after(command: Sequence[str], out: Path, steps: int) -> int:
     finally:
         process.kill()
         process.wait()
-    return len(read_log(out))
+    return read_log(out)
 
 
 def read_log(out: Path) -> list[dict[str, Any]]:
@@ -134,7 +133,7 @@ def constrained(job: Job) -> dict[str, Any]:
         build_config(
             {
                 "task": "fashion", "options": TASK, "model": "tiny-listopd", "backend": "hf", "device": job.device.type,
-                "constraint": "permutation", "limit": job.pick(32, 2), "max_tokens": 160,
+                "constraint": "permutation", "limit": job.pick(32, 2),
                 "out": str(job.folder / "constrained"),
             }
         )
@@ -146,15 +145,15 @@ def constrained(job: Job) -> dict[str, Any]:
 
 def probe_here_and_on_a_cpu(job: Job) -> dict[str, Any]:
     """p and b of every class on right answers, here and on this machine's CPU."""
-    from listopd.probe.config import ProbeConfig
+    from listopd.probe.config import build_config
     from listopd.probe.run import probe
 
     def classes(device: str) -> Mapping[str, tuple[float, float, int]]:
-        config = ProbeConfig(
-            teacher=TEACHER, base=STUDENT, task="fashion", options=TASK, limit=job.pick(16, 2), on="gold",
-            device=device, bootstrap=100,
-        )  # fmt: skip
-        return {str(row.kind): (row.p.mean, row.b.mean, row.n) for row in probe(config).parts[0].classes}
+        asked = {
+            "teacher": TEACHER, "base": STUDENT, "task": "fashion", "options": TASK, "limit": job.pick(16, 2),
+            "on": "gold", "device": device, "bootstrap": 100,
+        }  # fmt: skip
+        return {str(row.kind): (row.p.mean, row.b.mean, row.n) for row in probe(build_config(asked)).parts[0].classes}
 
     here, there = classes(job.device.type), classes("cpu")
     p, b = (max(abs(here[name][i] - there[name][i]) for name in there) for i in (0, 1))
