@@ -40,6 +40,8 @@ class Job:
     def __init__(self, phase: str, out: Path, *, rehearse: bool) -> None:
         import torch
 
+        if not rehearse and not torch.cuda.is_available():
+            raise SystemExit("torch finds no CUDA device; --rehearse tries every phase on the CPU")
         self.phase, self.rehearse = phase, rehearse
         self.device: torch.device = torch.device("cpu" if rehearse else "cuda", None if rehearse else 0)
         self.folder = out / phase

@@ -34,7 +34,8 @@ class Phase:
     sharded: bool = False
 
 
-_BIAS = ("entropy_bias", "entropy_half_width", "advantage_bias", "advantage_half_width", "entropy_drift")
+_BIAS = ("entropy_bias", "entropy_half_width", "advantage_bias", "advantage_half_width", "entropy_drift",
+         "drift_half_width")  # fmt: skip
 _STEP = ("loss", "grad_norm", "reverse_kl", "loss_recorded", "s_minus_b")
 
 PHASES = (

@@ -254,6 +254,14 @@ def test_a_step_agrees_only_where_all_of_it_does():
         assert not recorded.agrees(one | {name: one[name] + off}, one)
 
 
+def test_without_a_gpu_it_says_so_and_measures_nothing(tmp_path, monkeypatch):
+    pytest.importorskip("torch")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert program.main(["--phases", "versions", "--out", str(tmp_path)]) == 1
+    (found,) = results.read_lines(tmp_path)
+    assert found["status"] == "crash" and "--rehearse" in found["error"]
+
+
 REHEARSED = {("large", "start"), ("parity", "float32"), ("parity", "bfloat16"), ("fsdp", "bfloat16"), ("tiny", "probe"),
              ("tiny", "kill, resume"), ("tiny", "run, permutation")}  # fmt: skip
 """What has to hold at any size and on any device."""

@@ -169,7 +169,7 @@ def probe_here_and_on_a_cpu(job: Job) -> dict[str, Any]:
 def warm_start(job: Job) -> dict[str, Any]:
     """Supervised steps on right answers."""
     steps, batch = job.pick((10, 16), (2, 2))
-    section = {"model": STUDENT, "steps": steps, "batch": batch, "optimiser": {"lr": 1e-3}}
+    section = {"model": STUDENT, "steps": steps, "batch": batch, "optimiser": {"lr": 1e-4}}
     numerics = {"device": job.device.type}
     recipe = Recipe.model_validate({"task": "fashion", "options": TASK, "precision": numerics, "sft": section})
     out = job.folder / "sft"
