@@ -8,6 +8,7 @@ import sys
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -260,6 +261,30 @@ def test_without_a_gpu_it_says_so_and_measures_nothing(tmp_path, monkeypatch):
     assert program.main(["--phases", "versions", "--out", str(tmp_path)]) == 1
     (found,) = results.read_lines(tmp_path)
     assert found["status"] == "crash" and "--rehearse" in found["error"]
+
+
+def test_what_only_a_gpu_is_asked(tmp_path, monkeypatch):
+    """The calls exist under these names, and their numbers land where they belong."""
+    torch = pytest.importorskip("torch")
+    from benchmarks.gpu import job
+    from benchmarks.gpu.phases import versions
+
+    device, called = torch.device("cuda", 0), []
+    for name in ("synchronize", "reset_peak_memory_stats", "empty_cache"):
+        monkeypatch.setattr(torch.cuda, name, lambda *_, name=name: called.append(name))
+    monkeypatch.setattr(torch.cuda, "max_memory_allocated", lambda _: 3_000_000_000)
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1_000_000_000, 2_000_000_000))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "NVIDIA H100 80GB HBM3")
+    properties = SimpleNamespace(major=9, minor=0, multi_processor_count=132)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: properties)
+    job.wait(device)
+    job.reset_peak(device)
+    job.free(device)
+    assert called == ["synchronize", "reset_peak_memory_stats", "empty_cache"]
+    assert job.peak_gb(device) == 3.0
+    card = versions.card(device)
+    assert (card["card"], card["free_gb"], card["total_gb"]) == ("NVIDIA H100 80GB HBM3", 1.0, 2.0)
+    assert card["capability"] == "9.0"
 
 
 REHEARSED = {("large", "start"), ("parity", "float32"), ("parity", "bfloat16"), ("fsdp", "bfloat16"), ("tiny", "probe"),

@@ -106,7 +106,7 @@ class World:
         """`updates` steps of the trainer's optimiser, without decay."""
         found, head = Trained(), self._linear(self._start.clone())
         head.weight.requires_grad_(True)
-        optimiser = make_optimiser(head.parameters(), Optimiser(lr=_RATE, weight_decay=0.0))
+        optimiser = make_optimiser(head.parameters(), Optimiser.model_validate({"lr": _RATE, "weight_decay": 0.0}))
         for _ in range(updates):
             with torch.no_grad():
                 theirs, ours = (self._advantage(head, x) for x in (product, exact))

@@ -18,7 +18,7 @@ _PACKAGES = ("torch", "transformers", "accelerate", "peft", "triton", "tokenizer
 def run(job: Job) -> None:
     """One case."""
     with job.case("machine") as found:
-        found |= _card(job) | {
+        found |= card(job.device) | {
             "python": platform.python_version(),
             "cuda": torch.version.cuda,
             "versions": {name: version for name in _PACKAGES if (version := _version(name))},
@@ -26,13 +26,14 @@ def run(job: Job) -> None:
         }
 
 
-def _card(job: Job) -> dict[str, Any]:
-    if job.device.type != "cuda":
+def card(device: torch.device) -> dict[str, Any]:
+    """Its name and memory; of a CPU the name."""
+    if device.type != "cuda":
         return {"card": platform.processor() or platform.machine(), "free_gb": 0.0, "total_gb": 0.0}
-    free, total = torch.cuda.mem_get_info(job.device)
-    properties = torch.cuda.get_device_properties(job.device)
+    free, total = torch.cuda.mem_get_info(device)
+    properties = torch.cuda.get_device_properties(device)
     return {
-        "card": torch.cuda.get_device_name(job.device),
+        "card": torch.cuda.get_device_name(device),
         "free_gb": free / 1e9,
         "total_gb": total / 1e9,
         "capability": f"{properties.major}.{properties.minor}",
