@@ -287,6 +287,42 @@ def test_what_only_a_gpu_is_asked(tmp_path, monkeypatch):
     assert card["capability"] == "9.0"
 
 
+@pytest.mark.parametrize(("name", "billions"), [("QWEN3_1_7B", 1.72), ("QWEN3_4B", 4.02)])
+def test_the_shapes_are_those_that_they_are_called(name, billions):
+    torch = pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from benchmarks.gpu import networks
+
+    network = networks.random_network(getattr(networks, name), torch.device("meta"), seed=0, frozen=True)
+    assert sum(p.numel() for p in network.parameters()) / 1e9 == pytest.approx(billions, abs=0.01)
+    assert network.get_output_embeddings().weight is network.get_input_embeddings().weight
+
+
+def test_synthetic_answers_are_the_same_at_every_call_and_as_long_as_asked():
+    pytest.importorskip("torch")
+    from benchmarks.gpu.networks import synthetic
+    from listopd.data import Question
+
+    question = Question("q", (1,), (1,), None, 0)
+    once, again = (synthetic(question, 200, 1200, 200, 1024) for _ in range(2))
+    assert once == again and len({rollout.question.key for rollout in once}) == 200
+    lengths = [len(rollout.question.prompt) for rollout in once]
+    assert 900 <= min(lengths) < max(lengths) <= 1500 and abs(sum(lengths) / 200 - 1200) < 40
+    assert {len(rollout.logp) == len(rollout.answer) for rollout in once} == {True}
+    assert max(max(rollout.answer) for rollout in once) < 1024
+
+
+def test_a_training_is_killed_once_its_steps_are_logged(tmp_path):
+    pytest.importorskip("torch")
+    from benchmarks.gpu.phases import tiny
+
+    log = f"open({str(tmp_path / 'log.jsonl')!r}, 'a', buffering=1)"
+    code = f"import time\nf = {log}\nfor i in range(3): f.write('{{}}\\n')\nf.write('{{')\nf.flush()\n"
+    assert tiny.kill_after([sys.executable, "-c", code + "time.sleep(60)"], tmp_path, 3) == [{}, {}, {}]
+    with pytest.raises(RuntimeError, match="ended with 3 after 3 steps"):
+        tiny.kill_after([sys.executable, "-c", "raise SystemExit(3)"], tmp_path, 4)
+
+
 REHEARSED = {("large", "start"), ("parity", "float32"), ("parity", "bfloat16"), ("fsdp", "bfloat16"), ("tiny", "probe"),
              ("tiny", "kill, resume"), ("tiny", "run, permutation")}  # fmt: skip
 """What has to hold at any size and on any device."""
@@ -306,3 +342,8 @@ def test_every_phase_runs_at_a_tiny_size_on_a_cpu(tmp_path, monkeypatch):
             assert set(keys) <= set(entry)
     for place in REHEARSED:
         assert found[place]["passes"] is True, found[place]
+    masks = [found["mask", case]["allowed"] for case in ("permutation", "permutation, priced", "xgrammar")]
+    assert masks[0] > 0 and len(set(masks)) == 1, "all masks leave the same tokens"
+    assert found["compile", "layers"]["largest_difference"] < 0.05 and found["compile", "layers"]["moved"] > 0
+    assert found["variants", "lora"]["times_floor"] > 0 and found["fsdp", "bfloat16"]["sharded"] is True
+    assert all(entry["rehearsal"] and not entry.get("error") for entry in found.values())
