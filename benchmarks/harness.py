@@ -202,7 +202,7 @@ def publish(report: Report, packages: Sequence[str], *, dry: bool) -> None:
         return
     here = machine(packages)
     today = datetime.now(UTC).date().isoformat()
-    path = RESULTS / f"{_slug(here['cpu'])}-{here['cores']}core-{today}.json"
+    path = RESULTS / f"{slug(here['cpu'])}-{here['cores']}core-{today}.json"
     path.parent.mkdir(exist_ok=True)
     kept = json.loads(path.read_text()) if path.exists() else {}
     kept[report.benchmark] = {
@@ -263,7 +263,8 @@ def _cpu() -> str:
     return names[0].strip() if names else platform.processor() or platform.machine()
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """A name of hardware as a part of a file name."""
     return re.sub(r"[^a-z0-9]+", "-", re.sub(r"\([RTM]+\)|@.*", "", text, flags=re.IGNORECASE).lower()).strip("-")
 
 

@@ -1,0 +1,1 @@
+"""Ten minutes on a GPU: `python -m benchmarks.gpu` says what holds there, what fits and how fast it is."""

@@ -1,0 +1,165 @@
+"""The trainer's own student, teacher and base, put together for one step at a time: nothing here is a copy of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+
+from benchmarks.gpu.job import Job, wait
+from benchmarks.gpu.networks import STUDENT, TEACHER, Shape, random_network, twin
+from listopd.adapters import WithoutAdapters
+from listopd.data import load_questions, training_task
+from listopd.distil import Frozen, Loss, Pass, Reference, prepare, with_lambda
+from listopd.extrapolation import LambdaPolicy
+from listopd.figures import update_figures
+from listopd.floor import Machine, Size, Work
+from listopd.networks import checkpoint_activations, open_model
+from listopd.optimise import learning_rate
+from listopd.parallel import make_accelerator
+from listopd.recipe import Opd, Recipe
+from listopd.rollout import Rollout
+from listopd.score import Scorer
+from listopd.start import equip
+from listopd.tokens import Labeller
+from listopd.trainee import Trainee
+from listopd.trio import load_trio, open_trio
+
+if TYPE_CHECKING:
+    from listopd.data import Question
+
+LAM, RATE = 1.25, 2e-4
+
+
+class Bench(NamedTuple):
+    """Everything that one update needs."""
+
+    recipe: Recipe
+    spec: Opd
+    trainee: Trainee
+    frozen: Frozen
+    label: Labeller
+    policy: LambdaPolicy
+
+    def prepare(self, rollouts: Sequence[Rollout]) -> list[Pass]:
+        """Scored by teacher and base, as `opd` scores a minibatch."""
+        with self.trainee.accelerator.autocast():
+            found = prepare(
+                rollouts, self.frozen, self.trainee.scorer, self.label, self.spec.objective, self.recipe.precision
+            )
+        return with_lambda(found, self.policy)
+
+    def update(self, found: Sequence[Pass]) -> dict[str, float]:
+        """One optimiser step: its loss, gradient's norm and means a token."""
+        tokens = sum(int(part.batch.mask.sum()) for part in found)
+        loss = Loss(self.spec.objective, self.frozen, self.trainee.scorer, self.trainee.head, tokens)
+        update = self.trainee.update(found, loss, learning_rate(self.spec.optimiser, 0, 1), 0)
+        return {"loss": update.loss, "grad_norm": update.grad_norm, **update_figures(loss.sums)}
+
+    def s_minus_b(self, found: Sequence[Pass]) -> float:
+        """The largest |S - B| of the rollouts' tokens under the numerics of the update."""
+        largest = 0.0
+        with torch.no_grad(), self.trainee.accelerator.autocast():
+            for part in found:
+                assert part.base is not None
+                gap = (self.trainee.scorer(part.batch).logp - part.base.scores.logp).abs()
+                largest = max(largest, float(gap[part.batch.mask].max()))
+        return largest
+
+    def reshaped(self, tokens: int, *, recomputed: bool, packed: bool) -> Bench:
+        """The same networks under another layout."""
+        layout = {"tokens_per_pass": tokens, "gradient_checkpointing": recomputed, "packing": "on" if packed else "off"}
+        network = self.trainee.network
+        if recomputed:
+            checkpoint_activations(network)
+        else:
+            network.gradient_checkpointing_disable()
+            network.eval()
+        precision = self.recipe.precision.model_copy(update=layout)
+        return self._replace(recipe=self.recipe.model_copy(update={"precision": precision}))
+
+    def measure(self, rollouts: Sequence[Rollout], best: Machine) -> dict[str, float]:
+        """Seconds of scoring and update of one step, and the step as a multiple of its floor, sampling left out."""
+        device = self.trainee.accelerator.device
+        try:
+            started = wait(device)
+            found = self.prepare(rollouts)
+            scored = wait(device)
+            self.update(found)
+            ended = wait(device)
+        finally:
+            # Gradients of a step that did not fit must not be added to the next one's.
+            self.trainee.optimiser.zero_grad()
+        work = Work.of([r.answered for r in rollouts], 1, self.recipe.precision.gradient_checkpointing)
+        frozen = [Size.of(scorer.network) for scorer in self.frozen if scorer is not None]
+        floor = work.floor_seconds(Size.of(self.trainee.network), frozen, best, rollouts=False)
+        seconds = ended - started
+        return {
+            "seconds": seconds,
+            "seconds_scoring": scored - started,
+            "seconds_update": ended - scored,
+            "times_floor": seconds / floor,
+            "tokens_per_s": (work.prompt_tokens + work.answer_tokens) / seconds,
+        }
+
+
+def make_recipe(job: Job, compute: str, *, precision: dict[str, Any] | None = None, **opd: Any) -> Recipe:
+    """Tiny student and teacher on the bundled reviews, the base the student's start; `opd` replaces what it names."""
+    section = {
+        "student": STUDENT,
+        "teacher": TEACHER,
+        "engine": "hf",
+        "steps": 1,
+        "max_tokens": 96,
+        "extrapolation": {"kind": "constant", "value": LAM},
+        "optimiser": {"lr": RATE},
+    } | opd
+    numerics = {"device": job.device.type, "compute": compute} | (precision or {})
+    options = {"split": "all", "k": 8}
+    return Recipe.model_validate({"task": "fashion", "options": options, "precision": numerics, "opd": section})
+
+
+def of_checkpoints(job: Job, recipe: Recipe) -> Bench:
+    """The networks that the recipe names, loaded as a training loads them."""
+    spec = _opd(recipe)
+    trio = open_trio(spec, recipe)
+    trainee, frozen = load_trio(trio, spec, recipe, fresh_accelerator(job, recipe))
+    label = Labeller(trio.student.renderer.tokenizer, "review_id")
+    return Bench(recipe, spec, trainee, frozen, label, spec.extrapolation.build())
+
+
+def of_shapes(job: Job, recipe: Recipe, student: Shape, teacher: Shape) -> Bench:
+    """Random weights of these shapes in the places of the recipe's networks."""
+    spec, accelerator = _opd(recipe), fresh_accelerator(job, recipe)
+    network = random_network(student, job.device, seed=0, frozen=False)
+    towards = Scorer(random_network(teacher, job.device, seed=1, frozen=True), vocab=student.vocab)
+    away: Reference | None = None if spec.lora else Scorer(twin(network), vocab=student.vocab)
+    equip(network, spec.lora, recipe)
+    trainee = Trainee(network, spec.optimiser, accelerator, vocab=student.vocab)
+    if spec.lora:
+        away = WithoutAdapters(trainee.head, trainee.scorer)
+    label = Labeller(open_model(spec.student).renderer.tokenizer, "review_id")
+    return Bench(recipe, spec, trainee, Frozen(towards, away), label, spec.extrapolation.build())
+
+
+def fresh_accelerator(job: Job, recipe: Recipe) -> Any:
+    """One of its own for every bench: accelerate keeps its settings for the whole process."""
+    from accelerate.state import AcceleratorState, GradientState
+
+    AcceleratorState._reset_state(reset_partial_state=False)
+    GradientState._reset_state()
+    return make_accelerator(recipe, job.folder)
+
+
+def real_questions(recipe: Recipe) -> Sequence[Question]:
+    """The recipe's questions as the tiny student reads them."""
+    spec = _opd(recipe)
+    checkpoint = open_model(spec.student)
+    task = training_task(recipe)
+    return load_questions(task, recipe, checkpoint, checkpoint.info.max_length, spec.max_tokens).kept
+
+
+def _opd(recipe: Recipe) -> Opd:
+    assert recipe.opd is not None
+    return recipe.opd
