@@ -31,6 +31,10 @@ TAGS = [
     ("<think:6124c78e>", "</think:6124c78e>"),
     ("<think:opensource>", "</think:opensource>"),
     ("<begin_of_thought>", "<end_of_thought>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("<|acme_thinking_start|>", "<|acme_thinking_end|>"),
+    ("<think_never_used_51bce0c785>", "</think_never_used_51bce0c785>"),
+    ("<|im_start|>think\n", "<|im_start|>answer\n"),
     ("[THINK]", "[/THINK]"),
     ("[think]", "[/think]"),
     ("◁think▷", "◁/think▷"),
@@ -187,7 +191,8 @@ def test_marks_of_a_vocabulary_are_known(token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "token", ["<|end|>", "<|im_start|>", "</s>", "<pad>", "[INST]", "<|begin_of_text|>", "a <think>"]
+    "token",
+    ["<|end|>", "<|im_start|>", "</s>", "<pad>", "[INST]", "<|begin_of_text|>", "a <think>", "<no_think>", "<nothink>"],
 )
 def test_other_tokens_are_none(token: str) -> None:
     assert not is_mark(token)
