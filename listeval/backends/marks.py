@@ -104,7 +104,13 @@ def find_marks(text: str, own: Pair | None = None) -> list[Mark]:
         for word in own:
             ends = (Mark(m.start(), m.end(), word == own.opening, "own") for m in re.finditer(re.escape(word), text))
             found += ends
-    return sorted(found)
+    return sorted(mark for mark in found if not (mark.opens and _quoted(text, mark)))
+
+
+def _quoted(text: str, mark: Mark) -> bool:
+    """Whether a mark is spoken of: "the tag `<think>`". (A closing one may well stand between two quotes.)"""
+    around = text[max(0, mark.start - 2) : mark.start], text[mark.end : mark.end + 2]
+    return any(around[0].endswith(q) and around[1].startswith(q) and q * 2 not in around for q in "`\"'")
 
 
 def opened_by(prompt: str, own: Pair | None = None) -> str | None:
