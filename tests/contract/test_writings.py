@@ -294,6 +294,20 @@ def test_what_a_spent_budget_went_into(text, kind):
     assert LIST.parse(text, "length").kind is kind
 
 
+@pytest.mark.parametrize(
+    "name",
+    ["Result {0}", "Article {0}", "response_{0}", "index {0}", "position {0}", "rank {0}", "review_id_{0}", "{0}/4",
+     "review {0} of 4", "{1} (Review {0})", "{0}: {1}", "{0}. {1}"],
+)  # fmt: skip
+def test_what_refers_to_places_is_no_invented_id(name):
+    text = named(*(name.format(place, own) for place, own in enumerate(IDS, 1)))
+    assert LIST.parse(text).kind is Kind.POSITION_ONLY
+
+
+def test_numerals_are_places():
+    assert LIST.parse(named("one", "two", "three", "four")).kind is Kind.POSITION_ONLY
+
+
 def test_a_name_that_has_the_form_of_the_ids_is_an_invented_one():
     contract = KeyedList(Scored, key="review_id", ids=("R11", "R12", "R17"))
     text = '[{"review_id": "R11", "score": 1}, {"review_id": "R3", "score": 1}, {"review_id": "R12", "score": 1}]'
