@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-_SPELLED = frozenset({"", "nan", "nat", "none", "null", "<na>", "n/a", "#n/a"})
+_SPELLED = frozenset({"", "nan", "-nan", "nat", "none", "null", "nil", "<na>", "n/a", "#n/a", "#n/a n/a", "#na"})
+_SPELLED |= {"1.#qnan", "-1.#qnan", "1.#ind", "-1.#ind", "\\n"}
+"""As pandas, R, spreadsheets and dumps of data bases (`\\N`) write it, case folded."""
 _NO_NUMBER = _SPELLED | {"na", "-", "--", "—"}
 
 

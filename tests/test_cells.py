@@ -12,7 +12,9 @@ def test_nothing_is_missing_in_every_field(value):
     assert is_missing(value) and is_missing_id(value) and is_missing_number(value)
 
 
-@pytest.mark.parametrize("text", ["", " ", "nan", "NaN", "NaT", "None", "null", "NULL", "N/A", "<NA>", "#N/A", " nan "])
+@pytest.mark.parametrize(
+    "text", ["", " ", "nan", "NaN", "NaT", "None", "null", "NULL", "N/A", "<NA>", "#N/A", "#NA", "-nan", "\\N", " nan "]
+)
 def test_a_spelling_of_nothing_is_text_among_texts_only(text):
     assert not is_missing(text) and is_missing_id(text) and is_missing_number(text)
 

@@ -15,17 +15,17 @@ from typing import NamedTuple, Protocol
 
 from listeval.backends.marks import Mark, Pair, closes, find_marks, opened_by
 
-_JSON = re.compile(r"""\[\s*(?:[\[\]{"'\d-]|true\b|false\b|null\b)|\{\s*["'}]""")
+_JSON = re.compile(r"""\[\s*(?:[\[\]{"'\d-]|true\b|false\b|null\b)|\{\s*(?:["'}]|[A-Za-z_]\w{0,40}\s*:\s*["'])""")
 """Where JSON may begin; prose in brackets (`[Review 1]`) does not look like this."""
-_ANSWER = re.compile(r"""\[\s*[\[{"']|\{\s*["']""")
-"""Where JSON begins that can be an answer: `[1]` in a sentence is a citation."""
+_ANSWER = re.compile(r"""\[\s*[\[{"']|\{\s*(?:["']|[A-Za-z_]\w{0,40}\s*:\s*["'])""")
+"""Where JSON begins that can be an answer, its keys unquoted or not: `[1]` in a sentence is a citation."""
 _LEXEME = re.compile(r'"(?:[^"\\]|\\.)*+"|["\[\]{}]', re.DOTALL)
 _QUOTED = re.compile(r"[\[{\s]+'")
 _QUOTED_LEXEME = re.compile(r"\"(?:[^\"\\]|\\.)*+\"|'(?:[^'\\]|\\.)*+'|[\"\[\]{}]", re.DOTALL)
 """For Python's way of writing JSON, which is no JSON, but not to be cut at a mark either."""
 _ENDS = re.compile(
-    r"(?:\s*<\|(?:end|return|call|end_response|end_text|end_of_solution|end_of_answer|end_answer|close|eot|end_message)"
-    r"\|>)+\s*\Z",
+    r"(?:\s*<\|(?:end|return|call|end_response|end_text|end_of_solution|end_of_answer|end_answer|close|eot|end_message"
+    r"|im_end|eot_id|eom_id|endoftext|end_of_text)\|>)+\s*\Z",
     re.IGNORECASE,
 )
 _DECODER = json.JSONDecoder(parse_int=str)

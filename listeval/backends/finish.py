@@ -32,6 +32,8 @@ _CUT = {
     "length", "max", "maximum", "maxtokens", "limit", "limited", "truncated", "truncation", "budget", "window",
     "overflow", "exceeded", "cutoff",
 }  # fmt: skip
+_SPENT = {"budget", "token", "tokens", "context", "length", "window", "max"}
+"""What runs out when an answer is cut: `token_budget_exhausted`, `too_many_tokens`."""
 _ENDED = {
     "stop", "stopped", "stopping", "eos", "eot", "eom", "eosfound", "end", "ended", "endoftext", "endofturn",
     "complete", "completed", "done", "finish", "finished", "natural", "success", "succeeded", "ok",
@@ -52,6 +54,9 @@ def read_finish(said: object) -> Ending:
     if said.strip().lower() in _NOTHING:
         return "nothing"
     words = {word.lower() for word in _WORD.findall(said[:200])}
+    ran_out = not words.isdisjoint(("exhausted", "many", "spent")) and words.isdisjoint(("quota", "rate"))
+    if ran_out and not words.isdisjoint(_SPENT):
+        return "length"
     meanings: tuple[tuple[set[str], Ending], ...] = (
         (_UNTOLD, "unknown"),
         (_BROKE_OFF, "error"),

@@ -3,7 +3,7 @@
 Read as a grammar rather than a list: a tag (`<think>`, `<seed:think>`, `<|START_THINKING|>`, `[THINK]`, `◁think▷`,
 `<|begin_of_thought|>`, ...) is a mark when the words in it are words for thinking, and says itself whether it opens or
 closes. Families that are no tags have rules of their own: harmony's channels (gpt-oss, also with its special tokens
-lost in decoding), Gemma's, Kimi's, Apertus', MedGemma's, Granite's sentences.
+lost in decoding), Gemma's, Kimi's, Apertus', MedGemma's, s1's turns, Granite's sentences.
 """
 
 from __future__ import annotations
@@ -40,6 +40,23 @@ _BRACKETED = {"think", "thinking", "thought", "reasoning"}
 _CLOSING = {"end", "stop", "close"}
 _DIRECTION = {"begin", "start", "open", "of", *_CLOSING}
 _BESIDE = {"inner", "internal", "process", "chain", "task", "redacted", "deep", "pad", "content", "block", "mode"}
+_SWITCHES = {
+    "no",
+    "not",
+    "non",
+    "dont",
+    "never",
+    "without",
+    "skip",
+    "disable",
+    "off",
+    "enable",
+    "on",
+    "use",
+    "can",
+    "to",
+}
+"""Beside a word for thinking these make a switch of it, or words: `<no_think>` opens nothing."""
 _ANSWERS = {
     "answer", "content", "content text", "response", "final", "start response", "start text", "start answer",
     "begin of solution", "begin of answer", "begin of response",
@@ -55,6 +72,7 @@ _OTHERS = re.compile(
     r"|<\|open\|>\s*(?P<kimi>think)\s*<\|sep\|>|(?P<kimi_end><\|close\|>\s*think\s*<\|sep\|>)"
     r"|(?P<kimi_answer><\|open\|>\s*response\s*<\|sep\|>)"
     r"|(?P<apertus><\|inner_prefix\|>)|(?P<apertus_end><\|inner_suffix\|>)"
+    r"|(?P<turn><\|im_start\|>\s*think\b)|(?P<turn_end><\|im_start\|>\s*answer\b)"
     r"|(?P<medgemma><unused94>(?:thought\b)?)|(?P<medgemma_end><unused95>)"
 )
 _GRANITE = re.compile(
@@ -86,7 +104,13 @@ def find_marks(text: str, own: Pair | None = None) -> list[Mark]:
         for word in own:
             ends = (Mark(m.start(), m.end(), word == own.opening, "own") for m in re.finditer(re.escape(word), text))
             found += ends
-    return sorted(found)
+    return sorted(mark for mark in found if not (mark.opens and _quoted(text, mark)))
+
+
+def _quoted(text: str, mark: Mark) -> bool:
+    """Whether a mark is spoken of: "the tag `<think>`". (A closing one may well stand between two quotes.)"""
+    around = text[max(0, mark.start - 2) : mark.start], text[mark.end : mark.end + 2]
+    return any(around[0].endswith(q) and around[1].startswith(q) and q * 2 not in around for q in "`\"'")
 
 
 def opened_by(prompt: str, own: Pair | None = None) -> str | None:
@@ -131,13 +155,22 @@ def _tag(match: re.Match[str]) -> Mark | None:
         if kind == "pipe" and len(parts) == 1 and " ".join(words) in _ANSWERS:
             return None if closing else Mark(match.start(), match.end(), opens=False, family=ANSWER)
         known = _BRACKETED if kind == "bracket" else _THINKING
-        if not known.intersection(words) or not known.union(_BESIDE, _DIRECTION).issuperset(words):
+        usual = not known.isdisjoint(words) and known.union(_BESIDE, _DIRECTION).issuperset(words)
+        if not usual and not (kind in ("xml", "pipe") and _of_vendor(words)):
             continue
         closing = closing or not _CLOSING.isdisjoint(words)
         own = "_".join(word for word in words if word not in _DIRECTION)
         family = ":".join([kind, *parts[:place], own, *parts[place + 1 :]])
         return Mark(match.start(), match.end(), not closing, family)
     return None
+
+
+def _of_vendor(words: list[str]) -> bool:
+    """Whether a word of a vendor's own stands beside the one for thinking: `longcat_think`, `think_never_used_51bc`."""
+    if words[:3] == ["think", "never", "used"]:
+        return True
+    own = [word for word in words if word not in _DIRECTION]
+    return len(own) == 2 and own[1] in ("think", "thinking") and own[0] not in _SWITCHES
 
 
 def _channel(match: re.Match[str]) -> Mark:

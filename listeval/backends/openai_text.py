@@ -13,7 +13,8 @@ _REASONING = (
     "reasoning", "reasoning_content", "reasoning_text", "thinking", "thinking_content", "thought", "thoughts",
     "reasoning_details", "thinking_blocks",
 )  # fmt: skip
-_INSIDE = ("text", "content", "thinking", "reasoning", "summary", "value", "output_text")
+_INSIDE = ("text", "content", "thinking", "reasoning", "thought", "summary", "value", "output_text")
+_TEXT = ("text", "content", "output_text")
 _CALLS = ("tool_calls", "function_call", "tool_call", "function_calls")
 _DEEPEST = 6
 
@@ -76,16 +77,21 @@ def _parts(content: object) -> _Parts:
 
 
 def _sort(part: Mapping[str, Any], found: _Parts) -> None:
-    """Put one part of a content where it belongs; parts that are no text (images, ...) say nothing."""
+    """Put one part of a content where it belongs; parts that are no text (images, ...) say nothing.
+
+    Raises Shapeless for an object that is no part: an answer, say, that the server has read already.
+    """
     kind = str(part.get("type") or "").lower()
-    if "think" in kind or "reason" in kind or "thought" in kind or part.get("thought") is True:
+    if any(word in kind for word in ("think", "reason", "thought", "analysis")) or part.get("thought") is True:
         found.reasoning.append(_words(part))
     elif "refusal" in kind:
         found.refusal.append(_words(part.get("refusal") or part))
     elif "tool" in kind or "function" in kind:
         found.calls.append(part)
+    elif kind or any(name in part for name in _TEXT):
+        found.text.append(next((words for name in _TEXT if (words := _words(part.get(name)))), ""))
     else:
-        found.text.append(_words(part.get("text")) or _words(part.get("content")) or _words(part.get("output_text")))
+        raise Shapeless("the content holds an object that is no part of a text")
 
 
 def _words(value: object, depth: int = 0) -> str:

@@ -131,7 +131,7 @@ def chat_answer(body: Any) -> Answer:
         said = read_message(message or {})
     except Shapeless as error:
         raise Torn(f"the answer is no text: {error}", _MISSHAPEN) from None
-    text = said.text if said.text.strip() else said.text or _string(choice.get("text"))
+    text = said.text or _string(choice.get("text")) or _string((message or {}).get("text"))
     reasoning = said.reasoning
     if not text.strip() and said.calls:
         reasoning = f"{reasoning}\n{said.calls}".strip()

@@ -90,7 +90,10 @@ def _data(dataset: Dataset, again: Dataset) -> tuple[State, str]:
 def _gold(task: Task, examples: Sequence[Example]) -> tuple[State, str]:
     values = []
     for example in examples:
-        result = task.contract(example.target).parse(task.gold(example.target))
+        contract = task.contract(example.target)
+        if lax := contract.laxity():
+            return State.FAILED, lax
+        result = contract.parse(task.gold(example.target))
         if isinstance(result, Failure):
             return State.FAILED, f"the gold answer of '{example.id}' is {result.kind.value}: {result.detail}"
         values.append(result.value)

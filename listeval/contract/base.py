@@ -58,6 +58,10 @@ class Contract(ABC, Generic[V]):
         """Flags of a valid block itself."""
         return ()
 
+    def laxity(self) -> str:
+        """What the contract's own model leaves to pydantic (other types, further keys), in words; empty for nothing."""
+        return ""
+
     @abstractmethod
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema (2020-12) of a valid answer, keys in the order in which they are to be written."""

@@ -22,7 +22,7 @@ class Extraction(StrEnum):
     WHOLE = "whole"
 
 
-_FENCE_OPEN = re.compile(r"```[\w-]{0,16}$")
+_FENCE_OPEN = re.compile(r"(?:`{3,8}|~{3,8})[ \t]{0,2}[\w+./-]{0,24}$")
 _ROOTS: dict[Extraction, tuple[type, ...]] = {
     Extraction.OUTERMOST_ARRAY: (list,),
     Extraction.OUTERMOST_OBJECT: (dict,),
@@ -85,17 +85,18 @@ def _unwrapped(text: str, span: Span, keys: Collection[str]) -> tuple[str, str] 
 
 
 def _unfenced(before: str, after: str) -> tuple[str, str, bool]:
-    fence = _FENCE_OPEN.search(before[-20:])
+    fence = _FENCE_OPEN.search(before[-40:])
     if fence is None:
         return before, after, False
-    return before[: len(before) - len(fence.group())], after.removeprefix("```"), True
+    mark = fence[0][0] * (len(fence[0]) - len(fence[0].lstrip(fence[0][0])))
+    return before[: len(before) - len(fence[0])], after.removeprefix(mark), True
 
 
 def unfenced(text: str) -> str:
     """The text without what no reader sees around it and without a code fence around the whole."""
     text = text.strip(BLANK)
-    if text[:3] == "```" and text[-3:] == "```" and len(text) >= 6:
-        _, _, inner = text[:-3].partition("\n")
+    if text[:3] in ("```", "~~~") and text[-3:] == text[:3] and len(text) >= 6:
+        _, _, inner = text.rstrip(text[0]).partition("\n")
         return inner.strip(BLANK)
     return text
 

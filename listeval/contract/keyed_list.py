@@ -17,6 +17,7 @@ from listeval.contract.diagnose import quote
 from listeval.contract.extract import Extraction
 from listeval.contract.outcome import Fault
 from listeval.contract.positions import are_positions, holds_id, stand_apart
+from listeval.contract.strictness import laxity
 from listeval.contract.taxonomy import Flag, Kind
 from listeval.contract.values import Item
 
@@ -105,6 +106,9 @@ class KeyedList(Contract[list[ItemT]]):
 
     def keys(self) -> Collection[str]:
         return model_keys(self.item)
+
+    def laxity(self) -> str:
+        return laxity(self.item)
 
     def json_schema(self) -> dict[str, Any]:
         items = TypeAdapter(self.item).json_schema()

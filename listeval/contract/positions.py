@@ -1,6 +1,7 @@
 """Names that refer to an item by its place, or by the prompt's own words for it, in place of its id.
 
-`3`, `#3`, `[3]`, `(3)`, `3.`, `Review 3`, `[Review 3]`, `review_3`, `R3`, `Review 3 (id=A1)`, `3rd review`, `third`.
+`3`, `#3`, `[3]`, `(3)`, `3.`, `Review 3`, `[Review 3]`, `review_3`, `R3`, `Review 3 (id=A1)`, `review 3 of 8`, `3rd`,
+`third review`, `index 2`; and an id that stands within such words: `Review A1`, `A1 (Review 3)`, `3: A1`.
 """
 
 from __future__ import annotations
@@ -8,20 +9,27 @@ from __future__ import annotations
 import re
 from collections.abc import Collection
 
-_NOUN = r"(?:reviews?|items?|documents?|docs?|passages?|texts?|entry|candidates?|products?|options?|id|rev|r|d|p)"
+_NOUN = (
+    r"(?:(?:reviews?|items?|documents?|docs?|passages?|texts?|entry|candidates?|products?|options?|results?|articles?"
+    r"|responses?|answers?|tools?|rev)(?:[\s_-]?id)?|id|index|idx|position|pos|place|rank|ranking|r|d|p)"
+)
 _ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _PLACE = re.compile(
     rf"""\W* (?:the\s+)?
     (?: {_NOUN}? [\s_#:.\-(\[]* (?:no\.?|nr\.?|number|num)? [\s_#:.\-(\[]* (?P<number>\d{{1,6}})
       | (?P<nth>\d{{1,6}})(?:st|nd|rd|th) (?:[\s_-]+{_NOUN})?
-      | {_NOUN}[\s_-]+(?P<word>{"|".join(_NUMBERS)})
+      | (?:{_NOUN}[\s_-]+)?(?P<word>{"|".join(_NUMBERS)})
       | (?P<ordinal>{"|".join(_ORDINALS)}) (?:[\s_-]+{_NOUN})?
     )
-    \s*[)\].:]*\s* (?:[(\[,]?\s* id \s*[=:] .{{0,200}})?""",
+    (?:\s*(?:/|\bof\b)\s*\d{{1,6}})? \s*[)\].:]*\s* (?:[(\[,]?\s* id \s*[=:] .{{0,200}})?""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
-_DRESSED = re.compile(rf"\W*(?:{_NOUN}[\s_#:=.\-]*)?(?:id\s*[=:]\s*)?(.+?)[\s)\].,;]*", re.IGNORECASE | re.DOTALL)
+_DRESSED = re.compile(
+    rf"""\W*(?:\d{{1,6}}\s*[:.)]\s*)?(?:{_NOUN}[\s_\#:=.\-]+)?(?:id\s*[=:]\s*)?
+    (?P<id>.+?)(?:\s*[(\[,]\s*{_NOUN}[\s_\#]*\d{{1,6}})?[\s)\].,;]*""",
+    re.IGNORECASE | re.VERBOSE | re.DOTALL,
+)
 _LONGEST = 300
 """No name of a place is longer, and a megabyte need not be matched."""
 
@@ -48,7 +56,7 @@ def holds_id(name: str, ids: Collection[str]) -> bool:
     if len(name) > _LONGEST:
         return False
     found = _DRESSED.fullmatch(name)
-    return (found is not None and found[1] in ids) or name.strip(" \t\n[](){}<>\"'`*#") in ids
+    return (found is not None and found["id"] in ids) or name.strip(" \t\n[](){}<>\"'`*#") in ids
 
 
 def stand_apart(names: Collection[str], ids: Collection[str]) -> bool:

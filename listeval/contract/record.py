@@ -9,6 +9,7 @@ from pydantic import BaseModel, TypeAdapter
 
 from listeval.contract.base import Contract, model_hash, model_keys, validator
 from listeval.contract.extract import Extraction
+from listeval.contract.strictness import laxity
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -25,6 +26,9 @@ class Record(Contract[ModelT]):
 
     def keys(self) -> Collection[str]:
         return model_keys(self._model)
+
+    def laxity(self) -> str:
+        return laxity(self._model)
 
     def json_schema(self) -> dict[str, Any]:
         return TypeAdapter(self._model).json_schema()

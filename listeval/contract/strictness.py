@@ -7,6 +7,7 @@ one level down, and nothing would show it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from pydantic import TypeAdapter
@@ -28,16 +29,31 @@ def strict_schema(model: Any) -> CoreSchema:
     return schema
 
 
+@lru_cache(maxsize=256)
+def laxity(model: Any) -> str:
+    """What a contract's own model leaves to pydantic, in words; empty where it says how strict it is."""
+    found = next((found for found in _models(TypeAdapter(model).core_schema) if found.get("cls") is model), None)
+    return "" if found is None else _unsaid(found)
+
+
 def _check(schema: Any, but: Any) -> None:
     for found in _models(schema):
-        config, cls = found.get("config") or {}, found.get("cls")
-        lax = [name for name, key in _wanted(found) if key not in config]
-        if lax and (cls is not but or but is None):
-            name = getattr(cls, "__name__", found["type"])
-            raise ValueError(
-                f"{name} does not say {' and '.join(lax)}, so that other types or further keys would pass in silence; "
-                f"derive {name} from listeval.contract.Item"
-            )
+        unsaid = _unsaid(found) if found.get("cls") is not but or but is None else ""
+        if unsaid:
+            raise ValueError(unsaid)
+
+
+def _unsaid(found: dict[str, Any]) -> str:
+    """What one shape does not say and should; empty where it says all of it."""
+    config = found.get("config") or {}
+    lax = [name for name, key in _wanted(found) if key not in config]
+    name = getattr(found.get("cls"), "__name__", found["type"])
+    if not lax:
+        return ""
+    return (
+        f"{name} does not say {' and '.join(lax)}, so that other types or further keys would pass in silence; "
+        f"derive {name} from listeval.contract.Item"
+    )
 
 
 def _wanted(found: dict[str, Any]) -> list[tuple[str, str]]:

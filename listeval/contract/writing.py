@@ -24,6 +24,8 @@ _WORD = r"(?:true|false|null|undefined|None|True|False|-?(?:NaN|nan|Infinity))"
 _SCALAR = rf"(?:(?:{_NUMBER}|{_WORD}|{_QUOTED}){_GAP}(?:[,\]}}\n]|\.\.\.|\Z))"
 _CITED = re.compile(rf"\[\s*+(?:{_NUMBER}\s*+(?:,\s*+{_NUMBER}\s*+)?)?\]|\{{\s*+\}}")
 _INTRODUCED = re.compile(r"[:=(]\s*(?:\n\s*)?$")
+_IN_A_ROW = re.compile(r"\s*(?:[<>=\u2192-]{1,2}|,|\band\b|\bthen\b)\s*\[|\s*>|[ \t]+[^\W\d_]{2}")
+"""What goes on after a citation, though a colon introduced it: `Order: [2] > [1]`, `Note: [3] is best`."""
 _LINE = 80
 """So far around a bracket its line is looked at for words."""
 
@@ -54,7 +56,7 @@ def is_citation(text: str, start: int) -> bool:
     if found is None:
         return False
     before, after = text[max(0, start - _LINE) : start], text[found.end() : found.end() + _LINE]
-    if _INTRODUCED.search(before):
+    if _INTRODUCED.search(before) and not _IN_A_ROW.match(after):
         return False
     line = before.rpartition("\n")[2] + after.partition("\n")[0]
     return any(letter.isalpha() or letter in "<>" for letter in line)

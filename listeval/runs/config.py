@@ -177,7 +177,8 @@ def config_error(error: ValidationError, known: list[str], prefix: str = "--") -
     _, should_be, wanted = first["msg"].partition("Input should be ")
     valued = wanted.startswith(("greater", "less"))
     fix = f"give {'a value ' if valued else ''}{wanted.partition(', unable')[0]}" if should_be else "give another value"
-    return UserError(f"{prefix}{name.replace('_', '-')}: {first['msg']}, got {first.get('input')!r}", fix=fix)
+    said = first["msg"].removeprefix("Value error, ")
+    return UserError(f"{prefix}{name.replace('_', '-')}: {said}, got {first.get('input')!r}", fix=fix)
 
 
 def _decoded(content: bytes) -> str:

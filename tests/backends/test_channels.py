@@ -31,6 +31,10 @@ TAGS = [
     ("<think:6124c78e>", "</think:6124c78e>"),
     ("<think:opensource>", "</think:opensource>"),
     ("<begin_of_thought>", "<end_of_thought>"),
+    ("<longcat_think>", "</longcat_think>"),
+    ("<|acme_thinking_start|>", "<|acme_thinking_end|>"),
+    ("<think_never_used_51bce0c785>", "</think_never_used_51bce0c785>"),
+    ("<|im_start|>think\n", "<|im_start|>answer\n"),
     ("[THINK]", "[/THINK]"),
     ("[think]", "[/think]"),
     ("◁think▷", "◁/think▷"),
@@ -187,7 +191,8 @@ def test_marks_of_a_vocabulary_are_known(token: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "token", ["<|end|>", "<|im_start|>", "</s>", "<pad>", "[INST]", "<|begin_of_text|>", "a <think>"]
+    "token",
+    ["<|end|>", "<|im_start|>", "</s>", "<pad>", "[INST]", "<|begin_of_text|>", "a <think>", "<no_think>", "<nothink>"],
 )
 def test_other_tokens_are_none(token: str) -> None:
     assert not is_mark(token)
@@ -197,3 +202,25 @@ def test_the_parts_of_a_mark_are_kept_only_where_all_of_them_are() -> None:
     harmony = {"<|channel|>", "<|message|>", "<|start|>"}
     assert marks_among([*harmony, "<|end|>", "<|return|>", "</s>"]) == harmony
     assert marks_among(["<|start|>", "<|message|>", "<|sep|>", "<think>"]) == {"<think>"}
+
+
+@pytest.mark.parametrize("quote", ["`", '"', "'"])
+@pytest.mark.parametrize("answer", ['{"reasoning": "x", "answer": 2}', '[{"id": "a", "score": 3}]'])
+def test_an_opening_mark_that_words_speak_of_opens_nothing(quote: str, answer: str) -> None:
+    text = f"I leave out the tag {quote}<think>{quote}.\n{answer}"
+    assert split_channels(text) == (None, text)
+
+
+def test_a_fence_around_a_mark_is_no_quote() -> None:
+    assert split_channels("```<think>```[1]")[1] == ""
+
+
+def test_marks_in_strings_of_objects_with_unquoted_keys_are_content() -> None:
+    text = '{reasoning: "strip </think> and <think>", answer: 2}'
+    assert split_channels(text) == (None, text)
+
+
+@pytest.mark.parametrize("end", ["<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<|end|>\n<|endoftext|>"])
+def test_a_token_that_ends_the_turn_is_no_answer(end: str) -> None:
+    assert split_channels(f"<think>hm</think>{end}") == ("hm", "")
+    assert split_channels(f"<think>hm</think>[1]{end}") == ("hm", "[1]")

@@ -12,12 +12,13 @@ MEANT = {
     "stop": "stop STOP Stop stop_sequence end_turn END_TURN endTurn eos EOS eos_token EOSToken eos_found complete "
     "COMPLETE completed done finished tool_calls function_call tool_use endoftext stop-sequence natural",
     "length": "length LENGTH max_tokens MAX_TOKENS MaxTokens maxTokens max_output_tokens model_length token_limit "
-    "length_limit context_length_exceeded model_context_window_exceeded output_limit truncated finish_length",
+    "length_limit context_length_exceeded model_context_window_exceeded output_limit truncated finish_length "
+    "budget_exhausted thinkingBudgetExhausted too_many_tokens context_exhausted",
     "content_filter": "content_filter contentFilter CONTENT_FILTER safety SAFETY IMAGE_SAFETY RECITATION BLOCKLIST "
     "PROHIBITED_CONTENT SPII refusal content_filtered blocked guardrail_intervened policy_violation",
     "error": "error ERROR abort aborted insufficient_system_resource network_error timeout timed_out TimedOut "
     "cancelled canceled server_error MALFORMED_FUNCTION_CALL engine_overloaded stop_failed error_stop "
-    "time_limit rate_limit unavailable connection_reset",
+    "time_limit rate_limit unavailable connection_reset RESOURCE_EXHAUSTED token_quota_exhausted",
     "unknown": "banana OTHER unknown FINISH_REASON_UNSPECIFIED incomplete not_finished pause_turn 42 理由",
     "nothing": "null None nil",
 }

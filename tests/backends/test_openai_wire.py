@@ -185,3 +185,21 @@ def test_a_content_that_is_no_text_is_an_error_of_its_own_request() -> None:
     pytest.importorskip("httpx")
     done = answers(lambda call: Reply({"choices": [{"message": {"content": 7}}]}), "a")["a"]
     assert done.finish_reason == "error" and "no text" in str(done.error)
+
+
+@pytest.mark.parametrize("content", [{"review_id": "A"}, [{"review_id": "A"}], [{"text": "a"}, {"answer": 1}]])
+def test_an_answer_that_the_server_has_read_already_is_no_empty_answer(content: object) -> None:
+    with pytest.raises(Torn, match="no part of a text"):
+        chat_answer({"choices": [{"message": {"content": content}, "finish_reason": "stop"}]})
+
+
+def test_text_beside_the_content_is_read() -> None:
+    answer = chat_answer({"choices": [{"message": {"content": None, "text": "[1]"}, "finish_reason": "stop"}]})
+    assert answer.text == "[1]"
+
+
+@pytest.mark.parametrize("kind", ["thought", "analysis", "reasoning_text", "thinking"])
+def test_parts_of_reasoning_are_no_text(kind: str) -> None:
+    parts = [{"type": kind, "text": "hm"}, {"type": "final", "text": "[1]"}]
+    answer = chat_answer({"choices": [{"message": {"content": parts}, "finish_reason": "stop"}]})
+    assert (answer.text, answer.reasoning) == ("[1]", "hm")

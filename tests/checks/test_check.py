@@ -21,6 +21,7 @@ from listeval import (
     Verdict,
 )
 from listeval.checks import State, check_task, record_version
+from listeval.contract.strictness import laxity
 from listeval.errors import UserError
 
 
@@ -99,6 +100,14 @@ def test_a_fault_fails_its_own_check(fault):
     assert found[check][0] is State.FAILED
     assert text in found[check][1]
     assert [name for name, (state, _) in found.items() if state is State.FAILED] == [check]
+
+
+def test_a_lax_model_of_the_contract_itself_is_named():
+    found = findings(broken(contract=lambda self, target: Record(Part)))
+    assert found["gold"] == (State.FAILED, laxity(Part))
+    listed = findings(broken(contract=lambda self, target: KeyedList(Part, key="n", ids=("1",))))
+    assert "Part does not say strict=True and extra='forbid'" in listed["gold"][1]
+    assert laxity(Whole) == ""
 
 
 def test_a_lax_model_within_the_contract_is_named():

@@ -46,6 +46,10 @@ LISTS = [
     (f"\n\u200b{GOOD}\u00a0\n", Kind.OK, ()),
     (f"```json\n{GOOD}\n```", Kind.OK, (F.FENCED,)),
     (f"Here you are:\n```\n{GOOD}\n```", Kind.OK, (F.FENCED, F.PROSE_WRAPPED)),
+    (f"``` json\n{GOOD}\n```", Kind.OK, (F.FENCED,)),
+    (f"````json\n{GOOD}\n````", Kind.OK, (F.FENCED,)),
+    (f"~~~json\n{GOOD}\n~~~", Kind.OK, (F.FENCED,)),
+    (f"```application/json\n{GOOD}\n```\nDone.", Kind.OK, (F.FENCED, F.PROSE_WRAPPED)),
     (f"Here you are: {GOOD}", Kind.OK, (F.PROSE_WRAPPED,)),
     (f"{GOOD}\nI hope that helps!", Kind.OK, (F.PROSE_WRAPPED,)),
     (f"const answer = {GOOD};", Kind.OK, (F.PROSE_WRAPPED,)),
@@ -69,11 +73,29 @@ LISTS = [
     ("As an AI language model, I have no opinions [1].", Kind.REFUSAL, ()),
     ("抱歉，我无法完成这个请求。", Kind.REFUSAL, ()),
     ("Lo siento, no puedo ayudar con eso.", Kind.REFUSAL, ()),
+    ("Sorry, that request cannot be fulfilled.", Kind.REFUSAL, ()),
+    ("Unable to comply with this request.", Kind.REFUSAL, ()),
+    ("That is not something I can help with.", Kind.REFUSAL, ()),
+    ("As a large language model, I have no opinions.", Kind.REFUSAL, ()),
+    ("I'm not going to rank people.", Kind.REFUSAL, ()),
+    ("I don't have access to the reviews.", Kind.REFUSAL, ()),
+    ("Leider kann ich das nicht tun.", Kind.REFUSAL, ()),
+    ("Ich kann dir dabei nicht helfen.", Kind.REFUSAL, ()),
+    ("Je ne peux pas répondre à cette demande.", Kind.REFUSAL, ()),
+    ("Desculpe, não posso ajudar com isso.", Kind.REFUSAL, ()),
+    ("Извините, я не могу помочь.", Kind.REFUSAL, ()),
     # no_json: words, whatever brackets they hold
     ("Review 1 is the most helpful.", Kind.NO_JSON, ()),
     ("I can't believe how good Review 1 is, it is first.", Kind.NO_JSON, ()),
     ("[Review 1] is better than [Review 2].", Kind.NO_JSON, ()),
     ("As [1] says, the second is best.", Kind.NO_JSON, ()),
+    ("Best first: [1] > [2] > [3]", Kind.NO_JSON, ()),
+    ("The order is: [2], [1], [3].", Kind.NO_JSON, ()),
+    ("Ranking: [3] is best", Kind.NO_JSON, ()),
+    ("I won't need the ids: the first is best.", Kind.NO_JSON, ()),
+    ("She can't afford it and is sorry, says Review 2.", Kind.NO_JSON, ()),
+    ("Cannot be beaten: Review 3.", Kind.NO_JSON, ()),
+    ("Ich kann nicht meckern, Review 1 ist gut.", Kind.NO_JSON, ()),
     ("Ranked [1], [2], [3].", Kind.NO_JSON, ()),
     ("On a scale of [0, 10] they are all good.", Kind.NO_JSON, ()),
     ("[2024-01-05] the log says that all are fine", Kind.NO_JSON, ()),
@@ -270,6 +292,20 @@ def test_the_table_is_a_table():
 )
 def test_what_a_spent_budget_went_into(text, kind):
     assert LIST.parse(text, "length").kind is kind
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["Result {0}", "Article {0}", "response_{0}", "index {0}", "position {0}", "rank {0}", "review_id_{0}", "{0}/4",
+     "review {0} of 4", "{1} (Review {0})", "{0}: {1}", "{0}. {1}"],
+)  # fmt: skip
+def test_what_refers_to_places_is_no_invented_id(name):
+    text = named(*(name.format(place, own) for place, own in enumerate(IDS, 1)))
+    assert LIST.parse(text).kind is Kind.POSITION_ONLY
+
+
+def test_numerals_are_places():
+    assert LIST.parse(named("one", "two", "three", "four")).kind is Kind.POSITION_ONLY
 
 
 def test_a_name_that_has_the_form_of_the_ids_is_an_invented_one():

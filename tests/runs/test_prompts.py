@@ -150,6 +150,11 @@ def test_arguments_of_our_own_are_refused(name: str) -> None:
         build_config({"task": "fashion", "model": "m", "chat_template_arg": {name: True}})
 
 
+def test_a_refusal_is_in_our_own_words() -> None:
+    with pytest.raises(UserError, match=r"^--chat-template-arg: messages is set by listeval itself"):
+        build_config({"task": "fashion", "model": "m", "chat_template_arg": {"messages": 1}})
+
+
 @pytest.fixture
 def server() -> Iterator[FakeServer]:
     pytest.importorskip("httpx")
