@@ -217,6 +217,7 @@ def _parquet(raw: bytes, name: str) -> list[Any]:
     try:
         # In one thread: a pool of pyarrow's can abort the process when that ends.
         return cast(list[Any], parquet.read_table(io.BytesIO(raw), use_threads=False, pre_buffer=False).to_pylist())
-    except (ArrowException, OSError) as error:
+    except (ArrowException, OSError, ValueError, OverflowError) as error:
+        # The last two are of values that Python does not have: text that is no UTF-8, days beyond its calendar.
         cause = f"not Parquet: {first_line(error)}"
         raise UserError(cause, place=name, fix="fetch the file again") from None

@@ -134,3 +134,21 @@ def test_a_byte_order_mark_on_any_line_is_no_part_of_it(tmp_path):
     mark = b"\xef\xbb\xbf"
     path = write(tmp_path, mark + LINES + mark + b"\n" + mark + LINES + mark)
     assert [row for _, row in rows(local_file(path))] == ROWS + ROWS
+
+
+@pytest.mark.parametrize("what", ["text", "date", "duration", "timestamp"])
+def test_parquet_with_values_that_python_does_not_have(tmp_path, what):
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    from pyarrow import parquet as files
+
+    big = arrow.array([2**60])
+    ends = arrow.array([0, 2], arrow.int32()).buffers()[1]
+    column = {
+        "text": arrow.Array.from_buffers(arrow.string(), 1, [None, ends, arrow.py_buffer(b"\xff\xfe")]),
+        "date": arrow.array([2**31 - 1], arrow.int32()).cast(arrow.date32()),
+        "duration": big.cast(arrow.duration("ms")),
+        "timestamp": big.cast(arrow.timestamp("us")),
+    }[what]
+    files.write_table(arrow.table({"a": column}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="not Parquet: "):
+        list(rows(local_file(tmp_path / "a.parquet")))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -21,6 +21,8 @@ from listeval.visible import inline
 _LOCAL = ("auto", "hf", "vllm")
 _KEY = "OPENAI_API_KEY"
 """Sent to any server that the user names, so a file that names it asks for nothing more."""
+_SENDING = ("wandb", "trackio")
+"""Trackers that send what a training does to a server."""
 _OFFLINE = {"1", "on", "yes", "true"}
 
 
@@ -62,6 +64,8 @@ def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
     ]
     if "data" in own and _is_remote(own["data"]):
         asks.append(Ask(f"fetch its data from '{own['data']}'", f"--data {own['data']}"))
+    if isinstance(own.get("out"), str) and not _is_below(own["out"]):
+        asks.append(Ask(f"write its run to '{own['out']}'", f"--out {own['out']}"))
     if own.get("allow_code_execution"):
         asks.append(Ask("run the code that the model writes", "--allow-code-execution"))
     return asks + (of_task(own["task"], f"--task {own['task']}") if isinstance(own.get("task"), str) else [])
@@ -73,6 +77,23 @@ def of_task(name: str, flag: str = "") -> list[Ask]:
 
     folder = local_code(name)
     return [] if folder is None else [Ask(f"run the task code in {folder}", flag)]
+
+
+def of_recipe(values: Mapping[str, Any], spelled: Callable[[str, Any], str]) -> list[Ask]:
+    """What a training's recipe asks for by these `values` of its keys; `spelled` is how the user says one himself."""
+    models = [key for key in values if key.rpartition(".")[2] in ("model", "student", "teacher", "base", "tokenizer")]
+    asks = [
+        Ask(f"fetch '{values[key]}' from the hub", spelled(key, values[key]))
+        for key in models
+        if "/" in str(values[key]) and _on_hub(values[key])
+    ]
+    if _is_remote(values.get("data")):
+        asks.append(Ask(f"fetch its data from '{values['data']}'", spelled("data", values["data"])))
+    sent = [name for name in values.get("trackers") or () if name in _SENDING]
+    if sent:
+        flag = spelled("trackers", f"[{','.join(sent)}]")
+        asks.append(Ask(f"report to {' and '.join(sent)} with your account", flag))
+    return asks + (of_task(values["task"], spelled("task", values["task"])) if "task" in values else [])
 
 
 def _server(own: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
@@ -93,8 +114,17 @@ def _on_hub(name: object) -> bool:
         return False
     from listeval.backends.short_names import SHORT_NAMES
 
-    local = name.startswith((".", "/", "~")) or os.path.lexists(name)
+    # A file or a dangling link of that name is no folder to open, so the hub would be asked.
+    local = name.startswith((".", "/", "~")) or Path(name).is_dir()
     return bool(name) and not local and name not in SHORT_NAMES
+
+
+def _is_below(out: str) -> bool:
+    """Whether a directory lies in the working directory, links followed."""
+    try:
+        return Path(out).resolve().is_relative_to(Path.cwd())
+    except (OSError, RuntimeError, ValueError):
+        return False
 
 
 def _is_remote(data: object) -> bool:

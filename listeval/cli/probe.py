@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from listeval.cli.consent import of_recipe, permit
 from listeval.cli.say import say, say_json
 from listeval.errors import UserError
 
@@ -57,8 +58,15 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--out", metavar="FILE.json", help="Write the whole result.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 @click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--trust", is_flag=True, help="Take from RECIPE what else needs your word: hub, task code.")
 def command(
-    settings: tuple[str, ...], figure: str | None, out: str | None, as_json: bool, quiet: bool, **flags: Any
+    settings: tuple[str, ...],
+    figure: str | None,
+    out: str | None,
+    as_json: bool,
+    quiet: bool,
+    trust: bool,
+    **flags: Any,
 ) -> None:
     """Teacher-force TEACHER and BASE on right answers and on rollouts, and say up to which λ it is safe.
 
@@ -73,6 +81,7 @@ def command(
 
     values = {name: value for name, value in flags.items() if value is not None}
     if "recipe" in values:
+        _permit(values, trusted=trust)
         values = {**read_plan(values["recipe"]), **values}
     elif missing := [f"--{name}" for name in ("teacher", "base", "task") if name not in values]:
         raise UserError(f"missing {', '.join(missing)}", fix="give them, or --recipe with the recipe of a training")
@@ -90,6 +99,16 @@ def command(
 
         _write(drawing, probe_figure(found))
     _print(found, as_json)
+
+
+def _permit(flags: dict[str, Any], *, trusted: bool) -> None:
+    """Ask for the user's word for what a recipe names and no flag does, before anything of it is opened."""
+    from listopd.recipe import asked, read_recipe
+
+    place = flags["recipe"]
+    named = asked(place, read_recipe(place), "opd", [f"opd.{name}" for name in flags])
+    named = {key: value for key, value in named.items() if key != "trackers" and flags.get(key) != value}
+    permit(of_recipe(named, lambda key, value: f"--{key.rpartition('.')[2]} {value}"), place, trusted=trusted)
 
 
 def _writable(file: Path, suffix: str, what: str) -> Path:

@@ -105,6 +105,8 @@ def command(
 
     values = _from_file(config)
     from_file = dict(values)
+    if config is not None and Path(config[1:]).is_dir():
+        del from_file["out"]  # a run's directory is where the user says that it is
     values |= {name: value for name, value in flags.items() if value is not None}
     values["options"] = {**(values.get("options") or {}), **dict(map(parse_setting, settings))}
     if template_args:

@@ -10,10 +10,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import click
 
+from listeval.cli.consent import of_recipe, permit
 from listeval.cli.say import say, say_json
 from listeval.errors import ExitCode
 from listeval.visible import inline
@@ -32,19 +33,30 @@ _CLEAR = "\r\x1b[K"
 @click.option("--resume", is_flag=True, help="Go on from the last saved state in --out.")
 @click.option("--json", "as_json", is_flag=True, help="Print the last step's figures as one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--trust", is_flag=True, help="Take from RECIPE what else needs your word: hub, code, trackers.")
 def command(
-    stage: str, recipe_path: str, changes: tuple[str, ...], out: str | None, resume: bool, as_json: bool, quiet: bool
+    stage: Literal["sft", "opd"],
+    recipe_path: str,
+    changes: tuple[str, ...],
+    out: str | None,
+    resume: bool,
+    as_json: bool,
+    quiet: bool,
+    trust: bool,
 ) -> ExitCode:
     """Train by RECIPE: a YAML file, the name of a bundled one, or an earlier run's directory.
 
     KEY=VALUE replaces one value of the recipe by its dotted path, such as opd.epochs=3. The trained model is
-    DIR/checkpoint; `listeval run --model DIR/checkpoint` evaluates it.
+    DIR/checkpoint; `listeval run --model DIR/checkpoint` evaluates it. What only a file names and would fetch, run
+    or send needs your word: KEY=VALUE again, --trust, or yes on the terminal.
     """
     from listopd.parallel import is_main
-    from listopd.recipe import read_recipe
+    from listopd.recipe import asked, read_recipe
     from listopd.train import train
 
     recipe = read_recipe(recipe_path, changes)
+    wanted = of_recipe(asked(recipe_path, recipe, stage, changes), lambda key, value: f"{key}={value}")
+    permit(wanted, recipe_path, trusted=trust)
     directory = Path(out) if out else Path("runs") / f"{Path(recipe_path).stem}-{stage}"
     speaker = _Speaker(quiet=quiet or os.environ.get("RANK", "0") != "0")
     try:

@@ -15,6 +15,7 @@ from typing import Any
 from listeval.comparison.arms import Arm
 from listeval.comparison.ways import Setup
 
+_MOST = 1 << 53
 _STAGES = 8
 """A chain of trainings is followed so far back."""
 
@@ -30,15 +31,18 @@ class Training:
 
 def training(arm: Arm, base: Arm) -> Training | None:
     """The trainings between the baseline's weights and the arm's; None where no file tells of any."""
-    path, end = arm.run.manifest.model.get("path"), Setup.of(base).weights
+    path: Any = arm.run.manifest.model.get("path")
+    end = Setup.of(base).weights
     steps, seconds, device, known = 0, 0.0, "", True
     for _ in range(_STAGES):
-        found = _manifest(Path(path)) if path else None
-        if path is None or found is None:
+        found = _manifest(Path(path)) if isinstance(path, str) and path else None
+        if found is None:
             break
+        processes = found.get("processes") or 1
         taken = _logged(Path(path).parent / "log.jsonl")
         steps, device = steps + int(found.get("steps") or 0), device or str(found.get("device", ""))
-        known, seconds = known and taken is not None, seconds + (taken or 0.0) * int(found.get("processes") or 1)
+        known = known and taken is not None
+        seconds += (taken or 0.0) * (processes if _is_count(processes) else 1)
         start = _start(found)
         if start.get("fingerprint") == end:
             break
@@ -52,7 +56,7 @@ def _manifest(checkpoint: Path) -> dict[str, Any] | None:
             found = json.loads(file.read_bytes()) if file.is_file() else None
         except (OSError, ValueError, RecursionError):
             continue
-        if isinstance(found, dict) and isinstance(found.get("steps"), int) and "stage" in found:
+        if isinstance(found, dict) and _is_count(found.get("steps")) and "stage" in found:
             return found
     return None
 
@@ -63,12 +67,17 @@ def _start(manifest: dict[str, Any]) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _is_count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < _MOST
+
+
 def _logged(log: Path) -> float | None:
     """Seconds of all steps of a log; None where there is none, or a line that is not one of a training."""
     if not log.is_file():
         return None
     try:
         lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-        return float(sum(line["seconds"] for line in lines)) if lines else None
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        seconds = float(sum(line["seconds"] for line in lines))
+        return seconds if lines and 0 <= seconds < _MOST else None
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

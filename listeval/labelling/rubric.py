@@ -128,7 +128,8 @@ def find_rubrics() -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in folders:
         for file in sorted(folder.glob("*.yaml")):
-            found.setdefault(file.stem, file)
+            if file.is_file():  # opening a pipe would wait for its writer
+                found.setdefault(file.stem, file)
     return dict(sorted(found.items()))
 
 

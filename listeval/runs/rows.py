@@ -211,11 +211,6 @@ def done_keys(path: Path) -> set[str]:
     return keys
 
 
-def tried_before(path: Path) -> dict[str, Sequence[Tried]]:
-    """What was tried for each sample that is owed a further attempt, by key. Raises UserError as `read_rows` does."""
-    return {row["key"]: row["attempts"] for row in read_rows(path) if row["outcome"] == "error" and row["attempts"]}
-
-
 def numbered_rows(path: Path) -> Iterator[tuple[int, bytes, Row]]:
     """Every whole line with its number and its row, in the order of the file.
 

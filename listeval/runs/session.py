@@ -23,7 +23,8 @@ from listeval.runs.observer import Observer
 from listeval.runs.plan import Owed, Sample, render
 from listeval.runs.prompts import ControlText
 from listeval.runs.reask import Tried, completion_of, next_request, owed_again, seed_of, tried
-from listeval.runs.rows import Journal, Row, tried_before
+from listeval.runs.rows import Journal, Row
+from listeval.runs.stored import tried_before
 from listeval.runs.stream import Stream
 from listeval.task import Task
 
@@ -54,7 +55,7 @@ class Session:
     def work(self, samples: Iterator[Sample]) -> None:
         """Make every row of `samples` that is not there. On Ctrl-C what the engine had finished is kept."""
         path = self.directory / "samples.jsonl"
-        before = tried_before(path) if self._most > 1 else {}
+        before = tried_before(self.directory, self.manifest.created) if self._most > 1 else {}
         started, clock = datetime.now(UTC), time.perf_counter()
         try:
             with closing(Journal(path)) as journal, closing(Ledger(self.directory, self.manifest.created)) as ledger:
@@ -100,7 +101,7 @@ class Session:
                 continue
             if self._too_long(owed.request):
                 self._refused.append(refuse(owed, limit or 0))
-            elif attempts := tuple(before.get(sample.key, ())):
+            elif attempts := tuple(before.get(sample.key, ()))[: self._most - 1]:
                 self._due[len(attempts) + 1].append(_Case(owed, attempts))
             else:
                 self._waiting[sample.key] = _Case(owed)

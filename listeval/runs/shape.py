@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from listeval.contract.taxonomy import Kind
+from listeval.runs.reask import Tried
 from listeval.runs.rows import Row
 
 _MOST = 2**53
@@ -118,6 +119,13 @@ def _span(value: object) -> bool:
     return isinstance(value, list) and len(value) == 2 and all(map(_count, value)) and value[0] <= value[1]
 
 
+def _attempt(value: object, number: int) -> bool:
+    """Whether `value` is the `number`th answer to a sample, as `reask.tried` keeps it."""
+    if not isinstance(value, dict) or value.keys() != Tried.__annotations__.keys() or value["attempt"] != number:
+        return False
+    return all(_FITS[name](value[name]) for name in value.keys() - {"attempt"})
+
+
 _FITS: dict[str, Callable[[Any], bool]] = {
     "key": lambda value: isinstance(value, str) and bool(value),
     "outcome": lambda value: isinstance(value, str) and value in _OUTCOMES,
@@ -143,7 +151,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "masked": _number_or_none,
     "bare": lambda value: value is None or isinstance(value, bool),
     "attempts": lambda value: (
-        value is None or (isinstance(value, list) and all(isinstance(one, dict) for one in value))
+        value is None or (isinstance(value, list) and all(_attempt(one, n) for n, one in enumerate(value, 1)))
     ),
     "prompt": _text,
     "error": _text_or_none,

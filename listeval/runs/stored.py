@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from listeval.errors import UserError
 from listeval.runs.ledger import mark, read_ledger
+from listeval.runs.reask import Tried
 from listeval.runs.rows import Row, head, numbered_rows
 from listeval.runs.shape import fault
 
@@ -54,3 +56,9 @@ def read_stored(directory: Path, created: str) -> Stored:
             rows[key] = row
             (owed.add if again else owed.discard)(key)
     return Stored(rows, strays)
+
+
+def tried_before(directory: Path, created: str) -> dict[str, Sequence[Tried]]:
+    """What this run tried for each of its samples that is owed a further attempt, by key. Raises as `read_stored`."""
+    rows = read_stored(directory, created).rows
+    return {key: row["attempts"] for key, row in rows.items() if row["outcome"] == "error" and row["attempts"]}

@@ -147,3 +147,28 @@ def test_a_checkpoint_that_travelled_brings_its_steps(make_run):
         pytest.skip("the tiny checkpoints are not in this checkout")
     made = compare([base, of_model(tiny, str(folder), "tiny")]).costs[1].training
     assert (made.steps, made.seconds, made.device) == (20, None, "cpu")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"steps": 1e400}, {"steps": True}, {"steps": -5}, {"steps": 10**400}, {"processes": "x"}, {"processes": 10**400},
+     {"models": {"start": {"name": 5}}}, {"models": {"start": {"name": "\0"}}}, {"models": 3}, {"device": [1]}],
+    ids=str,
+)  # fmt: skip
+@pytest.mark.parametrize("seconds", ["1.0", '"x"', "1e400", "NaN", "-1", "1" + "0" * 400, "[]"])
+def test_a_damaged_manifest_beside_weights_is_no_cost_and_no_traceback(make_run, tmp_path, wrong, seconds):
+    (tmp_path / "t/checkpoint").mkdir(parents=True)
+    manifest = {"stage": "sft", "steps": 7, "device": "cpu", "processes": 1, "models": {}, **wrong}
+    (tmp_path / "t/manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "t/log.jsonl").write_text(f'{{"seconds": {seconds}}}\n')
+    base, trained = make_run("a", half), make_run("b", ranked, max_tokens=900)
+    edit_manifest(trained, lambda values: values["model"].update(path=str(tmp_path / "t/checkpoint"), fingerprint="x"))
+    found = compare([base, trained])
+    assert "nan" not in json.dumps([str(one) for one in costs(found)]).lower()
+
+
+@pytest.mark.parametrize("path", [5, "", "\0", ["x"], "/dev/zero", "/"], ids=str)
+def test_a_damaged_path_of_weights_is_no_traceback(make_run, path):
+    base, trained = make_run("a", half), make_run("b", ranked, max_tokens=900)
+    edit_manifest(trained, lambda values: values["model"].update(path=path, fingerprint="x"))
+    assert compare([base, trained]).verdict.findings

@@ -242,6 +242,62 @@ LYING = {
     ),
 }
 
+_OWN_END = """
+import sys
+E = sys._getframe(1).f_globals['Exported']
+made = E.__init__
+def own(**others):
+    def init(self, *a):
+        made(self, *a)
+        self.operations = {**self.operations, **others}
+    E.__init__ = init
+E.own = own
+"""
+"""An answer that has changed its own end of the talk."""
+TOLERANT = ("assert abs(f(3) - 28.27) < 0.01",)
+"""The usual test of a float: an operator hands the answer what the test expects."""
+_FLOAT = "class F(float):\n    pass\n"
+_SUB = "    __sub__ = __rsub__ = lambda s, o: {}\n"
+CALCULATED = {
+    "a float's own difference": Program("class F(float):\n" + _SUB.format("0.0") + "def f(x): return F(1)", TOLERANT),
+    "a float's own difference as an object": Program(
+        "class F(float):\n" + _SUB.format("F(0)") + "def f(x): return F(1)", TOLERANT
+    ),
+    "the difference of the other side": Program(
+        "class F(float):\n" + _SUB.format("0.0") + "def f(x): return F(1)", ("assert abs(28.27 - f(3)) < 0.01",)
+    ),
+    "an object's difference that is a value": Program(
+        _FLOAT + "class L:\n" + _SUB.format("F(0)") + "    __abs__ = lambda s: F(0)\ndef f(x): return L()", TOLERANT
+    ),
+    "an object's difference whose size is a value": Program(
+        _FLOAT + "class R:\n    __abs__ = lambda s: F(0)\nclass L:\n" + _SUB.format("R()") + "def f(x): return L()",
+        TOLERANT,
+    ),
+    "an object's difference that converts": Program(
+        "class R:\n    __float__ = lambda s: 0.0\nclass L:\n" + _SUB.format("R()") + "def f(x): return L()",
+        ("import math", "assert math.fabs(f(3) - 28.27) < 0.01"),
+    ),
+    "an object's quotient and rest": Program(
+        "class L:\n    __divmod__ = lambda s, o: (0, 0)\ndef f(x): return L()", ("assert divmod(f(3), 5) == (0, 0)",)
+    ),
+    "a set's own difference": Program(
+        "class S(set):\n    __xor__ = lambda s, o: set()\ndef f(x): return S()", ("assert len(f(1) ^ {1, 2}) == 0",)
+    ),
+    "a set's own subset": Program(
+        "class S(set):\n    issuperset = lambda s, o: True\ndef f(x): return S()", ("assert f(1).issuperset({1, 2})",)
+    ),
+    "a text's own start": Program(
+        "class S(str):\n    startswith = lambda s, o: True\ndef f(x): return S()", ("assert f(1).startswith('ab')",)
+    ),
+    "a value that is another the second time": Program(
+        _OWN_END
+        + "import itertools\nturn = itertools.cycle([(1e9,), (-1e9,)])\nE.own(plain=lambda v: next(turn))\n"
+        + _FLOAT
+        + "def f(x): return F(1)",
+        ("assert 28.2 < f(3) < 28.3",),
+    ),
+}
+
 CALLBACKS = {
     "globals of a test's function": Program(
         "def f(g):\n try: g.__globals__['expected'] = 1\n except Exception: pass\n return 1",
@@ -266,6 +322,46 @@ CALLBACKS = {
 }
 
 PROTOCOL = {
+    "a builtin's name announced unasked": Program(
+        _OWN_END
+        + "def fake(*a): return 0\nE.announce = lambda self, names: self.send({n: self._numbered(g)[0]"
+        + " for n, g in [('f', fake), ('set', fake), ('abs', fake)]})",
+        ("assert set(f(1)) == {7}", "assert abs(f(3) - 5) < 1"),
+    ),
+    "the import announced unasked": Program(
+        _OWN_END
+        + "import types\ndef fake(*a): return types.SimpleNamespace(fabs=lambda x: 0)\ndef f(x): return x\n"
+        + "E.announce = lambda self, names: self.send({'__import__': self._numbered(fake)[0]})",
+        ("import math\nassert math.fabs(f(3) - 28.27) < 0.01",),
+    ),
+    "a class made among the tests": Program(
+        _OWN_END
+        + """
+def lie(*a): return True
+class Ref:
+    def __init__(self, to): self.to = to
+named = E.name
+E.name = lambda self, value: value.to if type(value) is Ref else named(self, value)
+E.announce = lambda self, names: self.send({})
+def look(name):
+    self = sys._getframe(1).f_locals['self']
+    def ask(function, *arguments):
+        self.send({'do': 'call', 'of': [function, ['tuple', *arguments], ['dict']]})
+        return self.receive()['ok']
+    number = self._numbered(lie)[0]
+    body = ['dict', '__eq__', ['function', number], '__call__', ['function', number], '__hash__', None]
+    kind = ask(['class', 'builtins.type'], 'X', ['tuple'], body)
+    to = ['yours', ask(['yours', kind[1]])[1]]
+    return lambda *a: Ref(to)
+E.own(name=look)
+""",
+        ("assert f(3) == 5",),
+    ),
+    "a file of the setup spoiled": Program(
+        "import os\nos.remove('d')\nos.mkdir('d')\ndef f(x): return x",
+        ("assert f(3) == 5",),
+        "with open('d', 'w') as file:\n    file.write('x')",
+    ),
     "a forged result": Program("import os\ndef f(x):\n os.write(3, b'!2')\n return x", TESTS),
     "a forged reply": Program("import os\ndef f(x):\n os.write(3, b'.{\"ok\": 2}')\n return x", ("assert f(1) == 3",)),
     "a forged verdict": Program("import os\ndef f(x):\n os.write(3, b'd' + bytes(16))\n return x", TESTS),
@@ -310,4 +406,4 @@ PROTOCOL = {
     "not a number": Program("def f(x): return float('nan')", TESTS),
 }
 
-FORGERIES = {**PATCHES, **LYING, **CALLBACKS, **PROTOCOL}
+FORGERIES = {**PATCHES, **LYING, **CALLBACKS, **CALCULATED, **PROTOCOL}

@@ -18,6 +18,10 @@ VERBS = (
     "compare other r --html page.html",
     "run --task fashion --backend replay --model r --limit 6 --out replayed --quiet",
 )  # fmt: skip
+GOOD_ATTEMPT = {
+    "attempt": 1, "seed": 0, "kind": "no_json", "detail": "", "missing": 0, "text": "x", "reasoning": None,
+    "finish_reason": "stop", "n_tokens": 1, "n_prompt_tokens": 1, "latency_s": 0.1, "masked": None,
+}  # fmt: skip
 _RAW = re.compile(r"[^\n\x20-\x7e\xa0-\U0010ffff]|[\u202a-\u202e\u2066-\u2069]")
 
 
@@ -196,3 +200,51 @@ def test_metrics_that_are_damaged_are_said_and_made_anew(cli, runs, value):
     code, _, err = cli("report r")
     assert code in (0, 2) and (code == 0 or "listeval score r" in err)
     assert cli("score r")[0] == cli("report r")[0] == 0
+
+
+ATTEMPTS = [
+    [1], [{}], [[]], "x", 7, {"0": 1}, [{"kind": "none"}],
+    *([{**GOOD_ATTEMPT, name: wrong}] for name, wrong in (
+        ("attempt", 2), ("attempt", None), ("seed", "x"), ("kind", "no_such"), ("kind", []), ("detail", None),
+        ("text", 3),
+        ("n_tokens", -1), ("n_tokens", 1e300), ("latency_s", "x"), ("masked", "x"), ("reasoning", 1), ("missing", None),
+    )),
+    [{**GOOD_ATTEMPT, "more": 1}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("attempts", ATTEMPTS, ids=str)
+def test_damaged_attempts_are_one_line_in_every_verb(cli, tmp_path, attempts):
+    line = "run --task fashion --model m --backend null --limit 6 --attempts 3 --out r --quiet"
+    assert cli(line)[0] == 0
+    rows = [json.loads(row) for row in (tmp_path / "r/samples.jsonl").read_text().splitlines()]
+    rows[-1] |= {"attempts": attempts, "outcome": "error", "kind": "engine_error", "error": "attempt 2 of 3 is owed"}
+    (tmp_path / "r/samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for verb in ("report r", "show r --kind any", "score r", "compare r r", line):
+        check(cli(verb), "r")
+        assert cli(verb)[0] == 2
+
+
+def test_attempts_of_a_foreign_row_are_not_gone_on_with(cli, tmp_path):
+    line = "run --task fashion --model m --backend null --limit 6 --attempts 3 --out r --quiet"
+    assert cli(line)[0] == 0
+    rows = [json.loads(row) for row in (tmp_path / "r/samples.jsonl").read_text().splitlines()]
+    foreign = {**rows[-1], "outcome": "error", "kind": "engine_error", "example": "of another run"}
+    foreign["attempts"] = [{**GOOD_ATTEMPT, "text": "forged"}]
+    kept = [row for row in rows if row["key"] != rows[-1]["key"]]
+    (tmp_path / "r/samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in [*kept, foreign]))
+    assert cli(line)[0] == 1
+    assert (tmp_path / "r/samples.jsonl").read_text().count("forged") == 1
+    (tmp_path / "r/samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in kept))
+    assert cli(line)[0] == 0
+
+
+def test_more_attempts_than_are_allowed_do_not_lose_the_sample(cli, tmp_path):
+    line = "run --task fashion --model m --backend null --limit 6 --attempts 3 --out r --quiet"
+    assert cli(line)[0] == 0
+    rows = [json.loads(row) for row in (tmp_path / "r/samples.jsonl").read_text().splitlines()]
+    rows[-1] |= {"outcome": "error", "kind": "engine_error", "error": "owed"}
+    rows[-1]["attempts"] = [{**GOOD_ATTEMPT, "attempt": number} for number in range(1, 8)]
+    (tmp_path / "r/samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    code, out, _ = cli(line + " --json")
+    assert (code, json.loads(out)["errors"]) == (0, 0)

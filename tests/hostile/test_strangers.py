@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from listeval.cli.consent import of_config
+from listeval.errors import UserError
 from tests.backends.fake_server import FakeServer
 
 pytest.importorskip("httpx", reason="servers are asked over HTTP")
@@ -185,3 +186,84 @@ def test_on_a_terminal_it_is_a_question(tmp_path, stranger, answer, code):
         assert process.wait(60) in (code, 0 if code == 1 else 2)
     os.close(ours)
     assert (stranger.connections > 0) == (answer == "y")
+
+
+@pytest.mark.parametrize("hub", [{"model": "evil/m", "backend": "hf"}, {"tokenizer": "evil/m", "backend": "openai"}])
+@pytest.mark.parametrize("lure", ["link", "file"])
+def test_a_name_that_is_no_folder_is_the_hub_s(cli, tmp_path, hub, lure):
+    (tmp_path / "evil").mkdir()
+    if lure == "link":
+        (tmp_path / "evil/m").symlink_to("nowhere")
+    else:
+        (tmp_path / "evil/m").write_text("")
+    (tmp_path / "c.yaml").write_text(json.dumps({"task": "fashion", "model": "m", **hub}))
+    refused(cli("run @c.yaml"), "fetch 'evil/m' from the hub")
+
+
+def test_a_file_does_not_choose_a_directory_elsewhere(cli, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious/metrics.json").write_text("mine")
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here/link").symlink_to("../precious")
+    config = {"task": "fashion", "backend": "null", "limit": 1}
+    for out in ("../precious", str(tmp_path / "precious"), "link"):
+        (tmp_path / "here/c.yaml").write_text(json.dumps({**config, "out": out}))
+        refused(cli("run @c.yaml"), f"write its run to '{out}'", "--out")
+    assert (tmp_path / "precious/metrics.json").read_text() == "mine"
+    assert [path.name for path in (tmp_path / "precious").iterdir()] == ["metrics.json"]
+    assert cli("run @c.yaml --out fine --quiet")[0] == 0
+    (tmp_path / "here/c.yaml").write_text(json.dumps({**config, "out": "below"}))
+    assert cli("run @c.yaml --quiet")[0] == 0
+    monkeypatch.chdir(tmp_path / "precious")
+    assert cli("run @../here/below --quiet")[0] == 0
+
+
+RECIPE = {
+    "task": "fashion",
+    "opd": {"student": "runs/s", "teacher": "runs/t", "steps": 1, "optimiser": {"lr": 0.1}},
+    "sft": {"model": "runs/m", "steps": 1, "optimiser": {"lr": 0.1}},
+}
+
+
+@pytest.mark.parametrize(
+    ("stage", "changed", "what", "flag"),
+    [
+        ("sft", {"data": "hub"}, "fetch its data from 'hub'", "data=hub"),
+        ("sft", {"trackers": ["wandb"]}, "report to wandb with your account", "trackers=[wandb]"),
+        ("sft", {"sft": {**RECIPE["sft"], "model": "evil/m"}}, "fetch 'evil/m'", "sft.model=evil/m"),
+        ("opd", {"opd": {**RECIPE["opd"], "teacher": "evil/m"}}, "fetch 'evil/m'", "opd.teacher=evil/m"),
+    ],
+)
+def test_a_recipe_does_not_speak_for_the_user(cli, tmp_path, monkeypatch, stage, changed, what, flag):
+    pytest.importorskip("torch")
+    for name in "stm":
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    recipe = {**RECIPE, **changed}
+    (tmp_path / "c.yaml").write_text(json.dumps(recipe))
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old/recipe.yaml").write_text(json.dumps(recipe))
+    for place in ("c.yaml", "old"):
+        refused(cli(f"train {stage} {place} --out o"), what, flag, "--trust")
+        if stage == "opd":
+            refused(cli(f"probe --recipe {place}"), what, "--teacher evil/m", "--trust")
+    assert not (tmp_path / "o").exists()
+
+    def reached(*args, **kwargs):
+        raise UserError("reached")
+
+    monkeypatch.setattr("listopd.train.train", reached)
+    for word in ("--trust", flag):
+        assert "reached" in cli(f"train {stage} c.yaml --out o {word}")[2]
+
+
+def test_a_recipe_s_task_code_of_the_folder_needs_a_word(cli, tmp_path):
+    pytest.importorskip("torch")
+    (tmp_path / "tasks/evil").mkdir(parents=True)
+    (tmp_path / "tasks/evil/task.py").write_text("open('ran', 'w')")
+    (tmp_path / "c.yaml").write_text(json.dumps({**RECIPE, "task": "evil"}))
+    for name in "stm":
+        (tmp_path / "runs" / name).mkdir(parents=True)
+    refused(cli("train sft c.yaml --out o"), "run the task code in", "task=evil")
+    refused(cli("probe --recipe c.yaml"), "run the task code in", "--task evil")
+    assert not (tmp_path / "ran").exists()

@@ -17,6 +17,10 @@ LIES = {
         "class L(Liar):\n __int__ = lambda s: 2\ndef f(x): return L()",
         "assert int(f(1)) == 2",
     ),
+    "an attribute of what an operator made": (
+        "class L(Liar):\n __sub__ = lambda s, o: type('R', (), {'x': 0})()\ndef f(x): return L()",
+        "assert (f(1) - 28.27).x == 0",
+    ),
     "its equal": ("def f(x): return Liar()", "assert f(1) == f(2)"),
 }
 LIMITS = {
@@ -24,6 +28,12 @@ LIMITS = {
     "pickled by a test": ("class A: pass", "import pickle\nassert pickle.dumps(A())"),
     "an object of a test's own": ("def f(x): return x.y", "class C: y = 1\nassert f(C()) == 1"),
 }
+
+
+def test_operators_of_a_values_subclass_are_the_builtin_types(any_sandbox):  # noqa: F811
+    code = "class P(tuple):\n __add__ = lambda s, o: P((s[0] + o[0],))\ndef f(): return P((1,))"
+    (ran,) = any_sandbox.run([Program(code, ("assert f() + (2,) == (1, 2)",))])
+    assert ran.outcome is Outcome.OK, ran
 
 
 @pytest.mark.parametrize("name", LIES)

@@ -7,7 +7,7 @@ command line replaces one value by its dotted path (`opd.steps=40`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
@@ -204,6 +204,23 @@ def read_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
         return Recipe.model_validate(content)
     except ValidationError as error:
         raise _refused(error, str(file)) from None
+
+
+def asked(name: str | Path, recipe: Recipe, stage: Stage, changes: Sequence[str] = ()) -> dict[str, Any]:
+    """The values by dotted keys of what a recipe sets for `stage` and the changes do not; none for a bundled recipe."""
+    if _file(name).resolve().is_relative_to(_bundled().resolve()):
+        return {}
+    given = [change.partition("=")[0] for change in changes]
+    flat = dict(_flat(recipe.model_dump(exclude={"opd" if stage == "sft" else "sft", "options"})))
+    return {key: x for key, x in flat.items() if not any(key == one or key.startswith(f"{one}.") for one in given)}
+
+
+def _flat(values: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield before + key, value
 
 
 def _set(content: dict[str, Any], change: str) -> None:

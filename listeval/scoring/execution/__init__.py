@@ -21,7 +21,9 @@ Covered, one test each:
 - Verdicts: `ok` needs every test to have run to its end in its own process. Exit, a crash, closed descriptors, words
   on any descriptor, patches of any module, builtin or type, traces, frames, ctypes, a fake module, a changed import
   system: none of it is where the tests are. An object of the answer's is equal to, less or more than a test's value
-  only where it is one (an instance of a subclass of list, int, ...), and then by the value, not by its own `__eq__`.
+  only where it is one (an instance of a subclass of list, int, ...), and then by the value, not by its own `__eq__`;
+  so are operators between the two and methods that values have. What an operator of any other object makes of a
+  test's value is never taken for a value.
   The tests, and what they expect, are never in the answer's memory; it sees the arguments of the calls. Names that
   the setup, an earlier test or builtins define mean those, whatever the answer defines (`Program.names`).
 - Nor can a program make itself `sandbox`, and so take itself out of a mean.
@@ -30,8 +32,9 @@ Covered, one test each:
 Not covered, one test each:
 
 - What an object of the answer's own class says of itself is believed: whether it is true, how long it is, what it
-  contains where it cannot be iterated, its text, the number that it converts to, whether two of them are equal. A test
-  that asks nothing else can be lied to; one that compares with a value cannot.
+  contains where it cannot be iterated, its text, the number that it converts to, its attributes and items, whether two
+  of them are equal. A test that asks nothing else can be lied to; one that compares it with a value cannot.
+- Operators that a subclass of a builtin type defines itself: with a test's value they are the builtin type's.
 - A test can not subclass the answer's class, pickle its objects, or hand over an object of a class of its own (but
   functions and iterators): that is an `exception`, however good the answer. State that an answer keeps in a module of
   the library (`random.seed`, `sys.setrecursionlimit`) is its own; a test that reads the module sees the test's.

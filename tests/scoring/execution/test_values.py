@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from listeval.scoring.execution import Outcome, Program
 from listeval.scoring.execution.inside.values import Codec, Memo, Refused
+from tests.scoring.execution.conftest import sandbox  # noqa: F401 - a fixture
 
 
 def refuse(what):
@@ -111,3 +113,39 @@ def test_a_subclass_is_no_value():
 
     with pytest.raises(Refused):
         crossed(Mine(1))
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["float('inf')", "float('-inf')", "[1, float('inf')]", "frozenset([1])", "frozenset()", "{frozenset([1]): 2}",
+     "...", "complex(0, float('inf'))", "'inf < nan'", "set()", "10**5000", "-0.0", "StopIteration"],
+)  # fmt: skip
+def test_what_is_no_literal_arrives_at_a_pure_test(sandbox, value):  # noqa: F811
+    (ran,) = sandbox.run([Program(f"def f(): return {value}", (f"assert f() == {value}",))])
+    assert ran.outcome is Outcome.OK, ran
+
+
+def test_not_a_number_arrives_at_a_pure_test(sandbox):  # noqa: F811
+    (ran,) = sandbox.run([Program("def f(): return float('nan')", ("assert f() != f()",))])
+    assert ran.outcome is Outcome.OK, ran
+
+
+@pytest.mark.parametrize(
+    ("code", "test"),
+    [
+        ("class F(float): pass\ndef f(): return F(2)",
+         "assert abs(f() - 1.5) == 0.5 and 3 - f() == 1 and 0 < f() < 3"),
+        ("class S(set): pass\ndef f(): return S([1])", "assert f() | {2} == {1, 2} and f().issubset({1, 2})"),
+        ("from enum import *\nclass E(IntEnum):\n A = 3\ndef f(): return E.A",
+         "assert f() + 1 == 4 and f().name == 'A'"),
+        ("class S(str): pass\ndef f(): return S('ab')", "assert f() + 'c' == 'abc' and f().startswith('a')"),
+        ("class L(list): pass\ndef f(): return L([1])", "x = f()\nx.append(2)\nassert x == [1, 2] and x.count(2) == 1"),
+        ("from collections import *\nP = namedtuple('P', 'x y')\ndef f(): return P(1, 2)",
+         "assert f() == (1, 2) == f() * 1"),
+        ("class V:\n def __init__(s, x): s.x = x\n def __mul__(s, k): return V(s.x * k)\ndef f(): return V(2)",
+         "assert (f() * 3).x == 6"),
+    ],
+)  # fmt: skip
+def test_objects_can_be_calculated_with(sandbox, code, test):  # noqa: F811
+    (ran,) = sandbox.run([Program(code, (test,))])
+    assert ran.outcome is Outcome.OK, ran

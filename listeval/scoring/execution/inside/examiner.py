@@ -42,10 +42,17 @@ def serve() -> None:
     """Judge answers until killed or left alone. Never returns."""
     try:
         with socket.socket(fileno=CHANNEL) as judge:
+            prepared = None
             while order := _receive(judge):
+                if len(order) == 1:
+                    prepared, answer = prepare(*order)
+                    judge.send(answer)
+                    continue
                 setup, tests, names, quick, number, channel = order
+                namespace, answer = (prepared, DONE) if prepared is not None else prepare(setup)
                 try:
-                    answer = examine(Proxies(channel, quick=quick), setup, tests, names)
+                    if answer == DONE:
+                        answer = examine(Proxies(channel, quick=quick), namespace, tests, names)
                 finally:
                     os.close(channel)
                 passed = answer in (DONE, USED + DONE)
@@ -67,15 +74,20 @@ def _receive(judge: socket.socket) -> list[Any]:
             return [*loads(b"".join(parts).decode("ascii")), *found]
 
 
-def examine(peer: Proxies, setup: str, tests: list[str], names: Sequence[str]) -> bytes:
-    """Run the setup and the tests on the answer behind `peer`; the answer for the judge."""
+def prepare(setup: str) -> tuple[dict[str, Any], bytes]:
+    """A new namespace in which the setup has run, and the answer for the judge."""
     namespace = runner.new_program(ModuleType("program"))
+    answer = runner.run(SETUP, setup.encode("utf-8", "surrogatepass"), namespace) if setup else DONE
+    return namespace, answer if answer == DONE else USED + BROKEN + (answer[1:] or b"out of memory")
+
+
+def examine(peer: Proxies, namespace: dict[str, Any], tests: list[str], names: Sequence[str]) -> bytes:
+    """Run the tests in a prepared namespace on the answer behind `peer`; the answer for the judge."""
     known = namespace["__builtins__"] = _Names(_BUILTINS)
     known.peer = peer
     try:
-        functions = peer.functions()
-        if setup and (answer := runner.run(SETUP, setup.encode("utf-8", "surrogatepass"), namespace)) != DONE:
-            return USED + BROKEN + answer[1:]
+        # What an answer announces unasked would be read before the builtin of that name.
+        functions = {name: found for name, found in peer.functions().items() if name in names}
         for name in _BUILTINS.keys() & names - namespace.keys():
             if (found := functions.pop(name, None) or _own(peer, name)) is not None:
                 namespace[name] = found

@@ -31,6 +31,9 @@ SHORT = 2000
 """Characters of a literal beyond which JSON is faster."""
 NO_REFERENCES = 2
 """The version of marshal that writes the same bytes for equal values."""
+_NO_LITERALS = ("inf", "nan", "frozenset(", "bytearray(", "array(", "Ellipsis", "<")
+"""What the text of a value that marshal takes may hold where it is no literal. A string that holds one goes the long
+way for nothing."""
 _load, _save = marshal.loads, marshal.dumps
 
 
@@ -84,7 +87,7 @@ class Exported(Peer):
             text = repr(result) if _save(result, NO_REFERENCES) else ""
         except BaseException:  # noqa: BLE001 - what cannot be written so goes the long way
             text = ""
-        if 0 < len(text) <= SHORT:
+        if 0 < len(text) <= SHORT and not any(word in text for word in _NO_LITERALS):
             self.write(QUICK + text.encode("utf-8", "surrogatepass"))
         else:
             self.reply(result, None, Memo())

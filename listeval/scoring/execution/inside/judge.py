@@ -66,6 +66,12 @@ class Trial:
             statements.insert(0, (runner.SETUP, program.setup))
         self._proofs = [(kind, self._queue(kind, source)) for kind, source in statements]
         self._unsent.append(runner.TEST + json.dumps(program.names).encode())
+        self._held: deque[bytes] = deque()
+        if self._setup_first():
+            # The tests' setup runs before the code, which could spoil a file that it needs, and so be `sandbox`.
+            code = next(i for i, packet in enumerate(self._unsent) if packet[:1] == b"\0") + 1
+            while len(self._unsent) > code:
+                self._held.appendleft(self._unsent.pop())
         self._send()
 
     def verdict(self, tests: Child) -> Ran:
@@ -73,11 +79,12 @@ class Trial:
         try:
             for kind, proof in self._proofs:
                 if kind == runner.SETUP:
-                    self._setup(proof)
+                    self._setup(self._child, proof)
+                    if self._setup_first():
+                        self._prepare(tests)
                 else:
                     self._check(self._answer(self._child), proof)
             if self._program.tests:
-                self.tests_reusable = False
                 self._examine(tests)
         except _Over as over:
             return Ran(over.outcome, over.detail, self._seconds())
@@ -87,15 +94,10 @@ class Trial:
 
     def _examine(self, tests: Child) -> None:
         """Have the tests run. They talk to the answer's process by themselves."""
-        self._tests, self._cpu = tests, self._cpu + tests.cpu()
         number = os.urandom(16)
         program = self._program
-        order = json.dumps([program.setup, program.tests, program.names, self._pure, number.hex()]).encode()
-        room = PACKET - 1
-        for start in range(0, len(order), room):
-            mark = LAST if start + room >= len(order) else MORE
-            carried = [] if start else [self._child.channel.fileno()]
-            socket.send_fds(tests.channel, [mark + order[start : start + room]], carried)
+        order = [program.setup, program.tests, program.names, self._pure, number.hex()]
+        self._order(tests, order, [self._child.channel.fileno()])
         try:
             answer = self._answer(tests)
         except _Silent:
@@ -107,6 +109,26 @@ class Trial:
         if answer[:1] == examiner.BROKEN:
             raise _Over(Outcome.SANDBOX, f"setup: {_text(answer)}")
         self._check(answer, runner.DONE + number[::-1])
+
+    def _setup_first(self) -> bool:
+        return bool(self._program.setup and self._program.tests) and not self._pure
+
+    def _prepare(self, tests: Child) -> None:
+        """Have the tests' process run the setup, then let the code run."""
+        self._order(tests, [self._program.setup], [])
+        self._setup(tests, runner.DONE)
+        self._unsent += self._held
+        self._send()
+
+    def _order(self, tests: Child, order: list[object], descriptors: list[int]) -> None:
+        self.tests_reusable = False
+        if self._tests is None:
+            self._tests, self._cpu = tests, self._cpu + tests.cpu()
+        data, room = json.dumps(order).encode(), PACKET - 1
+        for start in range(0, len(data), room):
+            mark = LAST if start + room >= len(data) else MORE
+            carried = [] if start else descriptors
+            socket.send_fds(tests.channel, [mark + data[start : start + room]], carried)
 
     def _seconds(self) -> float:
         return self._child.cpu() + (self._tests.cpu() if self._tests else 0.0) - self._cpu
@@ -121,10 +143,10 @@ class Trial:
         self._unsent.append(number)
         return runner.DONE + number[::-1]
 
-    def _setup(self, proof: bytes) -> None:
+    def _setup(self, child: Child, proof: bytes) -> None:
         """Whatever goes wrong before the program's code has run cannot be its fault."""
         try:
-            answer = self._answer(self._child)
+            answer = self._answer(child).removeprefix(examiner.USED)
         except _Silent:
             raise _Over(Outcome.SANDBOX, "setup: it ended the process") from None
         except _Over as over:

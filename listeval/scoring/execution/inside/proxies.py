@@ -1,20 +1,23 @@
 """The tests' end: the answer's objects as tests see them, each operation carried out where the object is.
 
 An object of the answer's is never equal to a value, less or more than one, unless it is one (a subclass of list, int,
-...), and then its value is fetched and compared here: no `__eq__` of the answer's says whether a result is right. For
-the same reason an operator between such an object and a test's value gives another object or nothing.
+...), and then its value is fetched, once where it cannot change, and compared and calculated with here: no `__eq__`
+and no `__sub__` of the answer's says whether a result is right. For the same reason an operator between another
+object and a test's value gives an object or nothing, and that object, which was made knowing the test's value, is
+never taken for a value itself.
 """
 
 from __future__ import annotations
 
 import contextlib
 import marshal
+import math
 import operator
 import sys
 from collections.abc import Callable
 from importlib import import_module
 from types import ModuleType
-from typing import Any
+from typing import Any, NoReturn
 
 from listeval.scoring.execution.inside.exported import BINARY, COMPARISONS, NO_REFERENCES, OTHERS, SPECIAL, UNARY
 from listeval.scoring.execution.inside.peer import PACKET, QUICK, Peer, builtin_exception, read_packet
@@ -24,6 +27,20 @@ _HOME = "_home of an answer's object"
 """Where a proxy keeps its end and its number: a name that no attribute can have."""
 _UNWANTED = frozenset({"__main__", "antigravity", "idlelib", "test", "tests", "this", "turtledemo"})
 """Modules that do something when they are imported."""
+
+
+_CALCULATE: dict[str, Callable[..., Any]] = {
+    **{name: getattr(operator, {"and": "and_", "or": "or_"}.get(name, name)) for name in BINARY},
+    **{name: getattr(operator, name) for name in ("neg", "pos", "abs", "invert")},
+    **{"pow": pow, "divmod": divmod, "round": round},
+    **{name: getattr(math, name) for name in ("trunc", "floor", "ceil")},
+}
+"""Operators as they are for builtin types."""
+_CHANGELESS = (int, float, complex, str, bytes, tuple, frozenset)
+_METHODS_OF_VALUES = frozenset(
+    name for kind in _CHANGELESS for name in vars(kind) if not name.startswith("_") and name != "copy"
+)
+"""Methods that are handed a value by a test and change nothing: those of a value are called here."""
 
 
 class Class(type):
@@ -51,7 +68,10 @@ class Object:
     """An object of the answer's."""
 
     def __getattr__(self, name: str) -> Any:
-        return _home(self)[0].ask("getattr", self, name)
+        peer = _home(self)[0]
+        if name in _METHODS_OF_VALUES and (value := peer.value(self)) and hasattr(value[0], name):
+            return getattr(value[0], name)
+        return peer.ask("getattr", self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         _home(self)[0].ask("setattr", self, name, value)
@@ -89,33 +109,51 @@ def _compare(name: str) -> Callable[..., Any]:
         peer = _home(self)[0]
         if is_theirs(other):
             return peer.ask(name, self, other)
-        plain = peer.ask("plain", self)
-        return here(plain[0], other) if type(plain) is tuple and len(plain) == 1 else NotImplemented
+        value = peer.value(self)
+        return here(value[0], other) if value else NotImplemented
 
     return method
 
 
 def _operator(name: str, *, reflected: bool = False) -> Callable[..., Any]:
     def method(self: Any, other: Any, *rest: Any) -> Any:
+        peer = _home(self)[0]
         operands = (other, self) if reflected else (self, other)
-        result = _home(self)[0].ask(name, *operands, *rest)
-        return result if is_theirs(other) else _object_only(name, self, result)
+        if is_theirs(other):
+            return peer.passed_on(peer.ask(name, *operands, *rest), self, other)
+        if value := peer.value(self):
+            return _CALCULATE[name](*((other, value[0]) if reflected else (value[0], other)), *rest)
+        result = _object_only(name, peer.ask(name, *operands, *rest))
+        peer.tell(result)
+        return result
 
     return method
 
 
 def _unary(name: str) -> Callable[..., Any]:
-    return lambda self, *rest: _object_only(name, self, _home(self)[0].ask(name, self, *rest))
+    def method(self: Any, *rest: Any) -> Any:
+        peer = _home(self)[0]
+        if value := peer.value(self):
+            return _CALCULATE[name](value[0], *rest)
+        return peer.passed_on(_object_only(name, peer.ask(name, self, *rest)), self)
+
+    return method
 
 
-def _object_only(name: str, self: Any, result: Any) -> Any:
-    if not is_theirs(result) and not _home(self)[0].ask("plain", self):
-        raise TypeError(f"'{name}' on an object of the answer's gave a value, which no test can rely on")
-    return result
+def _object_only(name: str, result: Any) -> Any:
+    return result if is_theirs(result) else _unreliable(name)
+
+
+def _unreliable(name: str) -> NoReturn:
+    raise TypeError(f"'{name}' on an object of the answer's gave a value, which no test can rely on")
 
 
 def _forward(name: str) -> Callable[..., Any]:
     return lambda self, *operands: _home(self)[0].ask(name, self, *operands)
+
+
+def _convert(name: str) -> Callable[..., Any]:
+    return lambda self: _unreliable(name) if _home(self)[0].was_told(self) else _home(self)[0].ask(name, self)
 
 
 def _contains(self: Any, item: Any) -> bool:
@@ -126,6 +164,8 @@ def _contains(self: Any, item: Any) -> bool:
 
 _METHODS: dict[str, Callable[..., Any]] = {
     **{f"__{name}__": _forward(name) for name in OTHERS},
+    **{f"__{name}__": _convert(name) for name in ("int", "float", "complex", "index")},
+    "__divmod__": _operator("divmod"),
     **{f"__{name}__": _compare(name) for name in COMPARISONS},
     **{f"__{name}__": _operator(name) for name in BINARY},
     **{f"__{name}__": _unary(name) for name in UNARY},
@@ -133,7 +173,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "__contains__": _contains,
     "__exit__": lambda self, kind, *_: _home(self)[0].ask("exit", self, kind),
 }
-_REFLECTED = {f"__r{name}__": _operator(name, reflected=True) for name in BINARY}
+_REFLECTED = {f"__r{name}__": _operator(name, reflected=True) for name in (*BINARY, "divmod")}
 _ALWAYS = {"__eq__": _compare("eq"), "__ne__": _compare("ne"), "__hash__": Object.__hash__}
 _SHAPE = ("__repr__", "__str__", "__hash__")
 """What every object has already."""
@@ -164,7 +204,49 @@ class Proxies(Peer):
         self.imported = False
         self._known: dict[int, Any] = {}
         self._functions: list[Any] = []
-        self.operations = {"call": _call, "next": next}
+        self._values: dict[int, tuple[Any, ...]] = {}
+        self._told: set[int] = set()
+        self.operations = {"call": self._call, "next": self._next}
+
+    def value(self, thing: Any) -> tuple[Any, ...]:
+        """The value that an object is, alone in a tuple; an empty one where it is none, or was told a test's value."""
+        number = _home(thing)[1]
+        if number in self._told:
+            return ()
+        if number in self._values:
+            return self._values[number]
+        plain = self.ask("plain", thing)
+        value = plain if type(plain) is tuple and len(plain) == 1 and not is_theirs(plain[0]) else ()
+        # Asked twice, an answer could be less than one bound and more than the other.
+        if not value or isinstance(value[0], _CHANGELESS):
+            self._values[number] = value
+        return value
+
+    def tell(self, thing: Any) -> None:
+        """Note that an object was made by an operator with a value of the test's."""
+        self._told.add(_home(thing)[1])
+
+    def was_told(self, thing: Any) -> bool:
+        """Whether an object was made from a test's value."""
+        return _home(thing)[1] in self._told
+
+    def passed_on(self, result: Any, *origins: Any) -> Any:
+        """What came of objects; told like them. Raises TypeError where that would be a value."""
+        if any(self.was_told(origin) for origin in origins):
+            self.tell(_object_only("an operator", result))
+        return result
+
+    def _call(self, function: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
+        return self._handed_over(function)(*arguments, **named)
+
+    def _next(self, iterator: Any) -> Any:
+        return next(self._handed_over(iterator))
+
+    def _handed_over(self, thing: Any) -> Any:
+        """Nothing but what a test gave away may be used from there: calling `type` would make a class here."""
+        if any(thing is one for one in self._functions):
+            return thing
+        raise Refused("a function that no test handed over")
 
     def name(self, value: Any) -> list[Any]:
         """A reference to the answer's own, to a module, or to a function or an iterator of the tests."""
@@ -280,7 +362,3 @@ class Proxies(Peer):
             made = builtin_exception(kind, arguments, text)
         self.raised.append(made)
         return made
-
-
-def _call(function: Any, arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
-    return function(*arguments, **named)
