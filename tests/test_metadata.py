@@ -31,3 +31,12 @@ def test_make_help_has_a_line_for_every_command():
     commands = re.search(r"^\.PHONY: (.+)$", text, re.MULTILINE)
     assert commands
     assert sorted(re.findall(r"^([a-z-]+):.*? ## \S", text, re.MULTILINE)) == sorted(commands[1].split())
+
+
+def test_every_place_that_contributing_names_is_there():
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    named = {*re.findall(r"`([\w.]+/[\w./]*)`", text), *re.findall(r"\]\(([^)#]+)\)", text)}
+    # What a contributor is about to add, and what lies beside a clone.
+    places = {place for place in named if not re.search(r"NAME|triage_mail|\.\./", place)}
+    assert len(places) > 20
+    assert [place for place in sorted(places) if not (ROOT / place).exists()] == []
