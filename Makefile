@@ -1,5 +1,5 @@
 # Two commands set everything up: `make demo` (the main job on an embedded sample) and `make test`.
-# Both create and reuse .venv and go on where they were stopped.
+# Both create and reuse .venv and go on where they were stopped. `make help` lists the rest.
 #
 # PyTorch: the pin takes the CPU build where one is at hand; elsewhere pass your index, e.g.
 #   make demo PIP_ARGS="--extra-index-url <your PyTorch CPU index>"
@@ -14,9 +14,9 @@ BFCL     := bfcl-eval==2026.3.23
 DEMO     := runs/demo
 
 .DELETE_ON_ERROR:
-.PHONY: demo tiny test test-slow test-vllm lint format vllm clean
+.PHONY: help demo tiny test test-slow test-vllm lint style types format vllm clean
 
-demo: $(VENV)/.demo
+demo: $(VENV)/.demo ## the main job on an embedded sample (what plain `make` does)
 	@echo "== SmolLM2-135M on 16 groups of 4 reviews, one worked example (first time: unpacks the model)"
 	$(BIN)/listeval run --task fashion --set k=4 --set shots=1 --model smollm2 --backend hf \
 	  --limit 16 --max-tokens 128 --out $(DEMO)
@@ -27,6 +27,9 @@ demo: $(VENV)/.demo
 	$(BIN)/listeval run --task fashion --model tiny-listopd --backend hf --quiet --out $(DEMO)-tiny-listopd
 	$(BIN)/listeval compare $(DEMO)-tiny-sft $(DEMO)-tiny-listopd
 
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s  %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+
 # Makes the three shipped checkpoints anew in runs/tiny (training/recipes/tiny.yaml): about an hour on one core; with -j2
 # teacher and student learn beside each other. What is finished is kept, what was interrupted begins again.
 SEED ?= 2
@@ -35,7 +38,7 @@ MODEL := checkpoint/model.safetensors
 RUN = $(patsubst %/$(MODEL),%,$@)
 TRAIN = rm -rf $(RUN) && OMP_NUM_THREADS=1 $(BIN)/listeval train --out $(RUN)
 
-tiny: $(TINY)/listopd-$(SEED)/$(MODEL)
+tiny: $(TINY)/listopd-$(SEED)/$(MODEL) ## make the three shipped checkpoints anew in runs/tiny (about an hour)
 
 $(TINY)/data.jsonl: tasks/fashion/generate.py | $(VENV)/.demo
 	mkdir -p $(TINY)
@@ -70,28 +73,32 @@ $(TINY)/listopd-$(SEED)/$(MODEL): $(TINY)/teacher/$(MODEL) $(TINY)/sft-$(SEED)/$
 # A process a core, one thread each; a module's tests stay together, for they share what is slow to make.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev ## the fast tests
 	$(PYTEST)
 
-test-slow: $(VENV)/.dev
+test-slow: $(VENV)/.dev ## tests that take more than a few seconds, or a real model
 	$(PYTEST) -m "slow and not vllm and not gpu"
 
 # One after the other: an engine takes all cores, and memory for its cache.
-test-vllm: $(VENV)/.vllm
+test-vllm: $(VENV)/.vllm ## tests that need vLLM (its CPU build is installed)
 	$(BIN)/python -m pytest -m "vllm and not gpu"
 
-lint: $(VENV)/.dev
+lint: style types ## style and types
+
+style: $(VENV)/.dev ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/.dev ## mypy, strict
 	$(BIN)/mypy
 
-format: $(VENV)/.dev
+format: $(VENV)/.dev ## mend what ruff can mend, and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-vllm: $(VENV)/.vllm
+vllm: $(VENV)/.vllm ## install vLLM's CPU build
 
-clean:
+clean: ## remove .venv and the demo's runs
 	rm -rf $(VENV) runs/demo runs/demo-tiny-*
 
 $(BIN)/python:

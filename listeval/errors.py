@@ -18,7 +18,6 @@ class ExitCode(IntEnum):
     SAMPLES_ERRORED = 1
     USAGE = 2
     CANARY_FAILED = 3
-    PREDICTION_MISSED = 4
 
 
 class UserError(Exception):

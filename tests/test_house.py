@@ -1,0 +1,229 @@
+"""The house rules as tests: sizes, purposes, annotations, and imports that point one way.
+
+What breaks a rule today is listed by name. A list may only shrink: a new offence fails, and so does an entry that no
+longer offends. Arrows are drawn from import statements; a module that is named in a string only is not seen.
+"""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterable, Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+from statistics import median
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+FOLDERS = {"listeval": ROOT, "training/listopd": ROOT / "training", "tasks": ROOT}
+"""Product code, and the folder that its module names count from."""
+
+ROOMS = """
+    listeval visible errors known_folders cells wording stats paired contract data hub listwise task_code task_import
+    glance task registry scaffold decoding control_text prompt backends records scoring runs labelling checks comparison
+    report cli __main__ listopd templates tasks
+""".split()  # noqa: SIM905 - a list of words reads better than a list of strings
+"""From the ground up: a room imports what stands before it. `listeval` is the face, whose names load on first use."""
+
+UPWARD = {
+    ("listeval.backends.replay", "runs"),
+    ("listeval.cli.probe", "listopd"),
+    ("listeval.cli.train", "listopd"),
+    ("listeval.comparison.verdict", "report"),
+    ("listeval.control_text", "backends"),
+    ("listeval.decoding.canary", "backends"),
+    ("listeval.prompt", "backends"),
+    ("listeval.task", "backends"),
+    ("listeval.task", "registry"),
+}
+"""Modules that import a higher room, and which."""
+
+CLOSING = {
+    ("listeval.runs.config", "listeval.runs.manifest"),
+    ("listeval.task", "listeval.registry"),
+    ("listopd.train", "listopd.opd"),
+    ("listopd.train", "listopd.sft"),
+}
+"""Imports inside functions that close a circle of modules. None is closed while modules load."""
+
+HEAVY = ("torch", "transformers", "vllm", "numpy", "scipy", "pandas", "httpx", "rich")
+
+Arrow = tuple[str, str]
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Module(NamedTuple):
+    """One file of the product."""
+
+    name: str
+    place: str
+    lines: int
+    tree: ast.Module
+    package: bool
+
+    def functions(self) -> Iterator[Function]:
+        return (node for node in ast.walk(self.tree) if isinstance(node, Function))
+
+    def imports(self, lazy: bool) -> Iterator[Arrow]:
+        """Module and name of each import, those inside functions if `lazy`, those that only types need never."""
+        pending: list[ast.AST] = [self.tree]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, ast.Import):
+                yield from ((alias.name, "") for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield from ((self._origin(node), alias.name) for alias in node.names)
+            elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+                pending += node.orelse
+            elif lazy or not isinstance(node, Function | ast.Lambda):
+                pending += ast.iter_child_nodes(node)
+
+    def _origin(self, node: ast.ImportFrom) -> str:
+        if not node.level:
+            return node.module or ""
+        above = self.name.split(".")
+        above = above[: len(above) - node.level + self.package]
+        return ".".join([*above, *([node.module] if node.module else [])])
+
+
+def read(path: Path, base: Path) -> Module:
+    parts = path.relative_to(base).with_suffix("").parts
+    package = parts[-1] == "__init__"
+    source = path.read_text()
+    name = ".".join(parts[: len(parts) - package])
+    return Module(name, str(path.relative_to(ROOT)), len(source.splitlines()), ast.parse(source), package)
+
+
+@cache
+def house() -> dict[str, Module]:
+    found = [read(path, base) for folder, base in FOLDERS.items() for path in (ROOT / folder).rglob("*.py")]
+    return {module.name: module for module in found}
+
+
+def arrows(modules: dict[str, Module], lazy: bool = True) -> set[Arrow]:
+    """From importer to imported, both in `modules`; `from package import module` points at the module alone."""
+    found = set()
+    for module in modules.values():
+        for origin, name in module.imports(lazy):
+            end = whole if (whole := f"{origin}.{name}") in modules else origin
+            if end in modules and end != module.name:
+                found.add((module.name, end))
+    return found
+
+
+@cache
+def drawn(lazy: bool = True) -> frozenset[Arrow]:
+    return frozenset(arrows(house(), lazy))
+
+
+def circle(graph: Iterable[Arrow]) -> list[str]:
+    """The modules of a circle, if there is one."""
+    sorter = TopologicalSorter[str]()
+    for start, end in graph:
+        sorter.add(start, end)
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def room(name: str) -> str:
+    parts = name.split(".")
+    return parts[1] if parts[0] == "listeval" and len(parts) > 1 else parts[0]
+
+
+def unannotated(function: Function) -> list[str]:
+    told = function.args
+    all_ = [*told.posonlyargs, *told.args, *told.kwonlyargs, told.vararg, told.kwarg]
+    names = [arg.arg for arg in all_ if arg and arg.annotation is None and arg.arg not in ("self", "cls")]
+    return names + ["return"] * (function.returns is None)
+
+
+def test_no_file_is_longer_than_450_lines_and_half_have_at_most_100():
+    assert [module.place for module in house().values() if module.lines > 450] == []
+    assert median(module.lines for module in house().values()) <= 100
+
+
+def test_no_function_is_longer_than_60_lines_and_half_have_at_most_8():
+    sizes = {
+        f"{module.place}:{function.lineno} {function.name}": (function.end_lineno or 0) - function.lineno + 1
+        for module in house().values()
+        for function in module.functions()
+    }
+    assert [place for place, size in sizes.items() if size > 60] == []
+    assert median(sizes.values()) <= 8
+
+
+def test_every_module_says_what_it_is_for():
+    assert [module.place for module in house().values() if not ast.get_docstring(module.tree)] == []
+
+
+def test_everything_is_annotated():
+    assert [
+        f"{module.place}:{function.lineno} {function.name}: {name}"
+        for module in house().values()
+        for function in module.functions()
+        for name in unannotated(function)
+    ] == []
+
+
+def test_no_circle_closes_while_modules_load():
+    assert circle(drawn(lazy=False)) == []
+
+
+def test_no_other_import_inside_a_function_closes_a_circle():
+    assert circle(drawn() - CLOSING) == []
+
+
+@pytest.mark.parametrize("arrow", sorted(CLOSING), ids=" -> ".join)
+def test_a_listed_import_still_closes_a_circle(arrow):
+    rest = drawn() - CLOSING
+    assert arrow in drawn() and circle(rest | {arrow}), "it no longer does: take it off the list"
+
+
+def test_every_room_has_its_place():
+    assert {room(name) for name in house()} == set(ROOMS)
+
+
+def test_imports_point_down():
+    height = {name: at for at, name in enumerate(ROOMS)}
+    up = {(start, room(end)) for start, end in drawn() if height[room(start)] < height[room(end)]}
+    assert sorted(up - UPWARD) == []
+    assert sorted(UPWARD - up) == [], "these no longer point up: take them off the list"
+
+
+def test_help_imports_nothing_heavy():
+    command = [sys.executable, "-X", "importtime", "-m", "listeval", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT)
+    loaded = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines()}
+    assert "listeval" in loaded
+    assert sorted(loaded & set(HEAVY)) == []
+
+
+SAMPLE = {
+    "a/__init__.py": '"""A package."""\nfrom . import one\n',
+    "a/one.py": "import typing\nif typing.TYPE_CHECKING:\n    from a.typed import T\nelse:\n    import a.other\n",
+    "a/two.py": "def go(x, *, y: int):\n    from .three import f\n    return f(x)\n",
+    "a/three.py": "import a.two\n",
+    "a/typed.py": "import a.one\nT = int\n",
+    "a/other.py": "class K:\n    from a.typed import T\n",
+}
+
+
+def test_the_drawing_sees_what_it_should(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
+    for name, source in SAMPLE.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(source)
+    small = {module.name: module for module in (read(tmp_path / name, tmp_path) for name in SAMPLE)}
+    loading = {("a", "a.one"), ("a.one", "a.other"), ("a.three", "a.two"), ("a.typed", "a.one"), ("a.other", "a.typed")}
+    assert arrows(small, lazy=False) == loading
+    assert arrows(small) == loading | {("a.two", "a.three")}
+    assert set(circle(loading)) == {"a.one", "a.other", "a.typed"}
+    assert circle(loading - {("a.other", "a.typed")}) == []
+    assert unannotated(next(small["a.two"].functions())) == ["x", "return"]
