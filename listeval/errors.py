@@ -18,6 +18,7 @@ class ExitCode(IntEnum):
     SAMPLES_ERRORED = 1
     USAGE = 2
     CANARY_FAILED = 3
+    PREDICTION_MISSED = 4
 
 
 class UserError(Exception):

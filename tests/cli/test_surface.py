@@ -68,8 +68,9 @@ def test_flags_are_frozen(name):
 
 
 def test_exit_codes_are_frozen():
-    codes = {code.name: code.value for code in ExitCode}
-    assert codes == {"OK": 0, "SAMPLES_ERRORED": 1, "USAGE": 2, "CANARY_FAILED": 3}
+    assert {code.name: code.value for code in ExitCode} == {
+        "OK": 0, "SAMPLES_ERRORED": 1, "USAGE": 2, "CANARY_FAILED": 3, "PREDICTION_MISSED": 4,
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("args", ["--help", "run --help", "--version"])
