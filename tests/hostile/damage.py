@@ -4,6 +4,7 @@ import json
 import os
 import random
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 FILES = ("manifest.json", "samples.jsonl", "metrics.json", ".owed", ".lock")
@@ -94,7 +95,7 @@ def _change(value: object, rng: random.Random) -> None:
             continue
         what = rng.random()
         if what < 0.7:
-            value[key] = rng.choice(NASTY)
+            value[key] = deepcopy(rng.choice(NASTY))  # which a second change may change
         elif what < 0.85:
             del value[key]
         elif isinstance(value, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,10 @@ def launch(recipe, stage, out, settings, *flags):
 
 def trained(*args):
     done = launch(*args)
+    if done.returncode and "terminate called without an active exception" in done.stderr:
+        # One of gloo's threads was still there when its process started or ended, once in some hundred launches.
+        shutil.rmtree(args[2], ignore_errors=True)
+        done = launch(*args)
     assert done.returncode == 0, done.stderr[-4000:]
     assert done.stdout.count("checkpoint:") == 1, "one process speaks"
     run, fsdp = Trained(args[2]), bool(args[3])
