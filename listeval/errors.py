@@ -5,6 +5,8 @@
 Everything else is a bug of ours and keeps its traceback.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import IntEnum
 from typing import Self
 
@@ -28,14 +30,27 @@ class UserError(Exception):
 
     def __init__(self, cause: str, *, place: str = "", fix: str = "") -> None:
         self.cause, self.place, self.fix = cause, place, fix
-        where = f" ({place})" if place else ""
+        super().__init__(cause)
+
+    def __str__(self) -> str:
+        where = f" ({self.place})" if self.place else ""
         # One line and printable, whatever a library, a server or a file name put into it.
-        super().__init__(inline(" ".join(cause.split()) + where + (f". Fix: {fix}" if fix else "")))
+        return inline(" ".join(self.cause.split()) + where + (f". Fix: {self.fix}" if self.fix else ""))
 
     @classmethod
     def missing_package(cls, package: str, install: str, why: str) -> Self:
         """A package that an optional part needs is not importable; `install` is the exact line to type."""
         return cls(f"{why} needs the package '{package}', which is not installed", fix=install + _in_checkout(install))
+
+
+@contextmanager
+def placed(place: object) -> Iterator[None]:
+    """A UserError from within that names no place gets this one: the file that its words came from."""
+    try:
+        yield
+    except UserError as error:
+        error.place = error.place or str(place)
+        raise
 
 
 class EngineError(Exception):

@@ -10,7 +10,7 @@ import click
 
 from listeval.cli.consent import of_config, permit
 from listeval.cli.say import say, say_json, say_strays
-from listeval.errors import ExitCode, UserError
+from listeval.errors import ExitCode, UserError, placed
 
 _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--task", str, "NAME", "Task plug-in; see `listeval tasks list`."),
@@ -118,11 +118,12 @@ def command(
         values[name] = _listed(values.get(name))
     for name in ("data", "model", "tokenizer"):
         values[name] = _absolute(values.get(name), bare=name == "data")
-    resolved = build_config({name: value for name, value in values.items() if value is not None})
-    if config is not None:
-        permit(of_config(from_file, flags), config, trusted=trust)
-    with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
-        finished = run(resolved, progress)
+    with placed((config or "").removeprefix("@")):
+        resolved = build_config({name: value for name, value in values.items() if value is not None})
+        if config is not None:
+            permit(of_config(from_file, flags), config, trusted=trust)
+        with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
+            finished = run(resolved, progress)
     _print(finished, as_json)
     return max(say_strays([finished]), ExitCode.SAMPLES_ERRORED if finished.summary.errors else ExitCode.OK)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from listeval.contract import Contract, Flag, KeyedList, Kind
 from listeval.decoding.repair import repair
-from listeval.errors import UserError, first_line
+from listeval.errors import UserError, first_line, placed
 from listeval.runs.judge import parse_and_score
 from listeval.runs.plan import make_task, permit, ready
 from listeval.runs.rows import Row
@@ -83,7 +83,8 @@ def _contract(task: Task, row: Row, run: Run) -> Contract[Any]:
 
 def _task(run: Run) -> Task:
     manifest = run.manifest
-    task = make_task(manifest.task["name"], manifest.task["options"])
+    with placed(run.path):
+        task = make_task(manifest.task["name"], manifest.task["options"])
     permit(task, manifest.config.allow_code_execution)
     if task.code != manifest.task["code"]:
         cause = f"task '{task.name}' has changed since this run was scored, so raw and repaired would not compare"

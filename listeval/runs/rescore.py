@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from listeval.errors import placed
 from listeval.runs.files import write_atomic
 from listeval.runs.judge import parse_and_score
 from listeval.runs.lock import exclusive
@@ -25,7 +26,8 @@ def rescore(path: str | Path, *, allow_code_execution: bool = False, observer: O
     watch = observer or Silent()
     watch.stage("reading the rows")
     old = load_run(path)
-    task = make_task(old.manifest.task["name"], old.manifest.task["options"])
+    with placed(old.path):
+        task = make_task(old.manifest.task["name"], old.manifest.task["options"])
     permit(task, allow_code_execution)
     with ready(task):
         with exclusive(old.path):

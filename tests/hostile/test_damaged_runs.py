@@ -248,3 +248,13 @@ def test_more_attempts_than_are_allowed_do_not_lose_the_sample(cli, tmp_path):
     (tmp_path / "r/samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     code, out, _ = cli(line + " --json")
     assert (code, json.loads(out)["errors"]) == (0, 0)
+
+
+@pytest.mark.parametrize("verb", ["run @r --quiet", "score r", "compare other r+permutation"])
+def test_an_option_that_no_task_has_is_named_with_its_run(cli, runs, verb):
+    runs.restore()
+    path = runs.folder / "manifest.json"
+    path.write_text(path.read_text().replace('"shots"', '"sh\\ufeffots"'))
+    code, _, err = cli(verb)
+    assert code in (1, 2)
+    assert code == 1 or ("ots" in err and "(" in err.splitlines()[-1]), err
