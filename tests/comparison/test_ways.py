@@ -10,6 +10,7 @@ from listeval.comparison import compare, compare_arms, open_arms
 from listeval.comparison.ways import Setup, squares, unchanged, ways
 from listeval.report.comparison.headline import remarks
 from listeval.report.comparison.tables import describe, facts, tables
+from listeval.runs.reask import Tried
 
 
 def half(row):
@@ -40,7 +41,11 @@ def test_a_run_asked_again_is_an_arm_like_any_other(make_run):
 
     def tries(row):
         if row["index"] % 2:
-            row["attempts"] = [{"n_tokens": 30, "n_prompt_tokens": 100}, {"n_tokens": 12, "n_prompt_tokens": 140}]
+            said = {name: row[name] for name in Tried.__annotations__ if name not in ("attempt",)}
+            row["attempts"] = [
+                {**said, "attempt": 1, "n_tokens": 30, "n_prompt_tokens": 100},
+                {**said, "attempt": 2, "n_tokens": 12, "n_prompt_tokens": 140},
+            ]
 
     edit_rows(specs[1], tries)
     free, again = open_arms(specs)
