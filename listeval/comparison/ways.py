@@ -29,8 +29,9 @@ class Setup(NamedTuple):
         manifest = arm.run.manifest
         held = manifest.constraint != "none"
         return cls(
-            weights=manifest.model.get("fingerprint") or manifest.model["name"],
-            constraint=manifest.constraint,
+            # As text: a damaged manifest may hold anything here, and a setup is looked up by what it is.
+            weights=str(manifest.model.get("fingerprint") or manifest.model["name"]),
+            constraint=str(manifest.constraint),
             spacing=str(spacing) if held and (spacing := getattr(manifest.config, "spacing", None)) else None,
             engine=_engine(arm) if held else None,
             attempts=int(getattr(manifest.config, "attempts", None) or 1),
@@ -45,7 +46,7 @@ class Setup(NamedTuple):
 def _engine(arm: Arm) -> str | None:
     found = arm.run.manifest.identity.get("constraint")
     named = found.get("engine") if isinstance(found, dict) else None
-    return named or arm.run.manifest.config.engine
+    return str(named) if named else arm.run.manifest.config.engine
 
 
 def ways(arm: Arm, base: Arm) -> tuple[Way, ...]:
