@@ -30,8 +30,8 @@ _HOST = {
     errno.EIO: "check the disk",
 }
 """What a machine may refuse anywhere, and what helps."""
-_NOT_MAPPED = ("failed to map segment", "Cannot allocate memory")
-"""What the loader says of a library for which there is no memory."""
+_NOT_MAPPED = ("failed to map segment", "Cannot allocate memory", "without setting an exception", "exception set")
+"""What the loader and the interpreter say of a library for which there is no memory."""
 _VERBS = ("run", "score", "show", "report", "compare", "train", "probe", "tasks", "rubrics", "label", "doctor")
 
 
@@ -124,7 +124,7 @@ def _verb(args: list[str]) -> int:
     except click.UsageError as error:
         hint = f". Fix: {error.ctx.command_path} --help" if error.ctx else ""
         return _fail(" ".join(error.format_message().split()).rstrip(".") + hint)
-    except ImportError as error:
+    except (ImportError, SystemError) as error:
         if not any(word in str(error) for word in _NOT_MAPPED):
             raise
         return _fail("a library cannot be mapped into memory. Fix: give it more memory (ulimit -v)")

@@ -196,12 +196,30 @@ def test_a_full_stdout_is_said_to_be_that(null_run, tmp_path):
     assert (done.returncode, done.stderr) == (2, "listeval: cannot write to stdout: No space left on device\n")
 
 
-@pytest.mark.parametrize("mib", [300, 400, 600])
+@pytest.mark.parametrize("mib", [400, 600])
 def test_too_little_memory_is_one_line_or_enough(null_run, tmp_path, mib):
     """Below that, OpenBLAS waits for ever within `import numpy`."""
     done = limited("report r", tmp_path, resource.RLIMIT_AS, mib << 20)
     assert "Traceback" not in done.stderr
     assert done.returncode in (0, 2)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ImportError("libopenblas.so: failed to map segment from shared object"),
+        SystemError("<built-in function f> returned NULL without setting an exception"),
+        SystemError("error return without exception set"),
+        MemoryError(),
+    ],
+)
+def test_a_library_without_memory_is_one_line(null_run, cli, monkeypatch, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("listeval.runs.load_run", fail)
+    code, _, err = cli("report r")
+    assert (code, len(err.splitlines())) == (2, 1) and "memory" in err
 
 
 @pytest.mark.parametrize("files", [8, 16])
