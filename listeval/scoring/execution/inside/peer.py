@@ -11,6 +11,7 @@ import builtins
 import contextlib
 import json
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -30,7 +31,7 @@ class Gone(BaseException):
     """The other end hung up. No `except Exception` of a test may take it for an error of the answer's."""
 
 
-class Peer:
+class Peer(ABC):
     """An end of `channel`, a descriptor of a SEQPACKET socket. Subclasses say what they offer and how they refer."""
 
     operations: Mapping[str, Callable[..., Any]] = {}
@@ -41,17 +42,17 @@ class Peer:
         self.gone = False
         self._codec = Codec(self.name, self.resolve)
 
+    @abstractmethod
     def name(self, value: Any) -> list[Any]:
         """A reference to something without a value. Raises Refused."""
-        raise Refused(f"an object of type {type(value).__name__}")
 
+    @abstractmethod
     def resolve(self, data: list[Any]) -> Any:
         """What a reference stands for. Raises Refused."""
-        raise Refused("a reference to nothing")
 
+    @abstractmethod
     def revive(self, kind: Any, arguments: Any, text: str) -> BaseException:
         """The exception that the other end describes."""
-        raise NotImplementedError
 
     def ask(self, do: str, *operands: Any) -> Any:
         """What the other end answers. Raises what the operation raised there, Refused and Gone."""
