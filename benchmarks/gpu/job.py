@@ -44,6 +44,9 @@ class Job:
             raise SystemExit("torch finds no CUDA device; --rehearse tries every phase on the CPU")
         self.phase, self.rehearse = phase, rehearse
         self.device: torch.device = torch.device("cpu" if rehearse else "cuda", None if rehearse else 0)
+        if not rehearse:
+            # Statistics of a card that nothing has touched yet cannot be reset.
+            torch.cuda.init()
         self.folder = out / phase
         shutil.rmtree(self.folder, ignore_errors=True)
         self.folder.mkdir(parents=True)
