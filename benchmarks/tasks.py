@@ -12,7 +12,7 @@ from itertools import cycle, islice
 
 from benchmarks.harness import Contender, Report, arguments, interleave, publish
 from listeval.contract import Parsed
-from listeval.runs.plan import make_task
+from listeval.plugins.open import make_task
 from listeval.task import Example, Task
 
 TASKS = ("fashion", "baby", "software", "msmarco", "gsm8k", "bfcl", "mbpp")

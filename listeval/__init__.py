@@ -6,6 +6,8 @@ so `import listeval` costs nothing.
 
 from __future__ import annotations
 
+from listeval.moved import keep_old_paths
+
 # The module `typing` takes longer to import than all the rest before the command line can see to signals.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     )
 
 __version__ = "0.1.0"
+keep_old_paths()
 
 _HOME = {
     "listeval.backends.protocol": ["Message"],

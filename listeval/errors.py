@@ -8,9 +8,12 @@ Everything else is a bug of ours and keeps its traceback.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import IntEnum
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from listeval.visible import inline
+
+if TYPE_CHECKING:
+    from pydantic import ValidationError
 
 
 class ExitCode(IntEnum):
@@ -85,3 +88,18 @@ def did_you_mean(word: str, known: list[str]) -> str:
 
     close = get_close_matches(word, known, n=1, cutoff=0.5)
     return f"did you mean '{close[0]}'?" if close else f"known: {', '.join(sorted(known)) or 'none'}"
+
+
+def config_error(error: "ValidationError", known: list[str], prefix: str = "--") -> UserError:
+    """A pydantic error of a configuration as one line a user can act on."""
+    first = error.errors()[0]
+    name = ".".join(map(str, first["loc"])) or "config"
+    if first["type"] == "extra_forbidden":
+        return UserError(f"unknown option '{name}'", fix=did_you_mean(name, known))
+    if first["type"] == "missing":
+        return UserError(f"no {name} is given", fix=f"add {prefix}{name.replace('_', '-')} VALUE")
+    _, should_be, wanted = first["msg"].partition("Input should be ")
+    valued = wanted.startswith(("greater", "less"))
+    fix = f"give {'a value ' if valued else ''}{wanted.partition(', unable')[0]}" if should_be else "give another value"
+    said = first["msg"].removeprefix("Value error, ")
+    return UserError(f"{prefix}{name.replace('_', '-')}: {said}, got {first.get('input')!r}", fix=fix)

@@ -23,29 +23,28 @@ FOLDERS = {"listeval": ROOT, "training/listopd": ROOT / "training", "tasks": ROO
 """Product code, and the folder that its module names count from."""
 
 ROOMS = """
-    listeval visible errors known_folders cells wording stats paired contract data hub listwise task_code task_import
-    glance task registry scaffold decoding control_text prompt backends records scoring runs labelling checks comparison
-    report cli __main__ listopd templates tasks
+    moved listeval visible errors bundled stats contract scoring kit task decoding models plugins backends runs
+    labelling comparison report cli __main__ listopd templates tasks
 """.split()  # noqa: SIM905 - a list of words reads better than a list of strings
 """From the ground up: a room imports what stands before it. `listeval` is the face, whose names load on first use."""
 
 UPWARD = {
     ("listeval.backends.replay", "runs"),
-    ("listeval.cli.probe", "listopd"),
-    ("listeval.cli.train", "listopd"),
     ("listeval.comparison.verdict", "report"),
-    ("listeval.control_text", "backends"),
-    ("listeval.decoding.canary", "backends"),
-    ("listeval.prompt", "backends"),
+    ("listeval.decoding.proof.canary", "backends"),
+    ("listeval.kit.records", "backends"),
+    ("listeval.models.checkpoint", "backends"),
+    ("listeval.models.renderer", "backends"),
+    ("listeval.plugins.version", "runs"),
     ("listeval.task", "backends"),
-    ("listeval.task", "registry"),
+    ("listeval.task", "plugins"),
 }
 """Modules that import a higher room, and which."""
 
 CLOSING = {
     ("listeval.runs.config", "listeval.runs.manifest"),
-    ("listeval.task", "listeval.registry"),
-    ("listopd.train", "listopd.opd"),
+    ("listeval.task", "listeval.plugins.registry"),
+    ("listopd.train", "listopd.on_policy"),
     ("listopd.train", "listopd.sft"),
 }
 """Imports inside functions that close a circle of modules. None is closed while modules load."""

@@ -4,9 +4,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import cast
 
-from listeval.backends.cpu import wait_passively
 from listeval.backends.protocol import Backend, BackendOptions
 from listeval.errors import UserError, did_you_mean
+from listeval.models.cpu import wait_passively
 
 ADAPTERS: dict[str, str] = {
     "hf": "transformers, CPU or GPU",
@@ -16,13 +16,16 @@ ADAPTERS: dict[str, str] = {
     "null": "no model: seeded answers, or --model gold, faults, garbage, to try harness and task",
 }
 
+_ENGINE = {"hf": "hf.engine", "vllm": "vllm.engine", "openai": "openai.engine"}
+
 
 def open_backend(name: str, model: str, options: BackendOptions) -> Backend:
     """Open `model` with the adapter `name`, or with the best one here for `auto`.
 
     Raises UserError for an unknown name, a missing package or a model that cannot be opened.
     """
-    adapter = import_module(f"listeval.backends.{choose(name)}")
+    chosen = choose(name)
+    adapter = import_module(f"listeval.backends.{_ENGINE.get(chosen, chosen)}")
     return cast("Backend", adapter.open(model, options))
 
 

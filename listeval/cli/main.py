@@ -33,10 +33,12 @@ _HOST = {
 _NOT_MAPPED = ("failed to map segment", "Cannot allocate memory", "without setting an exception", "exception set")
 """What the loader and the interpreter say of a library for which there is no memory."""
 _VERBS = ("run", "score", "show", "report", "compare", "train", "probe", "tasks", "rubrics", "label", "doctor")
+_TRAINER = ("train", "probe")
+"""Verbs of the package `listopd`, which reports for itself what it is doing."""
 
 
 class _Verbs(click.Group):
-    """Verbs are modules of this package, imported when they are asked for."""
+    """Verbs are modules of this package or of the trainer's, imported when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_VERBS)
@@ -44,7 +46,8 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _VERBS:
             return None
-        command: click.Command = import_module(f"listeval.cli.{name}").command
+        package = "listopd" if name in _TRAINER else "listeval"
+        command: click.Command = import_module(f"{package}.cli.{name}").command
         return command
 
     def resolve_command(
@@ -85,7 +88,7 @@ def main(args: list[str] | None = None) -> None:
 def _pulse(args: list[str]) -> Pulse:
     """Says that a verb is at work; training and probing say so themselves."""
     verb = args[0] if args else ""
-    silent = not {"--quiet", "--help", "-h"}.isdisjoint(args) or verb not in _VERBS or verb in ("train", "probe")
+    silent = not {"--quiet", "--help", "-h"}.isdisjoint(args) or verb not in _VERBS or verb in _TRAINER
     return Pulse(f"listeval {verb}", quiet=silent)
 
 

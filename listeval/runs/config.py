@@ -15,8 +15,8 @@ from pydantic_core import PydanticSerializationError
 from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
 from listeval.decoding.spacing import Spacing
-from listeval.errors import UserError, did_you_mean
-from listeval.prompt import RESERVED
+from listeval.errors import UserError, config_error
+from listeval.models.renderer import RESERVED
 from listeval.runs import reask
 from listeval.runs.reask import Way
 
@@ -164,21 +164,6 @@ def build_config(values: dict[str, Any]) -> RunConfig:
         # A manifest is UTF-8, and Python spells other bytes of a file name by lone surrogates.
         raise UserError("a name holds bytes that are not UTF-8", fix="rename the file or folder") from None
     return config
-
-
-def config_error(error: ValidationError, known: list[str], prefix: str = "--") -> UserError:
-    """A pydantic error of a configuration as one line a user can act on."""
-    first = error.errors()[0]
-    name = ".".join(map(str, first["loc"])) or "config"
-    if first["type"] == "extra_forbidden":
-        return UserError(f"unknown option '{name}'", fix=did_you_mean(name, known))
-    if first["type"] == "missing":
-        return UserError(f"no {name} is given", fix=f"add {prefix}{name.replace('_', '-')} VALUE")
-    _, should_be, wanted = first["msg"].partition("Input should be ")
-    valued = wanted.startswith(("greater", "less"))
-    fix = f"give {'a value ' if valued else ''}{wanted.partition(', unable')[0]}" if should_be else "give another value"
-    said = first["msg"].removeprefix("Value error, ")
-    return UserError(f"{prefix}{name.replace('_', '-')}: {said}, got {first.get('input')!r}", fix=fix)
 
 
 def _decoded(content: bytes) -> str:

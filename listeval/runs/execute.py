@@ -11,6 +11,7 @@ from listeval.backends import choose, open_backend
 from listeval.backends.protocol import Backend
 from listeval.decoding.bind import bind
 from listeval.errors import UserError
+from listeval.plugins import open as opening
 from listeval.runs import plan
 from listeval.runs.config import RunConfig
 from listeval.runs.lock import exclusive
@@ -40,8 +41,8 @@ def run(config: RunConfig, observer: Observer | None = None) -> Run:
     """
     watch = observer or Silent()
     watch.stage(f"loading the task {config.task}")
-    task = plan.make_task(config.task, config.options)
-    plan.permit(task, config.allow_code_execution)
+    task = opening.make_task(config.task, config.options)
+    opening.permit(task, config.allow_code_execution)
     return run_task(task, config, watch)
 
 
@@ -53,7 +54,7 @@ def run_task(task: Task, config: RunConfig, watch: Observer) -> Run:
     if config.decoding is not None:
         bind(config.decoding, plan.first_contract(task, data, config))
     watch.stage(f"getting {task.name} ready to score")
-    with plan.ready(task):
+    with opening.ready(task):
         finished = _work(task, config, data, watch)
         if finished.hidden:
             watch.note(f"{finished.hidden} further rows of this run are kept; --limit or --samples leaves them out")
@@ -125,7 +126,7 @@ def _adopt(new: Manifest, directory: Path, task: Task, data: dict[int, Dataset],
         check_same_run(old, new, directory)
 
         def examples(seed: int) -> Sequence[Example]:
-            return (data[seed] if seed in data else plan.load(task, new.config.data, seed)).examples
+            return (data[seed] if seed in data else opening.load(task, new.config.data, seed)).examples
 
         # Settings and versions stay those behind the rows until this process makes one.
         kept: dict[str, Any] = {name: getattr(old, name) for name in ("created", "attempts", "backend", "control_text")}

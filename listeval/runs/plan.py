@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from copy import copy
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,7 +11,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import ValidationError
 from pydantic_core import to_json
 
 from listeval import __version__
@@ -20,8 +18,8 @@ from listeval.backends.protocol import Backend, Message, Prompt, Request, Sampli
 from listeval.contract import Contract
 from listeval.contract.separators import Separators
 from listeval.errors import UserError, first_line
-from listeval.registry import blame, load_task
-from listeval.runs.config import RunConfig, config_error
+from listeval.plugins.open import load
+from listeval.runs.config import RunConfig
 from listeval.runs.environment import environment
 from listeval.runs.manifest import Manifest
 from listeval.runs.scope import chosen
@@ -43,49 +41,6 @@ class Owed(NamedTuple):
 
     sample: Sample
     request: Request
-
-
-def make_task(name: str, options: dict[str, Any]) -> Task:
-    """The task with its options. Raises UserError for an unknown task or option."""
-    task_type = load_task(name)
-    try:
-        chosen_options = task_type.Options.model_validate(options)
-    except ValidationError as error:
-        raise config_error(error, list(task_type.Options.model_fields), prefix="--set ") from None
-    with blame(task_type.__new__(task_type), "cannot be made"):
-        return task_type(chosen_options)
-
-
-def permit(task: Task, allowed: bool) -> None:
-    """Raises UserError where the task runs code that a model wrote and the user has not allowed that."""
-    if task.executes_code and not allowed:
-        cause = f"task '{task.name}' runs the code that the model writes"
-        raise UserError(cause, fix="add --allow-code-execution to run it sandboxed")
-
-
-def load(task: Task, data: str | None, seed: int) -> Dataset:
-    """`task.load`; raises UserError with the plug-in's own line for whatever it raises."""
-    with blame(task, "cannot load its data", fix="correct the task, or give it other data"):
-        found = task.load(data, seed)
-        if not isinstance(found, Dataset):
-            raise TypeError(f"it gave a {type(found).__name__}, not a Dataset")
-        return found
-
-
-@contextmanager
-def ready(task: Task) -> Iterator[None]:
-    """`task.prepare` before the block and `task.close` after it; raises UserError for whatever they raise."""
-    with blame(task, "cannot get ready to score"):
-        task.prepare()
-    try:
-        yield
-    except BaseException:
-        # What went wrong inside matters more than what closing makes of it.
-        with suppress(Exception):
-            task.close()
-        raise
-    with blame(task, "cannot close"):
-        task.close()
 
 
 def with_system(dataset: Dataset, text: str | None) -> Dataset:

@@ -12,8 +12,8 @@ from listeval.backends import null, played
 from listeval.backends.protocol import BackendOptions, Known, Message, Prompt, Request, Sampling
 from listeval.contract import Kind
 from listeval.errors import UserError
+from listeval.plugins.open import make_task
 from listeval.runs import RunConfig, run
-from listeval.runs.plan import make_task
 
 TASKS = ("fashion", "baby", "software", "msmarco", "bfcl", "gsm8k", "mbpp")
 

@@ -6,7 +6,7 @@ import pytest
 
 from listeval.cli.main import _run
 from listeval.labelling.labels import Label, write_labels
-from listeval.runs.plan import make_task
+from listeval.plugins.open import make_task
 from tests.labelling.judges import reviews
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from listeval.comparison.chance import chance
-from listeval.runs.plan import make_task, task_entry
+from listeval.plugins.open import make_task
+from listeval.runs.plan import task_entry
 from listeval.scoring.ranking import ndcg
 
 

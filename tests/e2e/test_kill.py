@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WORKER = """
 import os, sys
 from listeval.runs import RunConfig, run
-from listeval.runs.plan import make_task
+from listeval.plugins.open import make_task
 from listeval.backends import null
 import listeval.scoring.ranking
 make_task("fashion", {})

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listeval.contract import Kind
+from listeval.plugins.open import make_task
 from listeval.runs.judge import parse_and_score
-from listeval.runs.plan import make_task
 from listeval.runs.rows import Row, encode
 from tests.contract.test_hostile import mutate
 
