@@ -11,13 +11,19 @@ from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, GetJsonSchemaH
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
+from listeval.contract.choices import as_json_tells
+
 _NUMBER = r"^\s*[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]+)?\s*$"
 
 
 class Item(BaseModel):
-    """Base of the objects in an answer: strict types, no keys beyond the declared ones."""
+    """Base of the objects in an answer: strict types, `true` is not 1, no keys beyond the declared ones."""
 
     model_config = ConfigDict(strict=True, extra="forbid")
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return as_json_tells(handler(source), handler.resolve_ref_schema)
 
 
 class _ScoreForm:
