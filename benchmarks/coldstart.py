@@ -20,7 +20,7 @@ from pathlib import Path
 from benchmarks.harness import Goal, Report, arguments, publish, take_turns
 from benchmarks.peers.client import ROOT
 from benchmarks.tiny import write_checkpoint
-from listeval.backends.cpu import wait_passively
+from listeval.models.cpu import wait_passively
 
 HELP_S, PROMPT_S = 0.15, 1.0
 OURS = [sys.executable, "-m", "listeval"]

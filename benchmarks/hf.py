@@ -14,13 +14,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from listeval.plugins.open import make_task
+
 from benchmarks.harness import RESULTS, Goal, Report, arguments, publish, take_turns
 from benchmarks.tiny import write_checkpoint
 from listeval.backends import open_backend
-from listeval.backends.cpu import wait_passively
-from listeval.backends.hf import HFBackend
+from listeval.backends.hf.engine import HFBackend
 from listeval.backends.protocol import BackendOptions, Request, Sampling
-from listeval.runs.plan import make_task
+from listeval.models.cpu import wait_passively
 
 Ids = dict[str, list[int]]
 OURS, BARE, AGAIN = "listeval, hf backend", "bare model.generate", "bare model.generate, again"

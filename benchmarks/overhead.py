@@ -18,10 +18,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from listeval.plugins.open import make_task
+
 from benchmarks.harness import Goal, Report, arguments, publish, take_turns
 from benchmarks.peers.client import Peer
 from listeval.runs import RunConfig, load_run, run
-from listeval.runs.plan import make_task
 from tasks.fashion.generate import generate
 
 ROWS = 1319

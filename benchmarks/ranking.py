@@ -114,7 +114,7 @@ def one_group(report: Report, rounds: int) -> None:
         mae = sum(abs(a - b) for a, b in zip(grades[0], scores[0], strict=True)) / 8
         return found, kendalltau(grades[0], scores[0]).statistic, mae
 
-    ours = "listeval.listwise"
+    ours = "listeval.kit.listwise"
     contenders = [
         Contender(ours, lambda: ranking.listwise(grades, scores, (1, 8))),
         Contender("pytrec_eval + scipy + Python", peers),

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import cycle, islice
 
+from listeval.plugins.open import make_task
+
 from benchmarks.harness import Contender, Report, arguments, interleave, publish
 from listeval.contract import Parsed
-from listeval.runs.plan import make_task
 from listeval.task import Example, Task
 
 TASKS = ("fashion", "baby", "software", "msmarco", "gsm8k", "bfcl", "mbpp")

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from benchmarks.harness import RESULTS, Goal, Report, arguments, publish, take_turns
 from benchmarks.peers import losses
 from benchmarks.tiny import write_checkpoint
-from listeval.backends.cpu import keep_memory, wait_passively
+from listeval.models.cpu import keep_memory, wait_passively
 
 OURS, PEER = "listeval train opd", "TRL GRPO, a subclass"
 SCORED, NAIVE, FUSED = "listopd, chunks of answer rows", "logits of every row", "TRL, fused head"
@@ -103,8 +103,8 @@ def make_models(folder: Path) -> Models:
     """A random student and another random network as its teacher, with one tokenizer."""
     from transformers import AutoModelForCausalLM
 
-    from listopd.data import batches, load_examples, training_task
     from listopd.networks import open_model
+    from listopd.questions import batches, load_examples, training_task
 
     student, teacher = folder / "student", folder / "teacher"
     texts = [path.read_text() for path in sorted(RESULTS.parents[1].glob("tasks/fashion/*.md"))]

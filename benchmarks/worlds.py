@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listeval.comparison.columns import Columns, common_parsed
-from listeval.stats import Floats
+from listeval.stats.intervals import Floats
 
 CHANCE, _LEVELS = 0.5, np.linspace(1, 0, 5)
 SKILL = 0.8

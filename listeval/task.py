@@ -141,7 +141,7 @@ class Task(ABC):
     @property
     def code(self) -> str:
         """Names the code and prompts behind the task in a run's identity; a plug-in's is what the registry found."""
-        from listeval.registry import code_of
+        from listeval.plugins.registry import code_of
 
         return code_of(type(self))
 

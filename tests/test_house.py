@@ -31,12 +31,12 @@ ROOMS = """
 
 UPWARD = {
     ("listeval.backends.replay", "runs"),
-    ("listeval.cli.probe", "listopd"),
-    ("listeval.cli.train", "listopd"),
+    ("listopd.cli.probe", "listopd"),
+    ("listopd.cli.train", "listopd"),
     ("listeval.comparison.verdict", "report"),
-    ("listeval.control_text", "backends"),
-    ("listeval.decoding.canary", "backends"),
-    ("listeval.prompt", "backends"),
+    ("listeval.models.control_text", "backends"),
+    ("listeval.decoding.proof.canary", "backends"),
+    ("listeval.models.renderer", "backends"),
     ("listeval.task", "backends"),
     ("listeval.task", "registry"),
 }
@@ -44,8 +44,8 @@ UPWARD = {
 
 CLOSING = {
     ("listeval.runs.config", "listeval.runs.manifest"),
-    ("listeval.task", "listeval.registry"),
-    ("listopd.train", "listopd.opd"),
+    ("listeval.task", "listeval.plugins.registry"),
+    ("listopd.train", "listopd.on_policy"),
     ("listopd.train", "listopd.sft"),
 }
 """Imports inside functions that close a circle of modules. None is closed while modules load."""

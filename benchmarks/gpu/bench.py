@@ -10,24 +10,24 @@ import torch
 from benchmarks.gpu.job import Job, wait
 from benchmarks.gpu.networks import STUDENT, TEACHER, Shape, random_network, twin
 from listopd.adapters import WithoutAdapters
-from listopd.data import load_questions, training_task
-from listopd.distil import Frozen, Loss, Pass, Reference, prepare, with_lambda
+from listopd.distillation import Frozen, Loss, Pass, Reference, prepare, with_lambda
 from listopd.extrapolation import LambdaPolicy
-from listopd.figures import update_figures
 from listopd.floor import Machine, Size, Work
 from listopd.networks import checkpoint_activations, open_model
 from listopd.optimise import learning_rate
 from listopd.parallel import make_accelerator
+from listopd.questions import load_questions, training_task
 from listopd.recipe import Opd, Recipe
 from listopd.rollout import Rollout
 from listopd.score import Scorer
 from listopd.start import equip
+from listopd.step_figures import update_figures
 from listopd.tokens import Labeller
 from listopd.trainee import Trainee
 from listopd.trio import load_trio, open_trio
 
 if TYPE_CHECKING:
-    from listopd.data import Question
+    from listopd.questions import Question
 
 LAM, RATE = 1.25, 2e-4
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     import torch
 
-    from listopd.data import Question
+    from listopd.questions import Question
     from listopd.rollout import Rollout
 
 

@@ -23,7 +23,7 @@ Loss = Callable[[Any, Any], Any]
 
 def main() -> None:
     """Measure the loss named on the command line."""
-    from listeval.backends.cpu import keep_memory, wait_passively
+    from listeval.models.cpu import keep_memory, wait_passively
 
     wait_passively()
     keep_memory()

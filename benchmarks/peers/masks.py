@@ -19,13 +19,14 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 
 from benchmarks.vocabularies import qwen
-from listeval.decoding import number_form, permutation, skeleton
-from listeval.decoding.number_form import NumberForm
-from listeval.decoding.permutation import Permutation
-from listeval.decoding.permutation_spec import PermutationSpec
-from listeval.decoding.skeleton import Field, Layout
-from listeval.decoding.subset_grammar import subset_grammar
-from listeval.decoding.token_trie import TokenTrie, trie_of
+from listeval.decoding.permutation import automaton as permutation
+from listeval.decoding.permutation import number_form, skeleton
+from listeval.decoding.permutation.automaton import Permutation
+from listeval.decoding.permutation.number_form import NumberForm
+from listeval.decoding.permutation.skeleton import Field, Layout
+from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.subset_grammar import subset_grammar
+from listeval.decoding.tokens.token_trie import TokenTrie, trie_of
 
 LAYOUT = Layout((Field("review_id", None), Field("score", NumberForm())))
 NUMBER = r"(10(\.0)?|[0-9](\.[0-9])?)"

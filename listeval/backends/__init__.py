@@ -4,9 +4,9 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import cast
 
-from listeval.backends.cpu import wait_passively
 from listeval.backends.protocol import Backend, BackendOptions
 from listeval.errors import UserError, did_you_mean
+from listeval.models.cpu import wait_passively
 
 ADAPTERS: dict[str, str] = {
     "hf": "transformers, CPU or GPU",

@@ -20,11 +20,11 @@ from functools import lru_cache
 from hashlib import blake2b, sha256
 from typing import Any, NamedTuple
 
-from listeval.backends.checkpoint import refuse_unused
 from listeval.backends.played import Draft, Faults, Play, playing
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, ModelInfo, Request
 from listeval.contract import Contract, KeyedList
 from listeval.errors import UserError
+from listeval.models.checkpoint import refuse_unused
 
 _UNUSED = (
     "dtype", "device", "batch_size", "max_model_len", "base_url", "tokenizer", "enable_thinking", "structured",

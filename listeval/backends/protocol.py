@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 if TYPE_CHECKING:
     from listeval.contract import Contract, Kind
     from listeval.decoding.constraint import Constraint
-    from listeval.prompt import Renderer
+    from listeval.models.renderer import Renderer
 
 FinishReason = Literal["stop", "length", "content_filter", "error"]
 

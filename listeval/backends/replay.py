@@ -17,11 +17,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, get_args
 
-from listeval.backends.channels import split_channels
-from listeval.backends.checkpoint import refuse_unused
 from listeval.backends.finish import read_finish
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, FinishReason, ModelInfo, Request
 from listeval.errors import UserError
+from listeval.models.channels import split_channels
+from listeval.models.checkpoint import refuse_unused
 from listeval.runs.files import read_regular
 
 SAMPLES = "samples.jsonl"

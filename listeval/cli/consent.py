@@ -73,7 +73,7 @@ def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
 
 def of_task(name: str, flag: str = "") -> list[Ask]:
     """What a task that a file names asks for: to import code that lies in `./tasks`."""
-    from listeval.registry import local_code
+    from listeval.plugins.registry import local_code
 
     folder = local_code(name)
     return [] if folder is None else [Ask(f"run the task code in {folder}", flag)]
@@ -112,7 +112,7 @@ def _on_hub(name: object) -> bool:
     """Whether opening the model or tokenizer `name` would ask the hub for it."""
     if not isinstance(name, str) or os.environ.get("HF_HUB_OFFLINE", "").lower() in _OFFLINE:
         return False
-    from listeval.backends.short_names import SHORT_NAMES
+    from listeval.models.short_names import SHORT_NAMES
 
     # A file or a dangling link of that name is no folder to open, so the hub would be asked.
     local = name.startswith((".", "/", "~")) or Path(name).is_dir()

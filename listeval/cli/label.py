@@ -68,8 +68,8 @@ def command(
     from listeval.labelling.judge import Judge
     from listeval.labelling.rubric import load_rubric
     from listeval.labelling.tally import Price, tally
-    from listeval.registry import blame
-    from listeval.runs.plan import make_task
+    from listeval.plugins.blame import blame
+    from listeval.plugins.open import make_task
 
     price = Price.parse(price_text) if price_text else None
     wire = {"concurrency": concurrency, "timeout_s": timeout_s, "api_key_env": api_key_env}

@@ -11,7 +11,7 @@ from listeval.errors import UserError
 
 if TYPE_CHECKING:
     from listeval.labelling.labels import Label
-    from listeval.stats import Interval
+    from listeval.stats.intervals import Interval
     from listeval.task import Piece
 
 
@@ -95,7 +95,7 @@ def agree(first: str, second: str | None, data: str | None, task_name: str, as_j
 
 def _labels(one: dict[str, Label], other: dict[str, Label], place: str) -> dict[str, Any]:
     from listeval.labelling.labels import in_common
-    from listeval.scoring.agreement import agreement
+    from listeval.stats.agreement import agreement
 
     keys = in_common(one, other)
     if not keys:
@@ -109,8 +109,8 @@ def _labels(one: dict[str, Label], other: dict[str, Label], place: str) -> dict[
 
 
 def _voted(task_name: str, data: str) -> dict[str, Piece]:
-    from listeval.registry import blame
-    from listeval.runs.plan import make_task
+    from listeval.plugins.blame import blame
+    from listeval.plugins.open import make_task
 
     task = make_task(task_name, {})
     with blame(task, "cannot list its texts"):
@@ -122,7 +122,7 @@ def _voted(task_name: str, data: str) -> dict[str, Piece]:
 
 
 def _votes(one: dict[str, Label], voted: dict[str, Piece], place: str) -> dict[str, Any]:
-    from listeval.scoring.agreement import against_votes
+    from listeval.stats.agreement import against_votes
 
     keys = [key for key in one if key in voted]
     if not keys:

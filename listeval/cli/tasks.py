@@ -12,7 +12,7 @@ from listeval.errors import ExitCode, UserError
 from listeval.visible import inline
 
 if TYPE_CHECKING:
-    from listeval.checks import Finding, Template
+    from listeval.plugins.check import Finding, Template
     from listeval.task import Task
 
 _DEFAULT_MODEL = "smollm2"
@@ -27,7 +27,7 @@ def command() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 def list_tasks(as_json: bool) -> None:
     """Every task by name, with where it was found."""
-    from listeval.registry import find_all
+    from listeval.plugins.registry import find_all
 
     found = find_all()
     if as_json:
@@ -47,8 +47,8 @@ def show_task(name: str, settings: tuple[str, ...], data: str | None) -> None:
     import json
 
     from listeval.cli.run import parse_setting
-    from listeval.registry import blame
-    from listeval.runs.plan import load, make_task
+    from listeval.plugins.blame import blame
+    from listeval.plugins.open import load, make_task
 
     task = make_task(name, dict(map(parse_setting, settings)))
     dataset = load(task, data, 0)
@@ -73,7 +73,7 @@ def make_task_folder(name: str) -> None:
     """Write a task plug-in to ./tasks/NAME that runs and passes its checks; then make it yours."""
     from pathlib import Path
 
-    from listeval.scaffold import new_task
+    from listeval.plugins.new import new_task
 
     folder = new_task(name, Path("tasks"))
     for file in sorted(folder.iterdir()):
@@ -102,9 +102,9 @@ def check(
     Gold answers parse and score 1.0, known-bad answers land in their kinds, ids are unique, prompts
     render with a real chat template and fit, and the version was raised if the prompts changed.
     """
-    from listeval.checks import State
     from listeval.cli.run import parse_setting
-    from listeval.runs.plan import make_task, permit
+    from listeval.plugins.check import State
+    from listeval.plugins.open import make_task, permit
 
     task = make_task(name, dict(map(parse_setting, settings)))
     permit(task, allow_code_execution)
@@ -121,9 +121,10 @@ def check(
 
 
 def _findings(task: Task, data: str | None, model: str | None) -> Iterator[Finding]:
-    from listeval.checks import check_task, record_version
-    from listeval.registry import find
-    from listeval.runs.plan import load, ready
+    from listeval.plugins.check import check_task
+    from listeval.plugins.open import load, ready
+    from listeval.plugins.registry import find
+    from listeval.plugins.version import record_version
 
     with ready(task):
         yield from check_task(task, load(task, data, 0), load(task, data, 0), _template(model))
@@ -132,9 +133,9 @@ def _findings(task: Task, data: str | None, model: str | None) -> Iterator[Findi
 
 def _template(model: str | None) -> Template | None:
     """The template of `model`; without one SmolLM2's, or None where its package is not installed."""
-    from listeval.backends.checkpoint import open_checkpoint
     from listeval.backends.protocol import BackendOptions
-    from listeval.checks import Template
+    from listeval.models.checkpoint import open_checkpoint
+    from listeval.plugins.check import Template
 
     try:
         checkpoint = open_checkpoint(model or _DEFAULT_MODEL, BackendOptions())

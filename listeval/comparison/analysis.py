@@ -24,8 +24,8 @@ from listeval.comparison.thresholds import Thresholds
 from listeval.comparison.verdict import Verdict, judge
 from listeval.comparison.ways import Setup, squares
 from listeval.contract import Kind
-from listeval.paired import Difference, holm
-from listeval.stats import Bounds, Interval, mean_intervals, rate_interval
+from listeval.stats.intervals import Bounds, Interval, mean_intervals, rate_interval
+from listeval.stats.paired import Difference, holm
 from listeval.task import Metric
 
 DEFAULTS = Thresholds()
@@ -124,7 +124,7 @@ def compare(
 ) -> Comparison:
     """Compare runs on the samples that all of them answered; the first is the baseline.
 
-    A run is a directory, or `DIRECTORY+permutation` for its answers repaired (`listeval.decoding.repair`).
+    A run is a directory, or `DIRECTORY+permutation` for its answers repaired (`listeval.contract.repair`).
     `resamples` of the bootstrap: 10,000, fewer (at least 2,000) for more than 600 clusters. Raises UserError for what
     cannot be compared: see `open_arms` and `pair`.
     """

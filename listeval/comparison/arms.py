@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from listeval.comparison.repaired import Repairs, repaired_rows
-from listeval.decoding.repair import POLICIES
+from listeval.contract.repair import POLICIES
 from listeval.errors import UserError, did_you_mean
 from listeval.runs.rows import Row
 from listeval.runs.store import Run, load_run

@@ -15,9 +15,9 @@ import numpy as np
 
 from listeval.contract import KeyedList, Parsed
 from listeval.errors import UserError, first_line
-from listeval.runs.plan import make_task
+from listeval.plugins.open import make_task
 from listeval.runs.rows import Row
-from listeval.stats import Floats
+from listeval.stats.intervals import Floats
 from listeval.task import Target, Task, Verdict
 
 _CONSTANT = 5.0

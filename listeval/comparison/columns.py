@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from listeval.contract import Kind
 from listeval.runs.rows import Row
-from listeval.stats import Bounds, Floats
+from listeval.stats.intervals import Bounds, Floats
 from listeval.task import Metric
 
 RATES = ("parse_rate", "fmc")

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listeval.comparison.columns import RATES, Columns
-from listeval.paired import Difference, paired_means, paired_rate
-from listeval.stats import Bounds, Floats, Interval, cluster_index, mean_intervals, wilson
+from listeval.stats.intervals import Bounds, Floats, Interval, cluster_index, mean_intervals, wilson
+from listeval.stats.paired import Difference, paired_means, paired_rate
 
 Key = TypeVar("Key", bound=Hashable)
 Pairs = Mapping[Key, tuple[Columns, Columns]]

@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 
 from listeval.comparison.contrasts import Guard, Scale
 from listeval.comparison.thresholds import Thresholds
-from listeval.paired import Difference
-from listeval.stats import Floats
+from listeval.stats.intervals import Floats
+from listeval.stats.paired import Difference
 
 
 class Standing(Enum):

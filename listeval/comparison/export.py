@@ -11,7 +11,7 @@ import numpy as np
 
 from listeval.comparison.columns import RATES
 from listeval.comparison.factorial import Factorial
-from listeval.paired import Difference
+from listeval.stats.paired import Difference
 
 if TYPE_CHECKING:
     from listeval.comparison.analysis import Comparison

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from listeval.comparison.columns import Columns
 from listeval.comparison.contrasts import Draws
 from listeval.comparison.ways import Square
-from listeval.stats import Bounds, Interval, mean_intervals
+from listeval.stats.intervals import Bounds, Interval, mean_intervals
 
 
 class Effects(NamedTuple):

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from listeval.contract import Contract, Flag, KeyedList, Kind
-from listeval.decoding.repair import repair
+from listeval.contract.repair import repair
 from listeval.errors import UserError, first_line, placed
+from listeval.plugins.open import make_task, permit, ready
 from listeval.runs.judge import parse_and_score
-from listeval.runs.plan import make_task, permit, ready
 from listeval.runs.rows import Row
 from listeval.runs.store import Run
 from listeval.task import Task

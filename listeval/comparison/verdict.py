@@ -18,8 +18,8 @@ from listeval.comparison.decision import Standing, decide, gather
 from listeval.comparison.speed import Speed, speed
 from listeval.comparison.thresholds import Thresholds, Way
 from listeval.comparison.ways import unchanged, ways
-from listeval.paired import Difference, paired_means
-from listeval.stats import Interval
+from listeval.stats.intervals import Interval
+from listeval.stats.paired import Difference, paired_means
 
 if TYPE_CHECKING:
     from listeval.comparison.analysis import Comparison

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from listeval.comparison.columns import RATES, TOKENS
-from listeval.stats import Interval
+from listeval.stats.intervals import Interval
 
 
 def value(name: str, figure: Interval) -> str:

@@ -8,10 +8,10 @@ from listeval.contract import KeyedList
 from listeval.contract.separators import USUAL
 from listeval.decoding.constraint import Constraint, Form, GrammarForm, JsonForm, RegexForm, json_form
 from listeval.decoding.json_pattern import OPEN, Irregular, Marks, json_pattern
-from listeval.decoding.permutation_spec import PermutationSpec, promised
-from listeval.decoding.scaffold import Scaffold
+from listeval.decoding.permutation.spec import PermutationSpec, promised
+from listeval.decoding.permutation.subset_grammar import subset_grammar
+from listeval.decoding.scaffold.spec import Scaffold
 from listeval.decoding.spacing import Spacing
-from listeval.decoding.subset_grammar import subset_grammar
 from listeval.errors import UserError
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from listeval.contract.separators import USUAL, Separators
-from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, did_you_mean
 

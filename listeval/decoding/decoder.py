@@ -12,17 +12,17 @@ from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, Form
 from listeval.decoding.engines import Engine, Vocabulary, open_engine
 from listeval.decoding.mass import MaskedMass
-from listeval.decoding.permutation import Permutation
-from listeval.decoding.permutation_spec import PermutationSpec
-from listeval.decoding.scaffold import Scaffold
-from listeval.decoding.token_trie import TokenTrie, trie_of
+from listeval.decoding.permutation.automaton import Permutation
+from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.scaffold.spec import Scaffold
+from listeval.decoding.tokens.token_trie import TokenTrie, trie_of
 from listeval.errors import UserError
 
 if TYPE_CHECKING:
     import torch
 
     from listeval.contract import Contract
-    from listeval.decoding.hf_scaffold import Answer
+    from listeval.decoding.scaffold.hf import Answer
 
 T = TypeVar("T")
 
@@ -74,7 +74,7 @@ class Decoder:
 
     def scaffolds(self, contracts: Sequence[Contract[Any]], prompts: Sequence[Sequence[int]]) -> list[Answer]:
         """Answers to write after prompts, for `hf_scaffold.decode`. Raises UserError as `processor` does."""
-        from listeval.decoding.hf_scaffold import start
+        from listeval.decoding.scaffold.hf import start
 
         tokenizer = self._vocabulary.tokenizer
 

@@ -11,7 +11,7 @@ import torch
 from transformers import LogitsProcessor
 
 from listeval.decoding.mass import MaskedMass
-from listeval.decoding.permutation import Permutation
+from listeval.decoding.permutation.automaton import Permutation
 from listeval.decoding.restrict import restrict
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from listeval.contract.separators import USUAL, Separators
-from listeval.decoding.number_form import NumberForm
 from listeval.decoding.number_pattern import ANY_INTEGER, ANY_NUMBER, escaped, pattern_of
+from listeval.decoding.permutation.number_form import NumberForm
 from listeval.decoding.spacing import MOST_WHITESPACE, Spacing
 from listeval.errors import UserError
 

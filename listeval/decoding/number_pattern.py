@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from listeval.decoding.number_form import LARGEST, MOST_DECIMALS, NumberForm, number_automaton
+from listeval.decoding.permutation.number_form import LARGEST, MOST_DECIMALS, NumberForm, number_automaton
 
 _WIDEST = NumberForm(-LARGEST, LARGEST, MOST_DECIMALS)
 _WIDEST_INTEGER = NumberForm(-LARGEST, LARGEST, 0)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from listeval.decoding.token_trie import Tokens
+from listeval.decoding.tokens.token_trie import Tokens
 
 
 def restrict(logits: torch.Tensor, rows: Sequence[int], allowed: Sequence[Tokens], *, price: bool) -> list[float]:

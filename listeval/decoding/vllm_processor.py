@@ -25,10 +25,10 @@ import torch
 from vllm.v1.sample.logits_processor import LogitsProcessor
 
 from listeval.decoding.mass import MaskedMass
-from listeval.decoding.permutation import Cursor, Permutation
-from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.decoding.permutation.automaton import Cursor, Permutation
+from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.restrict import restrict
-from listeval.decoding.token_trie import Tokens, TokenTrie, as_tokens, trie_of
+from listeval.decoding.tokens.token_trie import Tokens, TokenTrie, as_tokens, trie_of
 from listeval.decoding.vllm_payload import LEDGER, Payload, read_payload
 from listeval.errors import UserError
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple, Self
 
-from listeval.backends.openai_wire import base_url
+from listeval.backends.openai.wire import base_url
 from listeval.errors import UserError
 
 _FORM = "write --judge http://HOST:PORT/v1#MODEL"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from listeval.data import local_file, rows
 from listeval.errors import UserError
+from listeval.kit.files import local_file, rows
 
 FILE = "labels.jsonl"
 

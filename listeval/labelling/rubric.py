@@ -17,8 +17,8 @@ from typing import Annotated, Any, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
+from listeval.bundled import bundled
 from listeval.errors import UserError, did_you_mean
-from listeval.registry import bundled
 
 GRADE = "grade"
 """The field of a judge's answer that holds the overall grade."""

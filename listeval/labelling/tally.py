@@ -11,7 +11,7 @@ from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.labelling.campaign import Campaign
 from listeval.labelling.labels import Label
-from listeval.stats import Interval, mean_interval
+from listeval.stats.intervals import Interval, mean_interval
 from listeval.task import Piece
 
 _CHARACTERS_A_TOKEN = 4

@@ -14,7 +14,7 @@ from listeval.report.numbers import interval, share
 
 if TYPE_CHECKING:
     from listeval.labelling.tally import Price, Tally
-    from listeval.stats import Interval
+    from listeval.stats.intervals import Interval
 
 _BAR = 40
 

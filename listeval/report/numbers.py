@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from listeval.runs.metrics import Summary
     from listeval.runs.reask import Further
-    from listeval.stats import Interval
+    from listeval.stats.intervals import Interval
 
 RATES = ("parse_rate", "bare_rate", "fmc")
 RAW = "raw_"

@@ -16,7 +16,7 @@ from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, did_you_mean
-from listeval.prompt import RESERVED
+from listeval.models.renderer import RESERVED
 from listeval.runs import reask
 from listeval.runs.reask import Way
 

@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from listeval.backends.checkpoint import package_versions
+from listeval.models.checkpoint import package_versions
 
 _PACKAGES = (
     "pydantic",

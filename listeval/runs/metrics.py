@@ -25,7 +25,7 @@ from typing import Any
 from listeval.contract import Flag, Kind
 from listeval.runs.reask import Further, further
 from listeval.runs.rows import TOO_LONG, Row
-from listeval.stats import Interval, mean_intervals, rate_interval
+from listeval.stats.intervals import Interval, mean_intervals, rate_interval
 from listeval.task import Metric
 
 MOST_MASKED = 0.2

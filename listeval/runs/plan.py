@@ -19,9 +19,10 @@ from listeval import __version__
 from listeval.backends.protocol import Backend, Message, Prompt, Request, Sampling
 from listeval.contract import Contract
 from listeval.contract.separators import Separators
-from listeval.errors import UserError, first_line
-from listeval.registry import blame, load_task
-from listeval.runs.config import RunConfig, config_error
+from listeval.errors import UserError, config_error, first_line
+from listeval.plugins.blame import blame
+from listeval.plugins.registry import load_task
+from listeval.runs.config import RunConfig
 from listeval.runs.environment import environment
 from listeval.runs.manifest import Manifest
 from listeval.runs.scope import chosen

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from listeval.backends.protocol import Backend, Message
-from listeval.control_text import spells_usual_marks
-from listeval.prompt import Renderer
+from listeval.models.control_text import spells_usual_marks
+from listeval.models.renderer import Renderer
 from listeval.runs.manifest import Manifest
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from listeval.backends.protocol import Backend
 from listeval.contract import Contract
-from listeval.decoding import canary
-from listeval.decoding.audit import ask_unique, audit
 from listeval.decoding.constraint import Constraint
+from listeval.decoding.proof import canary
+from listeval.decoding.proof.audit import ask_unique, audit
 from listeval.runs.manifest import Manifest
 from listeval.runs.observer import Observer
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 from listeval.errors import placed
+from listeval.plugins.open import make_task, permit, ready
 from listeval.runs.files import write_atomic
 from listeval.runs.judge import parse_and_score
 from listeval.runs.lock import exclusive
 from listeval.runs.observer import Observer, Silent
-from listeval.runs.plan import make_task, permit, ready, task_entry
+from listeval.runs.plan import task_entry
 from listeval.runs.rows import encode
 from listeval.runs.store import Run, load_run
 

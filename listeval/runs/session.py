@@ -14,7 +14,7 @@ from typing import NamedTuple
 from listeval import __version__
 from listeval.backends.protocol import Backend, Completion, Known, Message, Prompt, Request
 from listeval.contract import Kind
-from listeval.registry import blame
+from listeval.plugins.blame import blame
 from listeval.runs.interrupts import Interrupts
 from listeval.runs.judge import judge, refuse
 from listeval.runs.ledger import Ledger

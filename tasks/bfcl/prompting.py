@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from listeval.backends.protocol import Message
-from listeval.wording import wording
+from listeval.kit.wording import wording
 
 
 def turns(messages: Sequence[Message], functions: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:

@@ -6,8 +6,8 @@ from typing import Any, NamedTuple, TypeGuard
 
 from listeval.backends.protocol import Message
 from listeval.contract.documents import why_unusable
-from listeval.data import DataFile, JsonRow, rows
 from listeval.errors import UserError
+from listeval.kit.files import DataFile, JsonRow, rows
 from listeval.scoring.calls import Expected
 
 from .categories import category_named

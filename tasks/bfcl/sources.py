@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from listeval.data import DataFile, local_file
 from listeval.errors import UserError, did_you_mean
-from listeval.hub import HubDataset
+from listeval.kit.files import DataFile, local_file
+from listeval.kit.hub import HubDataset
 
 from .categories import CATEGORIES, parse_file_name
 

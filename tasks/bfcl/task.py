@@ -13,7 +13,7 @@ from pydantic_core import to_json
 from listeval import Appendix, Calls, Contract, Dataset, Example, Kind, Metric, Task, TaskOptions, Verdict
 from listeval.contract import Call
 from listeval.contract.documents import Document
-from listeval.data import fingerprint
+from listeval.kit.files import fingerprint
 from listeval.runs.rows import Row
 from listeval.scoring.calls import CallVerdict, check_calls
 from listeval.task import Target

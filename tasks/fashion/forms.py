@@ -2,7 +2,7 @@
 
 A row is a dict: a JSON object, or a CSV row without its empty cells. Forms raise KeyError for a
 field that a row lacks and ValueError for a value that cannot be meant. A missing value, however the
-table spells it (`listeval.cells`), is an absent field; an id may not be missing.
+table spells it (`listeval.kit.cells`), is an absent field; an id may not be missing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple, cast, get_args
 
-from listeval.cells import is_missing, is_missing_id, is_missing_number
+from listeval.kit.cells import is_missing, is_missing_id, is_missing_number
 
 from .review import Review, Split
 from .votes import TOP_GRADE

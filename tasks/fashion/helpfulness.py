@@ -15,7 +15,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, Field
 
 from listeval.contract import Contract, Id, Item, KeyedList, Kind, Score
-from listeval.listwise import bad_answers, by_example
+from listeval.kit.listwise import bad_answers, by_example
 from listeval.task import Dataset, Example, Metric, Pieces, Target, Task, TaskOptions
 
 from .copies import Product, merge

@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from listeval.cells import is_missing
-from listeval.data import DataFile, rows
-from listeval.hub import HubDataset
+from listeval.kit.cells import is_missing
+from listeval.kit.files import DataFile, rows
+from listeval.kit.hub import HubDataset
 
 from .sources import Source
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from listeval import listwise
 from listeval.backends.protocol import Message
-from listeval.wording import wording
+from listeval.kit import listwise
+from listeval.kit.wording import wording
 
 from .groups import Group
 

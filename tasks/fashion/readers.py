@@ -1,4 +1,4 @@
-"""From the bytes of a source to reviews: what `listeval.data` reads, or CSV, told apart by content, never by name."""
+"""From the bytes of a source to reviews: what `listeval.kit.files` reads, or CSV, told apart by content, never by name."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import IO, NamedTuple
 
-from listeval.data import BOM, is_json_or_parquet, not_utf8, opening, rows_from
 from listeval.errors import UserError
+from listeval.kit.files import BOM, is_json_or_parquet, not_utf8, opening, rows_from
 
 from .forms import Form, Row, known_forms, recognise
 from .review import Review

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from listeval.data import DataFile, local_file
+from listeval.kit.files import DataFile, local_file
 
 _ENDS = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tsv")
 

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 from typing import Literal, NamedTuple, get_args
 
-from listeval.cells import is_missing_id
-from listeval.data import DataFile, JsonRow, local_file, member, rows
 from listeval.errors import UserError
-from listeval.hub import HubDataset
+from listeval.kit.cells import is_missing_id
+from listeval.kit.files import DataFile, JsonRow, local_file, member, rows
+from listeval.kit.hub import HubDataset
 from listeval.scoring.numbers import format_number, parse_number
 
 Split = Literal["train", "test"]

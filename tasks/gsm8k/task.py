@@ -11,12 +11,12 @@ from typing import Any
 from pydantic import Field
 
 from listeval.contract import Contract, Kind
-from listeval.data import fingerprint
-from listeval.listwise import worked_examples
-from listeval.records import bad_answers, turns
+from listeval.kit.files import fingerprint
+from listeval.kit.listwise import worked_examples
+from listeval.kit.records import bad_answers, turns
+from listeval.kit.wording import wording
 from listeval.scoring.numbers import parse_number
 from listeval.task import Dataset, Example, Metric, Target, Task, TaskOptions, Verdict
-from listeval.wording import wording
 
 from .answer import Answer, contract
 from .problems import Problem, Split, read_part

@@ -5,9 +5,9 @@ from __future__ import annotations
 import sys
 from typing import Literal, NamedTuple, get_args
 
-from listeval.cells import is_missing, is_missing_id
-from listeval.data import JsonRow
 from listeval.errors import UserError, first_line
+from listeval.kit.cells import is_missing, is_missing_id
+from listeval.kit.files import JsonRow
 
 from .names import missing_modules, modules, wanted
 

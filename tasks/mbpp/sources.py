@@ -8,9 +8,9 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from listeval.data import DataFile, local_file, member, rows
 from listeval.errors import UserError
-from listeval.hub import HubDataset
+from listeval.kit.files import DataFile, local_file, member, rows
+from listeval.kit.hub import HubDataset
 
 from .problems import Problem, Split, Variant, problem, variant_of
 

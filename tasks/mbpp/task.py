@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from listeval.contract import Contract, Item, Kind, Record
-from listeval.data import fingerprint
 from listeval.errors import UserError
-from listeval.listwise import worked_examples
-from listeval.records import answer, bad_answers, turns
+from listeval.kit.files import fingerprint
+from listeval.kit.listwise import worked_examples
+from listeval.kit.records import answer, bad_answers, turns
+from listeval.kit.wording import wording
 from listeval.task import Dataset, Example, Metric, Target, Task, TaskOptions, Unscored, Verdict
-from listeval.wording import wording
 
 from .problems import Problem, Split, Variant
 from .sources import read

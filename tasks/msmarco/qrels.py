@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from listeval.data import BOM, DataFile, empty, not_utf8
 from listeval.errors import UserError
+from listeval.kit.files import BOM, DataFile, empty, not_utf8
 
 from .forms import grade_of
 

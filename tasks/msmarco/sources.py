@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from listeval.data import local_file
 from listeval.errors import UserError, first_line
-from listeval.hub import HubDataset
+from listeval.kit.files import local_file
+from listeval.kit.hub import HubDataset
 
 from .qrels import Qrels, read_qrels
 from .readers import Listing, Reading, read

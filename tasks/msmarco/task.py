@@ -11,7 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from listeval.contract import Contract, Id, Item, KeyedList, Kind, Score
-from listeval.listwise import bad_answers, by_example
+from listeval.kit.listwise import bad_answers, by_example
 from listeval.task import Appendix, Dataset, Example, Metric, Target, Task, TaskOptions
 
 from . import sources

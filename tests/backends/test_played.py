@@ -7,13 +7,13 @@ from collections import Counter
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from listeval.plugins.open import make_task
 
 from listeval.backends import null, played
 from listeval.backends.protocol import BackendOptions, Known, Message, Prompt, Request, Sampling
 from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.runs import RunConfig, run
-from listeval.runs.plan import make_task
 
 TASKS = ("fashion", "baby", "software", "msmarco", "bfcl", "gsm8k", "mbpp")
 

@@ -301,7 +301,7 @@ def test_the_shapes_are_those_that_they_are_called(name, billions):
 def test_synthetic_answers_are_the_same_at_every_call_and_as_long_as_asked():
     pytest.importorskip("torch")
     from benchmarks.gpu.networks import synthetic
-    from listopd.data import Question
+    from listopd.questions import Question
 
     question = Question("q", (1,), (1,), None, 0)
     once, again = (synthetic(question, 200, 1200, 200, 1024) for _ in range(2))

@@ -10,11 +10,11 @@ import pytest
 from benchmarks import mask, vocabularies
 from benchmarks.harness import Report
 from benchmarks.peers import masks
-from listeval.decoding.number_form import NumberForm
-from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.decoding.permutation.number_form import NumberForm
+from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.spacing import Spacing
 from tests.decoding.conftest import package_folder
-from tests.decoding.test_number_form import language
+from tests.decoding.permutation.test_number_form import language
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from listeval.backends.openai_http import Retry
+from listeval.backends.openai.http import Retry
 from listeval.cli.main import _run
 from listeval.labelling.labels import read_labels
 from listeval.runs.rows import done_keys

@@ -3,10 +3,10 @@
 import json
 
 import pytest
+from listeval.plugins.open import make_task
 
 from listeval.cli.main import _run
 from listeval.labelling.labels import Label, write_labels
-from listeval.runs.plan import make_task
 from tests.labelling.judges import reviews
 
 

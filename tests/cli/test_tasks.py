@@ -44,7 +44,7 @@ def test_a_changed_prompt_fails_until_the_version_is_raised(cli, tmp_path):
     cli("tasks check triage_mail")
     prompt = tmp_path / "tasks" / "triage_mail" / "prompt.jinja"
     prompt.write_text(prompt.read_text().replace("Which topic", "Tell me which topic"))
-    from listeval.wording import wording
+    from listeval.kit.wording import wording
 
     wording.cache_clear()
     code, out, _ = cli("tasks check triage_mail --json")

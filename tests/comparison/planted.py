@@ -5,8 +5,9 @@ import random
 from dataclasses import replace
 from types import SimpleNamespace
 
+from listeval.plugins.open import make_task
+
 from listeval.runs.judge import parse_and_score
-from listeval.runs.plan import make_task
 from listeval.runs.rows import encode
 
 

@@ -4,9 +4,10 @@ from itertools import permutations
 
 import numpy as np
 import pytest
+from listeval.plugins.open import make_task
 
 from listeval.comparison.chance import chance
-from listeval.runs.plan import make_task, task_entry
+from listeval.runs.plan import task_entry
 from listeval.scoring.ranking import ndcg
 
 

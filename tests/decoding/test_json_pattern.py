@@ -17,11 +17,11 @@ from listeval.contract.separators import Separators  # noqa: E402
 from listeval.decoding.bind import schema_form  # noqa: E402
 from listeval.decoding.constraint import Constraint, RegexForm  # noqa: E402
 from listeval.decoding.json_pattern import OPEN, Irregular, Marks, json_pattern  # noqa: E402
-from listeval.decoding.number_form import NumberForm  # noqa: E402
-from listeval.decoding.probes import Unfillable, alternatives, valid, violations  # noqa: E402
+from listeval.decoding.permutation.number_form import NumberForm  # noqa: E402
+from listeval.decoding.proof.probes import Unfillable, alternatives, valid, violations  # noqa: E402
 from listeval.decoding.spacing import Spacing  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
-from listeval.registry import load_task  # noqa: E402
+from listeval.plugins.registry import load_task  # noqa: E402
 
 NAMES = st.sampled_from(["a", "b c", 'q"', "é🙂", "x.y*", "n\n"])
 

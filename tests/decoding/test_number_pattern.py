@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listeval.decoding.number_form import NumberForm
 from listeval.decoding.number_pattern import ANY_INTEGER, ANY_NUMBER, number_pattern, pattern_of
+from listeval.decoding.permutation.number_form import NumberForm
 from listeval.errors import UserError
-from tests.decoding.test_number_form import language, spellings
+from tests.decoding.permutation.test_number_form import language, spellings
 
 
 @given(st.integers(-120, 120), st.integers(0, 150), st.integers(0, 2))

@@ -14,16 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listeval.contract.separators import Separators
-from listeval.decoding.number_form import NumberForm
-from listeval.decoding.permutation import Cursor, Permutation
-from listeval.decoding.permutation_spec import PermutationSpec
-from listeval.decoding.scaffold import Scaffold
-from listeval.decoding.skeleton import Field, Layout
+from listeval.decoding.permutation.automaton import Cursor, Permutation
+from listeval.decoding.permutation.number_form import NumberForm
+from listeval.decoding.permutation.skeleton import Field, Layout
+from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.scaffold.spec import Scaffold
 from listeval.decoding.spacing import MOST_WHITESPACE, Spacing
-from listeval.decoding.token_trie import TokenTrie, trie_of
+from listeval.decoding.tokens.token_trie import TokenTrie, trie_of
 from listeval.errors import UserError
 from tests.decoding.conftest import LAYOUT, contract, decode, review_ids
-from tests.decoding.test_number_form import language
+from tests.decoding.permutation.test_number_form import language
 
 BYTES = TokenTrie([None, *(bytes([byte]) for byte in range(256))])
 IDS = ("a", "a b", ',": ')

@@ -17,7 +17,7 @@ import pytest
 
 import listeval
 from listeval.contract import Parsed
-from listeval.decoding.permutation_spec import PermutationSpec
+from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.spacing import Spacing
 from listeval.decoding.vllm_payload import KEY, LEDGER, PROCESSOR, Payload, read_payload
 from listeval.errors import UserError
@@ -35,7 +35,7 @@ if __name__ == "__main__":
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     from transformers import AutoTokenizer
     from vllm import LLM, SamplingParams, TokensPrompt
-    from listeval.decoding.permutation_spec import PermutationSpec
+    from listeval.decoding.permutation.spec import PermutationSpec
     from listeval.decoding.vllm_payload import KEY, PROCESSOR, Payload
     from tests.decoding.conftest import LAYOUT
     tokenizer = AutoTokenizer.from_pretrained(model)
@@ -127,8 +127,8 @@ class TestEngine:
         from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
         from listeval.decoding.hf_processor import PermutationProcessor
-        from listeval.decoding.permutation import Permutation
-        from listeval.decoding.token_trie import trie_of
+        from listeval.decoding.permutation.automaton import Permutation
+        from listeval.decoding.tokens.token_trie import trie_of
 
         network = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
         network.generation_config = GenerationConfig()
@@ -205,7 +205,7 @@ class TestBatches:
         import torch
 
         from listeval.decoding import vllm_processor
-        from listeval.decoding.token_trie import trie_of
+        from listeval.decoding.tokens.token_trie import trie_of
 
         model = SimpleNamespace(
             tokenizer="t", tokenizer_revision=None, trust_remote_code=False, get_vocab_size=lambda: len(byte_level)
@@ -260,7 +260,7 @@ class TestBatches:
         import torch
 
         from listeval.decoding import vllm_processor
-        from listeval.decoding.token_trie import TokenTrie
+        from listeval.decoding.tokens.token_trie import TokenTrie
 
         self.update(processor, added=[self.request(0, [17], "a")])
         monkeypatch.setattr(vllm_processor, "_load_trie", lambda *_: TokenTrie([None, b"a"]))

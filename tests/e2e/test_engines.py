@@ -59,7 +59,7 @@ def test_vllm_agrees_with_hf(listeval, tmp_path):
 @pytest.fixture
 def server(tmp_path):
     """vLLM's own server on loopback; its base URL."""
-    from listeval.backends.models import resolve
+    from listeval.models.resolve import resolve
 
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from listeval.backends.short_names import SHORT_NAMES
 from listeval.cli.main import main
+from listeval.models.short_names import SHORT_NAMES
 
 pytest.importorskip("torch")
 TINY = ("tiny-teacher", "tiny-sft", "tiny-listopd")

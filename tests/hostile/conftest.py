@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from listeval.backends.openai_http import Retry
+from listeval.backends.openai.http import Retry
 from listeval.cli.main import _run
 
 

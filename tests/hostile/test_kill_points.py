@@ -5,11 +5,11 @@ import random
 import shutil
 
 import pytest
+from listeval.plugins.open import make_task
 
 from listeval.backends import null
 from listeval.cli.main import _run
 from listeval.runs import RunConfig, load_run, rescore, run
-from listeval.runs.plan import make_task
 from tests.backends.fake_server import FakeServer
 from tests.hostile.kill_points import dies, steps_of
 from tests.labelling.judges import good, reviews

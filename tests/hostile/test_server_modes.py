@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from listeval.backends.openai_http import Retry
+from listeval.backends.openai.http import Retry
 from listeval.runs import Run, RunConfig, run
 from listeval.runs.rows import Row
 from tests.backends.fake_server import Call, FakeServer, Reply, chat

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from listeval.bundled import bundled
 
 from listeval.errors import UserError
-from listeval.glance import glance
-from listeval.registry import bundled, code_of, find, load_task
+from listeval.plugins.glance import glance
+from listeval.plugins.registry import code_of, find, load_task
 
 TASK = """
 from listeval import Dataset, Example, Item, Metric, Record, Task

@@ -211,8 +211,8 @@ def test_there_is_one_way_to_a_terminal():
         "listeval/cli/main.py",
         "listeval/cli/tasks.py",  # the coloured word before a finding
         "listeval/cli/progress.py",  # the bar, which shows numbers
-        "listeval/cli/train.py",  # the line that is written over
+        "training/listopd/cli/train.py",  # the line that is written over
         "listeval/cli/config_page.py",  # the page that it generates
-        "listeval/task_import.py",
-        "listeval/backends/packaged.py",  # where a bundled model is unpacked to
+        "listeval/plugins/importing.py",
+        "listeval/models/packaged.py",  # where a bundled model is unpacked to
     }

@@ -95,7 +95,7 @@ def main(recipe: Path, folder: Path, by_operation: int, by_time: int) -> None:
     torch.set_num_threads(1)
     import transformers.models.qwen3.modeling_qwen3  # noqa: F401
 
-    import listopd.opd  # noqa: F401
+    import listopd.on_policy  # noqa: F401
 
     began = time.monotonic()
     assert fork(lambda: train(recipe, folder / "whole", False, None, folder / "count")) == 0

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from listeval.backends.openai_http import Retry
+from listeval.backends.openai.http import Retry
 from listeval.errors import UserError
 from listeval.labelling.campaign import Campaign
 from listeval.labelling.grading import Grading

@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs torch")
 
 from listopd.extrapolation import AutoSpec, RolloutStats  # noqa: E402
-from listopd.opd import _positions  # noqa: E402
+from listopd.on_policy import _positions  # noqa: E402
 from listopd.threshold import Positions, operating_threshold  # noqa: E402
 from listopd.tokens import Labeller, TokenClass  # noqa: E402
 from tests.listopd.tiny import tiny_tokenizer  # noqa: E402

@@ -141,7 +141,7 @@ def test_a_full_disk_at_the_first_state_promises_nothing(opd_recipe, train, tmp_
 def test_a_full_disk_elsewhere_is_one_line_too(opd_recipe, train, tmp_path, monkeypatch, what):
     from pathlib import Path
 
-    from listopd import session
+    from listopd import training_loop as session
 
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
@@ -159,7 +159,7 @@ def test_a_full_disk_elsewhere_is_one_line_too(opd_recipe, train, tmp_path, monk
 
 
 def test_nan_before_the_first_state_promises_nothing_and_after_it_the_last(opd_recipe, train, tmp_path, monkeypatch):
-    from listopd import distil
+    from listopd import distillation as distil
 
     kept, calls = distil.aggregate, []
 

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("accelerate", reason="needs accelerate")
 
-from listopd import distil  # noqa: E402
+from listopd import distillation as distil  # noqa: E402
 
 STEPS, SEEDS = 40, range(5)
 T_95 = 2.776

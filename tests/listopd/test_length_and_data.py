@@ -10,7 +10,8 @@ torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("accelerate", reason="needs accelerate")
 
 from listeval.errors import UserError  # noqa: E402
-from listopd import data, trio  # noqa: E402
+from listopd import questions as data  # noqa: E402
+from listopd import trio  # noqa: E402
 from listopd.networks import agree, open_model  # noqa: E402
 from listopd.recipe import Recipe  # noqa: E402
 from tests.listopd.conftest import weights_in  # noqa: E402
@@ -92,7 +93,7 @@ def test_another_seed_trains_on_the_same_data_in_another_order(opd_recipe, train
         seen.append([question.id for question in found.kept])
         return found
 
-    from listopd import opd
+    from listopd import on_policy as opd
 
     monkeypatch.setattr(opd, "load_questions", load_questions)
     runs = [train(opd_recipe(steps=1, shared=shared)) for shared in ({"seed": 0}, {"seed": 1}, {"data_seed": 7})]

@@ -13,7 +13,9 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 from pydantic import ValidationError  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
-from listopd import distil, opd, score  # noqa: E402
+from listopd import distillation as distil  # noqa: E402
+from listopd import on_policy as opd  # noqa: E402
+from listopd import score  # noqa: E402
 from listopd.rollout.hf import HFSampler  # noqa: E402
 from listopd.score import Scorer  # noqa: E402
 from tests.listopd.conftest import weights_in  # noqa: E402
@@ -64,7 +66,7 @@ def test_the_start_s_adapters_off_are_as_good_a_base_as_a_second_copy(opd_recipe
 def test_nothing_is_tokenised_after_the_first_rollout(opd_recipe, train, monkeypatch):
     from transformers import PreTrainedTokenizerBase
 
-    from listeval.prompt import Renderer
+    from listeval.models.renderer import Renderer
 
     sampled, trained = [], []
     kept, scored = HFSampler.sample, opd.prepare

@@ -8,8 +8,8 @@ torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("accelerate", reason="needs accelerate")
 
 from listeval.errors import UserError  # noqa: E402
-from listopd.data import batches, load_questions, training_task  # noqa: E402
 from listopd.networks import open_model  # noqa: E402
+from listopd.questions import batches, load_questions, training_task  # noqa: E402
 from listopd.recipe import Recipe  # noqa: E402
 from tests.listopd.tiny import tiny_model  # noqa: E402
 

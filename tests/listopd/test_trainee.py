@@ -12,12 +12,12 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 from accelerate import Accelerator  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
-from listopd import distil  # noqa: E402
-from listopd.data import Question  # noqa: E402
-from listopd.distil import Frozen, Loss, prepare, with_lambda  # noqa: E402
+from listopd import distillation as distil  # noqa: E402
+from listopd.distillation import Frozen, Loss, prepare, with_lambda  # noqa: E402
 from listopd.extrapolation import ConstantSpec  # noqa: E402
 from listopd.objective.spec import ClipSpec, ObjectiveSpec  # noqa: E402
 from listopd.optimise import learning_rate  # noqa: E402
+from listopd.questions import Question  # noqa: E402
 from listopd.recipe import Optimiser, Precision  # noqa: E402
 from listopd.rollout.protocol import Rollout  # noqa: E402
 from listopd.score import Scorer  # noqa: E402

@@ -7,8 +7,8 @@ import pytest
 pytest.importorskip("transformers", reason="needs transformers")
 
 from listeval.errors import UserError
-from listopd.data import batches, load_questions, stop_token, training_task
 from listopd.networks import open_model
+from listopd.questions import batches, load_questions, stop_token, training_task
 from listopd.recipe import Recipe
 from tests.listopd.tiny import END
 
@@ -28,8 +28,8 @@ def questions(recipe, opened, max_length=None, budget=None):
 
 @pytest.mark.parametrize("thinking", [None, True, False])
 def test_prompts_are_those_that_an_evaluation_sends(pairs, checkpoint, thinking):
-    from listeval.backends.checkpoint import open_checkpoint
     from listeval.backends.protocol import BackendOptions
+    from listeval.models.checkpoint import open_checkpoint
 
     recipe = Recipe(task="pairs", thinking=thinking)
     path = checkpoint(0, chat=THINK)

@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from listeval.data import local_file
+from listeval.kit.files import local_file
 from listeval.runs import RunConfig, run
 from listeval.scoring.trec import ndcg, run_lines
 from tasks.msmarco.qrels import counts, read_qrels

@@ -13,10 +13,10 @@ pytest.importorskip("trl", reason="needs trl, the oracle: pip install trl==1.16.
 from accelerate import Accelerator  # noqa: E402
 
 from benchmarks.peers.trl_opd import PerTokenGRPO, configuration  # noqa: E402
-from listopd.data import Question  # noqa: E402
-from listopd.distil import Frozen, Loss, prepare, with_lambda  # noqa: E402
+from listopd.distillation import Frozen, Loss, prepare, with_lambda  # noqa: E402
 from listopd.extrapolation import ConstantSpec  # noqa: E402
 from listopd.objective.spec import ClipSpec, ObjectiveSpec  # noqa: E402
+from listopd.questions import Question  # noqa: E402
 from listopd.recipe import Optimiser, Precision  # noqa: E402
 from listopd.rollout import Rollout  # noqa: E402
 from listopd.score import Scorer  # noqa: E402

@@ -7,12 +7,12 @@ import sys
 from collections import Counter
 
 import pytest
+from listeval.plugins.open import make_task
 
 from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.runs import load_run, rescore, session
 from listeval.runs.lock import exclusive
-from listeval.runs.plan import make_task
 from listeval.runs.rows import Row, encode
 
 IDENTITY_CHANGES = {

@@ -7,10 +7,10 @@ import tracemalloc
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from listeval.plugins.open import make_task
 
 from listeval.contract import Kind
 from listeval.runs.judge import parse_and_score
-from listeval.runs.plan import make_task
 from listeval.runs.rows import Row, encode
 from tests.contract.test_hostile import mutate
 

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from listeval.plugins.open import make_task
 
 from listeval.cli.run import command, parse_template_arg
 from listeval.errors import UserError
 from listeval.runs import Run, RunConfig, load_run, run
 from listeval.runs.config import build_config, read_config
-from listeval.runs.plan import make_task, with_system
+from listeval.runs.plan import with_system
 from listeval.task import Dataset, Example, Message
 from tests.backends.fake_server import FakeServer, Reply, chat
 

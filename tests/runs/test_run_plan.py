@@ -5,7 +5,7 @@ import json
 import pytest
 
 from listeval.errors import UserError
-from listeval.registry import load_task
+from listeval.plugins.registry import load_task
 from listeval.runs import RunConfig, plan
 from listeval.task import Dataset
 

@@ -7,13 +7,13 @@ from textwrap import dedent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from listeval.plugins.open import make_task
 
 from listeval import Appendix
 from listeval.errors import UserError
 from listeval.runs import RunConfig, rescore, run
 from listeval.runs.judge import parse_and_score
 from listeval.runs.metrics import at_least_one, summarise
-from listeval.runs.plan import make_task
 from listeval.runs.store import load_run
 
 TASK = '''

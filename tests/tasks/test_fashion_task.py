@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from listeval.contract import Failure, Kind, Parsed
 from listeval.errors import UserError
-from listeval.registry import load_task
+from listeval.plugins.registry import load_task
 from tasks.fashion.helpfulness import HelpfulnessOptions
 from tasks.fashion.task import Fashion
 

@@ -14,14 +14,14 @@ from listeval.errors import UserError
 if TYPE_CHECKING:
     import torch
 
-    from listeval.backends.checkpoint import Checkpoint
+    from listeval.models.checkpoint import Checkpoint
     from listopd.recipe import Precision
 
 
 def open_model(name: str, thinking: bool | None = None) -> Checkpoint:
     """All of a checkpoint but its weights. Raises UserError where there is none."""
-    from listeval.backends.checkpoint import open_checkpoint
     from listeval.backends.protocol import BackendOptions
+    from listeval.models.checkpoint import open_checkpoint
 
     return open_checkpoint(name, BackendOptions(enable_thinking=thinking))
 
@@ -56,7 +56,7 @@ def load_network(checkpoint: Checkpoint, device: torch.device, attention: str | 
     differently, and S − B would be noise at step 0. In evaluation mode, for dropout would do the same.
     Raises UserError where the weights cannot be loaded.
     """
-    from listeval.backends.hf import load_network as load
+    from listeval.backends.hf.engine import load_network as load
 
     network = load(checkpoint.path, device, "float32", {"attn_implementation": attention} if attention else None)
     return network.requires_grad_(not frozen)

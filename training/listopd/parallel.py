@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 def make_accelerator(recipe: Recipe, out: Path) -> Accelerator:
     """Set up for the recipe's precision, device and trackers. Raises UserError where a package is missing."""
-    from listeval.backends.hf import pick_device
+    from listeval.backends.hf.engine import pick_device
     from listopd.networks import compute_type
 
     try:

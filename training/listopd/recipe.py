@@ -292,7 +292,7 @@ def _file(name: str | Path) -> Path:
 
 def _bundled() -> Path:
     """Recipes in the wheel, or in the repository of an editable install."""
-    from listeval.registry import bundled
+    from listeval.bundled import bundled
 
     inside = bundled() / "recipes"
     return inside if inside.is_dir() else bundled() / "training" / "recipes"

@@ -11,18 +11,18 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from listopd.batch import Answered, Batch, Layout
-from listopd.data import Question, load_questions, training_task
 from listopd.floor import Machine, Size, Work, machine
 from listopd.journal import Journal
-from listopd.manifest import make_manifest
 from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, make_accelerator, share
 from listopd.phase import doing
+from listopd.questions import Question, load_questions, training_task
 from listopd.score import Scorer, check_scorer
-from listopd.session import Session, step_count
 from listopd.start import equip, start
 from listopd.train import Report
 from listopd.trainee import Trainee
+from listopd.training_loop import Session, step_count
+from listopd.training_manifest import make_manifest
 
 if TYPE_CHECKING:
     from listopd.recipe import Recipe, Sft

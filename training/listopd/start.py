@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listopd.adapters import add_adapters
-from listopd.data import load_examples
 from listopd.networks import checkpoint_activations, load_network, open_model
+from listopd.questions import load_examples
 from listopd.recipe import Scratch
 from listopd.scratch.architecture import random_model
 from listopd.scratch.tokenizer import train_tokenizer
@@ -17,7 +17,7 @@ from listopd.scratch.tokenizer import train_tokenizer
 if TYPE_CHECKING:
     import torch
 
-    from listeval.backends.checkpoint import Checkpoint
+    from listeval.models.checkpoint import Checkpoint
     from listeval.task import Task
     from listopd.recipe import Lora, Recipe
 

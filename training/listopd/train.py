@@ -20,7 +20,7 @@ def train(recipe: Recipe, stage: str, out: Path, report: Report, *, place: str =
 
     Raises UserError for whatever a user can put right; `place` names the recipe in its message.
     """
-    from listeval.backends.cpu import keep_memory, wait_passively
+    from listeval.models.cpu import keep_memory, wait_passively
 
     section = recipe.section(cast("Stage", stage), place)
     if not resume:
@@ -31,6 +31,6 @@ def train(recipe: Recipe, stage: str, out: Path, report: Report, *, place: str =
         from listopd.sft import train_sft
 
         return train_sft(recipe, cast("Sft", section), out, report, resume=resume)
-    from listopd.opd import train_opd
+    from listopd.on_policy import train_opd
 
     return train_opd(recipe, cast("Opd", section), out, report, resume=resume)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from listeval.stats import student_quantile
+from listeval.stats.intervals import student_quantile
 from listopd.adapters import WithoutAdapters
 from listopd.batch import Answered, Layout
-from listopd.distil import Frozen, Reference
+from listopd.distillation import Frozen, Reference
 from listopd.networks import agree, load_network, open_model
 from listopd.phase import doing
 from listopd.score import Scorer, check_scorer
@@ -22,8 +22,8 @@ from listopd.trainee import Trainee
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from listeval.backends.checkpoint import Checkpoint
-    from listopd.data import Question
+    from listeval.models.checkpoint import Checkpoint
+    from listopd.questions import Question
     from listopd.recipe import Opd, Recipe
 
 _LOG = logging.getLogger(__name__)

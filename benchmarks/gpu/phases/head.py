@@ -16,7 +16,7 @@ from torch import nn
 
 from benchmarks.gpu.bench import LAM
 from benchmarks.gpu.job import Job
-from listeval.stats import student_quantile
+from listeval.stats.intervals import student_quantile
 from listopd.head import head_logits
 from listopd.objective.advantage import extrapolated_advantage
 from listopd.optimise import make_optimiser

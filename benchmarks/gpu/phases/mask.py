@@ -17,10 +17,10 @@ from benchmarks.gpu.networks import STUDENT
 from benchmarks.peers.masks import LAYOUT, Set, plan
 from benchmarks.vocabularies import qwen
 from listeval.decoding.hf_processor import PermutationProcessor
-from listeval.decoding.permutation import Permutation
-from listeval.decoding.permutation_spec import PermutationSpec
-from listeval.decoding.subset_grammar import subset_grammar
-from listeval.decoding.token_trie import trie_of
+from listeval.decoding.permutation.automaton import Permutation
+from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.subset_grammar import subset_grammar
+from listeval.decoding.tokens.token_trie import trie_of
 
 Masker = Callable[[torch.Tensor, int], object]
 """Mask these logits for the step of this number."""

@@ -8,7 +8,7 @@ from listeval.decoding.constraint import Form, JsonForm, RegexForm
 from listeval.decoding.engines.json_mode import json_mode
 from listeval.decoding.engines.protocol import Vocabulary, has_bit, refused, set_bits
 from listeval.decoding.engines.silence import held_back
-from listeval.decoding.token_bytes import token_bytes
+from listeval.decoding.tokens.token_bytes import token_bytes
 from listeval.errors import first_line
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from listeval.report.comparison.tables import able, mark
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
-    from listeval.stats import Interval
+    from listeval.stats.intervals import Interval
 
 
 class Bar(NamedTuple):

@@ -82,7 +82,7 @@ def comparison_page(comparison: Comparison) -> str:
 
 def templates() -> Path:
     """The folder of the page's template, style and script: in the wheel, or in the repository."""
-    from listeval.registry import bundled
+    from listeval.bundled import bundled
 
     return bundled() / "reports" / "templates"
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from listeval.comparison import words
 from listeval.comparison.decision import Standing
-from listeval.stats import FEW, Interval
+from listeval.stats.intervals import FEW, Interval
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

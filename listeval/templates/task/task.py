@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from listeval import Contract, Dataset, Example, Item, Kind, Message, Metric, Record, Score, Target, Task, UserError
-from listeval.data import local_file, rows
-from listeval.wording import wording
+from listeval.kit.files import local_file, rows
+from listeval.kit.wording import wording
 
 TOPICS = ("delivery", "payment", "product")
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from listeval.decoding.token_bytes import token_bytes
+from listeval.decoding.tokens.token_bytes import token_bytes
 from listopd.batch import Answered
 from listopd.probe.odds import Asked, asked, measure, odds
 from listopd.probe.vocabulary import Vocabulary

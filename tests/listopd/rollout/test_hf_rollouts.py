@@ -11,8 +11,8 @@ torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("accelerate", reason="needs accelerate")
 
 from listopd.batch import pad  # noqa: E402
-from listopd.data import load_questions, training_task  # noqa: E402
 from listopd.networks import load_network, open_model  # noqa: E402
+from listopd.questions import load_questions, training_task  # noqa: E402
 from listopd.recipe import Optimiser, Precision, Recipe  # noqa: E402
 from listopd.rollout.hf import HFSampler  # noqa: E402
 from listopd.trainee import Trainee  # noqa: E402

@@ -26,7 +26,7 @@ import torch
 from accelerate import Accelerator
 from listeval.errors import UserError
 from listopd.batch import Answered, pad
-from listopd.data import Question
+from listopd.questions import Question
 from listopd.networks import load_network, open_model
 from listopd.recipe import Opd, Recipe
 from listopd.rollout import HFSampler, make_sampler

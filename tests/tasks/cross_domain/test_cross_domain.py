@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from listeval.contract import Parsed
-from listeval.registry import load_task
+from listeval.plugins.registry import load_task
 from tasks.fashion.generate import GRADE_BY_ASPECTS, generate
 from tasks.fashion.helpfulness import Helpfulness
 from tasks.fashion.hub import Category

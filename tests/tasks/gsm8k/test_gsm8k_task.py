@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from listeval.contract import Failure, Kind, Parsed
 from listeval.errors import UserError
-from listeval.registry import load_task
+from listeval.plugins.registry import load_task
 from tasks.gsm8k.answer import contract
 from tasks.gsm8k.task import Gsm8k, Gsm8kOptions
 

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from listeval.contract import Failure, Parsed
 from listeval.errors import UserError
-from listeval.registry import load_task
+from listeval.plugins.registry import load_task
 from listeval.scoring import execution
 from listeval.scoring.execution import Outcome, Ran
 from listeval.task import Unscored

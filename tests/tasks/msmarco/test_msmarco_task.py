@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from listeval.contract import Failure, Parsed
 from listeval.errors import UserError
-from listeval.registry import load_task
+from listeval.plugins.registry import load_task
 from listeval.runs import RunConfig, load_run, run
 from listeval.runs.rescore import rescore
 from tasks.msmarco.task import MsMarco, MsMarcoOptions, Scored

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from listeval.stats import Interval, wilson
+from listeval.stats.intervals import Interval, wilson
 from listopd.extrapolation.policy import PLAIN, RolloutStats, State, require_keys
 
 if TYPE_CHECKING:

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from listeval.backends.checkpoint import Checkpoint
+from listeval.plugins.blame import blame
+from listeval.plugins.open import load
+
 from listeval.backends.protocol import Prompt, Request, Sampling
 from listeval.contract import Contract
 from listeval.contract.outcome import Failure
 from listeval.errors import UserError
-from listeval.registry import blame
-from listeval.runs.plan import load
+from listeval.models.checkpoint import Checkpoint
 from listeval.task import Dataset, Task
 from listopd.probe.config import ProbeConfig
 from listopd.probe.walk import Reference, reference
@@ -94,7 +95,7 @@ def roll_out(asked: Sequence[Question], checkpoint: Checkpoint, network: Any, sa
 
     Raises UserError where the network fails on one.
     """
-    from listeval.backends.hf import HFBackend
+    from listeval.backends.hf.engine import HFBackend
     from listopd.rollout.protocol import seed_of
 
     backend = HFBackend(checkpoint, network, batch_size=16)

@@ -65,7 +65,7 @@ class ProbeConfig(BaseModel):
 
 def build_config(values: dict[str, Any]) -> ProbeConfig:
     """Validate values from a command line. Raises UserError naming the first field that does not fit."""
-    from listeval.runs.config import config_error
+    from listeval.errors import config_error
 
     try:
         return ProbeConfig.model_validate(values)

@@ -16,7 +16,7 @@ def read_plan(name: str) -> dict[str, Any]:
 
     Raises UserError where there is none.
     """
-    from listopd.data import load_examples, training_task
+    from listopd.questions import load_examples, training_task
     from listopd.recipe import read_recipe
 
     recipe = read_recipe(name)

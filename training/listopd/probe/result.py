@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from listeval.stats import Interval
+from listeval.stats.intervals import Interval
 from listopd.probe.summary import Part, Row
 from listopd.threshold.evidence import Measured
 

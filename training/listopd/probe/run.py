@@ -13,7 +13,7 @@ from listopd.probe.config import ProbeConfig
 from listopd.probe.result import ProbeResult, RolloutCounts
 
 if TYPE_CHECKING:
-    from listeval.backends.checkpoint import Checkpoint
+    from listeval.models.checkpoint import Checkpoint
     from listeval.task import Task
     from listopd.probe.answers import Answer, Questions, Rollouts
     from listopd.probe.observations import Observations
@@ -29,7 +29,8 @@ def probe(config: ProbeConfig, say: Say = lambda line: None) -> ProbeResult:
     for package in ("torch", "transformers"):
         if find_spec(package) is None:
             raise UserError.missing_package(package, "pip install 'listeval[cpu]'", "the probe")
-    from listeval.runs.plan import make_task
+    from listeval.plugins.open import make_task
+
     from listopd.probe.answers import questions
 
     task = make_task(config.task, config.options)
@@ -46,8 +47,8 @@ def probe(config: ProbeConfig, say: Say = lambda line: None) -> ProbeResult:
 
 def _open(config: ProbeConfig) -> dict[str, Checkpoint]:
     """All of the models but their weights, by role; refused where they cannot be compared token by token."""
-    from listeval.backends.checkpoint import open_checkpoint
     from listeval.backends.protocol import BackendOptions
+    from listeval.models.checkpoint import open_checkpoint
     from listopd.networks import agree
 
     options = BackendOptions(dtype=config.dtype, enable_thinking=config.enable_thinking)
@@ -63,7 +64,7 @@ def _open(config: ProbeConfig) -> dict[str, Checkpoint]:
 
 def _load(config: ProbeConfig, models: dict[str, Checkpoint], say: Say) -> dict[str, Any]:
     """The networks by role; one checkpoint is loaded once, whatever its roles."""
-    from listeval.backends.hf import load_network, pick_device
+    from listeval.backends.hf.engine import load_network, pick_device
 
     device = pick_device(config.device)
     loaded: dict[Path, Any] = {}
@@ -120,10 +121,10 @@ def _sources(config: ProbeConfig, found: Questions, rollouts: Rollouts | None) -
 
 
 def _observe(base: Checkpoint, networks: dict[str, Any], answers: list[Answer]) -> Observations:
-    from listeval.decoding.token_bytes import token_bytes
-    from listopd.data import stop_token
+    from listeval.decoding.tokens.token_bytes import token_bytes
     from listopd.probe.observations import observe
     from listopd.probe.vocabulary import Vocabulary
+    from listopd.questions import stop_token
 
     # A student may write ids that only its own padding of the head has: they have no text.
     tokenizer = base.renderer.tokenizer

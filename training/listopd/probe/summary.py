@@ -7,7 +7,7 @@ from typing import NamedTuple, get_args
 
 import numpy as np
 
-from listeval.stats import Interval
+from listeval.stats.intervals import Interval
 from listopd.probe.config import ProbeConfig
 from listopd.probe.observations import Observations
 from listopd.threshold.closed_form import Floats, logit, sigmoid

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from listeval.report.console import ReportConsole
 from listeval.report.explain import visible
-from listeval.stats import Interval
+from listeval.stats.intervals import Interval
 from listopd.probe.result import ProbeResult, RolloutCounts
 from listopd.probe.summary import Bound, Part, Row
 from listopd.threshold.evidence import Measured

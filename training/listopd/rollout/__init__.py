@@ -8,7 +8,7 @@ from listopd.rollout.hf import HFSampler
 from listopd.rollout.protocol import Rollout, Sampler, seed_of
 
 if TYPE_CHECKING:
-    from listeval.backends.checkpoint import Checkpoint
+    from listeval.models.checkpoint import Checkpoint
     from listopd.recipe import Opd, Recipe
     from listopd.trainee import Trainee
 

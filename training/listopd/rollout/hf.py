@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import torch
 from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StaticCache
 
-from listeval.backends.hf_hooks import GumbelSampler
+from listeval.backends.hf.hooks import GumbelSampler
 from listeval.backends.protocol import Sampling
 from listopd.batch import passes
-from listopd.data import Question
 from listopd.networks import load_network
 from listopd.parallel import weights_of
+from listopd.questions import Question
 from listopd.rollout.protocol import Rollout
 
 if TYPE_CHECKING:
-    from listeval.backends.checkpoint import Checkpoint
+    from listeval.models.checkpoint import Checkpoint
     from listopd.recipe import Recipe
     from listopd.trainee import Trainee
 

@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import Literal, NamedTuple, Protocol
 
 from listopd.batch import Answered
-from listopd.data import Question
+from listopd.questions import Question
 
 
 class Rollout(NamedTuple):

@@ -1,6 +1,6 @@
 """Rollouts by vLLM in this process, which takes over the student's weights after every optimiser step.
 
-The engine starts as the harness' own does (`listeval.backends.vllm`): fed token ids, stopped by every stop
+The engine starts as the harness' own does (`listeval.backends.vllm.engine`): fed token ids, stopped by every stop
 token of the model, without the checkpoint's sampling parameters. Log-probabilities are those of the
 distribution that the token was drawn from, temperature included, so that the weight trainer/rollout is 1 but
 for rounding. New weights go through vLLM's own reload, by the names that a checkpoint has; what vLLM computed
@@ -16,16 +16,16 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError, first_line
-from listopd.data import Question
 from listopd.networks import compute_type
 from listopd.parallel import weights_of
+from listopd.questions import Question
 from listopd.rollout.protocol import Rollout
 
 if TYPE_CHECKING:
     import torch
 
-    from listeval.backends.checkpoint import Checkpoint
-    from listeval.backends.vllm import VLLMBackend
+    from listeval.backends.vllm.engine import VLLMBackend
+    from listeval.models.checkpoint import Checkpoint
     from listopd.recipe import Recipe
     from listopd.trainee import Trainee
 
@@ -143,8 +143,8 @@ class _Vocabulary:
 
 def _open(device: torch.device, student: Checkpoint, max_tokens: int, recipe: Recipe) -> VLLMBackend:
     """An engine in this process, whatever the device: another could not be handed tensors."""
-    from listeval.backends import vllm
     from listeval.backends.protocol import BackendOptions
+    from listeval.backends.vllm import engine as vllm
 
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     lengths = ((recipe.max_prompt or _PROMPT) + max_tokens, student.info.max_length)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 
 from listeval.errors import UserError
-from listeval.stats import Interval
+from listeval.stats.intervals import Interval
 
 
 class CliffPoint(NamedTuple):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from listeval.stats import Interval
+from listeval.stats.intervals import Interval
 from listopd.threshold.closed_form import Floats
 from listopd.threshold.positions import Positions
 from listopd.threshold.sequence import aggregate

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from listeval.errors import UserError
-from listeval.stats import Interval, wilson
+from listeval.stats.intervals import Interval, wilson
 from listopd.threshold.drift import cliff_at
 from listopd.threshold.evidence import Measured, measure
 from listopd.threshold.positions import SCAFFOLD_FILTER, Positions

@@ -14,7 +14,7 @@ from statistics import NormalDist
 import numpy as np
 
 from listeval.errors import UserError
-from listeval.stats import Interval, student_quantile
+from listeval.stats.intervals import Interval, student_quantile
 from listopd.threshold.closed_form import Floats, from_tightness, tightness
 from listopd.threshold.positions import Positions
 from listopd.threshold.sequence import SMOOTH, Aggregator, aggregate
@@ -74,7 +74,7 @@ def bootstrap_interval(
     resamples: int = 2_000,
     level: float = 0.95,
 ) -> Interval:
-    """λ* with percentile limits over prompts drawn with replacement, widened for few prompts as in `listeval.stats`.
+    """λ* with percentile limits over prompts drawn with replacement, widened for few prompts as in `listeval.stats.intervals`.
 
     For `max_of_prompt_mean` and `position_max` no draw exceeds the data's maximum, and the bootstrap of a maximum is
     not consistent (Bickel & Freedman 1981): read those limits as the sensitivity to leaving prompts out.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 from typing import TYPE_CHECKING
 
-from listeval.decoding.token_bytes import token_bytes
+from listeval.decoding.tokens.token_bytes import token_bytes
 from listopd.tokens.classes import Label, TokenClass, leading_place
 from listopd.tokens.scanner import Scanner
 

@@ -1,0 +1,302 @@
+"""The openai engine: any OpenAI-compatible server, asked over HTTP with many requests in flight.
+
+With `options.tokenizer` our renderer makes the prompt and its token ids go to
+`/completions`, so the model reads exactly what it reads in every other backend. Without,
+the messages go to `/chat/completions` and the server's own template decides.
+
+With `options.structured` the contract's JSON Schema goes along as a strict `response_format`, where the server takes
+one; `options.constraint` is demanded: no request goes without it.
+
+The address is `options.base_url` or $OPENAI_BASE_URL; `/v1` may be left out. The key comes from
+$OPENAI_API_KEY (or the variable that `options.api_key_env` names) alone and is recorded nowhere:
+it is taken out of whatever the server says.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from hashlib import sha256
+from importlib.metadata import version
+from importlib.util import find_spec
+from queue import SimpleQueue
+from typing import Any
+from urllib.parse import urlsplit
+
+from listeval.backends.openai import wire
+from listeval.backends.openai.body import limit_of
+from listeval.backends.openai.constraint import ServerConstraint
+from listeval.backends.openai.dialect import Dialect
+from listeval.backends.openai.http import Connection, EventLoop, Refused, Retry, Unavailable
+from listeval.backends.openai.probe import KEY, STOP, STOP_AT_FIRST, Served, check_tokenizer, probe, stop
+from listeval.backends.protocol import (
+    BackendOptions,
+    Capabilities,
+    Completion,
+    FinishReason,
+    ModelInfo,
+    Request,
+)
+from listeval.contract import Failure
+from listeval.errors import UserError
+from listeval.models.channels import split_channels
+from listeval.models.checkpoint import refuse_unused
+from listeval.models.renderer import Renderer, load_tokenizer
+from listeval.models.resolve import resolve
+from listeval.models.short_names import SHORT_NAMES
+
+_PATIENT = Retry()
+_WORDS = 40
+"""Different finish reasons of one server that are counted."""
+
+
+def open(model: str, options: BackendOptions, retry: Retry = _PATIENT) -> OpenAIBackend:
+    """Connect to the server that serves `model`.
+
+    Raises UserError where httpx is missing, no address is given, no server answers there, it refuses the
+    key, it does not list `model`, or it tells that `options.tokenizer` is not the model's; and for an option
+    that would change nothing.
+    """
+    refuse_unused(options, "openai", ("dtype", "device", "batch_size"))
+    if find_spec("httpx") is None:
+        raise UserError.missing_package("httpx", "pip install 'listeval[openai]'", "the openai backend")
+    given = options.base_url or os.environ.get("OPENAI_BASE_URL")
+    if not given:
+        fix = "give --base-url http://HOST:PORT/v1 or set $OPENAI_BASE_URL"
+        raise UserError("no address of a server", place="openai backend", fix=fix)
+    url = wire.base_url(given)
+    concurrency = 32 if options.concurrency is None else options.concurrency
+    if concurrency < 1:
+        raise UserError(f"concurrency is {concurrency}", place="openai backend", fix="give 1 or more")
+    renderer = None
+    if options.tokenizer:
+        source = resolve(options.tokenizer).path if options.tokenizer in SHORT_NAMES else options.tokenizer
+        renderer = Renderer(load_tokenizer(source), options.enable_thinking, options.chat_template_arg)
+    key_name = options.api_key_env or KEY
+    key = _key(key_name, needed=options.api_key_env is not None)
+    loop = EventLoop()
+    http = Connection(url, key, options.timeout_s, concurrency, retry)
+    try:
+        served = loop.submit(probe(http, url, model, key_name)).result()
+        if renderer is not None and served.vllm:
+            loop.submit(check_tokenizer(http, url, model, renderer)).result()
+        constraint = None
+        if options.constraint is not None:
+            constraint = ServerConstraint(options.constraint, url, vllm=served.vllm, renderer=renderer)
+    except BaseException:
+        loop.close(http.aclose())
+        raise
+    return OpenAIBackend(model, url, options, concurrency, loop, http, served, renderer, constraint)
+
+
+def _key(name: str, *, needed: bool) -> str | None:
+    key = os.environ.get(name, "").strip()
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise UserError(f"${name} holds characters that no key has", place="environment", fix="set it to the key alone")
+    if needed and not key:
+        raise UserError(f"${name} is not set", place="environment", fix=f"export {name}=KEY, or name another variable")
+    return key or None
+
+
+class OpenAIBackend:
+    """See the module. Requests are read in the caller's thread, at most `concurrency` ahead of the answers."""
+
+    name = "openai"
+
+    def __init__(
+        self,
+        model: str,
+        url: str,
+        options: BackendOptions,
+        concurrency: int,
+        loop: EventLoop,
+        http: Connection,
+        served: Served,
+        renderer: Renderer | None,
+        constraint: ServerConstraint | None = None,
+    ) -> None:
+        self._constraint = constraint
+        self._url, self._options, self._concurrency = url, options, concurrency
+        self._loop, self._http, self._served = loop, http, served
+        self._dialect = Dialect(format_required=constraint is not None)
+        self._answered = self._closed = False
+        self._said: Counter[str] = Counter()
+        self.renderer = renderer
+        self.capabilities = Capabilities(token_prompts=renderer is not None, logprobs=False)
+        self.model = _model_info(model, url, served, options, renderer)
+
+    def versions(self) -> Mapping[str, str]:
+        """httpx and the server, as far as it says what it is."""
+        return {"httpx": version("httpx"), "server": self._served.server or "unknown"}
+
+    def settings(self) -> Mapping[str, object]:
+        """Address, mode and patience."""
+        return {
+            "base_url": self._url,
+            "prompts": "messages" if self.renderer is None else "token_ids",
+            "tokenizer": self._options.tokenizer,
+            "enable_thinking": self._options.enable_thinking,
+            "chat_template_arg": dict(self._options.chat_template_arg or {}),
+            "concurrency": self._concurrency,
+            "timeout_s": self._options.timeout_s,
+            "structured": self._options.structured,
+            "constraint": self._constraint and self._constraint.settings(),
+            "left_out": self._dialect.left_out,
+            "finish_reasons": dict(self._said),
+            "sampling_defaults": wire.NEUTRAL if self._served.vllm else "the server's",
+        }
+
+    def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
+        """One completion per request as they finish. Closing the iterator drops whatever is in flight.
+
+        Raises UserError where no further request can succeed: the key is refused, the model is not there,
+        the server is gone. Completions that had arrived by then are yielded first.
+        """
+        done: SimpleQueue[Future[Completion]] = SimpleQueue()
+        in_flight: set[Future[Completion]] = set()
+        source = iter(requests)
+        try:
+            while True:
+                while len(in_flight) < self._concurrency and (request := next(source, None)) is not None:
+                    future = self._loop.submit(self._complete(request))
+                    in_flight.add(future)
+                    future.add_done_callback(done.put)
+                if not in_flight:
+                    return
+                future = done.get()
+                in_flight.remove(future)
+                if future.exception() is not None:
+                    yield from [f.result() for f in in_flight if f.done() and f.exception() is None]
+                yield future.result()
+        finally:
+            for future in in_flight:
+                future.cancel()
+
+    async def _complete(self, request: Request) -> Completion:
+        start = time.perf_counter()
+        try:
+            answer = await self._ask(request)
+        except Refused as error:
+            if error.status in STOP or (error.status in STOP_AT_FIRST and not self._answered):
+                raise stop(error, self._url, self._options.api_key_env or KEY) from None
+            return Completion.failed(request, str(error), time.perf_counter() - start)
+        except Unavailable as error:
+            if error.gone:
+                fix = "see to the server, then run the same command again"
+                raise UserError(f"the server is out of service: {error}", place=self._url, fix=fix) from None
+            return Completion.failed(request, str(error), time.perf_counter() - start)
+        self._answered = True
+        if answer.said in self._said or len(self._said) < _WORDS:
+            self._said[answer.said] += 1
+        reasoning, text = self._channels(answer, request)
+        if self._constraint is not None:
+            text = self._constraint.answer(text)
+        return Completion(
+            key=request.key,
+            text=text,
+            finish_reason=_finish(answer, text, reasoning, request),
+            n_tokens=answer.n_tokens,
+            n_prompt_tokens=answer.n_prompt_tokens or len(request.prompt.token_ids),
+            token_ids=answer.token_ids,
+            reasoning=reasoning,
+            latency_s=time.perf_counter() - start,
+        )
+
+    def _channels(self, answer: wire.Answer, request: Request) -> tuple[str | None, str]:
+        """Reasoning and answer; what the server kept apart may still have marks in the rest of it."""
+        text = answer.text
+        if self.renderer is not None and self.renderer.marked(answer.token_ids):
+            # The server's own decoding leaves out the special tokens by which the channels are told apart.
+            text = self.renderer.decode(answer.token_ids)
+        own = self.renderer.own_marks if self.renderer is not None else None
+        found, text = split_channels(text, request.prompt.text if answer.reasoning is None else "", own)
+        reasonings = [words for words in (answer.reasoning, found) if words is not None]
+        return "\n".join(reasonings) if reasonings else None, text
+
+    async def _ask(self, request: Request) -> wire.Answer:
+        path, read, body = self._call(request)
+        tried: dict[str, str] = {}
+        while True:
+            sent = self._dialect.spoken(body, tried)
+            try:
+                answer = await self._http.ask(path, read, sent, limit=limit_of(request.sampling.max_tokens))
+            except Refused as error:
+                suspect = self._dialect.suspect(error, sent)
+                if suspect is None and self._learned(error, request):
+                    path, read, body = self._call(request)
+                    continue
+                if suspect is None:
+                    raise
+                tried[suspect] = error.message
+            else:
+                self._dialect.settle(sent, tried)
+                if self._constraint is not None:
+                    self._constraint.settle()
+                return answer
+
+    def _learned(self, error: Refused, request: Request) -> bool:
+        """Whether the constraint can be put in another way than the one that was refused."""
+        return self._constraint is not None and self._constraint.learn(error.status, error.message, request.contract)
+
+    def _call(self, request: Request) -> tuple[str, Callable[[Any], wire.Answer], dict[str, Any]]:
+        """Path, reader and body for a request."""
+        extra: dict[str, Any] = {**wire.NEUTRAL, "return_token_ids": True} if self._served.vllm else {}
+        if self._options.structured:
+            extra["response_format"] = wire.response_format(request.contract.json_schema())
+        if self._constraint is not None:
+            extra |= self._constraint.fields(request.contract)
+        if self.renderer is None:
+            body = wire.chat_body(self.model.name, request, self._told())
+            return "/chat/completions", wire.chat_answer, body | extra
+        if self._served.vllm:
+            extra["add_special_tokens"] = False
+        return "/completions", wire.completion_answer, wire.completion_body(self.model.name, request) | extra
+
+    def _told(self) -> dict[str, Any]:
+        """What the server's chat template is told."""
+        told = dict(self._options.chat_template_arg or {})
+        if self._options.enable_thinking is not None:
+            told["enable_thinking"] = self._options.enable_thinking
+        return told
+
+    def score(self, token_ids: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Raises UserError: the protocol has no log-probabilities of a prompt."""
+        fix = "use --backend hf or vllm with the checkpoint"
+        raise UserError("the openai backend has no log-probabilities", place=self._url, fix=fix)
+
+    def close(self) -> None:
+        """Drop whatever is in flight and close the connections."""
+        if not self._closed:
+            self._closed = True
+            self._loop.close(self._http.aclose())
+
+
+def _finish(answer: wire.Answer, text: str, reasoning: str | None, request: Request) -> FinishReason:
+    """Why the answer ended: a broken one that has spent its budget was cut, whatever the server says."""
+    if answer.finish_reason != "stop" or answer.spent < request.sampling.max_tokens:
+        return answer.finish_reason
+    with suppress(Exception):  # A plug-in's contract may raise anything; the row will say so.
+        if isinstance(request.contract.parse(text, "stop", reasoning), Failure):
+            return "length"
+    return "stop"
+
+
+def _model_info(model: str, url: str, served: Served, options: BackendOptions, renderer: Renderer | None) -> ModelInfo:
+    """The model as the server describes it. `created` is left out: vLLM says the time of the question."""
+    said = {name: served.card.get(name) for name in ("id", "root", "parent", "owned_by", "max_model_len")}
+    parts = urlsplit(url)
+    identity = json.dumps([parts.netloc + parts.path, model, said], sort_keys=True)
+    length = wire.as_count(said["max_model_len"])
+    return ModelInfo(
+        name=model,
+        fingerprint=sha256(identity.encode()).hexdigest(),
+        path=url,
+        tokenizer_hash=renderer.tokenizer_hash if renderer else None,
+        template_hash=renderer.template_hash if renderer else None,
+        max_length=length or options.max_model_len,
+    )

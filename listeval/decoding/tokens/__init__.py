@@ -1,0 +1,1 @@
+"""A tokenizer's vocabulary as bytes and as a trie."""

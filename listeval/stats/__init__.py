@@ -1,0 +1,1 @@
+"""Intervals, paired comparison and agreement: pure functions of numbers."""

@@ -1,0 +1,154 @@
+"""Files and their rows: every form gives the same rows, every fault one line with its place."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import re
+
+import pytest
+
+from listeval.errors import UserError
+from listeval.kit.files import DataFile, fingerprint, local_file, rows
+
+ROWS = [{"a": 1, "t": "é\u2028x"}, {"a": None, "t": "so"}]
+LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS).encode()
+ARRAY = json.dumps(ROWS, indent=1).encode()
+
+
+def write(tmp_path, content, name="data"):
+    path = tmp_path / name
+    path.write_bytes(content)
+    return path
+
+
+def parquet():
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    from pyarrow import parquet as files
+
+    out = io.BytesIO()
+    files.write_table(arrow.Table.from_pylist(ROWS), out)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress, lambda b: b"\xef\xbb\xbf" + b, lambda b: b"\n \n" + b])
+@pytest.mark.parametrize("content", [LINES, LINES.replace(b"\n", b"\r\n"), LINES.replace(b"\n", b"\n\n"), ARRAY])
+def test_every_form_gives_the_same_rows(tmp_path, content, wrap):
+    assert [row for _, row in rows(local_file(write(tmp_path, wrap(content))))] == ROWS
+
+
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress])
+def test_parquet(tmp_path, wrap):
+    path = write(tmp_path, wrap(parquet()))
+    assert list(rows(local_file(path))) == [(f"{path}[{n}]", row) for n, row in enumerate(ROWS)]
+
+
+def test_places_are_lines_or_indices(tmp_path):
+    path = write(tmp_path, b"\n" + LINES.replace(b"\n", b"\n\n"))
+    assert [place for place, _ in rows(local_file(path))] == [f"{path}:2", f"{path}:4"]
+    path = write(tmp_path, ARRAY)
+    assert [place for place, _ in rows(local_file(path))] == [f"{path}[0]", f"{path}[1]"]
+
+
+@pytest.mark.parametrize("content", [rb'{"t": ["so \ud83d"], "\uD83d": 1}', rb'[{"t": ["so \ud83d"], "\uD83d": 1}]'])
+def test_half_a_surrogate_pair_becomes_encodable(tmp_path, content):
+    [(_, row)] = rows(local_file(write(tmp_path, content)))
+    assert row == {"t": ["so ?"], "?": 1}
+    [(_, row)] = rows(local_file(write(tmp_path, rb'{"t": "\ud83d\ude00"}')))
+    assert row == {"t": "\U0001f600"}
+
+
+BAD = {
+    "empty": (b"", "the data is empty (DATA)"),
+    "blank": (b"\n \n", "the data is empty (DATA)"),
+    "empty array": (b" []\n", "the data is empty (DATA)"),
+    "not JSON": (LINES + b"\n{oops\n", "not JSON: Expecting property name enclosed in double quotes (DATA:4)"),
+    "prose": (b"Hello\n", "not JSON: Expecting value (DATA:1)"),
+    "not an object": (LINES + b"3\n", "a JSON int, not an object (DATA:3)"),
+    "not an object in an array": (b'[{"a": 1}, []]', "a JSON list, not an object (DATA[1])"),
+    "torn array": (b"\n" + ARRAY[:-20], "not JSON: Expecting value (DATA:8)"),
+    "latin-1": (LINES + b'{"a": "\xe9"}', "not UTF-8: invalid continuation byte (DATA:3)"),
+    "latin-1 array": (b'[\n{"a":\n"\xe9"}]', "not UTF-8: invalid continuation byte (DATA:3)"),
+    "number too long": (LINES + b'{"a": ' + b"9" * 5000 + b"}", "or a number too long (DATA:3)"),
+    "too deep": (b'{"a": ' + b"[" * 200_000, "not JSON: nested too deeply"),
+    "UTF-16": ('{"a": 1}\n'.encode("utf-16"), "not UTF-8: its byte order mark is that of UTF-16 (DATA)"),
+    "UTF-16, the other way": (b"\xfe\xff" + '{"a": 1}'.encode("utf-16-be"), "that of UTF-16 (DATA)"),
+    "broken gzip": (gzip.compress(LINES * 50)[:-20], "the gzip file is damaged"),
+    "flipped gzip": (gzip.compress(LINES * 50)[:30] + b"\0" * 40, "the gzip file is damaged"),
+    "no Parquet": (b"PAR1\nPAR1", "not Parquet: "),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_a_fault_is_one_line_with_place_and_fix(tmp_path, case):
+    content, expected = BAD[case]
+    path = write(tmp_path, content)
+    with pytest.raises(UserError) as caught:
+        list(rows(local_file(path)))
+    message = str(caught.value).replace(str(path), "DATA")
+    assert expected in message
+    assert re.search(r"\(DATA(:\d+|\[\d+\])?\)\. Fix: .", message)
+    assert "\n" not in message
+
+
+def test_a_file_that_only_claims_to_be_gzip(tmp_path):
+    with pytest.raises(UserError, match="the gzip file is damaged: Not a gzipped file"):
+        list(rows(local_file(write(tmp_path, LINES, "data.jsonl.gz"))))
+
+
+def test_a_folder_stands_for_its_one_data_file(tmp_path):
+    write(tmp_path, b"about", "README.md")
+    one = write(tmp_path, LINES, "a.jsonl.gz")
+    assert local_file(tmp_path, (".jsonl",)).name == str(one)
+    write(tmp_path, LINES, "b.jsonl")
+    with pytest.raises(UserError, match=r"2 data files: a\.jsonl\.gz, b\.jsonl \(.*\)\. Fix: name one"):
+        local_file(tmp_path, (".jsonl",))
+    with pytest.raises(UserError, match=r"no data file \(.*\)\. Fix: a data file ends in \.csv, with or without"):
+        local_file(tmp_path, (".csv",))
+
+
+def test_paths_that_cannot_be_read(tmp_path):
+    with pytest.raises(UserError, match=r"no such file or folder \(.*nowhere\)\. Fix"):
+        local_file(tmp_path / "nowhere")
+    with pytest.raises(UserError, match=r"cannot be read: Is a directory"):
+        local_file(tmp_path)
+
+
+def test_what_stops_reading_is_a_user_error():
+    def dead():
+        raise OSError("the line went dead")
+
+    with pytest.raises(UserError, match=r"reading stopped: the line went dead \(here\)"):
+        list(rows(DataFile("here", "", dead)))
+
+
+def test_fingerprints(tmp_path):
+    one, two = (local_file(write(tmp_path, content, str(n))) for n, content in enumerate((LINES, ARRAY)))
+    assert one.fingerprint == fingerprint([one]) == hashlib.sha256(LINES).hexdigest()
+    assert len({fingerprint([one]), fingerprint([one, two]), fingerprint([two, one])}) == 3
+
+
+def test_a_byte_order_mark_on_any_line_is_no_part_of_it(tmp_path):
+    mark = b"\xef\xbb\xbf"
+    path = write(tmp_path, mark + LINES + mark + b"\n" + mark + LINES + mark)
+    assert [row for _, row in rows(local_file(path))] == ROWS + ROWS
+
+
+@pytest.mark.parametrize("what", ["text", "date", "duration", "timestamp"])
+def test_parquet_with_values_that_python_does_not_have(tmp_path, what):
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    from pyarrow import parquet as files
+
+    big = arrow.array([2**60])
+    ends = arrow.array([0, 2], arrow.int32()).buffers()[1]
+    column = {
+        "text": arrow.Array.from_buffers(arrow.string(), 1, [None, ends, arrow.py_buffer(b"\xff\xfe")]),
+        "date": arrow.array([2**31 - 1], arrow.int32()).cast(arrow.date32()),
+        "duration": big.cast(arrow.duration("ms")),
+        "timestamp": big.cast(arrow.timestamp("us")),
+    }[what]
+    files.write_table(arrow.table({"a": column}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="not Parquet: "):
+        list(rows(local_file(tmp_path / "a.parquet")))

@@ -1,0 +1,41 @@
+"""Known-bad answers of one object land in the kinds that they are named for; worked examples become turns."""
+
+from __future__ import annotations
+
+import pytest
+
+from listeval.contract import Failure, Item, Kind, Record
+from listeval.kit.records import answer, bad_answers, turns
+
+
+class One(Item):
+    word: str
+
+
+class Two(Item):
+    word: str
+    times: int
+
+
+@pytest.mark.parametrize(
+    ("model", "good", "bad"),
+    [(One, {"word": "so"}, {"word": 3}), (Two, {"word": "é {x}", "times": 2}, {"word": "é", "times": "twice"})],
+)
+def test_each_kind(model, good, bad):
+    contract = Record(model)
+    assert not isinstance(contract.parse(answer(good)), Failure)
+    found = bad_answers(good, bad, "Twice the word.")
+    assert set(found) == {
+        Kind.MISSING_KEY, Kind.EXTRA_KEY, Kind.BAD_VALUE, Kind.WRONG_TYPE, Kind.MALFORMED_JSON, Kind.NO_JSON,
+        Kind.REFUSAL, Kind.EMPTY,
+    }  # fmt: skip
+    for kind, text in found.items():
+        failure = contract.parse(text)
+        assert isinstance(failure, Failure)
+        assert failure.kind is kind, text
+
+
+def test_turns():
+    assert turns([("a?", "A"), ("b?", "B")], "c?") == (
+        ("user", "a?"), ("assistant", "A"), ("user", "b?"), ("assistant", "B"), ("user", "c?"),
+    )  # fmt: skip

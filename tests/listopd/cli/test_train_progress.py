@@ -1,0 +1,60 @@
+"""`listeval train` says what it is doing, and ends alike however it is told to."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import pytest
+
+from listopd.cli import train
+from listopd.phase import doing
+
+
+@pytest.fixture
+def hurried(monkeypatch):
+    monkeypatch.setattr(train, "_SPEAK_EVERY_S", 0.02)
+
+
+def wait_until(capsys, text):
+    """All that was said until `text` came; the test's own time limit is what ends it where it never does."""
+    said = ""
+    while text not in said:
+        said += capsys.readouterr().err
+    return said
+
+
+def test_long_work_between_two_steps_is_named_while_it_lasts(hurried, capsys):
+    with train._Speaker(quiet=False) as speaker:
+        doing("comparing teacher and student on right answers, 8 of 64")
+        said = wait_until(capsys, "comparing teacher")
+        assert "comparing teacher and student on right answers, 8 of 64 (0 s)" in said
+        doing("step 1/2: sampling 4 answers")
+        wait_until(capsys, "step 1/2: sampling 4 answers")
+        speaker(2, 2, {"loss": 0.5})
+        assert "step 2/2 loss 0.5" in wait_until(capsys, "step 2/2 loss")
+    capsys.readouterr()
+    threading.Event().wait(0.1)
+    assert capsys.readouterr().err == "", "nothing is said after the end"
+
+
+def test_quiet_says_nothing(hurried, capsys):
+    with train._Speaker(quiet=True) as speaker:
+        doing("loading")
+        speaker(1, 1, {"loss": 0.5})
+        threading.Event().wait(0.1)
+    assert capsys.readouterr().err == ""
+    assert speaker.line() == "step 1/1 loss 0.5"
+
+
+def test_the_pause_and_the_watch_over_it_are_two_seconds_together():
+    assert 1.25 * train._SPEAK_EVERY_S <= 2
+
+
+def test_termination_is_an_interruption_and_what_was_there_before_comes_back():
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt), train._terminated_like_interrupted():
+        os.kill(os.getpid(), signal.SIGTERM)
+        threading.Event().wait(5)
+    assert signal.getsignal(signal.SIGTERM) is before

@@ -1,0 +1,120 @@
+"""The task's examples as token ids: prompts that all three models share, and right answers to warm up on.
+
+Prompts are rendered once, by the harness' own renderer, so training sees the ids that an
+evaluation sends. Whatever is longer than the models take is left out and counted, never cut:
+a cut prompt has lost review ids, and no answer to it can keep the contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+
+from listeval.errors import UserError
+from listeval.models.checkpoint import end_of_turn
+
+if TYPE_CHECKING:
+    from listeval.contract import Contract
+    from listeval.models.checkpoint import Checkpoint
+    from listeval.task import Example, Task
+    from listopd.recipe import Recipe
+
+T = TypeVar("T")
+
+
+class Question(NamedTuple):
+    """One example: its prompt's ids, the ids of the right answer with the stop token behind, and its contract."""
+
+    id: str
+    prompt: tuple[int, ...]
+    gold: tuple[int, ...]
+    contract: Contract[Any]
+    key: int
+    """Its place in the data: with the recipe's seed and the step, what its rollout's random numbers come from."""
+
+
+class Questions(NamedTuple):
+    """The training part of the data, and what was counted on the way."""
+
+    kept: Sequence[Question]
+    source: str
+    fingerprint: str
+    counts: dict[str, int]
+
+
+def training_task(recipe: Recipe) -> Task:
+    """The recipe's task, on its training part unless the recipe's options say otherwise."""
+    from listeval.plugins.open import make_task
+
+    from listeval.plugins.registry import load_task
+
+    options = dict(recipe.options)
+    if "split" in load_task(recipe.task).Options.model_fields:
+        options.setdefault("split", "train")
+    return make_task(recipe.task, options)
+
+
+def load_examples(task: Task, recipe: Recipe) -> tuple[Sequence[Example], str, str, dict[str, int]]:
+    """The examples, their source, fingerprint and counts. Raises UserError where there are none."""
+    from listeval.plugins.open import load
+
+    try:
+        found = load(task, recipe.data, recipe.data_seed)
+    except UserError as error:
+        # Data is a flag of `listeval run` and a key of a recipe.
+        raise UserError(error.cause, place=error.place, fix=error.fix.replace("--data", "data=")) from error
+    return found.examples, found.source, found.fingerprint, dict(found.counts)
+
+
+def load_questions(
+    task: Task, recipe: Recipe, checkpoint: Checkpoint, max_length: int | None, budget: int | None = None
+) -> Questions:
+    """Every example as token ids; a prompt needs room for `budget` tokens, without one for its right answer.
+
+    `max_length` is what all models take, prompt and answer together; None: any length. Raises UserError where no
+    prompt fits.
+    """
+    examples, source, fingerprint, counts = load_examples(task, recipe)
+    limit = max_length or 1 << 62
+    kept: list[Question] = []
+    longest = 0
+    for place, example in enumerate(examples):
+        prompt = checkpoint.renderer.render(example.messages).token_ids
+        gold = (*checkpoint.renderer.encode(task.gold(example.target)), stop_token(checkpoint))
+        longest = max(longest, len(prompt))
+        room = limit - (budget or len(gold))
+        if len(prompt) <= min(room, recipe.max_prompt or limit):
+            kept.append(Question(example.id, prompt, gold, task.contract(example.target), place))
+    if not kept:
+        bounds = {"models": max_length, "max_prompt": recipe.max_prompt, "answer": budget}
+        known = ", ".join(f"{name} {bound:,}" for name, bound in bounds.items() if bound is not None)
+        cause = f"none of {len(examples):,} prompts fits: they have up to {longest:,} tokens ({known})"
+        raise UserError(cause, place=source, fix="a smaller k or max_tokens, a larger max_prompt, or a longer model")
+    return Questions(kept, source, fingerprint, counts | {"used": len(kept), "too_long": len(examples) - len(kept)})
+
+
+def stop_token(checkpoint: Checkpoint) -> int:
+    """The id that ends a right answer: what the template writes after one, else the tokenizer's end of sequence."""
+    eos = checkpoint.renderer.tokenizer.eos_token_id
+    fallback = checkpoint.stops[0] if eos is None else eos
+    return next(iter(end_of_turn(checkpoint.renderer)), fallback)
+
+
+def batches(items: Sequence[T], size: int, seed: int) -> Iterator[list[T]]:
+    """Endless batches: each pass over the data in an order of its own, its last partial batch dropped.
+
+    Raises UserError where the data is smaller than one batch.
+    """
+    if len(items) < size:
+        raise UserError(
+            f"the training data has {len(items)} examples, a batch {size}",
+            place="data",
+            fix="more data, or a smaller batch",
+        )
+    epoch = 0
+    while True:
+        order = Random(f"{seed}/{epoch}").sample(range(len(items)), len(items))
+        for start in range(0, len(items) - size + 1, size):
+            yield [items[i] for i in order[start : start + size]]
+        epoch += 1

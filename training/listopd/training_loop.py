@@ -1,0 +1,116 @@
+"""What both stages do around a step: go on where an earlier run stopped, log, save states, write the checkpoint."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from listeval.errors import UserError
+from listopd.journal import Journal
+from listopd.networks import save_network
+from listopd.optimise import NotFinite
+from listopd.parallel import gathered, weights_of
+from listopd.phase import doing
+from listopd.questions import Question, Questions, batches
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+    from listeval.models.checkpoint import Checkpoint
+    from listopd.recipe import Length, Recipe
+    from listopd.train import Report
+    from listopd.trainee import Trainee
+
+Step = Callable[[Sequence[Question], int], dict[str, Any]]
+"""Trains on one global batch; is given the 0-based step and gives its figures."""
+
+
+class Session(NamedTuple):
+    """One training in its run directory."""
+
+    recipe: Recipe
+    journal: Journal
+    accelerator: Accelerator
+    trainee: Trainee
+    checkpoint: Checkpoint
+    """Where the student started, for its tokenizer."""
+    report: Report
+
+    def run(self, questions: Questions, size: int, first: int, steps: int, step: Step) -> Path:
+        """Train from 0-based step `first` up to `steps`, `size` questions a batch; gives the checkpoint's folder.
+
+        Ctrl-C, and SIGTERM alike, let the step end and save the state before they raise KeyboardInterrupt.
+        """
+        with _asked_to_stop() as stopped:
+            for number, batch in enumerate(batches(questions.kept, size, self.recipe.seed)):
+                if number >= steps:
+                    break
+                if number < first:
+                    continue
+                try:
+                    figures = step(batch, number)
+                except NotFinite as error:
+                    raise UserError(error.cause, place=error.place, fix=self.journal.way_on(error.fix)) from error
+                self.journal.write(number + 1, figures)
+                if self.accelerator.is_main_process:
+                    self.report(number + 1, steps, figures)
+                self._after(number + 1, steps, stop=any(gathered(stopped.is_set(), self.accelerator)))
+        doing("writing the checkpoint")
+        self._write(self.journal.checkpoint)
+        self.journal.end()
+        return self.journal.checkpoint
+
+    def _after(self, done: int, steps: int, *, stop: bool) -> None:
+        """What is saved when `done` of `steps` are; raises KeyboardInterrupt where `stop` was asked for."""
+        recipe = self.recipe
+        doing(f"step {done}/{steps}: saving")
+        if recipe.keep_every and done % recipe.keep_every == 0 and done < steps:
+            self._write(self.journal.kept(done))
+        # Also at the end, so that a finished run can be given more steps.
+        if stop or (recipe.save_every and (done % recipe.save_every == 0 or done == steps)):
+            self.journal.save_state(done)
+        if stop:
+            raise KeyboardInterrupt
+
+    def _write(self, folder: Path) -> None:
+        weights = weights_of(self.accelerator, self.trainee.scorer)
+        if self.accelerator.is_main_process:
+            save, network = self.recipe.precision.save, self.trainee.network
+            self.journal.write_checkpoint(
+                folder, lambda fresh: save_network(network, self.checkpoint, weights, fresh, save)
+            )
+        self.accelerator.wait_for_everyone()
+
+
+def step_count(length: Length, questions: Questions, size: int) -> int:
+    """Optimiser steps; an epoch drops its last, partial batch."""
+    return length.steps or (length.epochs or 0) * (len(questions.kept) // size)
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[threading.Event]:
+    """An event that the first Ctrl-C or SIGTERM sets; the second one acts as usual."""
+    asked = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    def stop(number: int, frame: Any) -> None:
+        asked.set()
+        restore()
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield asked
+    finally:
+        restore()
