@@ -33,7 +33,6 @@ UPWARD = {
     ("listeval.backends.replay", "runs"),
     ("listeval.cli.probe", "listopd"),
     ("listeval.cli.train", "listopd"),
-    ("listeval.comparison.verdict", "report"),
     ("listeval.control_text", "backends"),
     ("listeval.decoding.canary", "backends"),
     ("listeval.prompt", "backends"),

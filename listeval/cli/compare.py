@@ -89,7 +89,9 @@ def _writable(page: Path) -> Path:
 
 def _print(found: Comparison, form: str) -> None:
     if form == "json":
-        say_json(found.to_json())
+        from listeval.report.comparison.data import comparison_json
+
+        say_json(comparison_json(found))
     elif form == "markdown":
         from listeval.report.comparison.markdown import comparison_markdown
 

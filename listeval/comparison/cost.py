@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from listeval.comparison.arms import Arm
-from listeval.comparison.columns import spent
 from listeval.comparison.training import Training, training
 from listeval.comparison.ways import Setup
+from listeval.runs.figures.columns import spent
 from listeval.runs.rows import Row
 
 

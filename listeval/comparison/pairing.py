@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from listeval.comparison.arms import Arm
 from listeval.errors import UserError
+from listeval.runs.figures.columns import cluster
 from listeval.runs.rows import Row
 
 
@@ -75,7 +76,7 @@ def pair(arms: Sequence[Arm], *, across_prompts: bool = False) -> Pairing:
         fix = "compare runs of the same task options" + (", or add --across-prompts" if "prompt" in reasons else "")
         raise UserError(f"no sample can be paired ({reasons})", place=str(arms[1].run.path), fix=fix)
     paired = [[table[key] for key in kept] for table in tables]
-    clusters = [row["cluster"] or row["example"] for row in paired[0]]
+    clusters = [cluster(row) for row in paired[0]]
     return Pairing(kept, paired, clusters, left_out, _notes(arms, paired, views))
 
 

@@ -26,9 +26,9 @@ class Speed(NamedTuple):
     why: str = ""
 
 
-def speed(arms: Sequence[Arm], at: int) -> Speed:
-    """The speed of the arm at `at` against the first."""
-    base, arm = arms[0], arms[at]
+def speed(arm: Arm, arms: Sequence[Arm]) -> Speed:
+    """The speed of one of `arms` against the first; a run of the same identity among them is a repetition."""
+    base = arms[0]
     if arm.run.path == base.run.path:
         return Speed(None, "both arms are one run")
     why = _unlike(base, arm)

@@ -83,9 +83,13 @@ class Run:
     @cached_property
     def summary(self) -> Summary:
         """Rates, metrics with intervals, the failure table and the verdicts."""
-        task, asks_again = self.manifest.task, self.manifest.config.attempts > 1
-        metrics = [Metric(**metric) for metric in task["metrics"]]
-        return summarise(self.rows, metrics, task.get("verdicts", ()), asks_again=asks_again)
+        asks_again = self.manifest.config.attempts > 1
+        return summarise(self.rows, self.metrics, self.manifest.task.get("verdicts", ()), asks_again=asks_again)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """What the task scored the rows by."""
+        return [Metric(**metric) for metric in self.manifest.task["metrics"]]
 
     @cached_property
     def notices(self) -> list[str]:

@@ -17,6 +17,7 @@ from listeval.errors import UserError
 from listeval.report.comparison import figures
 from listeval.report.comparison.headline import choice, heads, subject, title
 from listeval.report.comparison.samples import samples
+from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import facts, kinds, marked, tables
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def comparison_page(comparison: Comparison) -> str:
         title=f"{comparison.base.run.manifest.task['name']}: {' / '.join(arm.name for arm in comparison.arms)}",
         version=__version__,
         verdict=comparison.verdict,
+        sentence=sentence(comparison.verdict),
         choice=choice(comparison.verdict),
         headline_of=title(comparison.verdict),
         subject=subject(comparison.verdict),
