@@ -57,9 +57,8 @@ def statistics(report: Report, folder: Path, rounds: int) -> None:
     case = f"{ARMS} arms x {ROWS:,} rows"
     report.compare(case, seconds, OURS, PEER)
     report.figure(case, OURS, seconds[OURS], "s in all", COMPARE_S)
-    limits = np.array(
-        [d.difference[1:] for arm in found.contrasts for n, d in arm.differences.items() if n.startswith("useful")]
-    )
+    pairs = [pair for contrast in found.contrasts for pair in contrast.differences.items()]
+    limits = np.array([d.difference[1:] for name, d in pairs if name.startswith("useful")])
     report.facts["resamples"] = found.resamples
     report.facts["differences bootstrapped"] = len(changes)
     gap = np.abs(limits - scipy_limits(useful(found), found.resamples)).max()
