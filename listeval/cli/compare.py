@@ -76,7 +76,7 @@ def _permit_repairs(specs: tuple[str, ...], *, trusted: bool) -> None:
 
     for path, policies in map(split, specs):
         if policies and not trusted:
-            permit(of_task(load_run(path).manifest.task["name"]), str(path), trusted=False)
+            permit(of_task(load_run(path).manifest.task.name), str(path), trusted=False)
 
 
 def _writable(page: Path) -> Path:

@@ -154,9 +154,8 @@ def _guards(
 
 def _shared_metrics(arms: Sequence[Arm]) -> list[Metric]:
     """The baseline's metrics that every arm was scored by."""
-    names = [{metric["name"] for metric in arm.run.manifest.task["metrics"]} for arm in arms]
-    first = [Metric(**metric) for metric in arms[0].run.manifest.task["metrics"]]
-    return [metric for metric in first if all(metric.name in own for own in names)]
+    names = [{metric.name for metric in arm.run.metrics} for arm in arms]
+    return [metric for metric in arms[0].run.metrics if all(metric.name in own for own in names)]
 
 
 def _values(

@@ -35,8 +35,8 @@ class Arm:
         manifest = self.run.manifest
         return {
             "run": str(self.run.path),
-            "model": manifest.model["name"],
-            "backend": manifest.backend["name"],
+            "model": manifest.model.name,
+            "backend": manifest.backend.name,
             "constraint": manifest.constraint,
             "engine": manifest.config.engine,
             "spacing": getattr(manifest.config, "spacing", None),

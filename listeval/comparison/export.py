@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def to_json(c: Comparison) -> dict[str, Any]:
     """JSON values; NaN and infinity become null."""
     return {
-        "task": c.base.run.manifest.task["name"],
+        "task": c.base.run.manifest.task.name,
         "baseline": c.base.name,
         "n": len(c.pairing.keys),
         "clusters": c.pairing.n_clusters,

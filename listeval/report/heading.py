@@ -18,16 +18,16 @@ def title(run: Run) -> str:
     manifest = run.manifest
     options = " ".join(f"{name}={value}" for name, value in manifest.config.options.items())
     speed = f" · {run.tokens_per_second:,} tok/s" if run.tokens_per_second else ""
-    model = Path(manifest.model["name"]).name
+    model = Path(manifest.model.name).name
     words = constraint_words(manifest)
     constraint = f" · {words}" if words else ""
     if not math.isnan(run.summary.masked):
         constraint += f", masked mass {run.summary.masked:.3f}"
-    task = f"{manifest.task['name']} {options}".strip()
-    return inline(f"{task} · {data_name(run)} · {model} · {manifest.backend['name']}{constraint}{speed}")
+    task = f"{manifest.task.name} {options}".strip()
+    return inline(f"{task} · {data_name(run)} · {model} · {manifest.backend.name}{constraint}{speed}")
 
 
 def data_name(run: Run) -> str:
     """What the run's data is called."""
     first = next(iter(run.manifest.data.values()))
-    return str(first.get("name") or Path(first["source"]).name)
+    return first.name or Path(first.source).name

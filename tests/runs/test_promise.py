@@ -154,12 +154,12 @@ def test_a_proven_run_shows_duplicates_as_counts(tmp_path):
     with FakeServer(duplicates).running() as server:
         done = run(config(server, tmp_path))
     manifest = load_run(done.path).manifest
-    assert manifest.canary["passed"] and manifest.constraint == "schema"
-    assert manifest.audit == {
+    assert manifest.canary.passed and manifest.constraint == "schema"
+    assert manifest.audit.model_dump() == {
         "engine": "server", "form": "the server's own JSON mode", "valid": "untested", "keywords": {},
         "unique_items_asked": "ignored", "spacing": {"asked": "either", "measured": "gold (seen once)"},
     }  # fmt: skip
-    assert manifest.canary["sent"] == {"field": "response_format"}
+    assert manifest.canary.sent.model_dump() == {"field": "response_format"}
     assert manifest.identity["constraint"] == {"kind": "schema", "engine": "server", "spacing": "either"}
     assert manifest.config.spacing == "either"
     assert manifest.config.engine == "server"
@@ -201,5 +201,5 @@ def test_a_failed_canary_leaves_its_word_in_the_manifest_and_no_row(tmp_path):
     with fake.running() as server, pytest.raises(UserError, match="does not hold"):
         run(config(server, tmp_path))
     kept = load_run(tmp_path / "run")
-    assert not kept.manifest.canary["passed"] and "sea" in kept.manifest.canary["text"]
+    assert not kept.manifest.canary.passed and "sea" in kept.manifest.canary.text
     assert kept.rows == []

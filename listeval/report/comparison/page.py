@@ -54,7 +54,7 @@ def comparison_page(comparison: Comparison) -> str:
     environment.tests["missing"] = math.isnan
     headline, *others = (table for table in tables(comparison) if table.title != kinds(comparison).title)
     return environment.get_template("comparison.html").render(
-        title=f"{comparison.base.run.manifest.task['name']}: {' / '.join(arm.name for arm in comparison.arms)}",
+        title=f"{comparison.base.run.manifest.task.name}: {' / '.join(arm.name for arm in comparison.arms)}",
         version=__version__,
         verdict=comparison.verdict,
         sentence=sentence(comparison.verdict),

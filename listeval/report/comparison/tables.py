@@ -66,7 +66,7 @@ def facts(comparison: Comparison) -> list[str]:
     pairing, base = comparison.pairing, comparison.base
     seeds = ", ".join(map(str, pairing.seeds))
     lines = [
-        f"{base.run.manifest.task['name']}: {len(pairing.keys):,} paired samples in {pairing.n_clusters:,} clusters "
+        f"{base.run.manifest.task.name}: {len(pairing.keys):,} paired samples in {pairing.n_clusters:,} clusters "
         f"(seeds {seeds}), {comparison.common:,} of them parse in every arm{able(comparison)}"
     ]
     lines += [f"{marked(comparison, at)}: {describe(comparison, at)}" for at in range(len(comparison.arms))]
@@ -85,8 +85,8 @@ def describe(comparison: Comparison, at: int) -> str:
 
 def _made_by(arm: Arm) -> Iterable[str]:
     manifest = arm.run.manifest
-    yield str(manifest.model["name"]).rstrip("/").rsplit("/", 1)[-1]
-    yield manifest.backend["name"]
+    yield manifest.model.name.rstrip("/").rsplit("/", 1)[-1]
+    yield manifest.backend.name
     yield "no constraint" if arm.constraint == "none" else f"constraint {arm.constraint}{_shaped(arm)}"
     if Setup.of(arm).attempts > 1:
         yield f"asked up to {Setup.of(arm).attempts} times"
