@@ -28,18 +28,6 @@ from listeval.runs.entries import (
 )
 from listeval.runs.files import read_regular, write_atomic
 
-__all__ = [
-    "Attempt",
-    "Manifest",
-    "check_same_identity",
-    "check_same_run",
-    "has_rows",
-    "hash_json",
-    "no_manifest",
-    "read_manifest",
-    "write_atomic",
-]
-
 SCHEMA = 1
 
 

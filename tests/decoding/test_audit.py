@@ -22,7 +22,7 @@ from listeval.decoding.constraint import Constraint, RegexForm, json_form  # noq
 from listeval.decoding.engines import open_engine  # noqa: E402
 from listeval.decoding.json_pattern import Marks, json_pattern  # noqa: E402
 from listeval.decoding.probes import Unfillable, valid, violations, with_unique_items  # noqa: E402
-from listeval.decoding.promise import without  # noqa: E402
+from listeval.decoding.schema_nodes import without  # noqa: E402
 from listeval.decoding.shape import has_further_rules  # noqa: E402
 from listeval.decoding.spacing import Spacing  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
