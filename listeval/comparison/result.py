@@ -130,7 +130,10 @@ class Comparison:
     def unlike(self) -> dict[str, list[tuple[str, str]]]:
         """`spacing` and `engine` where constrained arms differ in it, and what each of them has."""
         setups = {arm.name: Setup.of(arm) for arm in self.arms if arm.constraint != "none"}
-        found = {what: [(name, str(getattr(own, what))) for name, own in setups.items()] for what in _OF_CONSTRAINTS}
+        found = {
+            what: [(name, str(getattr(own, what) or "unknown")) for name, own in setups.items()]
+            for what in _OF_CONSTRAINTS
+        }
         return {what: pairs for what, pairs in found.items() if len({value for _, value in pairs}) > 1}
 
     def to_json(self) -> dict[str, Any]:

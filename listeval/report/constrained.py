@@ -17,7 +17,8 @@ def constraint_words(manifest: Manifest) -> str:
         return ""
     seen = _measured(manifest)
     differs = seen and seen.removesuffix(" (seen once)") != found.spacing
-    return f"{found.kind} by {found.engine}, spacing {found.spacing}" + (f" (measured: {seen})" if differs else "")
+    words = f"{found.kind} by {found.engine}, spacing {found.spacing}" + (f" (measured: {seen})" if differs else "")
+    return words + (", unproven" if manifest.unproven else "")
 
 
 def _measured(manifest: Manifest) -> str:

@@ -6,9 +6,9 @@ import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import from_json
 
 from listeval.decoding.promise import Promise
@@ -82,6 +82,13 @@ class Manifest(BaseModel):
             raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
         return value
 
+    @model_validator(mode="after")
+    def _with_unproven(self) -> Self:
+        # Earlier versions stamped a schema that `structured` sent along into the identity alone.
+        if self.constraint == "none" and self.identity.get("constraint") == "schema":
+            self.constraint = "schema"
+        return self
+
     @property
     def identity_hash(self) -> str:
         """Names the run among others of the same task and model."""
@@ -89,7 +96,9 @@ class Manifest(BaseModel):
 
     @property
     def promise(self) -> Promise:
-        """What the run's engine promised of every answer."""
+        """What the run's engine promised of every answer; nothing where nothing showed that it keeps its word."""
+        if self.unproven:
+            return Promise("none")
         ignored = frozenset() if self.audit is None else self.audit.ignored
         return Promise(self.constraint, ignored.union(() if self.canary is None else self.canary.sent.left_out))
 
@@ -97,7 +106,14 @@ class Manifest(BaseModel):
     def held_to(self) -> ConstraintEntry | None:
         """What the run's identity says that the decoder was held to; None where it was free."""
         found = IdentityEntry.model_validate(self.identity).constraint
+        if self.unproven:
+            return ConstraintEntry(kind="schema", engine="server")
         return found if isinstance(found, ConstraintEntry) else None
+
+    @property
+    def unproven(self) -> bool:
+        """Whether the schema was only sent along (`structured`): neither audit nor canary say what the server does."""
+        return self.identity.get("constraint") == "schema" and self.canary is None
 
     def write(self, directory: Path) -> None:
         """Replace `manifest.json` atomically."""

@@ -146,7 +146,7 @@ def unopened_identity(config: RunConfig, task: Task, data: dict[int, Dataset]) -
         "backend": config.backend,
         "sampling": asdict(config.sampling),
         "enable_thinking": config.enable_thinking,
-        "constraint": config.decoding.spec() if config.decoding else "schema" if config.structured else "none",
+        "constraint": config.decoding.spec() if config.decoding else config.asked_of_decoder,
         **again,
     }
 
@@ -168,7 +168,7 @@ def make_manifest(config: RunConfig, task: Task, data: dict[int, Dataset], backe
         },
         model=ModelEntry(**asdict(model)),
         backend=BackendEntry(name=backend.name, settings=dict(backend.settings()), versions=dict(backend.versions())),
-        constraint=config.constraint,
+        constraint=config.asked_of_decoder,
         environment=EnvironmentEntry(**environment()),
     )
 

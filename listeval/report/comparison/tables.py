@@ -97,9 +97,10 @@ def _made_by(arm: Arm) -> Iterable[str]:
 
 
 def _shaped(arm: Arm) -> str:
-    """` (xgrammar, spacing either)`, as far as it is known."""
+    """` (xgrammar, spacing either)`, as far as it is known, and whether it is unproven."""
     setup = Setup.of(arm)
     parts = [setup.engine, None if setup.spacing is None else f"spacing {setup.spacing}"]
+    parts += ["unproven"] if arm.run.manifest.unproven else []
     return f" ({', '.join(known)})" if (known := [part for part in parts if part]) else ""
 
 
