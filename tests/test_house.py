@@ -33,7 +33,6 @@ UPWARD = {
     ("listeval.backends.replay", "runs"),
     ("listopd.cli.probe", "listopd"),
     ("listopd.cli.train", "listopd"),
-    ("listeval.comparison.verdict", "report"),
     ("listeval.models.control_text", "backends"),
     ("listeval.decoding.proof.canary", "backends"),
     ("listeval.models.renderer", "backends"),
