@@ -57,7 +57,8 @@ def statistics(report: Report, folder: Path, rounds: int) -> None:
     case = f"{ARMS} arms x {ROWS:,} rows"
     report.compare(case, seconds, OURS, PEER)
     report.figure(case, OURS, seconds[OURS], "s in all", COMPARE_S)
-    limits = np.array([d.difference[1:] for arm in found.differences for n, d in arm.items() if n.startswith("useful")])
+    pairs = [pair for contrast in found.contrasts for pair in contrast.differences.items()]
+    limits = np.array([d.difference[1:] for name, d in pairs if name.startswith("useful")])
     report.facts["resamples"] = found.resamples
     report.facts["differences bootstrapped"] = len(changes)
     gap = np.abs(limits - scipy_limits(useful(found), found.resamples)).max()
@@ -68,7 +69,7 @@ def statistics(report: Report, folder: Path, rounds: int) -> None:
 def differences(found: Comparison) -> list[np.ndarray]:
     """Every difference of means that the comparison bootstraps, pairs without a value left out."""
     base, *others = found.columns
-    names = [name for name, d in found.differences[0].items() if "McNemar" not in d.test]
+    names = [name for name, d in found.contrasts[0].differences.items() if "McNemar" not in d.test]
     columns = [arm[name] - base[name] for arm in others for name in names]
     return [column[~np.isnan(column)] for column in columns]
 

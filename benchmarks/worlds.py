@@ -16,7 +16,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from listeval.comparison.columns import Columns, common_parsed
+from listeval.comparison.columns import common_parsed
+from listeval.runs.figures.columns import Columns
 from listeval.stats.intervals import Floats
 
 CHANCE, _LEVELS = 0.5, np.linspace(1, 0, 5)

@@ -30,7 +30,6 @@ ROOMS = """
 
 UPWARD = {
     ("listeval.backends.replay", "runs"),
-    ("listeval.comparison.verdict", "report"),
     ("listeval.decoding.proof.canary", "backends"),
     ("listeval.kit.records", "backends"),
     ("listeval.models.checkpoint", "backends"),

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from listeval.cli.say import say, say_block, say_json, say_strays
-from listeval.errors import ExitCode, UserError
+from listeval.cli.writable import writable
+from listeval.errors import ExitCode
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
@@ -54,7 +55,7 @@ def command(
     from listeval.comparison import compare
     from listeval.comparison.thresholds import Thresholds, cost_order
 
-    target = None if page is None else _writable(Path(page))
+    target = None if page is None else writable(Path(page), "page", "compare.html")
     _permit_repairs(run_paths, trusted=trust)
     rules = Thresholds(margin, alpha, cost_order([way.strip() for way in order.split(",") if way.strip()]))
     found = compare(run_paths, across_prompts=across_prompts, thresholds=rules, seed=seed)
@@ -76,20 +77,14 @@ def _permit_repairs(specs: tuple[str, ...], *, trusted: bool) -> None:
 
     for path, policies in map(split, specs):
         if policies and not trusted:
-            permit(of_task(load_run(path).manifest.task["name"]), str(path), trusted=False)
-
-
-def _writable(page: Path) -> Path:
-    """Raises UserError before the work where the page cannot be written after it."""
-    if page.is_dir() or not page.parent.is_dir():
-        cause = "is a folder" if page.is_dir() else "its folder does not exist"
-        raise UserError(f"cannot write the page: {cause}", place=str(page), fix="name a file such as compare.html")
-    return page
+            permit(of_task(load_run(path).manifest.task.name), str(path), trusted=False)
 
 
 def _print(found: Comparison, form: str) -> None:
     if form == "json":
-        say_json(found.to_json())
+        from listeval.report.comparison.data import comparison_json
+
+        say_json(comparison_json(found))
     elif form == "markdown":
         from listeval.report.comparison.markdown import comparison_markdown
 

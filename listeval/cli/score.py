@@ -21,7 +21,7 @@ def command(run_path: str, as_json: bool, allow_code_execution: bool, quiet: boo
     from listeval.runs import load_run, rescore
 
     if not trust:
-        permit(of_task(load_run(run_path).manifest.task["name"]), run_path, trusted=False)
+        permit(of_task(load_run(run_path).manifest.task.name), run_path, trusted=False)
     with Progress(quiet=quiet) as progress:
         finished = rescore(run_path, allow_code_execution=allow_code_execution, observer=progress)
     code = say_strays([finished])

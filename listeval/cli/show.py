@@ -39,7 +39,7 @@ def command(
     if kind not in (None, "any", *known):
         raise UserError(f"unknown kind '{kind}'", place="--kind", fix=did_you_mean(kind or "", known))
     run = load_run(run_path)
-    verdicts = list(run.manifest.task.get("verdicts", ()))
+    verdicts = run.manifest.task.verdicts
     if verdict is not None and verdict not in verdicts:
         fix = did_you_mean(verdict, verdicts) if verdicts else "leave --verdict out"
         raise UserError(f"this run has no verdict '{verdict}'", place="--verdict", fix=fix)

@@ -1,117 +1,31 @@
-"""`compare`: arms joined, every figure with its interval, every difference paired, one verdict."""
+"""`compare`: arms joined, every figure with its interval, every difference paired."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from listeval.comparison import columns as figures
 from listeval.comparison.arms import Arm, open_arms
 from listeval.comparison.chance import Chance, chance
+from listeval.comparison.columns import COMPARED, columns, common_parsed, headline
 from listeval.comparison.contrasts import Draws, Guard, Scale, differences, guards
-from listeval.comparison.cost import Cost, cost
-from listeval.comparison.export import to_json
-from listeval.comparison.factorial import Factorial, factorial
+from listeval.comparison.cost import cost
+from listeval.comparison.factorial import factorial
 from listeval.comparison.pairing import Pairing, pair
-from listeval.comparison.speed import same_machine
+from listeval.comparison.result import DEFAULTS, Comparison, Contrast
 from listeval.comparison.thresholds import Thresholds
-from listeval.comparison.verdict import Verdict, judge
-from listeval.comparison.ways import Setup, squares
-from listeval.contract import Kind
-from listeval.stats.intervals import Bounds, Interval, mean_intervals, rate_interval
+from listeval.comparison.ways import squares, unchanged
+from listeval.runs.figures.columns import PARSE_RATE, USEFUL, Columns, bounds
+from listeval.runs.rows import Row
+from listeval.stats.intervals import Interval, mean_intervals, rate_interval
 from listeval.stats.paired import Difference, holm
 from listeval.task import Metric
 
-DEFAULTS = Thresholds()
-_OF_CONSTRAINTS = ("spacing", "engine")
 _DRAWS = 6e6
 """Resamples times clusters, about 0.15 s: 10,000 resamples for up to 600 clusters, never fewer than 2,000."""
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """The arms over the same samples; the first is the baseline. Lists by arm are in the order of `arms`."""
-
-    arms: Sequence[Arm]
-    pairing: Pairing
-    metrics: Sequence[Metric]
-    headline: Sequence[str]
-    columns: Sequence[figures.Columns]
-    """Each arm's figures sample by sample."""
-    values: Sequence[Mapping[str, Interval]]
-    differences: Sequence[Mapping[str, Difference]]
-    """For each arm but the baseline."""
-    adjusted: Sequence[Mapping[str, float]]
-    """Holm's p of each headline figure, one family over all arms; as `differences`."""
-    common: int
-    """Samples that parse in every arm that parses anything."""
-    costs: Sequence[Cost]
-    scale: Scale | None
-    """Of the quality metric that the verdict guards; None where the task has none."""
-    chance: Chance
-    """What a random order is worth on each sample."""
-    guards: Sequence[Guard | None]
-    """For each arm but the baseline."""
-    own: Guard | None
-    """The baseline's own quality, as `guards` have it of the others."""
-    factorials: Sequence[Factorial]
-    thresholds: Thresholds
-    resamples: int
-    seed: int
-
-    @property
-    def base(self) -> Arm:
-        """What the others are compared with."""
-        return self.arms[0]
-
-    @cached_property
-    def verdict(self) -> Verdict:
-        """What to do, and why."""
-        return judge(self)
-
-    @property
-    def margin(self) -> float:
-        """The loss of the quality metric that is borne, in its own units."""
-        return self.thresholds.margin * (1.0 if self.scale is None else self.scale.span)
-
-    @property
-    def bounds(self) -> dict[str, Bounds]:
-        """Lowest and highest possible value of a column, where they are known."""
-        return figures.bounds(self.metrics)
-
-    @cached_property
-    def kinds(self) -> list[dict[str, int]]:
-        """Each arm's failure table over the paired samples, every kind, zeros included."""
-        counted = [Counter(row["kind"] for row in rows) for rows in self.pairing.rows]
-        return [{kind.value: counts[kind.value] for kind in Kind} for counts in counted]
-
-    @cached_property
-    def migrations(self) -> list[dict[tuple[str, str], int]]:
-        """For each arm but the baseline: (baseline's kind, arm's kind) -> samples; zeros are left out."""
-        first = [row["kind"] for row in self.pairing.rows[0]]
-        return [dict(Counter(zip(first, [row["kind"] for row in rows], strict=True))) for rows in self.pairing.rows[1:]]
-
-    @property
-    def speeds_compare(self) -> bool:
-        """Whether all arms ran on one machine and one engine, and made their answers."""
-        return same_machine(self.arms)
-
-    @cached_property
-    def unlike(self) -> dict[str, list[tuple[str, str]]]:
-        """`spacing` and `engine` where constrained arms differ in it, and what each of them has."""
-        setups = {arm.name: Setup.of(arm) for arm in self.arms if arm.constraint != "none"}
-        found = {what: [(name, str(getattr(own, what))) for name, own in setups.items()] for what in _OF_CONSTRAINTS}
-        return {what: pairs for what, pairs in found.items() if len({value for _, value in pairs}) > 1}
-
-    def to_json(self) -> dict[str, Any]:
-        """JSON values; NaN and infinity become null."""
-        return to_json(self)
 
 
 def compare(
@@ -143,37 +57,56 @@ def compare_arms(
     """`compare` of arms that are open already."""
     pairing = pair(arms, across_prompts=across_prompts)
     metrics = _shared_metrics(arms)
-    table = figures.columns(pairing.rows, metrics)
+    table, names = columns(pairing.rows, metrics), headline(metrics)
     draws = Draws(resamples or int(min(10_000, max(2_000, _DRAWS / pairing.n_clusters))), seed)
-    headline = figures.headline(metrics)
-    found = _differences(table, pairing.clusters, metrics, headline, draws, thresholds.level)
-    metric = headline[1].removeprefix("useful_") if len(headline) > 1 else None
+    metric = names[1].removeprefix(USEFUL) if len(names) > 1 else None
     luck = chance(arms[0].run.manifest.task, pairing.rows[0], metric)
     scale = _scale(metric, metrics, table, luck)
-    own, others = _guards(table, pairing.clusters, scale, thresholds, draws)
+    base_guard, known = _guards(table, pairing.clusters, scale, thresholds, draws)
+    found = _differences(table, pairing.clusters, metrics, names, draws, thresholds.level)
     return Comparison(
         arms=arms,
         pairing=pairing,
         metrics=metrics,
-        headline=headline,
+        headline=names,
         columns=table,
         values=_values(table, pairing.clusters, metrics, draws, thresholds.level),
-        differences=found,
-        adjusted=adjusted(found, headline),
-        common=int(figures.common_parsed([own["parse_rate"] == 1 for own in table]).sum()),
-        costs=[cost(arm, rows, arms[0]) for arm, rows in zip(arms, pairing.rows, strict=True)],
+        contrasts=_contrasts(arms, pairing, found, adjusted(found, names), known),
+        common=int(common_parsed([own[PARSE_RATE] == 1 for own in table]).sum()),
+        base_cost=cost(arms[0], pairing.rows[0], arms[0]),
         scale=scale,
         chance=luck,
-        guards=others,
-        own=own,
+        base_guard=base_guard,
         factorials=factorial(
-            squares(arms), table, headline, pairing.clusters,
-            bounds=figures.bounds(metrics), draws=draws, level=thresholds.level,
+            squares(arms), table, names, pairing.clusters,
+            bounds=bounds(metrics), draws=draws, level=thresholds.level,
         ),
         thresholds=thresholds,
         resamples=draws.resamples,
         seed=seed,
     )  # fmt: skip
+
+
+def _contrasts(
+    arms: Sequence[Arm],
+    pairing: Pairing,
+    found: Sequence[Mapping[str, Difference]],
+    chances: Sequence[Mapping[str, float]],
+    known: Sequence[Guard | None],
+) -> list[Contrast]:
+    """One for each arm but the first; all sequences but `arms` and the pairing's rows leave the first out."""
+    (base, *others), (before, *after) = arms, pairing.rows
+    return [
+        Contrast(
+            arm, own, p, _migrations(before, rows), cost(arm, rows, base), guard, unchanged(arm, base, rows, before)
+        )
+        for arm, rows, own, p, guard in zip(others, after, found, chances, known, strict=True)
+    ]
+
+
+def _migrations(before: Sequence[Row], after: Sequence[Row]) -> dict[tuple[str, str], int]:
+    """(kind before, kind after) -> samples."""
+    return dict(Counter((a["kind"], b["kind"]) for a, b in zip(before, after, strict=True)))
 
 
 def adjusted(found: Sequence[Mapping[str, Difference]], headline: Sequence[str]) -> list[dict[str, float]]:
@@ -186,13 +119,11 @@ def adjusted(found: Sequence[Mapping[str, Difference]], headline: Sequence[str])
     return out
 
 
-def _scale(
-    metric: str | None, metrics: Sequence[Metric], table: Sequence[figures.Columns], luck: Chance
-) -> Scale | None:
+def _scale(metric: str | None, metrics: Sequence[Metric], table: Sequence[Columns], luck: Chance) -> Scale | None:
     """Of the quality metric; one without known bounds has the range that was seen."""
     if metric is None:
         return None
-    known = figures.bounds(metrics).get(metric)
+    known = bounds(metrics).get(metric)
     if known is None:
         seen = np.concatenate([own[metric] for own in table])
         seen = seen[~np.isnan(seen)]
@@ -201,7 +132,7 @@ def _scale(
 
 
 def _guards(
-    table: Sequence[figures.Columns],
+    table: Sequence[Columns],
     clusters: Sequence[str],
     scale: Scale | None,
     thresholds: Thresholds,
@@ -223,27 +154,26 @@ def _guards(
 
 def _shared_metrics(arms: Sequence[Arm]) -> list[Metric]:
     """The baseline's metrics that every arm was scored by."""
-    names = [{metric["name"] for metric in arm.run.manifest.task["metrics"]} for arm in arms]
-    first = [Metric(**metric) for metric in arms[0].run.manifest.task["metrics"]]
-    return [metric for metric in first if all(metric.name in own for own in names)]
+    names = [{metric.name for metric in arm.run.metrics} for arm in arms]
+    return [metric for metric in arms[0].run.metrics if all(metric.name in own for own in names)]
 
 
 def _values(
-    table: Sequence[figures.Columns], clusters: Sequence[str], metrics: Sequence[Metric], draws: Draws, level: float
+    table: Sequence[Columns], clusters: Sequence[str], metrics: Sequence[Metric], draws: Draws, level: float
 ) -> list[dict[str, Interval]]:
     """Each arm's figures; all means of all arms come from the same resamples."""
-    rates = [{name: rate_interval(own[name], clusters, level=level) for name in figures.RATES} for own in table]
-    columns = {f"{at} {n}": c for at, own in enumerate(table) for n, c in own.items() if n not in figures.RATES}
-    limits = {f"{at} {name}": pair for at in range(len(table)) for name, pair in figures.bounds(metrics).items()}
+    rates = [{name: rate_interval(own[name], clusters, level=level) for name in COMPARED} for own in table]
+    columns = {f"{at} {n}": c for at, own in enumerate(table) for n, c in own.items() if n not in COMPARED}
+    limits = {f"{at} {name}": pair for at in range(len(table)) for name, pair in bounds(metrics).items()}
     means = mean_intervals(columns, clusters, bounds=limits, seed=draws.seed, resamples=draws.resamples, level=level)
     return [
-        {name: rates[at][name] if name in figures.RATES else means[f"{at} {name}"] for name in own}
+        {name: rates[at][name] if name in COMPARED else means[f"{at} {name}"] for name in own}
         for at, own in enumerate(table)
     ]
 
 
 def _differences(
-    table: Sequence[figures.Columns],
+    table: Sequence[Columns],
     clusters: Sequence[str],
     metrics: Sequence[Metric],
     headline: Sequence[str],
@@ -257,7 +187,7 @@ def _differences(
         [name for name in table[0] if name not in own],
         clusters,
         tested=headline,
-        bounds=figures.bounds(metrics),
+        bounds=bounds(metrics),
         draws=draws,
         level=level,
     )

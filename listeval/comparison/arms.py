@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from typing import Any
 from listeval.comparison.repaired import Repairs, repaired_rows
 from listeval.contract.repair import POLICIES
 from listeval.errors import UserError, did_you_mean
+from listeval.runs.lock import refuse_unfinished
 from listeval.runs.rows import Row
 from listeval.runs.store import Run, load_run
 
@@ -35,8 +34,8 @@ class Arm:
         manifest = self.run.manifest
         return {
             "run": str(self.run.path),
-            "model": manifest.model["name"],
-            "backend": manifest.backend["name"],
+            "model": manifest.model.name,
+            "backend": manifest.backend.name,
             "constraint": manifest.constraint,
             "engine": manifest.config.engine,
             "spacing": getattr(manifest.config, "spacing", None),
@@ -71,7 +70,7 @@ def _open(name: str, path: Path, policies: tuple[str, ...], opened: dict[Path, R
     run = opened.get(path.resolve())
     if run is None:
         run = opened[path.resolve()] = load_run(path)
-        _refuse_unfinished(path)
+        refuse_unfinished(path)
         if not run.rows:
             raise UserError("the run has no rows", place=str(path), fix=f"complete it: listeval run @{path}")
     if not policies:
@@ -101,17 +100,3 @@ def _names(wanted: Sequence[tuple[Path, tuple[str, ...]]]) -> list[str]:
     while depth < max(len(path.parts) for path in paths) and len({path.parts[-depth:] for path in paths}) < len(paths):
         depth += 1
     return ["+".join(["/".join(path.resolve().parts[-depth:]), *policies]) for path, policies in wanted]
-
-
-def _refuse_unfinished(directory: Path) -> None:
-    """Raises UserError while another process holds the run's lock (`runs/lock.py`); writes nothing."""
-    try:
-        handle = os.open(directory / ".lock", os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
-        return
-    try:
-        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        raise UserError("the run is still being written", place=str(directory), fix="wait until it is done") from None
-    finally:
-        os.close(handle)

@@ -16,6 +16,7 @@ import numpy as np
 from listeval.contract import KeyedList, Parsed
 from listeval.errors import UserError, first_line
 from listeval.plugins.open import make_task
+from listeval.runs.entries import TaskEntry
 from listeval.runs.rows import Row
 from listeval.stats.intervals import Floats
 from listeval.task import Target, Task, Verdict
@@ -30,12 +31,12 @@ class Chance(NamedTuple):
     why: str = ""
 
 
-def chance(entry: dict[str, Any], rows: Sequence[Row], metric: str | None) -> Chance:
+def chance(entry: TaskEntry, rows: Sequence[Row], metric: str | None) -> Chance:
     """The chance value of `metric` for each row's question; `entry` is the manifest's of the task."""
     if metric is None:
         return Chance(None)
     try:
-        task = make_task(entry["name"], entry["options"])
+        task = make_task(entry.name, entry.options)
         if not isinstance(task.contract(rows[0]["target"]), KeyedList):
             return Chance(None)
         targets = [row["target"] for row in rows]
@@ -45,7 +46,7 @@ def chance(entry: dict[str, Any], rows: Sequence[Row], metric: str | None) -> Ch
     except UserError as error:
         return Chance(None, error.cause)
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-        return Chance(None, f"task '{entry['name']}' raised {first_line(error)}")
+        return Chance(None, f"task '{entry.name}' raised {first_line(error)}")
 
 
 def _constant(task: Task, target: Target) -> list[Any]:

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from listeval.comparison.columns import RATES, Columns
+from listeval.runs.figures.columns import PARSE_RATE, RATES, Columns
 from listeval.stats.intervals import Bounds, Floats, Interval, cluster_index, mean_intervals, wilson
 from listeval.stats.paired import Difference, paired_means, paired_rate
 
@@ -132,8 +132,8 @@ class _Sides(NamedTuple):
 
     @classmethod
     def of(cls, base: Columns, arm: Columns, scale: Scale, margin: float) -> _Sides:
-        before = np.where(base["parse_rate"] == 1, base[scale.metric], np.nan)
-        own = np.where(arm["parse_rate"] == 1, arm[scale.metric], np.nan)
+        before = np.where(base[PARSE_RATE] == 1, base[scale.metric], np.nan)
+        own = np.where(arm[PARSE_RATE] == 1, arm[scale.metric], np.nan)
         nothing = np.full(len(own), np.nan)
         above = nothing if scale.chance is None else own - scale.chance
         both = ~np.isnan(before + own)

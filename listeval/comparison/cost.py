@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from listeval.comparison.arms import Arm
-from listeval.comparison.columns import spent
 from listeval.comparison.training import Training, training
 from listeval.comparison.ways import Setup
+from listeval.runs.figures.columns import spent
 from listeval.runs.rows import Row
 
 
@@ -47,8 +47,7 @@ def cost(arm: Arm, rows: Sequence[Row], base: Arm) -> Cost:
 
 def _recorded(arm: Arm, name: str) -> float | None:
     """A number that the backend recorded of its constraint; None where there is none."""
-    found = arm.run.manifest.backend["settings"].get("constraint")
-    value = found.get(name) if isinstance(found, Mapping) else None
+    value = arm.run.manifest.backend.constraint.get(name)
     return float(value) if isinstance(value, int | float) else None
 
 

@@ -1,4 +1,4 @@
-"""A comparison as JSON values: the public shape of `compare --json`. NaN and infinity become null."""
+"""A comparison as JSON values: what `compare --json` prints, but for the sentence. NaN and infinity become null."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from listeval.comparison.columns import RATES
 from listeval.comparison.factorial import Factorial
+from listeval.runs.figures.numbers import is_rate
 from listeval.stats.paired import Difference
 
 if TYPE_CHECKING:
-    from listeval.comparison.analysis import Comparison
+    from listeval.comparison.result import Comparison, Contrast
 
 
 def to_json(c: Comparison) -> dict[str, Any]:
     """JSON values; NaN and infinity become null."""
     return {
-        "task": c.base.run.manifest.task["name"],
+        "task": c.base.run.manifest.task.name,
         "baseline": c.base.name,
         "n": len(c.pairing.keys),
         "clusters": c.pairing.n_clusters,
@@ -34,7 +34,7 @@ def to_json(c: Comparison) -> dict[str, Any]:
             "seed": c.seed,
             "family": _family(c),
         },
-        "arms": [_arm_json(c, at) for at in range(len(c.arms))],
+        "arms": [_arm_json(c, place) for place in range(len(c.arms))],
         "speeds_compare": c.speeds_compare,
         "constraints_differ": {what: dict(pairs) for what, pairs in c.unlike.items()},
         "chance": _chance_json(c),
@@ -47,7 +47,7 @@ def _chance_json(c: Comparison) -> dict[str, Any] | None:
     if c.scale is None:
         return None
     value = None if c.scale.chance is None else float(np.nanmean(c.scale.chance))
-    own = None if c.own is None else _numbers(c.own.above._asdict())
+    own = None if c.base_guard is None else _numbers(c.base_guard.above._asdict())
     return {"metric": c.scale.metric, "value": value, "unknown": c.chance.why, "baseline_above": own}
 
 
@@ -62,33 +62,32 @@ def _factorial_json(c: Comparison, found: Factorial) -> dict[str, Any]:
 
 
 def _family(c: Comparison) -> dict[str, Any]:
-    tests = sum(not math.isnan(p) for arm in c.adjusted for p in arm.values())
-    return {"method": "Holm", "figures": list(c.headline), "arms": len(c.arms) - 1, "tests": tests}
+    return {"method": "Holm", "figures": list(c.headline), "arms": len(c.contrasts), "tests": c.tests}
 
 
-def _arm_json(c: Comparison, at: int) -> dict[str, Any]:
-    arm = c.arms[at]
+def _arm_json(c: Comparison, place: int) -> dict[str, Any]:
+    arm, contrast = c.sides[place]
     found: dict[str, Any] = {
         "name": arm.name,
         **arm.provenance(),
-        "values": {name: _numbers(value._asdict()) for name, value in c.values[at].items()},
-        "kinds": c.kinds[at],
-        "cost": asdict(c.costs[at]),
+        "values": {name: _numbers(value._asdict()) for name, value in c.values[place].items()},
+        "kinds": c.kinds[place],
+        "cost": asdict(c.costs[place]),
     }
-    if at:
-        pairs = c.differences[at - 1].items()
-        found["differences"] = {name: _difference_json(c, at - 1, name, d) for name, d in pairs}
-        found["migrations"] = [[*kinds, n] for kinds, n in c.migrations[at - 1].items()]
+    if contrast is not None:
+        pairs = contrast.differences.items()
+        found["differences"] = {name: _difference_json(name, d, contrast) for name, d in pairs}
+        found["migrations"] = [[*kinds, n] for kinds, n in contrast.migrations.items()]
     return found
 
 
-def _difference_json(c: Comparison, at: int, name: str, d: Difference) -> dict[str, Any]:
-    rate = name in RATES
+def _difference_json(name: str, d: Difference, contrast: Contrast) -> dict[str, Any]:
+    rate = is_rate(name)
     return {
         "n": d.n,
         **_numbers({"before": d.before, "after": d.after}),
         **_numbers(d.difference._asdict()),
-        **_numbers({"p": d.p, "p_holm": c.adjusted[at].get(name, math.nan)}),
+        **_numbers({"p": d.p, "p_holm": contrast.adjusted.get(name, math.nan)}),
         "test": d.test,
         "odds_ratio" if rate else "standardised": _numbers(d.effect._asdict()),
         **({"gained": d.gained, "lost": d.lost} if rate else {}),

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from listeval.comparison.columns import Columns
 from listeval.comparison.contrasts import Draws
 from listeval.comparison.ways import Square
+from listeval.runs.figures.columns import Columns
 from listeval.stats.intervals import Bounds, Interval, mean_intervals
 
 

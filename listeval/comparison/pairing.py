@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from listeval.comparison.arms import Arm
 from listeval.errors import UserError
+from listeval.runs.figures.columns import cluster
 from listeval.runs.rows import Row
 
 
@@ -75,7 +76,7 @@ def pair(arms: Sequence[Arm], *, across_prompts: bool = False) -> Pairing:
         fix = "compare runs of the same task options" + (", or add --across-prompts" if "prompt" in reasons else "")
         raise UserError(f"no sample can be paired ({reasons})", place=str(arms[1].run.path), fix=fix)
     paired = [[table[key] for key in kept] for table in tables]
-    clusters = [row["cluster"] or row["example"] for row in paired[0]]
+    clusters = [cluster(row) for row in paired[0]]
     return Pairing(kept, paired, clusters, left_out, _notes(arms, paired, views))
 
 
@@ -89,13 +90,13 @@ class _View(NamedTuple):
     def of(cls, arm: Arm) -> _View:
         manifest = arm.run.manifest
         identity = manifest.identity
-        data = {seed: entry["fingerprint"] for seed, entry in manifest.data.items()}
+        data = {seed: entry.fingerprint for seed, entry in manifest.data.items()}
         model = identity.get("model", {})
         rendering = (
             model.get("tokenizer"),
             model.get("template"),
             identity.get("enable_thinking"),
-            manifest.backend["name"],
+            manifest.backend.name,
         )
         return cls({"task": identity.get("task"), "data": data}, rendering)
 
@@ -127,7 +128,7 @@ def _unanswered(rows: Sequence[Row], arms: Sequence[Arm]) -> str:
 
 
 def _refuse_other_task(base: Arm, arm: Arm) -> None:
-    names = [a.run.manifest.task["name"] for a in (base, arm)]
+    names = [a.run.manifest.task.name for a in (base, arm)]
     if names[0] != names[1]:
         cause = f"the runs are of different tasks: {names[0]} and {names[1]}"
         raise UserError(cause, place=str(arm.run.path), fix="compare runs of one task")
@@ -137,7 +138,7 @@ def _nothing_shared(arms: Sequence[Arm], tables: Sequence[dict[Key, Row]]) -> Us
     """Names the first run that has nothing in common with the baseline, and what differs."""
     at = next((at for at, table in enumerate(tables) if at and not tables[0].keys() & table.keys()), 1)
     seeds = [sorted({key.seed for key in table}) for table in (tables[0], tables[at])]
-    sources = [next(iter(arm.run.manifest.data.values()))["source"] for arm in (arms[0], arms[at])]
+    sources = [next(iter(arm.run.manifest.data.values())).source for arm in (arms[0], arms[at])]
     why = ""
     if not set(seeds[0]) & set(seeds[1]):
         why = f": seeds {seeds[0]} and {seeds[1]}"
@@ -165,7 +166,7 @@ def _notes(arms: Sequence[Arm], rows: Sequence[Sequence[Row]], views: Sequence[_
 
 def _scored_by(arm: Arm) -> dict[str, Any]:
     """The task's code and options behind the scores that stand in the rows now."""
-    return {name: value for name, value in arm.run.manifest.task.items() if name not in ("metrics", "verdicts")}
+    return arm.run.manifest.task.behind_rows()
 
 
 def _count(counts: dict[str, int], reason: str, n: int) -> None:

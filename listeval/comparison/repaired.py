@@ -84,9 +84,9 @@ def _contract(task: Task, row: Row, run: Run) -> Contract[Any]:
 def _task(run: Run) -> Task:
     manifest = run.manifest
     with placed(run.path):
-        task = make_task(manifest.task["name"], manifest.task["options"])
+        task = make_task(manifest.task.name, manifest.task.options)
     permit(task, manifest.config.allow_code_execution)
-    if task.code != manifest.task["code"]:
+    if task.code != manifest.task.code:
         cause = f"task '{task.name}' has changed since this run was scored, so raw and repaired would not compare"
         raise UserError(cause, place=str(run.path), fix=f"listeval score {run.path}")
     return task

@@ -26,9 +26,9 @@ class Speed(NamedTuple):
     why: str = ""
 
 
-def speed(arms: Sequence[Arm], at: int) -> Speed:
-    """The speed of the arm at `at` against the first."""
-    base, arm = arms[0], arms[at]
+def speed(arm: Arm, arms: Sequence[Arm]) -> Speed:
+    """The speed of one of `arms` against the first; a run of the same identity among them is a repetition."""
+    base = arms[0]
     if arm.run.path == base.run.path:
         return Speed(None, "both arms are one run")
     why = _unlike(base, arm)
@@ -52,8 +52,8 @@ def same_machine(arms: Sequence[Arm]) -> bool:
 def _unlike(base: Arm, arm: Arm) -> str:
     """Why the speeds of two arms cannot be compared; empty where they can."""
     for one in (base, arm):
-        if one.run.manifest.backend["name"] in _TIMELESS:
-            return _TIMELESS[one.run.manifest.backend["name"]]
+        if (name := one.run.manifest.backend.name) in _TIMELESS:
+            return _TIMELESS[name]
     if _engine(base) != _engine(arm):
         return "another engine, version or setting"
     return "" if _hardware(base) == _hardware(arm) else "another machine"
@@ -61,14 +61,14 @@ def _unlike(base: Arm, arm: Arm) -> str:
 
 def _engine(arm: Arm) -> dict[str, Any]:
     manifest = arm.run.manifest
-    settings = {name: value for name, value in manifest.backend["settings"].items() if name != "constraint"}
+    settings = {name: value for name, value in manifest.backend.settings.items() if name != "constraint"}
     versions = [attempt.versions for attempt in manifest.attempts]
-    return {"name": manifest.backend["name"], "settings": settings, "versions": versions[-1:]}
+    return {"name": manifest.backend.name, "settings": settings, "versions": versions[-1:]}
 
 
-def _hardware(arm: Arm) -> dict[str, Any]:
-    environment = arm.run.manifest.environment
-    return {name: environment.get(name) for name in ("cpu", "cores", "gpu")}
+def _hardware(arm: Arm) -> tuple[Any, Any, Any]:
+    machine = arm.run.manifest.environment
+    return machine.cpu, machine.cores, machine.gpu
 
 
 def _timings(arms: Sequence[Arm], arm: Arm) -> list[float]:

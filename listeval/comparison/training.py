@@ -31,7 +31,7 @@ class Training:
 
 def training(arm: Arm, base: Arm) -> Training | None:
     """The trainings between the baseline's weights and the arm's; None where no file tells of any."""
-    path: Any = arm.run.manifest.model.get("path")
+    path: Any = arm.run.manifest.model.path
     end = Setup.of(base).weights
     steps, seconds, device, known = 0, 0.0, "", True
     for _ in range(_STAGES):

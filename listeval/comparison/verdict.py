@@ -17,38 +17,55 @@ from listeval.comparison.contrasts import Guard
 from listeval.comparison.decision import Standing, decide, gather
 from listeval.comparison.speed import Speed, speed
 from listeval.comparison.thresholds import Thresholds, Way
-from listeval.comparison.ways import unchanged, ways
+from listeval.comparison.ways import ways
+from listeval.runs.figures.columns import PARSE_RATE
 from listeval.stats.intervals import Interval
 from listeval.stats.paired import Difference, paired_means
 
 if TYPE_CHECKING:
-    from listeval.comparison.analysis import Comparison
+    from listeval.comparison.result import Comparison, Contrast
 
 Choice = Literal["repair", "change", "constrain", "re-ask", "train", "keep", "none"]
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One arm against the baseline."""
+    """What an arm is against the baseline."""
 
-    at: int
-    name: str
+    contrast: Contrast
     ways: tuple[Way, ...]
     """All that it changes."""
     way: Way
     """The dearest of them."""
     standing: Standing
-    differences: dict[str, Difference]
-    """Of the headline figures."""
-    adjusted: Mapping[str, float]
-    """Holm's p of these."""
-    guard: Guard | None
-    """None where the task has no quality metric."""
-    unchanged: bool
-    """Whether it leaves every answer that parsed as it was, by construction."""
     tokens: float
     """Generated tokens an answer against the baseline."""
     speed: Speed
+
+    @property
+    def name(self) -> str:
+        """The arm's."""
+        return self.contrast.arm.name
+
+    @property
+    def differences(self) -> Mapping[str, Difference]:
+        """Of every figure."""
+        return self.contrast.differences
+
+    @property
+    def adjusted(self) -> Mapping[str, float]:
+        """Holm's p of the headline figures."""
+        return self.contrast.adjusted
+
+    @property
+    def guard(self) -> Guard | None:
+        """What is known of the arm's quality."""
+        return self.contrast.guard
+
+    @property
+    def unchanged(self) -> bool:
+        """Whether it leaves every answer that parsed as it was, by construction."""
+        return self.contrast.unchanged
 
     def shown(self, name: str, alpha: float) -> int:
         """1 where a headline figure is shown higher, -1 where it is lower or its interval says so, else 0."""
@@ -59,23 +76,25 @@ class Finding:
 
 
 @dataclass(frozen=True)
-class Verdict:
-    """`arm` is empty and `at` None for `keep` and `none`; `findings` has every arm but the baseline, in order."""
+class Recommendation:
+    """Which arm to take, or none; `findings` has every arm but the baseline, in order."""
 
     choice: Choice
-    arm: str
-    at: int | None
+    chosen: Finding | None
+    """None for `keep` and `none`."""
     findings: Sequence[Finding]
-    tied: Sequence[int]
-    """Places of the arms that may be recommended and cannot be told apart from the best; the chosen one among them."""
-    behind: Sequence[int]
-    """Places of the others that may be recommended: shown to be worse than the best by more than the margin."""
-    rivals: Mapping[int, Interval]
-    """For each other arm that may be recommended: U minus the chosen arm's."""
+    tied: Sequence[Finding]
+    """The arms that may be recommended and cannot be told apart from the best; the chosen one among them."""
+    behind: Sequence[Finding]
+    """The others that may be recommended: shown to be worse than the best by more than the margin."""
+    rivals: Mapping[str, Interval]
+    """By name, for each other arm that may be recommended: U minus the chosen arm's."""
     fighting: Sequence[tuple[str, float]]
     """Arms whose constraint took more than the threshold from a step, and the mean mass that it took."""
     baseline: str
     headline: Sequence[str]
+    decisive: str
+    """The figure that decides."""
     samples: int
     clusters: int
     left_out: int
@@ -84,21 +103,9 @@ class Verdict:
     thresholds: Thresholds
 
     @property
-    def chosen(self) -> Finding | None:
-        """The finding of the arm that is recommended."""
-        return None if self.at is None else self.findings[self.at - 1]
-
-    @property
-    def decisive(self) -> str:
-        """The figure that decides."""
-        return self.headline[min(1, len(self.headline) - 1)]
-
-    @property
-    def sentence(self) -> str:
-        """The verdict in one sentence, as every report says it."""
-        from listeval.report.comparison.sentence import sentence
-
-        return sentence(self)
+    def arm(self) -> str:
+        """The name of the arm that is recommended; empty where none is."""
+        return "" if self.chosen is None else self.chosen.name
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""
@@ -106,11 +113,10 @@ class Verdict:
         return {
             "choice": self.choice,
             "arm": self.arm,
-            "sentence": self.sentence,
             "findings": [_finding_json(f) for f in self.findings],
-            "tied": [self.findings[at - 1].name for at in self.tied],
-            "behind": [self.findings[at - 1].name for at in self.behind],
-            "rivals": {self.findings[at - 1].name: _interval(d) for at, d in self.rivals.items()},
+            "tied": [f.name for f in self.tied],
+            "behind": [f.name for f in self.behind],
+            "rivals": {name: _interval(d) for name, d in self.rivals.items()},
             "fighting_constraints": [{"arm": name, "masked": mass} for name, mass in self.fighting],
             "thresholds": {
                 "margin": t.margin,
@@ -123,25 +129,24 @@ class Verdict:
         }
 
 
-def judge(comparison: Comparison) -> Verdict:
+def recommend(c: Comparison) -> Recommendation:
     """The verdict of a comparison, by the rules of this module and of `decision`."""
-    c = comparison
     findings = _findings(c)
     best, tied, behind = _ordered(c, [f for f in findings if f.standing is Standing.BETTER])
     against = (Standing.WORSE, Standing.TRADES, Standing.AT_CHANCE)
     keep: Choice = "keep" if any(f.standing in against for f in findings) else "none"
     masked = [(arm.name, cost.masked) for arm, cost in zip(c.arms, c.costs, strict=True) if cost.masked is not None]
-    return Verdict(
+    return Recommendation(
         choice=keep if best is None else best.way,
-        arm="" if best is None else best.name,
-        at=None if best is None else best.at,
+        chosen=best,
         findings=findings,
-        tied=[f.at for f in tied],
-        behind=[f.at for f in behind],
-        rivals={} if best is None else _against(c, best.at, [f.at for f in (*tied, *behind) if f is not best]),
+        tied=tied,
+        behind=behind,
+        rivals={} if best is None else _against(c, best, [f for f in (*tied, *behind) if f is not best]),
         fighting=[(name, mass) for name, mass in masked if mass > c.thresholds.masked + 1e-9],
         baseline=c.base.name,
         headline=c.headline,
+        decisive=c.decisive,
         samples=len(c.pairing.keys),
         clusters=c.pairing.n_clusters,
         left_out=sum(c.pairing.left_out.values()),
@@ -151,35 +156,27 @@ def judge(comparison: Comparison) -> Verdict:
 
 
 def _findings(c: Comparison) -> list[Finding]:
-    others = range(1, len(c.arms))
-    same = [unchanged(c.arms[at], c.base, c.pairing.rows[at], c.pairing.rows[0]) for at in others]
-    decisive = c.headline[min(1, len(c.headline) - 1)]
     common = c.headline[2] if len(c.headline) > 2 else None
     evidence = gather(
-        [(d[decisive], p[decisive]) for d, p in zip(c.differences, c.adjusted, strict=True)],
-        [None if common is None else d[common] for d in c.differences],
-        c.guards,
-        same,
+        [(found.differences[c.decisive], found.adjusted[c.decisive]) for found in c.contrasts],
+        [None if common is None else found.differences[common] for found in c.contrasts],
+        [found.guard for found in c.contrasts],
+        [found.unchanged for found in c.contrasts],
         c.scale,
     )
     standings = decide(evidence, c.thresholds, c.margin)
-    return [_finding(c, at, standings[at - 1], same[at - 1]) for at in others]
+    return [_finding(c, found, standing) for found, standing in zip(c.contrasts, standings, strict=True)]
 
 
-def _finding(c: Comparison, at: int, standing: Standing, same: bool) -> Finding:
-    found = ways(c.arms[at], c.base)
+def _finding(c: Comparison, contrast: Contrast, standing: Standing) -> Finding:
+    found = ways(contrast.arm, c.base)
     return Finding(
-        at=at,
-        name=c.arms[at].name,
+        contrast=contrast,
         ways=found,
         way=max(found, key=c.thresholds.order.index),
         standing=standing,
-        differences={name: c.differences[at - 1][name] for name in c.headline},
-        adjusted=c.adjusted[at - 1],
-        guard=c.guards[at - 1],
-        unchanged=same,
-        tokens=c.costs[at].tokens - c.costs[0].tokens,
-        speed=speed(c.arms, at),
+        tokens=contrast.cost.tokens - c.base_cost.tokens,
+        speed=speed(contrast.arm, c.arms),
     )
 
 
@@ -187,39 +184,38 @@ def _ordered(c: Comparison, better: Sequence[Finding]) -> tuple[Finding | None, 
     """The cheapest arm that cannot be told apart from the best, all such arms cheapest first, and the rest."""
     if not better:
         return None, [], []
-    decisive = c.headline[min(1, len(c.headline) - 1)]
 
     def worth(f: Finding) -> tuple[float, float]:
-        return f.differences[decisive].after, f.differences["parse_rate"].after
+        return f.differences[c.decisive].after, f.differences[PARSE_RATE].after
 
     def dear(f: Finding) -> tuple[tuple[int, ...], float, float]:
         return c.thresholds.rank(f.ways), f.tokens, -worth(f)[0]
 
     lead = max(better, key=worth)
-    apart = _behind(c, lead.at, [f.at for f in better if f is not lead])
-    tied = sorted((f for f in better if f.at not in apart), key=dear)
-    return tied[0], tied, sorted((f for f in better if f.at in apart), key=worth, reverse=True)
+    apart = _behind(c, lead, [f for f in better if f is not lead])
+    tied = sorted((f for f in better if f.name not in apart), key=dear)
+    return tied[0], tied, sorted((f for f in better if f.name in apart), key=worth, reverse=True)
 
 
-def _behind(c: Comparison, lead: int, others: Sequence[int]) -> set[int]:
-    """Those of `others` whose U is shown below the lead's, and may be so by more than the margin."""
-    return {at for at, d in _against(c, lead, others).items() if d.high < 0 and d.low < -c.margin}
+def _behind(c: Comparison, lead: Finding, others: Sequence[Finding]) -> set[str]:
+    """Those of `others`, by name, whose U is shown below the lead's, and may be so by more than the margin."""
+    return {name for name, d in _against(c, lead, others).items() if d.high < 0 and d.low < -c.margin}
 
 
-def _against(c: Comparison, one: int, others: Sequence[int]) -> dict[int, Interval]:
-    """U of each of `others` minus that of the arm at `one`, simultaneous over the arms."""
+def _against(c: Comparison, one: Finding, others: Sequence[Finding]) -> dict[str, Interval]:
+    """U of each of `others` minus that of `one`, simultaneous over the arms."""
     if not others:
         return {}
-    name = c.headline[min(1, len(c.headline) - 1)]
+    useful = {arm.name: columns[c.decisive] for arm, columns in zip(c.arms, c.columns, strict=True)}
     found = paired_means(
-        {at: (c.columns[one][name], c.columns[at][name]) for at in others},
+        {f.name: (useful[one.name], useful[f.name]) for f in others},
         c.pairing.clusters,
-        bounds={at: c.bounds.get(name, (0.0, 1.0)) for at in others},
+        bounds={f.name: c.bounds.get(c.decisive, (0.0, 1.0)) for f in others},
         seed=c.seed,
         resamples=c.resamples,
-        level=c.thresholds.guard_level(len(c.arms) - 1),
+        level=c.thresholds.guard_level(len(c.contrasts)),
     )
-    return {at: d.difference for at, d in found.items()}
+    return {name: d.difference for name, d in found.items()}
 
 
 def _finding_json(f: Finding) -> dict[str, Any]:

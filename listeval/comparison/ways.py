@@ -30,7 +30,7 @@ class Setup(NamedTuple):
         held = manifest.constraint != "none"
         return cls(
             # As text: a damaged manifest may hold anything here, and a setup is looked up by what it is.
-            weights=str(manifest.model.get("fingerprint") or manifest.model["name"]),
+            weights=str(manifest.model.fingerprint or manifest.model.name),
             constraint=str(manifest.constraint),
             spacing=str(spacing) if held and (spacing := getattr(manifest.config, "spacing", None)) else None,
             engine=_engine(arm) if held else None,
@@ -44,9 +44,8 @@ class Setup(NamedTuple):
 
 
 def _engine(arm: Arm) -> str | None:
-    found = arm.run.manifest.identity.get("constraint")
-    named = found.get("engine") if isinstance(found, dict) else None
-    return str(named) if named else arm.run.manifest.config.engine
+    found = arm.run.manifest.held_to
+    return found.engine if found is not None and found.engine else arm.run.manifest.config.engine
 
 
 def ways(arm: Arm, base: Arm) -> tuple[Way, ...]:

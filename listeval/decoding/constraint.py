@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from listeval.contract.separators import USUAL, Separators
 from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.schema_nodes import without
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, did_you_mean
 
@@ -136,25 +137,7 @@ def require(engine: str) -> None:
 
 def json_form(contract: Contract[Any]) -> JsonForm:
     """The contract's JSON Schema without what no decoder reads (titles, descriptions, examples, defaults)."""
-    return JsonForm(_bare(contract.json_schema()))
+    return JsonForm(without(contract.json_schema(), _ANNOTATIONS))
 
 
-_ANNOTATIONS = {"title", "description", "examples", "default", "$comment", "deprecated", "discriminator"}
-_NAMED = {"properties", "patternProperties", "$defs", "definitions"}
-"""Keywords whose value maps names, not keywords, to schemas."""
-
-
-def _bare(schema: Any) -> Any:
-    if isinstance(schema, list):
-        return [_bare(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    return {
-        keyword: {name: _bare(item) for name, item in value.items()}
-        if keyword in _NAMED
-        else value
-        if keyword in ("enum", "const")
-        else _bare(value)
-        for keyword, value in schema.items()
-        if keyword not in _ANNOTATIONS
-    }
+_ANNOTATIONS = frozenset({"title", "description", "examples", "default", "$comment", "deprecated", "discriminator"})

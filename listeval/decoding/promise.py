@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from listeval.contract.outcome import Failure
 from listeval.contract.taxonomy import Kind
 from listeval.decoding.constraint import json_form
+from listeval.decoding.schema_nodes import without
 
 if TYPE_CHECKING:
     from listeval.contract import Contract
@@ -60,18 +61,3 @@ def promised_schema(contract: Contract[Any]) -> dict[str, Any]:
     plain = ({"type": "number"}, {"type": "integer"})
     properties = {name: {**node, **bounds} if node in plain else node for name, node in items["properties"].items()}
     return {**schema, "items": {**items, "properties": properties}}
-
-
-def without(schema: Any, ignored: frozenset[str]) -> Any:
-    """A schema without some of its keywords, at every node."""
-    if isinstance(schema, list):
-        return [without(item, ignored) for item in schema]
-    if not isinstance(schema, dict) or not ignored:
-        return schema
-    return {
-        name: {key: without(item, ignored) for key, item in value.items()}
-        if name in ("properties", "patternProperties", "$defs", "definitions")
-        else without(value, ignored)
-        for name, value in schema.items()
-        if name not in ignored
-    }

@@ -76,7 +76,7 @@ class Campaign:
                     watch.note(f"attempt {attempt}: {len(left)} texts whose last answer broke the contract")
                 _refuse_link(_attempt(self.directory, attempt))
                 run = run_task(Grading(self.rubric, texts._replace(pieces=left)), self._config(attempt), watch)
-            left_out |= run.manifest.backend["settings"].get("left_out", {})
+            left_out |= run.manifest.backend.left_out
             broken = {row["example"] for row in run.rows if _is_broken(row, attempt)}
             left = [piece for piece in left if piece.key in broken]
             if not left:
@@ -109,7 +109,7 @@ class Campaign:
             return begun or self.max_tokens
         first = _attempt(self.directory, 1)
         doubled: int = self.max_tokens * min(2 ** (attempt - 1), MOST_BUDGET)
-        length = read_manifest(first).model.get("max_length")
+        length = read_manifest(first).model.max_length
         if not isinstance(length, int):
             return doubled
         longest = max((row["n_prompt_tokens"] for row in read_rows(first / "samples.jsonl")), default=0)

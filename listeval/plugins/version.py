@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from listeval.errors import UserError
 from listeval.plugins.check import Finding, State
-from listeval.runs.manifest import write_atomic
+from listeval.runs.files import write_atomic
 from listeval.task import Task
 
 FILE = "version.json"

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 from listeval.contract import Kind
 from listeval.report.constrained import notes
-from listeval.report.numbers import counts, figure, interval, share
-from listeval.report.terminal import title
+from listeval.report.heading import title
+from listeval.runs.figures.numbers import appendix, interval, share
+from listeval.runs.figures.words import counts
 from listeval.visible import inline
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ def markdown(runs: Sequence[Run]) -> str:
         for name in names
     )
     figures = (
-        [escape(name), *(figure(run.figures.get(name)) for run in runs)]
+        [escape(name), *(appendix(run.figures.get(name)) for run in runs)]
         for name in dict.fromkeys(name for run in runs for name in run.figures)
     )
     kinds = (
@@ -51,10 +52,6 @@ def markdown(runs: Sequence[Run]) -> str:
     for mark, run in zip(header, runs, strict=True):
         legend += [f"- {mark} note: {escape(notice)}" for notice in run.notices]
     return "\n\n".join([*tables, "\n".join(legend)])
-
-
-def _interval(name: str, run: Run) -> str:
-    return interval(name, run.summary.metrics[name]) if name in run.summary.metrics else ""
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,8 +11,11 @@ from rich.text import Text
 
 from listeval.contract import Kind
 from listeval.report.console import ReportConsole
-from listeval.report.constrained import constraint_words, notes
-from listeval.report.numbers import RATES, RAW, counts, figure, interval, share
+from listeval.report.constrained import notes
+from listeval.report.heading import title
+from listeval.runs.figures.columns import RAW
+from listeval.runs.figures.numbers import appendix, interval, share
+from listeval.runs.figures.words import counts, population
 from listeval.visible import inline
 
 if TYPE_CHECKING:
@@ -50,26 +51,6 @@ def _name(run: Run) -> str:
     return inline(run.path.resolve().name)
 
 
-def title(run: Run) -> str:
-    """Task, data, model and engine of a run in one line."""
-    manifest = run.manifest
-    options = " ".join(f"{name}={value}" for name, value in manifest.config.options.items())
-    speed = f" · {run.tokens_per_second:,} tok/s" if run.tokens_per_second else ""
-    model = Path(manifest.model["name"]).name
-    words = constraint_words(manifest)
-    constraint = f" · {words}" if words else ""
-    if not math.isnan(run.summary.masked):
-        constraint += f", masked mass {run.summary.masked:.3f}"
-    task = f"{manifest.task['name']} {options}".strip()
-    return inline(f"{task} · {data_name(run)} · {model} · {manifest.backend['name']}{constraint}{speed}")
-
-
-def data_name(run: Run) -> str:
-    """What the run's data is called."""
-    first = next(iter(run.manifest.data.values()))
-    return str(first.get("name") or Path(first["source"]).name)
-
-
 def _table(runs: Sequence[Run], first: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column(first, no_wrap=True)
@@ -88,9 +69,10 @@ def _metrics(runs: Sequence[Run]) -> Table:
     for name in names:
         found = [run.summary.metrics.get(name) for run in runs]
         cells = [interval(name, value) if value is not None else "" for value in found]
-        table.add_row(inline(name), *cells, *([_population(name, runs[0])] if len(runs) == 1 else []))
+        over = [population(name, runs[0].summary, runs[0].metrics)] if len(runs) == 1 else []
+        table.add_row(inline(name), *cells, *over)
     for name in dict.fromkeys(name for run in runs for name in run.figures):
-        cells = [figure(run.figures.get(name)) for run in runs]
+        cells = [appendix(run.figures.get(name)) for run in runs]
         table.add_row(inline(name), *cells, *(["the whole run"] if len(runs) == 1 else []))
     return table
 
@@ -103,20 +85,8 @@ def _first_and_final(run: Run) -> Table:
         if (raw := found.get(RAW + name)) is not None:
             table.add_row(name, interval(name, raw), interval(name, final))
     for name, value in run.figures.items():
-        table.add_row(name, "", figure(value))
+        table.add_row(name, "", appendix(value))
     return table
-
-
-def _population(name: str, run: Run) -> str:
-    """What a figure is over, with the count."""
-    summary = run.summary
-    if name in {f"{metric['name']}@{k}" for metric in run.manifest.task["metrics"] for k in metric.get("at", ())}:
-        return f"examples, {summary.scored} samples"
-    if name in RATES:
-        return f"{summary.n - summary.kinds[Kind.ENGINE_ERROR]} answers"
-    if name.startswith("useful_"):
-        return f"{summary.scored} scored, failures 0"
-    return f"{summary.kinds[Kind.OK]} parsed"
 
 
 def _verdict_names(runs: Sequence[Run]) -> list[str]:

@@ -65,7 +65,7 @@ class RunConfig(BaseModel):
     tokenizer: str | None = None
     timeout_s: float = Field(default=600.0, gt=0.0)
     structured: bool | None = None
-    """Whether a server is asked to hold answers to the contract's JSON Schema."""
+    """Whether a server is sent the contract's JSON Schema: a constraint that no canary proves, recorded as unproven."""
     constraint: ConstraintKind = "none"
     """What every answer is held to."""
     engine: str | None = None
@@ -120,6 +120,11 @@ class RunConfig(BaseModel):
     def decoding(self) -> Constraint | None:
         """The constraint of a resolved configuration."""
         return resolve(self.constraint, self.engine, self.backend, self.spacing)
+
+    @property
+    def asked_of_decoder(self) -> ConstraintKind:
+        """What answers are to be held to, whether that is proven beforehand (`constraint`) or not (`structured`)."""
+        return "schema" if self.structured and self.constraint == "none" else self.constraint
 
     @property
     def sampling(self) -> Sampling:

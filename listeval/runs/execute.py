@@ -10,10 +10,10 @@ from typing import Any
 from listeval.backends import choose, open_backend
 from listeval.backends.protocol import Backend
 from listeval.decoding.bind import bind
-from listeval.errors import UserError
 from listeval.plugins import open as opening
 from listeval.runs import plan
 from listeval.runs.config import RunConfig
+from listeval.runs.files import make_directory
 from listeval.runs.lock import exclusive
 from listeval.runs.manifest import (
     Manifest,
@@ -102,16 +102,6 @@ def _check_before_opening(config: RunConfig, identity: dict[str, Any]) -> None:
     old = read_manifest(directory)
     known = {name: value for name, value in old.identity.items() if name not in ("model", "dtype")}
     check_same_identity(known, identity, directory)
-
-
-def make_directory(directory: Path) -> None:
-    """Create a run's directory. Raises UserError where that is not possible."""
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(
-            f"cannot create the run: {error.strerror}", place=str(directory), fix="choose another --out"
-        ) from None
 
 
 def _adopt(new: Manifest, directory: Path, task: Task, data: dict[int, Dataset], backend: Backend) -> Manifest:

@@ -76,6 +76,16 @@ def write_atomic(path: Path, data: bytes) -> None:
         ) from None
 
 
+def make_directory(directory: Path) -> None:
+    """Create a run's directory. Raises UserError where that is not possible."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot create the run: {error.strerror}", place=str(directory), fix="choose another --out"
+        ) from None
+
+
 def sweep(directory: Path, name: str = "") -> None:
     """Remove what killed writes of `name`, or of any file, left in `directory`; those of living processes stay."""
     with os.scandir(directory) as entries:

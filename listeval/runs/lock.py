@@ -12,6 +12,7 @@ from pathlib import Path
 from listeval.errors import UserError
 from listeval.runs.files import open_regular, sweep
 
+_NAME = ".lock"
 _PID = re.compile(rb"\d{0,10}\n?")
 
 
@@ -22,7 +23,7 @@ def exclusive(directory: Path) -> Iterator[None]:
     Raises UserError when another process holds it, naming its pid, where the disk refuses, and for a `.lock` that
     is no lock of ours: its bytes would be lost.
     """
-    path = directory / ".lock"
+    path = directory / _NAME
     try:
         handle = open_regular(path, os.O_RDWR | os.O_CREAT)
     except OSError as error:
@@ -30,6 +31,20 @@ def exclusive(directory: Path) -> Iterator[None]:
     try:
         _take(handle, path)
         yield
+    finally:
+        os.close(handle)
+
+
+def refuse_unfinished(directory: Path) -> None:
+    """Raises UserError while another process holds the run's lock; writes nothing."""
+    try:
+        handle = open_regular(directory / _NAME)
+    except (OSError, UserError):
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise UserError("the run is still being written", place=str(directory), fix="wait until it is done") from None
     finally:
         os.close(handle)
 

@@ -6,28 +6,27 @@ import json
 from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import from_json
 
 from listeval.decoding.promise import Promise
 from listeval.errors import UserError, first_line
 from listeval.runs.config import RunConfig
+from listeval.runs.entries import (
+    MOST,
+    AuditEntry,
+    BackendEntry,
+    CanaryEntry,
+    ConstraintEntry,
+    DataEntry,
+    EnvironmentEntry,
+    IdentityEntry,
+    ModelEntry,
+    TaskEntry,
+)
 from listeval.runs.files import read_regular, write_atomic
-from listeval.runs.shape import check_shape
-
-__all__ = [
-    "Attempt",
-    "Manifest",
-    "check_same_identity",
-    "check_same_run",
-    "has_rows",
-    "hash_json",
-    "no_manifest",
-    "read_manifest",
-    "write_atomic",
-]
 
 SCHEMA = 1
 
@@ -38,10 +37,10 @@ class Attempt(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     started: str
-    seconds: float = Field(ge=0, le=2**53, allow_inf_nan=False)
+    seconds: float = Field(ge=0, le=MOST, allow_inf_nan=False)
     """From the first request to the last row."""
-    rows: int = Field(ge=0, le=2**53)
-    tokens: int = Field(ge=0, le=2**53)
+    rows: int = Field(ge=0, le=MOST)
+    tokens: int = Field(ge=0, le=MOST)
     """Generated tokens."""
     versions: dict[str, str]
     """listeval's and the engine's packages, as they were for these rows."""
@@ -61,19 +60,34 @@ class Manifest(BaseModel):
     created: str
     config: RunConfig
     identity: dict[str, Any]
-    task: dict[str, Any]
-    data: dict[str, dict[str, Any]]
-    model: dict[str, Any]
-    backend: dict[str, Any]
+    task: TaskEntry
+    data: Annotated[dict[str, DataEntry], Field(min_length=1)]
+    model: ModelEntry
+    backend: BackendEntry
     constraint: str = "none"
-    canary: dict[str, Any] | None = None
-    """A request whose free answer cannot match, and what came of it."""
-    audit: dict[str, Any] | None = None
-    """What the engine was measured to keep, ignore and refuse of the first example's constraint."""
+    canary: CanaryEntry | None = None
+    audit: AuditEntry | None = None
     control_text: dict[str, int] = {}
     """How many prompts hold data that spells control tokens, by what becomes of them."""
-    environment: dict[str, Any]
+    environment: EnvironmentEntry
     attempts: list[Attempt] = []
+
+    @field_validator("identity")
+    @classmethod
+    def _can_be_read(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            IdentityEntry.model_validate(value)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from None
+        return value
+
+    @model_validator(mode="after")
+    def _with_unproven(self) -> Self:
+        # Earlier versions stamped a schema that `structured` sent along into the identity alone.
+        if self.constraint == "none" and self.identity.get("constraint") == "schema":
+            self.constraint = "schema"
+        return self
 
     @property
     def identity_hash(self) -> str:
@@ -82,11 +96,24 @@ class Manifest(BaseModel):
 
     @property
     def promise(self) -> Promise:
-        """What the run's engine promised of every answer."""
-        found = (self.audit or {}).get("keywords", {})
-        left_out = (self.canary or {}).get("sent", {}).get("left_out", ())
-        ignored = frozenset(name for name, fate in found.items() if fate == "ignored")
-        return Promise(self.constraint, ignored.union(left_out))
+        """What the run's engine promised of every answer; nothing where nothing showed that it keeps its word."""
+        if self.unproven:
+            return Promise("none")
+        ignored = frozenset() if self.audit is None else self.audit.ignored
+        return Promise(self.constraint, ignored.union(() if self.canary is None else self.canary.sent.left_out))
+
+    @property
+    def held_to(self) -> ConstraintEntry | None:
+        """What the run's identity says that the decoder was held to; None where it was free."""
+        found = IdentityEntry.model_validate(self.identity).constraint
+        if self.unproven:
+            return ConstraintEntry(kind="schema", engine="server")
+        return found if isinstance(found, ConstraintEntry) else None
+
+    @property
+    def unproven(self) -> bool:
+        """Whether the schema was only sent along (`structured`): neither audit nor canary say what the server does."""
+        return self.identity.get("constraint") == "schema" and self.canary is None
 
     def write(self, directory: Path) -> None:
         """Replace `manifest.json` atomically."""
@@ -122,7 +149,6 @@ def read_manifest(directory: Path) -> Manifest:
             fix="use the listeval that wrote it",
         )
     try:
-        check_shape(values)
         return Manifest.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]

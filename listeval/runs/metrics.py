@@ -6,9 +6,8 @@ contract's type, so that `json.loads` reads it (rows from before it was noted ar
 A task metric is the mean over parsed answers where it is defined (a macro average: every group
 counts once); `useful_<metric>` is the mean
 over all scored samples with zero for every contract failure. A parsed answer for which a task
-leaves its metric undefined is in neither. `<metric>@<k>` is the unbiased estimate of how often
-one of k samples of an example is right (Chen et al. 2021, arXiv 2107.03374, equation 1), a mean
-over examples; a contract failure is a wrong sample.
+leaves its metric undefined is in neither. `<metric>@<k>` is a mean over examples. What a row has
+of each figure is defined in `figures.columns`.
 
 Where a run asks again after a contract failure, all of this is of the final answers, and every
 figure has a `raw_` one beside it: what the first answers alone came to. Both are over the same samples.
@@ -22,10 +21,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from listeval.contract import Flag, Kind
+from listeval.runs.figures import columns as figures
+from listeval.runs.figures.columns import RAW, Columns
 from listeval.runs.reask import Further, further
 from listeval.runs.rows import TOO_LONG, Row
-from listeval.stats.intervals import Interval, mean_intervals, rate_interval
+from listeval.stats.intervals import Floats, Interval, mean_intervals, rate_interval
 from listeval.task import Metric
 
 MOST_MASKED = 0.2
@@ -92,7 +95,7 @@ def summarise(
     given = Counter(row["verdict"] for row in rows)
     seeds = {row["seed"] for row in rows}
     first = [_first_answer(row) for row in rows] if asks_again else []
-    raw = {f"raw_{name}": found for name, found in _intervals(first, metrics).items()} if asks_again else {}
+    raw = {RAW + name: found for name, found in _intervals(first, metrics).items()} if asks_again else {}
     return Summary(
         n=len(rows),
         scored=outcomes["scored"],
@@ -128,74 +131,29 @@ def _first_answer(row: Row) -> Row:
 
 
 def _intervals(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, Interval]:
-    answered = _answered(rows)
-    clusters = [_cluster(row) for row in answered]
-    rates = {name: _rate(hits, clusters) for name, hits in _rates(answered).items()}
-    scored = _scored(rows)
-    columns, bounds = _columns(scored, metrics), _bounds(metrics)
-    return rates | mean_intervals(columns, [_cluster(row) for row in scored], bounds=bounds)
+    answered, scored = _answered(rows), _scored(rows)
+    clusters = [figures.cluster(row) for row in answered]
+    rates = {name: _rate(hits, clusters) for name, hits in figures.rates(answered).items()}
+    bounds = figures.bounds(metrics)
+    return rates | mean_intervals(_means(scored, metrics), [figures.cluster(row) for row in scored], bounds=bounds)
 
 
-def _rate(hits: Sequence[float], clusters: Sequence[str]) -> Interval:
+def _rate(hits: Floats, clusters: Sequence[str]) -> Interval:
     """Over the answers of which it is known."""
-    known = [(hit, cluster) for hit, cluster in zip(hits, clusters, strict=True) if not math.isnan(hit)]
-    return rate_interval([hit for hit, _ in known], [cluster for _, cluster in known])
+    known = ~np.isnan(hits)
+    return rate_interval(hits[known], [cluster for cluster, there in zip(clusters, known, strict=True) if there])
 
 
 def _values(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, float]:
     """The estimates of `_intervals` without their intervals."""
-    columns = _rates(_answered(rows)) | _columns(_scored(rows), metrics)
-    return {name: _mean([value for value in column if not math.isnan(value)]) for name, column in columns.items()}
+    columns = figures.rates(_answered(rows)) | _means(_scored(rows), metrics)
+    return {name: _mean(column[~np.isnan(column)]) for name, column in columns.items()}
 
 
-def _rates(answered: Sequence[Row]) -> dict[str, list[float]]:
-    return {
-        "parse_rate": [float(row["kind"] == Kind.OK) for row in answered],
-        "bare_rate": [math.nan if row["bare"] is None else float(row["bare"]) for row in answered],
-        "fmc": [float(row["kind"] == Kind.MISSING_ID and row["missing"] == 1) for row in answered],
-    }
-
-
-def _columns(scored: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, list[float]]:
-    """One value for each scored row: NaN where a metric has none, zero for a failure in the useful form."""
-    plain = {metric.name: [_score(row, metric) for row in scored] for metric in metrics}
-    useful = {
-        f"useful_{metric.name}": [
-            value if row["kind"] == Kind.OK else 0.0 for row, value in zip(scored, plain[metric.name], strict=True)
-        ]
-        for metric in metrics
-        if metric.useful
-    }
-    return plain | useful | _at(scored, metrics)
-
-
-def _at(scored: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, list[float]]:
-    """`name@k` for each k up to the number of seeds: an example's value stands at its first row, NaN at the others."""
-    wanted = [(metric, k) for metric in metrics for k in metric.at]
-    if not wanted:
-        return {}
-    places: dict[str, list[int]] = {}
-    for place, row in enumerate(scored):
-        places.setdefault(row["example"], []).append(place)
-    most = len({row["seed"] for row in scored})
-    columns = {f"{metric.name}@{k}": [math.nan] * len(scored) for metric, k in wanted if k <= most}
-    for own in places.values():
-        for metric, k in wanted:
-            if k <= len(own):
-                right = sum(scored[place]["scores"].get(metric.name) == 1.0 for place in own)
-                columns[f"{metric.name}@{k}"][own[0]] = at_least_one(len(own), right, k)
-    return columns
-
-
-def at_least_one(n: int, right: int, k: int) -> float:
-    """The chance that k of n samples, drawn without replacement, hold one of the `right` ones."""
-    return 1.0 - math.comb(n - right, k) / math.comb(n, k)
-
-
-def _bounds(metrics: Sequence[Metric]) -> dict[str, tuple[float, float]]:
-    known = {metric.name: metric.bounds for metric in metrics if metric.bounds is not None}
-    useful = {f"useful_{name}": (min(0.0, low), max(0.0, high)) for name, (low, high) in known.items()}
-    return known | useful | {f"{metric.name}@{k}": (0.0, 1.0) for metric in metrics for k in metric.at}
+def _means(scored: Sequence[Row], metrics: Sequence[Metric]) -> Columns:
+    """The task's metrics, their useful forms and their `name@k`."""
+    plain = figures.scores(scored, metrics)
+    return plain | figures.useful(plain, figures.parsed(scored), metrics) | figures.best_of(scored, metrics)
 
 
 def _answered(rows: Sequence[Row]) -> list[Row]:
@@ -206,18 +164,8 @@ def _scored(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row["outcome"] == "scored"]
 
 
-def _score(row: Row, metric: Metric) -> float:
-    value = row["scores"].get(metric.name)
-    return math.nan if value is None else value
-
-
-def _cluster(row: Row) -> str:
-    """What the row's answer depends on: its product, else its example, whatever the seed."""
-    return row["cluster"] or row["example"]
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values) if values else math.nan
+def _mean(values: Sequence[float] | Floats) -> float:
+    return math.fsum(values) / len(values) if len(values) else math.nan
 
 
 def _null(value: float) -> float | None:

@@ -60,9 +60,7 @@ def _thinking_switches(config: RunConfig) -> Iterator[tuple[str, bool]]:
 
 
 def _left_out(manifest: Manifest) -> Iterator[str]:
-    settings = manifest.backend.get("settings") or {}
-    left_out = settings.get("left_out") if isinstance(settings, dict) else None
-    if left_out:
+    if left_out := manifest.backend.left_out:
         yield f"the server takes no {', '.join(sorted(left_out))}: requests went without"
 
 

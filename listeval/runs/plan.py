@@ -20,6 +20,7 @@ from listeval.contract.separators import Separators
 from listeval.errors import UserError, first_line
 from listeval.plugins.open import load
 from listeval.runs.config import RunConfig
+from listeval.runs.entries import BackendEntry, DataEntry, EnvironmentEntry, MetricEntry, ModelEntry, TaskEntry
 from listeval.runs.environment import environment
 from listeval.runs.manifest import Manifest
 from listeval.runs.scope import chosen
@@ -95,12 +96,12 @@ def unopened_identity(config: RunConfig, task: Task, data: dict[int, Dataset]) -
     again = {"attempts": {"most": config.attempts, "reask": config.reask}} if config.attempts > 1 else {}
     words = {name: value for name in _WORDS if (value := getattr(config, name)) is not None}
     return words | {
-        "task": {name: value for name, value in task_entry(task).items() if name not in ("metrics", "verdicts")},
+        "task": task_entry(task).behind_rows(),
         "data": next(iter(data.values())).fingerprint,
         "backend": config.backend,
         "sampling": asdict(config.sampling),
         "enable_thinking": config.enable_thinking,
-        "constraint": config.decoding.spec() if config.decoding else "schema" if config.structured else "none",
+        "constraint": config.decoding.spec() if config.decoding else config.asked_of_decoder,
         **again,
     }
 
@@ -115,37 +116,34 @@ def make_manifest(config: RunConfig, task: Task, data: dict[int, Dataset], backe
         identity=identity(config, task, data, backend),
         task=task_entry(task),
         data={
-            str(seed): {
-                "name": d.name or Path(d.source).name,
-                "source": d.source,
-                "fingerprint": d.fingerprint,
-                "counts": dict(d.counts),
-            }
+            str(seed): DataEntry(
+                name=d.name or Path(d.source).name, source=d.source, fingerprint=d.fingerprint, counts=dict(d.counts)
+            )
             for seed, d in data.items()
         },
-        model={name: getattr(model, name) for name in model.__slots__},
-        backend={"name": backend.name, "settings": dict(backend.settings()), "versions": dict(backend.versions())},
-        constraint=config.constraint,
-        environment=environment(),
+        model=ModelEntry(**asdict(model)),
+        backend=BackendEntry(name=backend.name, settings=dict(backend.settings()), versions=dict(backend.versions())),
+        constraint=config.asked_of_decoder,
+        environment=EnvironmentEntry(**environment()),
     )
 
 
-def task_entry(task: Task) -> dict[str, Any]:
+def task_entry(task: Task) -> TaskEntry:
     """What the manifest says of a task: its options, and a hash of its code and prompts."""
-    return {
-        "name": task.name,
-        "version": task.version,
-        "options": task.options.model_dump(mode="json"),
-        "code": task.code,
-        "metrics": [metric._asdict() for metric in task.metrics],
-        "verdicts": list(task.verdicts),
-    }
+    return TaskEntry(
+        name=task.name,
+        version=task.version,
+        options=task.options.model_dump(mode="json"),
+        code=task.code,
+        metrics=[MetricEntry(**metric._asdict()) for metric in task.metrics],
+        verdicts=list(task.verdicts),
+    )
 
 
 def default_out(manifest: Manifest) -> Path:
     """`runs/<task>-<model>-<identity>`: the same command finds its own run again."""
-    model = Path(str(manifest.model["name"]).rstrip("/")).name or "model"
-    return Path("runs") / f"{manifest.task['name']}-{model}-{manifest.identity_hash[:8]}"
+    model = Path(manifest.model.name.rstrip("/")).name or "model"
+    return Path("runs") / f"{manifest.task.name}-{model}-{manifest.identity_hash[:8]}"
 
 
 def samples(task: Task, data: dict[int, Dataset], config: RunConfig, identity_hash: str) -> Iterator[Sample]:

@@ -10,6 +10,7 @@ from listeval.contract import Contract
 from listeval.decoding.constraint import Constraint
 from listeval.decoding.proof import canary
 from listeval.decoding.proof.audit import ask_unique, audit
+from listeval.runs.entries import AuditEntry, CanaryEntry
 from listeval.runs.manifest import Manifest
 from listeval.runs.observer import Observer
 
@@ -27,14 +28,14 @@ def prove(
     Raises UserError for a contract that the engine cannot take, CanaryFailed where it does not constrain.
     """
     watch.note(f"auditing {constraint.engine} and sending the canary")
-    manifest.audit = audit(backend, constraint, contract)
-    ignored = frozenset(name for name, fate in manifest.audit.get("keywords", {}).items() if fate == "ignored")
-    manifest.canary = canary.ask(backend, constraint, contract, ignored)
-    spacing = manifest.audit["spacing"]
-    if spacing["measured"] == "untested" and manifest.canary["spacing"] != "unseen":
+    measured = audit(backend, constraint, contract)
+    answered = canary.ask(backend, constraint, contract, AuditEntry.model_validate(measured).ignored)
+    spacing = measured["spacing"]
+    if spacing["measured"] == "untested" and answered["spacing"] != "unseen":
         # What an engine elsewhere leaves is known from its one answer alone.
-        spacing["measured"] = f"{manifest.canary['spacing']} (seen once)"
+        spacing["measured"] = f"{answered['spacing']} (seen once)"
     if constraint.kind == "schema":
-        manifest.audit["unique_items_asked"] = ask_unique(backend)
+        measured["unique_items_asked"] = ask_unique(backend)
+    manifest.audit, manifest.canary = AuditEntry.model_validate(measured), CanaryEntry.model_validate(answered)
     manifest.write(directory)
-    canary.check(manifest.canary, constraint, backend.name)
+    canary.check(answered, constraint, backend.name)

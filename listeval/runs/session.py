@@ -184,5 +184,6 @@ class Session:
         self.manifest.attempts.append(attempt)
         self.manifest.control_text = dict(self._spelled.counts)
         # What a server turned out not to take is known only now.
-        self.manifest.backend.update(settings=dict(self.backend.settings()), versions=dict(self.backend.versions()))
+        self.manifest.backend.settings = dict(self.backend.settings())
+        self.manifest.backend.versions = dict(self.backend.versions())
         self.manifest.write(self.directory)

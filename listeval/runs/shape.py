@@ -1,91 +1,17 @@
-"""What reports may rely on in a run's files, checked once when they are read: whoever damaged them, it is one line.
-
-Manifest entries are open (a field that nobody reads may hold anything); rows are closed. Numbers are finite and fit
-into 53 bits, so that no sum of them overflows.
-"""
+"""What reports may rely on in a run's rows, checked once when they are read: whoever damaged them, it is one line."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
-
-from pydantic import BaseModel, ConfigDict, Field
+from typing import Any
 
 from listeval.contract.taxonomy import Kind
+from listeval.runs.entries import MOST
 from listeval.runs.reask import Tried
 from listeval.runs.rows import Row
 
-_MOST = 2**53
 _KINDS = frozenset(kind.value for kind in Kind)
 _OUTCOMES = frozenset(("scored", "unscored", "error"))
-
-_Real = Annotated[float, Field(allow_inf_nan=False, ge=-_MOST, le=_MOST)]
-_Count = Annotated[int, Field(ge=0, le=_MOST)]
-
-
-class _Open(BaseModel):
-    model_config = ConfigDict(extra="allow", strict=True)
-
-
-class _Metric(_Open):
-    model_config = ConfigDict(extra="forbid", strict=False)
-
-    name: str
-    useful: bool = False
-    bounds: tuple[_Real, _Real] | None = None
-    at: list[Annotated[int, Field(ge=1, le=_MOST)]] = []
-
-
-class _Task(_Open):
-    name: str
-    version: int
-    code: str
-    options: dict[str, Any]
-    metrics: list[_Metric]
-    verdicts: list[str] = []
-
-
-class _Data(_Open):
-    source: str
-    fingerprint: str
-    name: str = ""
-    counts: dict[str, Any] = {}
-
-
-class _Model(_Open):
-    name: str
-
-
-class _Backend(_Open):
-    name: str
-    settings: dict[str, Any]
-    versions: dict[str, str] = {}
-
-
-class _Audit(_Open):
-    keywords: dict[str, Any] = {}
-
-
-class _Identity(_Open):
-    task: dict[str, Any] = {}
-    model: dict[str, Any] = {}
-    sampling: dict[str, Any] = {}
-    constraint: dict[str, Any] | str = "none"
-
-
-class _Manifest(_Open):
-    created: str
-    task: _Task
-    data: Annotated[dict[str, _Data], Field(min_length=1)]
-    model: _Model
-    backend: _Backend
-    identity: _Identity
-    audit: _Audit | None = None
-
-
-def check_shape(manifest: Any) -> None:
-    """Raises pydantic's ValidationError for a manifest whose entries are not what a run writes."""
-    _Manifest.model_validate(manifest)
 
 
 def fault(row: Row) -> str:
@@ -102,11 +28,11 @@ def _text_or_none(value: object) -> bool:
 
 
 def _count(value: object) -> bool:
-    return type(value) is int and 0 <= value <= _MOST
+    return type(value) is int and 0 <= value <= MOST
 
 
 def _number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= _MOST
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= MOST
 
 
 def _number_or_none(value: object) -> bool:
@@ -132,7 +58,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "reason": _text_or_none,
     "example": _text,
     "index": _count,
-    "seed": lambda value: type(value) is int and abs(value) <= _MOST,
+    "seed": lambda value: type(value) is int and abs(value) <= MOST,
     "cluster": _text,
     "kind": lambda value: isinstance(value, str) and value in _KINDS,
     "detail": _text,

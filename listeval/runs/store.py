@@ -83,9 +83,13 @@ class Run:
     @cached_property
     def summary(self) -> Summary:
         """Rates, metrics with intervals, the failure table and the verdicts."""
-        task, asks_again = self.manifest.task, self.manifest.config.attempts > 1
-        metrics = [Metric(**metric) for metric in task["metrics"]]
-        return summarise(self.rows, metrics, task.get("verdicts", ()), asks_again=asks_again)
+        asks_again = self.manifest.config.attempts > 1
+        return summarise(self.rows, self.metrics, self.manifest.task.verdicts, asks_again=asks_again)
+
+    @property
+    def metrics(self) -> list[Metric]:
+        """What the task scored the rows by."""
+        return [entry.metric for entry in self.manifest.task.metrics]
 
     @cached_property
     def notices(self) -> list[str]:
@@ -120,12 +124,13 @@ class Run:
 
     def to_json(self) -> dict[str, Any]:
         """What `--json` prints: one object, metric names as in the task."""
+        audit = self.manifest.audit
         return {
-            "task": self.manifest.task["name"],
-            "model": self.manifest.model["name"],
-            "backend": self.manifest.backend["name"],
+            "task": self.manifest.task.name,
+            "model": self.manifest.model.name,
+            "backend": self.manifest.backend.name,
             "constraint": self.manifest.identity.get("constraint", "none"),
-            "spacing": (self.manifest.audit or {}).get("spacing"),
+            "spacing": audit.spacing.model_dump() if audit is not None and audit.spacing is not None else None,
             **self.summary.to_json(),
             "left_out": len(self.strays),
             "figures": self.figures,

@@ -100,7 +100,7 @@ def test_a_kind_that_an_example_cannot_show_is_gold_and_counted(play):
     done = play("gsm8k", "faults:duplicate_id=0.5,engine_error=0.25", limit=40)
     assert done.summary.kinds["duplicate_id"] == 0
     assert done.summary.errors == done.summary.kinds["engine_error"] > 0
-    counted = done.manifest.backend["settings"]["not_planted"]["duplicate_id"]
+    counted = done.manifest.backend.settings["not_planted"]["duplicate_id"]
     assert 0 < counted <= done.summary.kinds["ok"]
 
 

@@ -18,7 +18,7 @@ def rewrite(done, answer):
         row["text"], row["finish_reason"] = said if isinstance(said, tuple) else (said, "stop")
         row["reasoning"] = None
     manifest = done.manifest
-    parse_and_score(make_task(manifest.task["name"], manifest.task["options"]), rows)
+    parse_and_score(make_task(manifest.task.name, manifest.task.options), rows)
     (done.path / "samples.jsonl").write_bytes(b"".join(map(encode, rows)))
 
 

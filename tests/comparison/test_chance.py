@@ -7,12 +7,17 @@ import pytest
 
 from listeval.comparison.chance import chance
 from listeval.plugins.open import make_task
+from listeval.runs.entries import TaskEntry
 from listeval.runs.plan import task_entry
 from listeval.scoring.ranking import ndcg
 
 
 def rows(*grades):
     return [{"target": {"grades": {f"R{at}": float(g) for at, g in enumerate(own)}}} for own in grades]
+
+
+def named(name, **options):
+    return TaskEntry(name=name, version=1, options=options, code="", metrics=[])
 
 
 def entry(name="fashion", **options):
@@ -38,16 +43,16 @@ def test_a_task_that_ranks_nothing_has_no_chance(name):
 
 
 def test_a_task_without_a_useful_metric_is_not_asked():
-    assert chance({"name": "nowhere", "options": {}}, [], None) == (None, "")
+    assert chance(named("nowhere"), [], None) == (None, "")
 
 
 @pytest.mark.parametrize(
     ("task", "row", "why"),
     [
-        ({"name": "nowhere", "options": {}}, rows((1, 2)), "nowhere"),
-        ({"name": "fashion", "options": {"colour": 1}}, rows((1, 2)), "colour"),
-        ({"name": "fashion", "options": {}}, [{"target": {"no": "grades"}}], "KeyError"),
-        ({"name": "fashion", "options": {}}, rows((0, 0, 0)), "undefined on every sample"),
+        (named("nowhere"), rows((1, 2)), "nowhere"),
+        (named("fashion", colour=1), rows((1, 2)), "colour"),
+        (named("fashion"), [{"target": {"no": "grades"}}], "KeyError"),
+        (named("fashion"), rows((0, 0, 0)), "undefined on every sample"),
     ],
 )
 def test_what_keeps_it_unknown_is_said(task, row, why):

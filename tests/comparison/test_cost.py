@@ -7,6 +7,7 @@ from planted import edit_manifest, ranked
 
 from listeval.comparison import compare
 from listeval.report.comparison.headline import cost_of
+from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import costs
 
 
@@ -35,7 +36,7 @@ def test_two_timings_that_lie_apart_are_a_speed(make_run):
     base, fast = make_run("a", half), make_run("b", ranked, max_tokens=900)
     found = speed(timed(base, 20.0, 22.0), timed(fast, 10.0, 11.0))
     assert found.ratio == pytest.approx((20 / 11, 2.2))
-    assert ", at 1.8 to 2.2x the speed" in compare([base, fast]).verdict.sentence
+    assert ", at 1.8 to 2.2x the speed" in sentence(compare([base, fast]).verdict)
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_no_speed_is_claimed(make_run, before, after, why):
         timed(path, *of.pop("seconds"), **of)
     found = compare(runs)
     assert (found.verdict.findings[0].speed.ratio, found.verdict.findings[0].speed.why) == (None, why)
-    assert "the speed" not in found.verdict.sentence
+    assert "the speed" not in sentence(found.verdict)
     assert json.dumps(found.to_json())
 
 
@@ -106,7 +107,7 @@ def test_training_costs_all_stages_back_to_the_baselines_weights(make_run, tmp_p
     found = compare([of_model(base, None, "base"), of_model(opd, last, "opd")])
     made = found.costs[1].training
     assert (made.steps, made.seconds, made.device) == (220, 33.0, "cuda")
-    assert "trained in 220 steps, 33 s on cuda" in cost_of(found, 1)
+    assert "trained in 220 steps, 33 s on cuda" in cost_of(found.verdict.findings[0])
     assert costs(found).rows[1][-1] == "220 steps, 33 s on cuda"
     assert found.to_json()["arms"][1]["cost"]["training"] == {"steps": 220, "seconds": 33.0, "device": "cuda"}
     found = compare([of_model(base, first, "sft"), opd])

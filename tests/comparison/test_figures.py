@@ -17,11 +17,11 @@ def half(row):
 
 def test_planted_rates_and_migrations(make_run):
     found = compare([make_run("free", half), make_run("perm", ranked, constraint="permutation")])
-    d = found.differences[0]["parse_rate"]
+    d = found.contrasts[0].differences["parse_rate"]
     assert (d.before, d.after, d.gained, d.lost, d.n) == (0.5, 1.0, 20, 0, 40)
     assert d.difference.low > 0.3
-    assert found.adjusted[0]["parse_rate"] < 0.001
-    assert found.migrations == [{("ok", "ok"): 20, ("missing_id", "ok"): 20}]
+    assert found.contrasts[0].adjusted["parse_rate"] < 0.001
+    assert [contrast.migrations for contrast in found.contrasts] == [{("ok", "ok"): 20, ("missing_id", "ok"): 20}]
     assert found.values[0]["fmc"].value == 0.5
     assert found.kinds[1] == {kind.value: 40 if kind is Kind.OK else 0 for kind in Kind}
 
@@ -34,20 +34,20 @@ def test_common_is_what_parses_in_every_arm(make_run):
         assert not math.isnan(values["common_ndcg@1"].value)
     assert found.values[0]["common_ndcg@1"].value == found.values[1]["common_ndcg@1"].value == pytest.approx(1)
     assert found.values[2]["common_ndcg@1"].value < 0.5
-    assert found.differences[1]["common_ndcg@1"].n == found.common
+    assert found.contrasts[1].differences["common_ndcg@1"].n == found.common
 
 
 def test_an_arm_in_which_nothing_parses_does_not_empty_the_common_subset(make_run):
     found = compare([make_run("a", half), make_run("b", lambda row: "no", model="b"), make_run("c", ranked, model="c")])
     assert found.common == 20
     assert math.isnan(found.values[1]["common_ndcg@1"].value)
-    assert found.differences[0]["common_ndcg@1"].n == 0
-    assert math.isnan(found.adjusted[0]["common_ndcg@1"])
+    assert found.contrasts[0].differences["common_ndcg@1"].n == 0
+    assert math.isnan(found.contrasts[0].adjusted["common_ndcg@1"])
 
 
 def test_useful_counts_failures_as_zero(make_run):
     found = compare([make_run("a", half), make_run("b", ranked, model="b")])
-    d = found.differences[0]["useful_ndcg@1"]
+    d = found.contrasts[0].differences["useful_ndcg@1"]
     assert (d.before, d.after) == pytest.approx((0.5, 1.0))
     assert d.difference.value == pytest.approx(d.after - d.before)
 
@@ -64,14 +64,14 @@ def test_an_arms_own_figures_are_those_of_its_report(make_run):
 def test_the_same_runs_give_the_same_bits(make_run):
     runs = [make_run(name, model=name) for name in "abc"]
     assert json.dumps(compare(runs).to_json()) == json.dumps(compare(runs).to_json())
-    assert compare(runs, seed=1).differences[0]["tokens"] != compare(runs).differences[0]["tokens"]
+    assert compare(runs, seed=1).contrasts[0].differences["tokens"] != compare(runs).contrasts[0].differences["tokens"]
 
 
 def test_an_arm_more_changes_no_interval_but_the_corrected_p(make_run):
     runs = [make_run("a", half), *(make_run(name, model=name) for name in "bc")]
     two, three = compare(runs[:2]), compare(runs)
-    assert two.differences[0]["useful_ndcg@1"] == three.differences[0]["useful_ndcg@1"]
-    assert two.adjusted[0]["parse_rate"] <= three.adjusted[0]["parse_rate"]
+    assert two.contrasts[0].differences["useful_ndcg@1"] == three.contrasts[0].differences["useful_ndcg@1"]
+    assert two.contrasts[0].adjusted["parse_rate"] <= three.contrasts[0].adjusted["parse_rate"]
 
 
 def test_seeds_of_one_product_are_one_cluster(make_run):

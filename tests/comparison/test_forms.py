@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from listeval.comparison import compare
 from listeval.report.comparison.latex import comparison_latex
 from listeval.report.comparison.markdown import comparison_markdown
+from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.terminal import print_comparison
 from listeval.report.console import ReportConsole
 
@@ -34,7 +35,7 @@ def said(found, width=80):
 def test_the_terminal_fits_80_columns_and_says_all(found):
     text = said(found)
     assert max(map(len, text.splitlines())) <= 80
-    assert " ".join(text.split()).startswith(" ".join(found.verdict.sentence.split()))
+    assert " ".join(text.split()).startswith(" ".join(sentence(found.verdict).split()))
     for part in ("parse rate raw 50.0 %, repaired 100.0 %", "Headline figures", "missing_id → ok", "contract_other"):
         assert part in " ".join(text.split())
 

@@ -10,6 +10,7 @@ from listeval.comparison.decision import Standing
 from listeval.comparison.thresholds import WAYS, Thresholds, cost_order
 from listeval.errors import UserError
 from listeval.report.comparison.headline import heads, subject, title
+from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import facts
 from listeval.runs import RunConfig, run
 
@@ -25,11 +26,11 @@ def never_contradicts_itself(found):
     """No "no difference" beside an interval that is clear of zero."""
     clear = any(
         d.difference.low > 0 or d.difference.high < 0
-        for own in found.differences
-        for name, d in own.items()
+        for own in found.contrasts
+        for name, d in own.differences.items()
         if name in found.headline
     )
-    assert not (clear and "No difference" in found.verdict.sentence)
+    assert not (clear and "No difference" in sentence(found.verdict))
     return found.verdict
 
 
@@ -46,15 +47,15 @@ def test_an_order_that_knows_nothing_is_never_recommended(make_run, parsed, name
 
 def test_the_reversed_ranker_is_told_apart(make_run):
     found = compare([make_run("base", first(6, ranked)), make_run("sft", reversed_order, model="sft")]).verdict
-    assert "lowers ndcg@1 on common parsed answers (-0.9" in found.sentence
-    assert "no difference" not in found.sentence.lower()
+    assert "lowers ndcg@1 on common parsed answers (-0.9" in sentence(found)
+    assert "no difference" not in sentence(found).lower()
 
 
 def test_constant_scores_are_said_to_be_worth_a_random_order(make_run):
     found = compare([make_run("base", first(6, ranked)), make_run("flat", constant, constraint="permutation")])
     assert found.verdict.findings[0].standing is Standing.AT_CHANCE
-    assert "not shown to rank better than a random order (ndcg@1 +0.000" in found.verdict.sentence
-    assert found.guards[0].above.value == pytest.approx(0, abs=1e-12)
+    assert "not shown to rank better than a random order (ndcg@1 +0.000" in sentence(found.verdict)
+    assert found.contrasts[0].guard.above.value == pytest.approx(0, abs=1e-12)
     assert found.to_json()["chance"]["value"] == pytest.approx(found.values[1]["ndcg@1"].value)
 
 
@@ -68,9 +69,9 @@ def test_too_few_common_answers_are_said_and_nothing_rests_on_them(make_run):
     base = make_run("base", first(6, lambda row: noisy(row, 2)))
     found = compare([base, make_run("sft", lambda row: noisy(row, 2, stream=1), model="sft")]).verdict
     assert (found.choice, found.findings[0].standing) == ("none", Standing.UNKNOWN)
-    assert found.sentence.startswith("No recommendation: sft raises the parse rate from 15.0 % to 100.0 %")
-    assert "6 common parsed answers are too few to exclude a loss of ndcg@1 beyond the margin of 0.1" in found.sentence
-    assert "would do, were there none" in found.sentence
+    assert sentence(found).startswith("No recommendation: sft raises the parse rate from 15.0 % to 100.0 %")
+    assert "6 common parsed answers are too few to exclude a loss of ndcg@1 beyond the margin of 0.1" in sentence(found)
+    assert "would do, were there none" in sentence(found)
     assert title(found) == "No recommendation"
 
 
@@ -87,7 +88,7 @@ def test_a_shown_loss_of_quality_is_a_trade(make_run):
     worse = lambda row: reversed_order(row) if row["index"] % 4 == 0 else ranked(row)  # noqa: E731
     found = compare([make_run("base", half), make_run("sft", worse, model="sft")]).verdict
     assert (found.choice, found.findings[0].standing) == ("keep", Standing.TRADES)
-    assert "it lowers ndcg@1 on common parsed answers (-0.4" in found.sentence
+    assert "it lowers ndcg@1 on common parsed answers (-0.4" in sentence(found)
 
 
 def test_one_cluster_shows_nothing(make_run):
@@ -151,15 +152,15 @@ def test_the_cheapest_of_equals_is_named_and_the_order_is_an_option(make_run):
         "change",
         "re-ask",
     ]
-    assert set(other.verdict.tied) == {1, 2}
+    assert {f.name for f in other.verdict.tied} == {arm.name for arm in other.arms[1:]}
 
 
 def test_a_cheaper_arm_that_is_worse_is_not_named(make_run):
     some = lambda row: "no list" if row["index"] % 4 == 1 else ranked(row)  # noqa: E731
     runs = [make_run("free", half), make_run("perm", some, constraint="permutation")]
     found = compare([*runs, make_run("sft", ranked, model="sft")]).verdict
-    assert (found.choice, found.arm, list(found.behind)) == ("train", "sft", [1])
-    assert "; perm reaches 75.0 %, worse (useful ndcg@1 -0.25" in found.sentence
+    assert (found.choice, found.arm, [f.name for f in found.behind]) == ("train", "sft", ["perm"])
+    assert "; perm reaches 75.0 %, worse (useful ndcg@1 -0.25" in sentence(found)
 
 
 def test_a_dearer_arm_that_is_better_by_less_than_the_margin_is_said_to_be_better(make_run):
@@ -168,13 +169,13 @@ def test_a_dearer_arm_that_is_better_by_less_than_the_margin_is_said_to_be_bette
     runs = [make_run("free", half, limit=60), make_run("perm", nearly, constraint="permutation", limit=60)]
     found = compare([*runs, make_run("sft", ranked, model="sft", limit=60)]).verdict
     assert found.arm == "perm"
-    assert "; sft reaches 100.0 %, not shown to be worse or better" in found.sentence
+    assert "; sft reaches 100.0 %, not shown to be worse or better" in sentence(found)
 
     fewer = lambda row: ranked(row, drop=row["index"] % 12 == 7)  # noqa: E731
     runs[1] = make_run("perm2", fewer, constraint="permutation", limit=60)
     found = compare([*runs, make_run("sft2", ranked, model="sft", limit=60)], thresholds=Thresholds(margin=0.4)).verdict
     assert found.arm == "perm2"
-    assert "; sft2 reaches 100.0 %, better within the margin (useful ndcg@1 +0.08" in found.sentence
+    assert "; sft2 reaches 100.0 %, better within the margin (useful ndcg@1 +0.08" in sentence(found)
     assert found.to_json()["rivals"]["sft2"]["low"] > 0
 
 
@@ -191,8 +192,8 @@ def test_an_arm_that_hardly_parses_does_not_blind_the_others(make_run):
     found = compare(runs)
     assert found.common == 1
     assert (found.verdict.choice, found.verdict.arm) == ("train", "sft")
-    assert found.guards[0].common == 20
-    assert "on the answers that both parse" in found.verdict.sentence
+    assert found.contrasts[0].guard.common == 20
+    assert "on the answers that both parse" in sentence(found.verdict)
 
 
 def test_the_chance_of_error_is_held_over_all_arms():

@@ -26,7 +26,7 @@ def test_raw_and_repaired_stand_side_by_side(make_run):
     assert (repairs.answers, repairs.broken, repairs.changed, repairs.mended) == (40, 30, 20, 20)
     assert (repairs.raw_parse_rate, repairs.parse_rate) == (0.25, 0.75)
     assert repairs.done["appended missing"] == 20
-    assert found.migrations[1] == {
+    assert found.contrasts[1].migrations == {
         ("ok", "ok"): 10, ("missing_id", "ok"): 10, ("truncated", "ok"): 10, ("refusal", "refusal"): 10,
     }  # fmt: skip
 

@@ -9,6 +9,7 @@ from listeval.comparison import compare
 from listeval.comparison.decision import Standing
 from listeval.report.comparison.figures import panels
 from listeval.report.comparison.page import comparison_page
+from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import facts
 from listeval.runs import RunConfig, run
 
@@ -23,33 +24,33 @@ def words(row):
 
 def verdict(*runs):
     found = compare(runs).verdict
-    assert found.sentence.count("\n") == 0
-    assert found.sentence.endswith(".")
+    assert sentence(found).count("\n") == 0
+    assert sentence(found).endswith(".")
     return found
 
 
 def test_constrain(make_run):
     found = verdict(make_run("free", words), make_run("perm", ranked, constraint="permutation"))
     assert (found.choice, found.arm) == ("constrain", "perm")
-    assert found.sentence.startswith(
+    assert sentence(found).startswith(
         "Constrain: perm raises the parse rate from 50.0 % to 100.0 % (+50.0 points [+35.2"
     )
-    assert "useful ndcg@1 from 0.500 to 1.000" in found.sentence
-    assert "without lowering ndcg@1 on common parsed answers by 0.1 or more (+0.000" in found.sentence
-    assert "(40 samples)" in found.sentence
+    assert "useful ndcg@1 from 0.500 to 1.000" in sentence(found)
+    assert "without lowering ndcg@1 on common parsed answers by 0.1 or more (+0.000" in sentence(found)
+    assert "(40 samples)" in sentence(found)
 
 
 def test_repair(make_run):
     run = make_run("free", half)
     found = verdict(run, f"{run}+permutation")
     assert (found.choice, found.arm) == ("repair", "free+permutation")
-    assert "leaves every answer that parsed as it was, without a further token" in found.sentence
+    assert "leaves every answer that parsed as it was, without a further token" in sentence(found)
 
 
 def test_train(make_run):
     found = verdict(make_run("base", words), make_run("sft", ranked, model="sft"))
     assert (found.choice, found.arm) == ("train", "sft")
-    assert found.sentence.startswith("Train (another checkpoint): sft raises")
+    assert sentence(found).startswith("Train (another checkpoint): sft raises")
 
 
 def test_other_settings(make_run):
@@ -60,21 +61,21 @@ def test_other_settings(make_run):
 def test_a_contract_bought_with_quality_is_not_advised(make_run):
     found = verdict(make_run("free", words), make_run("perm", reversed_order, constraint="permutation"))
     assert (found.choice, found.arm) == ("keep", "")
-    assert found.sentence.startswith("Keep free: perm raises the parse rate from 50.0 % to 100.0 %")
-    assert "but lowers useful ndcg@1 from 0.500 to" in found.sentence
+    assert sentence(found).startswith("Keep free: perm raises the parse rate from 50.0 % to 100.0 %")
+    assert "but lowers useful ndcg@1 from 0.500 to" in sentence(found)
     assert found.findings[0].standing is Standing.WORSE
 
 
 def test_keep_the_baseline(make_run):
     found = verdict(make_run("free", ranked), make_run("schema", words, constraint="schema"))
     assert found.choice == "keep"
-    assert found.sentence.startswith("Keep free: schema lowers the parse rate from 100.0 % to 50.0 %")
+    assert sentence(found).startswith("Keep free: schema lowers the parse rate from 100.0 % to 50.0 %")
 
 
 def test_nothing_shown_says_how_large_it_may_still_be(make_run):
     found = verdict(make_run("a", half), make_run("b", half, model="b"))
     assert found.choice == "none"
-    assert found.sentence.startswith("No difference shown: the parse rate may change by -8.8 to +8.8 points against a")
+    assert sentence(found).startswith("No difference shown: the parse rate may change by -8.8 to +8.8 points against a")
 
 
 def test_runs_in_which_nothing_parses(tmp_path):
@@ -91,14 +92,14 @@ def test_runs_in_which_nothing_parses(tmp_path):
 def test_few_data_are_called_few_and_show_little(make_run):
     found = verdict(make_run("a", half, limit=6), make_run("b", ranked, limit=6, model="b"))
     assert found.choice == "none"
-    assert "few data: 6 samples in 6 independent clusters" in found.sentence
+    assert "few data: 6 samples in 6 independent clusters" in sentence(found)
 
 
 def test_a_cheaper_way_that_is_as_good_is_named(make_run):
     run = make_run("free", half)
     found = verdict(run, make_run("perm", ranked, constraint="permutation"), f"{run}+permutation")
     assert (found.choice, found.arm) == ("repair", "free+permutation")
-    assert "; perm reaches 100.0 %, not shown to be worse or better" in found.sentence
+    assert "; perm reaches 100.0 %, not shown to be worse or better" in sentence(found)
 
 
 def test_a_way_that_is_worse_is_named_with_its_rate(make_run):
@@ -106,14 +107,14 @@ def test_a_way_that_is_worse_is_named_with_its_rate(make_run):
     broken = lambda row: "no list" if row["index"] % 4 == 1 else ranked(row)  # noqa: E731
     found = verdict(run, make_run("perm", ranked, constraint="permutation"), make_run("sft", broken, model="sft"))
     assert found.choice == "constrain"
-    assert "; sft reaches 75.0 %" in found.sentence
-    assert "not shown to be worse" not in found.sentence
+    assert "; sft reaches 75.0 %" in sentence(found)
+    assert "not shown to be worse" not in sentence(found)
 
 
 def test_what_could_not_be_paired_is_said(make_run):
     a, b = make_run("a", half), make_run("b", ranked, model="b")
     edit_rows(b, lambda row: row.update(outcome="error", kind="engine_error") if row["index"] < 8 else None)
-    assert "8 samples could not be paired" in verdict(a, b).sentence
+    assert "8 samples could not be paired" in sentence(verdict(a, b))
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>", "a|b`c*", "x\u202ey"])
@@ -127,8 +128,8 @@ def test_no_gain_hides_what_fell(make_run):
     third = lambda row: "no list" if row["index"] % 3 == 0 else ranked(row)  # noqa: E731
     found = verdict(make_run("free", reversed_order), make_run("sft", third, model="sft"))
     assert found.choice == "train"
-    assert "raises useful ndcg@1" in found.sentence
-    assert "but lowers the parse rate from 100.0 % to 65.0 %" in found.sentence
+    assert "raises useful ndcg@1" in sentence(found)
+    assert "but lowers the parse rate from 100.0 % to 65.0 %" in sentence(found)
 
     def some(row):
         return ranked(row) if row["index"] % 5 < 2 else "no list"
@@ -140,15 +141,15 @@ def test_no_gain_hides_what_fell(make_run):
     few, many = make_run("few", some, limit=60), make_run("perm", others, limit=60, constraint="permutation")
     found = verdict(few, many)
     assert (found.choice, found.arm) == ("keep", "")
-    assert "raises the parse rate from 40.0 % to 80.0 %" in found.sentence
-    assert "but lowers useful ndcg@1 from 0.400 to" in found.sentence
+    assert "raises the parse rate from 40.0 % to 80.0 %" in sentence(found)
+    assert "but lowers useful ndcg@1 from 0.400 to" in sentence(found)
 
 
 def test_another_checkpoint_repaired_is_no_repair(make_run):
     sft = make_run("sft", half, model="sft")
     found = verdict(make_run("base", words), f"{sft}+permutation")
     assert found.choice == "train"
-    assert "without a further token" not in found.sentence
+    assert "without a further token" not in sentence(found)
 
 
 def test_the_common_subset_is_not_said_to_be_of_an_arm_that_parses_nothing(make_run):

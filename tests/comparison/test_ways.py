@@ -9,6 +9,7 @@ from planted import configured, edit_manifest, edit_rows, ranked
 from listeval.comparison import compare, compare_arms, open_arms
 from listeval.comparison.ways import Setup, squares, unchanged, ways
 from listeval.report.comparison.headline import remarks
+from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import describe, facts, tables
 from listeval.runs.reask import Tried
 
@@ -51,9 +52,9 @@ def test_a_run_asked_again_is_an_arm_like_any_other(make_run):
     free, again = open_arms(specs)
     found = compare_arms([free, configured(again, attempts=2)])
     assert (found.verdict.choice, found.verdict.arm) == ("re-ask", "again")
-    assert found.verdict.sentence.startswith("Re-ask: again raises the parse rate")
-    assert "leaves every answer that parsed as it was" in found.verdict.sentence
-    assert "without a further token" not in found.verdict.sentence
+    assert sentence(found.verdict).startswith("Re-ask: again raises the parse rate")
+    assert "leaves every answer that parsed as it was" in sentence(found.verdict)
+    assert "without a further token" not in sentence(found.verdict)
     own = np.array([42 if row["index"] % 2 else row["n_tokens"] for row in again.rows])
     assert found.costs[1].tokens == pytest.approx(own.mean())
     assert found.columns[1]["tokens"].tolist() == own.tolist()
@@ -132,7 +133,7 @@ def test_a_constraint_that_fights_the_model_is_named_in_the_verdict(make_run, ma
     edit_rows(runs[1], lambda row: row.update(masked=mass))
     found = compare(runs)
     warning = "the constraint of perm fights the model's own spelling"
-    assert (warning in found.verdict.sentence) == said
+    assert (warning in sentence(found.verdict)) == said
     assert any(warning in line and "see spacing" in line for line in facts(found)) == said
     assert bool(found.to_json()["verdict"]["fighting_constraints"]) == said
 
@@ -144,6 +145,6 @@ def test_a_task_that_cannot_be_opened_leaves_chance_unknown_and_says_so(make_run
     found = compare(runs)
     assert found.scale.chance is None and "gone" in found.chance.why
     assert any("what a random order is worth is not known" in line for line in facts(found))
-    assert math.isnan(found.guards[0].above.value)
+    assert math.isnan(found.contrasts[0].guard.above.value)
     assert found.verdict.choice == "keep"
-    assert "whether it ranks better than a random order is not known" in found.verdict.sentence
+    assert "whether it ranks better than a random order is not known" in sentence(found.verdict)

@@ -202,10 +202,10 @@ def test_a_server_without_response_format_is_asked_without_and_it_is_said(judged
         assert len(tally(campaign, TEXTS.pieces).labels) == 8
         assert "takes no response_format (json_schema is not supported" in caplog.text
         assert caplog.text.count("response_format") == 1
-        settings = load_run(campaign.directory / "attempt-1").manifest.backend["settings"]
+        settings = load_run(campaign.directory / "attempt-1").manifest.backend.settings
         assert settings["left_out"] == {"response_format": "json_schema is not supported by this model"}
         label(campaign)
-        assert load_run(campaign.directory / "attempt-1").manifest.backend["settings"] == settings
+        assert load_run(campaign.directory / "attempt-1").manifest.backend.settings == settings
 
 
 def test_a_server_that_knows_no_seed_as_geminis(judged):

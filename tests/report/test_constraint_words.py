@@ -11,6 +11,7 @@ pytest.importorskip("httpx")
 from listeval.report.constrained import audit_words, constraint_words, notes
 from listeval.report.markdown import markdown
 from listeval.runs import load_run, run
+from listeval.runs.entries import AuditEntry
 from listeval.runs.rows import encode, read_rows
 from tests.backends.fake_server import FakeServer
 from tests.runs.test_promise import config, duplicates
@@ -41,12 +42,15 @@ def test_masked_mass_is_a_warning_above_a_fifth(done: Any, masked: float | None,
 
 def test_a_run_of_before_spacing_is_not_called_either(done: Any) -> None:
     identity = {**done.manifest.identity, "constraint": {"kind": "schema", "engine": "xgrammar", "spacing": "compact"}}
-    old = done.manifest.model_copy(update={"identity": identity, "audit": {"engine": "xgrammar", "keywords": {}}})
+    old = done.manifest.model_copy(update={"identity": identity, "audit": AuditEntry(engine="xgrammar")})
     assert constraint_words(old) == "schema by xgrammar, spacing compact"
     assert constraint_words(old.model_copy(update={"identity": {"constraint": "none"}})) == ""
 
 
 def test_the_audit_by_fate() -> None:
     audit = {"keywords": {"enum": "kept", "pattern": "untested", "anyOf": "narrowed"}, "numbers": "endless"}
-    assert audit_words(audit) == "kept: enum; endless: numbers; narrowed: anyOf; untested: pattern"
-    assert audit_words({"keywords": {}}) == ""
+    assert (
+        audit_words(AuditEntry.model_validate(audit))
+        == "kept: enum; endless: numbers; narrowed: anyOf; untested: pattern"
+    )
+    assert audit_words(AuditEntry()) == ""

@@ -30,8 +30,8 @@ def test_config_is_stored_with_its_nulls_and_runs_again(start):
 def test_it_names_what_made_the_rows(start):
     manifest = load_run(start(limit=3).path).manifest
     assert manifest.identity["model"]["fingerprint"]
-    assert manifest.data["0"]["fingerprint"] and manifest.data["0"]["counts"]["kept"] > 0
-    assert manifest.task["code"] and manifest.environment["packages"]["pydantic"]
+    assert manifest.data["0"].fingerprint and manifest.data["0"].counts["kept"] > 0
+    assert manifest.task.code and manifest.environment.packages["pydantic"]
     assert [attempt.rows for attempt in manifest.attempts] == [3]
 
 

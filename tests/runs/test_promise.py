@@ -11,6 +11,7 @@ pytest.importorskip("jsonschema")
 from listeval.contract import Item, KeyedList, Kind, Record, Score
 from listeval.decoding.promise import Promise
 from listeval.errors import UserError
+from listeval.report.constrained import constraint_words
 from listeval.runs import RunConfig, load_run, rescore, run
 from listeval.runs.rows import encode, read_rows
 from tests.backends.fake_server import Call, FakeServer, Reply, chat
@@ -154,12 +155,12 @@ def test_a_proven_run_shows_duplicates_as_counts(tmp_path):
     with FakeServer(duplicates).running() as server:
         done = run(config(server, tmp_path))
     manifest = load_run(done.path).manifest
-    assert manifest.canary["passed"] and manifest.constraint == "schema"
-    assert manifest.audit == {
+    assert manifest.canary.passed and manifest.constraint == "schema"
+    assert manifest.audit.model_dump() == {
         "engine": "server", "form": "the server's own JSON mode", "valid": "untested", "keywords": {},
         "unique_items_asked": "ignored", "spacing": {"asked": "either", "measured": "gold (seen once)"},
     }  # fmt: skip
-    assert manifest.canary["sent"] == {"field": "response_format"}
+    assert manifest.canary.sent.model_dump() == {"field": "response_format"}
     assert manifest.identity["constraint"] == {"kind": "schema", "engine": "server", "spacing": "either"}
     assert manifest.config.spacing == "either"
     assert manifest.config.engine == "server"
@@ -201,5 +202,36 @@ def test_a_failed_canary_leaves_its_word_in_the_manifest_and_no_row(tmp_path):
     with fake.running() as server, pytest.raises(UserError, match="does not hold"):
         run(config(server, tmp_path))
     kept = load_run(tmp_path / "run")
-    assert not kept.manifest.canary["passed"] and "sea" in kept.manifest.canary["text"]
+    assert not kept.manifest.canary.passed and "sea" in kept.manifest.canary.text
     assert kept.rows == []
+
+
+def test_a_schema_that_is_only_sent_along_is_a_constraint_that_nothing_proves(tmp_path):
+    pytest.importorskip("httpx")
+    with FakeServer(forgets).running() as server:
+        done = run(config(server, tmp_path, constraint="none", structured=True))
+    manifest = load_run(done.path).manifest
+    assert (manifest.constraint, manifest.identity["constraint"]) == ("schema", "schema")
+    assert manifest.unproven and (manifest.canary, manifest.audit) == (None, None)
+    assert constraint_words(manifest) == "schema by server, spacing unknown, unproven"
+    assert manifest.promise == Promise("none")
+    assert not done.summary.kinds["constraint_ignored"], "nobody has shown that the server keeps to it"
+    assert done.summary.kinds["no_json"] == 3
+
+
+def test_an_earlier_run_with_the_schema_sent_along_reads_as_one(tmp_path):
+    pytest.importorskip("httpx")
+    with FakeServer(duplicates).running() as server:
+        done = run(config(server, tmp_path, constraint="none", structured=True))
+        file = done.path / "manifest.json"
+        file.write_text(json.dumps({**json.loads(file.read_text()), "constraint": "none"}))
+        assert load_run(done.path).manifest.constraint == "schema"
+        again = run(config(server, tmp_path, constraint="none", structured=True))
+    assert len(again.rows) == len(done.rows) == 3
+
+
+def test_a_proven_run_is_not_called_unproven(tmp_path):
+    pytest.importorskip("httpx")
+    with FakeServer(duplicates).running() as server:
+        manifest = run(config(server, tmp_path)).manifest
+    assert not manifest.unproven and "unproven" not in constraint_words(manifest)

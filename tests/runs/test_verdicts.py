@@ -12,8 +12,9 @@ from listeval import Appendix
 from listeval.errors import UserError
 from listeval.plugins.open import make_task
 from listeval.runs import RunConfig, rescore, run
+from listeval.runs.figures.columns import at_least_one
 from listeval.runs.judge import parse_and_score
-from listeval.runs.metrics import at_least_one, summarise
+from listeval.runs.metrics import summarise
 from listeval.runs.store import load_run
 
 TASK = '''

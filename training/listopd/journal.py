@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from listeval.errors import UserError, first_line
-from listeval.runs.manifest import write_atomic
+from listeval.runs.files import make_directory, write_atomic
 from listopd import state as states
 
 if TYPE_CHECKING:
@@ -224,15 +224,6 @@ def check_out(out: Path) -> None:
 def has_state(out: Path) -> bool:
     """Whether `--resume` has something to go on from."""
     return (out / _STATE).exists() or (out / _OLD_STATE).exists()
-
-
-def make_directory(out: Path) -> None:
-    """Raises UserError where the directory cannot be made."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        cause = f"the run directory cannot be made: {error.strerror}"
-        raise UserError(cause, place=str(out), fix="another --out") from None
 
 
 def inputs_of(manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -38,7 +38,7 @@ def make_manifest(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "stage": type(spec).__name__.lower(),
         "steps": steps,
-        "task": task_entry(task),
+        "task": task_entry(task).model_dump(mode="json"),
         "data": {"source": questions.source, "fingerprint": questions.fingerprint, "counts": questions.counts},
         "models": {role: model and _model(model) for role, model in models.items()},
         "objective": _objective(spec),

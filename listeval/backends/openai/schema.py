@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from listeval.contract import KeyedList
 from listeval.decoding.constraint import json_form
-from listeval.decoding.engines.protocol import keywords
 from listeval.decoding.promise import promised_schema
 from listeval.decoding.refusal import NARROWING, named
+from listeval.decoding.schema_nodes import each_node, keywords, without
 
 if TYPE_CHECKING:
     from listeval.contract import Contract
@@ -43,9 +43,9 @@ class ServedSchema:
         if self._inlined:
             found = _inline(found)
         if self._listed:
-            found = _each(found, lambda node: {**node, "enum": [node["const"]]} if "const" in node else node, "const")
-        for keyword in self.left_out:
-            found = _each(found, lambda node: node, keyword)
+            listed = each_node(found, lambda node: {**node, "enum": [node["const"]]} if "const" in node else node)
+            found = without(listed, {"const"})
+        found = without(found, self.left_out)
         return _wrap(found) if self.wrapped else found
 
     def learn(self, status: int, words: str, contract: Contract[Any]) -> bool:
@@ -111,7 +111,7 @@ def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _closed(schema: dict[str, Any]) -> Any:
     """Objects of known properties take no others: strict servers want to hear it, and contracts mean it."""
-    return _each(
+    return each_node(
         schema,
         lambda node: (
             {**node, "additionalProperties": False}
@@ -119,23 +119,6 @@ def _closed(schema: dict[str, Any]) -> Any:
             else node
         ),
     )
-
-
-def _each(node: Any, change: Callable[[dict[str, Any]], dict[str, Any]], less: str = "") -> Any:
-    """A schema with every node of it changed, and without the keyword `less`."""
-    if isinstance(node, list):
-        return [_each(item, change, less) for item in node]
-    if not isinstance(node, dict):
-        return node
-    return {
-        word: {name: _each(item, change, less) for name, item in value.items()}
-        if word in ("properties", "patternProperties", "$defs", "definitions")
-        else value
-        if word in ("enum", "const", "required")
-        else _each(value, change, less)
-        for word, value in change(node).items()
-        if word != less
-    }
 
 
 def _finite(schema: Mapping[str, Any]) -> bool:
@@ -149,16 +132,12 @@ def _finite(schema: Mapping[str, Any]) -> bool:
 def _inline(schema: dict[str, Any]) -> dict[str, Any]:
     """Without references. Raises RecursionError for a schema that refers to itself."""
 
-    def put(node: Any) -> Any:
-        if isinstance(node, list):
-            return [put(item) for item in node]
-        if not isinstance(node, dict):
-            return node
+    def put(node: dict[str, Any]) -> dict[str, Any]:
         if isinstance(node.get("$ref"), str):
             at: Any = schema
             for part in node["$ref"].removeprefix("#/").split("/"):
                 at = at[part]
-            node = {**at, **{word: value for word, value in node.items() if word != "$ref"}}
-        return {word: put(value) for word, value in node.items() if word not in ("$defs", "definitions")}
+            node = put({**at, **{word: value for word, value in node.items() if word != "$ref"}})
+        return {word: value for word, value in node.items() if word not in ("$defs", "definitions")}
 
-    return dict(put(schema))
+    return dict(each_node(schema, put))

@@ -6,9 +6,10 @@ import re
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from listeval.decoding.constraint import Form, JsonForm
+from listeval.decoding.schema_nodes import keywords, without
 from listeval.errors import UserError
 
 if TYPE_CHECKING:
@@ -75,8 +76,6 @@ _STRUCTURE = frozenset(
 
 
 def _culprit(form: JsonForm, compile_: Callable[[Form], object]) -> str | None:
-    from listeval.decoding.promise import without
-
     if _searching.get():
         return None
     token = _searching.set(True)
@@ -92,25 +91,6 @@ def _culprit(form: JsonForm, compile_: Callable[[Form], object]) -> str | None:
 
 _searching: ContextVar[bool] = ContextVar("searching", default=False)
 """Whether a refusal comes from such a search, which needs no keyword of its own."""
-
-
-def keywords(schema: Any) -> list[str]:
-    """The JSON Schema keywords that a schema uses, the longest first."""
-    found: set[str] = set()
-
-    def walk(node: Any, named: bool) -> None:
-        if isinstance(node, list):
-            for item in node:
-                walk(item, False)
-        elif isinstance(node, dict):
-            for name, value in node.items():
-                if not named:
-                    found.add(name)
-                if named or name not in ("enum", "const", "required"):
-                    walk(value, not named and name in ("properties", "patternProperties", "$defs", "definitions"))
-
-    walk(schema, False)
-    return sorted(found, key=lambda word: (-len(word), word))
 
 
 def set_bits(bits: torch.Tensor, tokens: Sequence[int]) -> None:

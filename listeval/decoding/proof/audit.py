@@ -17,7 +17,6 @@ from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, Form, GrammarForm, JsonForm, RegexForm, is_there, json_form
 from listeval.decoding.engines import Engine, Vocabulary, open_engine
 from listeval.decoding.engines.protocol import Unsupported
-from listeval.decoding.engines.protocol import keywords as keywords_of
 from listeval.decoding.engines.walk import tokens_of, walk
 from listeval.decoding.promise import Promise, promised_schema
 from listeval.decoding.proof.audit_rules import audit_rules
@@ -32,6 +31,7 @@ from listeval.decoding.proof.probes import (
     with_unique_items,
 )
 from listeval.decoding.proof.shape import has_further_rules
+from listeval.decoding.schema_nodes import keywords as keywords_of
 from listeval.decoding.spacing import Spacing
 
 if TYPE_CHECKING:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from listeval.comparison import words
-from listeval.comparison.columns import RATES
 from listeval.contract import Kind
 from listeval.report.comparison.tables import able, mark
+from listeval.runs.figures import numbers, words
 
 if TYPE_CHECKING:
-    from listeval.comparison import Comparison
+    from listeval.comparison import Comparison, Contrast
     from listeval.stats.intervals import Interval
 
 
@@ -85,13 +84,13 @@ def panels(comparison: Comparison) -> list[Panel]:
 
 
 def _axes(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    if name in RATES:
+    if numbers.is_rate(name):
         return ("0", "25", "50", "75", "100 %"), ("-100", "0", "+100 points")
     return ("0", "0.25", "0.5", "0.75", "1"), ("-1", "0", "+1")
 
 
 def _bars(comparison: Comparison, name: str) -> list[Bar]:
-    return [_bar(comparison, at, name) for at in range(len(comparison.arms))]
+    return [_bar(comparison, place, name) for place in range(len(comparison.arms))]
 
 
 def _on_unit_axis(comparison: Comparison, name: str) -> bool:
@@ -99,18 +98,19 @@ def _on_unit_axis(comparison: Comparison, name: str) -> bool:
     return bool(found) and min(found) >= 0 and max(found) <= 1
 
 
-def _bar(comparison: Comparison, at: int, name: str) -> Bar:
-    value = comparison.values[at][name]
-    bar = Bar(mark(at), comparison.arms[at].name, *_percent(value), words.value(name, value))
-    if at == 0:
+def _bar(comparison: Comparison, place: int, name: str) -> Bar:
+    value = comparison.values[place][name]
+    arm, contrast = comparison.sides[place]
+    bar = Bar(mark(place), arm.name, *_percent(value), numbers.interval(name, value))
+    if contrast is None:
         return bar
-    d = comparison.differences[at - 1][name]
-    p = comparison.adjusted[at - 1].get(name, math.nan)
-    said = words.change(name, d.difference) + (" points" if name in RATES else "")
+    d = contrast.differences[name]
+    p = contrast.adjusted.get(name, math.nan)
+    said = numbers.change(name, d.difference) + numbers.points(name)
     # Differences lie between -1 and 1; their axis is twice as wide as that of the figures.
     value_at, low, high = (50 + 50 * x for x in d.difference)
     return bar._replace(
-        change=f"{said}, p {words.chance(p)}" if words.chance(p) else said,
+        change=f"{said}, p {numbers.probability(p)}" if numbers.probability(p) else said,
         change_at=value_at,
         change_low=low,
         change_high=high,
@@ -138,14 +138,15 @@ def stacks(comparison: Comparison) -> list[Stack]:
 
 def matrices(comparison: Comparison) -> list[Matrix]:
     """One for each arm but the baseline."""
-    return [_matrix(comparison, at, found) for at, found in enumerate(comparison.migrations, 1)]
+    return [_matrix(place, contrast) for place, contrast in enumerate(comparison.contrasts, 1)]
 
 
-def _matrix(comparison: Comparison, at: int, found: dict[tuple[str, str], int]) -> Matrix:
+def _matrix(place: int, contrast: Contrast) -> Matrix:
+    found = contrast.migrations
     rows = [kind.value for kind in Kind if any(before == kind for before, _ in found)]
     columns = [kind.value for kind in Kind if any(after == kind for _, after in found)]
     cells = [[found.get((before, after), 0) for after in columns] for before in rows]
-    return Matrix(at, mark(at), comparison.arms[at].name, rows, columns, cells, max(found.values()))
+    return Matrix(place, mark(place), contrast.arm.name, rows, columns, cells, max(found.values()))
 
 
 def present(comparison: Comparison) -> list[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from listeval.comparison import words
-from listeval.comparison.columns import RATES
 from listeval.comparison.decision import Standing
 from listeval.report.comparison.sentence import LEAD
+from listeval.runs.figures import numbers, words
+from listeval.runs.figures.columns import COMMON
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
-    from listeval.comparison.verdict import Finding, Verdict
+    from listeval.comparison.verdict import Finding, Recommendation
 
 
 class Head(NamedTuple):
@@ -24,21 +24,21 @@ class Head(NamedTuple):
     change: str
 
 
-def choice(verdict: Verdict) -> str:
+def choice(verdict: Recommendation) -> str:
     """`Repair`, `Keep the baseline`, `No recommendation`."""
     if verdict.choice == "keep":
         return "Keep the baseline"
     return "No recommendation" if verdict.choice == "none" else LEAD[verdict.choice]
 
 
-def title(verdict: Verdict) -> str:
+def title(verdict: Recommendation) -> str:
     """The verdict in a few words, the arm named."""
     if verdict.chosen is not None:
         return f"{choice(verdict)}: {verdict.arm}"
     return f"Keep {verdict.baseline}" if verdict.choice == "keep" else choice(verdict)
 
 
-def subject(verdict: Verdict) -> Finding:
+def subject(verdict: Recommendation) -> Finding:
     """The arm that the figures are of: the chosen one, else the one with most to say for it, else the best by U."""
     if verdict.chosen is not None:
         return verdict.chosen
@@ -51,30 +51,28 @@ def _after(f: Finding, name: str) -> float:
     return -math.inf if math.isnan(value) else value
 
 
-def heads(verdict: Verdict) -> list[Head]:
+def heads(verdict: Recommendation) -> list[Head]:
     """The headline figures of the subject against the baseline; Q over the answers that parse on both sides."""
     f = subject(verdict)
     found = []
     for name in verdict.headline:
         d = f.differences[name]
-        change = words.change(name, d.difference) + (" points" if name in RATES else "")
-        if f.unchanged and name.startswith("common_"):
+        change = numbers.change(name, d.difference) + numbers.points(name)
+        if f.unchanged and name.startswith(COMMON):
             change = "the same answers"
-        found.append(Head(words.title(name), words.plain(name, d.before), words.plain(name, d.after), change))
+        found.append(Head(words.title(name), numbers.plain(name, d.before), numbers.plain(name, d.after), change))
     return found
 
 
 def costs(comparison: Comparison) -> list[str]:
     """What each arm that may be recommended costs more than the baseline, cheapest first."""
     verdict = comparison.verdict
-    return [
-        f"cost of {verdict.findings[at - 1].name}: {cost_of(comparison, at)}" for at in (*verdict.tied, *verdict.behind)
-    ]
+    return [f"cost of {f.name}: {cost_of(f)}" for f in (*verdict.tied, *verdict.behind)]
 
 
-def cost_of(comparison: Comparison, at: int) -> str:
+def cost_of(f: Finding) -> str:
     """`+3.2 tokens an answer, trained in 200 steps, 1,204 s on cpu, at 1.2 to 1.4x the speed`."""
-    f, made = comparison.verdict.findings[at - 1], comparison.costs[at].training
+    made = f.contrast.cost.training
     parts = ["no further token" if f.tokens == 0 else f"{f.tokens:+,.1f} tokens an answer"]
     if "train" in f.ways:
         parts.append("training not recorded" if made is None else f"trained in {made.steps:,} steps")

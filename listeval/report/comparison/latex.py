@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import Table, facts, tables
 from listeval.report.explain import visible
 
@@ -23,7 +24,7 @@ _ESCAPES = {
 def comparison_latex(comparison: Comparison) -> str:
     """Tables with captions; the facts stand as comments, the verdict as the first paragraph. Needs `booktabs`."""
     comments = [f"% {visible(line)}".replace("\n", " ") for line in facts(comparison)]
-    return "\n".join([*comments, _text(comparison.verdict.sentence), "", *map(_table, tables(comparison))])
+    return "\n".join([*comments, _text(sentence(comparison.verdict)), "", *map(_table, tables(comparison))])
 
 
 def _table(table: Table) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from listeval.report import markdown
+from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import Table, facts, tables
 
 if TYPE_CHECKING:
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 def comparison_markdown(comparison: Comparison) -> str:
     """Verdict, facts, tables."""
-    parts = [f"**{_text(comparison.verdict.sentence)}**", "\n".join(f"- {_text(line)}" for line in facts(comparison))]
+    parts = [f"**{_text(sentence(comparison.verdict))}**", "\n".join(f"- {_text(line)}" for line in facts(comparison))]
     for table in tables(comparison):
         parts += [f"## {table.title}", _table(table), *([_text(table.note)] if table.note else [])]
     return "\n\n".join(parts)

@@ -17,6 +17,7 @@ from listeval.errors import UserError
 from listeval.report.comparison import figures
 from listeval.report.comparison.headline import choice, heads, subject, title
 from listeval.report.comparison.samples import samples
+from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import facts, kinds, marked, tables
 
 if TYPE_CHECKING:
@@ -53,9 +54,10 @@ def comparison_page(comparison: Comparison) -> str:
     environment.tests["missing"] = math.isnan
     headline, *others = (table for table in tables(comparison) if table.title != kinds(comparison).title)
     return environment.get_template("comparison.html").render(
-        title=f"{comparison.base.run.manifest.task['name']}: {' / '.join(arm.name for arm in comparison.arms)}",
+        title=f"{comparison.base.run.manifest.task.name}: {' / '.join(arm.name for arm in comparison.arms)}",
         version=__version__,
         verdict=comparison.verdict,
+        sentence=sentence(comparison.verdict),
         choice=choice(comparison.verdict),
         headline_of=title(comparison.verdict),
         subject=subject(comparison.verdict),

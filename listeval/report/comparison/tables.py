@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from listeval.comparison import words
-from listeval.comparison.columns import RATES, TOKENS
 from listeval.comparison.ways import Setup
 from listeval.contract import Kind
 from listeval.report.comparison.headline import costs as head_costs
 from listeval.report.comparison.headline import remarks, rule
-from listeval.report.numbers import share
+from listeval.runs.figures import numbers, words
+from listeval.runs.figures.columns import TOKENS
+from listeval.runs.figures.numbers import share
 
 if TYPE_CHECKING:
     from listeval.comparison import Arm, Comparison
@@ -66,7 +66,7 @@ def facts(comparison: Comparison) -> list[str]:
     pairing, base = comparison.pairing, comparison.base
     seeds = ", ".join(map(str, pairing.seeds))
     lines = [
-        f"{base.run.manifest.task['name']}: {len(pairing.keys):,} paired samples in {pairing.n_clusters:,} clusters "
+        f"{base.run.manifest.task.name}: {len(pairing.keys):,} paired samples in {pairing.n_clusters:,} clusters "
         f"(seeds {seeds}), {comparison.common:,} of them parse in every arm{able(comparison)}"
     ]
     lines += [f"{marked(comparison, at)}: {describe(comparison, at)}" for at in range(len(comparison.arms))]
@@ -85,8 +85,8 @@ def describe(comparison: Comparison, at: int) -> str:
 
 def _made_by(arm: Arm) -> Iterable[str]:
     manifest = arm.run.manifest
-    yield str(manifest.model["name"]).rstrip("/").rsplit("/", 1)[-1]
-    yield manifest.backend["name"]
+    yield manifest.model.name.rstrip("/").rsplit("/", 1)[-1]
+    yield manifest.backend.name
     yield "no constraint" if arm.constraint == "none" else f"constraint {arm.constraint}{_shaped(arm)}"
     if Setup.of(arm).attempts > 1:
         yield f"asked up to {Setup.of(arm).attempts} times"
@@ -97,17 +97,17 @@ def _made_by(arm: Arm) -> Iterable[str]:
 
 
 def _shaped(arm: Arm) -> str:
-    """` (xgrammar, spacing either)`, as far as it is known."""
+    """` (xgrammar, spacing either)`, as far as it is known, and whether it is unproven."""
     setup = Setup.of(arm)
     parts = [setup.engine, None if setup.spacing is None else f"spacing {setup.spacing}"]
+    parts += ["unproven"] if arm.run.manifest.unproven else []
     return f" ({', '.join(known)})" if (known := [part for part in parts if part]) else ""
 
 
 def _family(comparison: Comparison) -> str:
-    tests = sum(not math.isnan(p) for arm in comparison.adjusted for p in arm.values())
     return (
-        f"p by Holm over {tests} tests. useful: failures count zero. common: the {comparison.common:,} samples that "
-        f"parse in every arm{able(comparison)}."
+        f"p by Holm over {comparison.tests} tests. useful: failures count zero. common: the {comparison.common:,} "
+        f"samples that parse in every arm{able(comparison)}."
     )
 
 
@@ -124,13 +124,14 @@ def _headline(comparison: Comparison) -> Table:
     if scale is None or scale.chance is None:
         return table
     rows: list[Sequence[str]] = [*table.rows, [f"{scale.metric} above chance"]]
-    for at, guard in enumerate((comparison.own, *comparison.guards)):
-        cell = "n/a" if guard is None else words.change(scale.metric, guard.above)
+    guards = [comparison.base_guard, *(contrast.guard for contrast in comparison.contrasts)]
+    for at, guard in enumerate(guards):
+        cell = "n/a" if guard is None else numbers.change(scale.metric, guard.above)
         rows.append([marked(comparison, at), cell, *[""] * (len(table.header) - 2)])
-    level = comparison.thresholds.guard_level(len(comparison.arms) - 1)
+    level = comparison.thresholds.guard_level(len(comparison.contrasts))
     note = (
         f" above chance: an arm's own parsed answers against a random order of the same items "
-        f"({words.plain(scale.metric, float(np.nanmean(scale.chance)))} on average), at {100 * level:g} %."
+        f"({numbers.plain(scale.metric, float(np.nanmean(scale.chance)))} on average), at {100 * level:g} %."
     )
     return table._replace(rows=rows, note=table.note + note)
 
@@ -142,7 +143,7 @@ def effects(comparison: Comparison) -> Table:
         names = [mark(at) for at in found.square]
         for name, own in found.effects.items():
             rows.append([f"{words.title(name)}: {names[2]} trained, {names[1]} constrained, {names[3]} both"])
-            rows += [[part, words.change(name, value)] for part, value in own._asdict().items()]
+            rows += [[part, numbers.change(name, value)] for part, value in own._asdict().items()]
     note = "Interaction: both less the sum of the two; below zero they do the same work twice."
     level = f"[{100 * comparison.thresholds.level:g} %]"
     return Table("Train and constrain", ["", f"against neither {level}"], rows, note)
@@ -161,13 +162,14 @@ def _differences(comparison: Comparison, title: str, names: Sequence[str], note:
 
 
 def _figure(comparison: Comparison, at: int, name: str) -> list[str]:
-    value = words.value(name, comparison.values[at][name])
-    if at == 0 or name not in comparison.differences[at - 1]:
+    value = numbers.interval(name, comparison.values[at][name])
+    contrast = comparison.sides[at][1]
+    if contrast is None or name not in contrast.differences:
         return [marked(comparison, at), value, "", "", ""]
-    d = comparison.differences[at - 1][name]
-    p = words.chance(comparison.adjusted[at - 1].get(name, math.nan))
-    change = words.change(name, d.difference) + (" points" if name in RATES else "")
-    return [marked(comparison, at), value, change, p, words.effect(name, d.effect)]
+    d = contrast.differences[name]
+    p = numbers.probability(contrast.adjusted.get(name, math.nan))
+    change = numbers.change(name, d.difference) + numbers.points(name)
+    return [marked(comparison, at), value, change, p, numbers.effect(name, d.effect)]
 
 
 def kinds(comparison: Comparison) -> Table:
@@ -186,7 +188,8 @@ def _count(n: int, comparison: Comparison) -> str:
 def migrations(comparison: Comparison) -> Table:
     """Which kinds of the baseline became which of each arm; those that stayed are one line an arm."""
     rows: list[Sequence[str]] = []
-    for at, found in enumerate(comparison.migrations, 1):
+    for at, contrast in enumerate(comparison.contrasts, 1):
+        found = contrast.migrations
         rows.append([marked(comparison, at)])
         moved = sorted(((n, a, b) for (a, b), n in found.items() if a != b), key=lambda row: (-row[0], row[1:]))
         rows += [[f"{a} → {b}", f"{n:,}"] for n, a, b in moved[:_MOST]]
@@ -200,8 +203,8 @@ def costs(comparison: Comparison) -> Table:
     """Time and tokens; a dash where a run did not record a figure."""
     header = ["", "tok/s", "s per 1,000", "tokens", "extra", "compile ms", "masked", "training"]
     rows = []
-    for at, c in enumerate(comparison.costs):
-        extra = f"{comparison.differences[at - 1][TOKENS].difference.value:+,.1f}" if at else ""
+    for at, (c, (_, contrast)) in enumerate(zip(comparison.costs, comparison.sides, strict=True)):
+        extra = "" if contrast is None else f"{contrast.differences[TOKENS].difference.value:+,.1f}"
         cells = [_dash(c.tokens_per_second, ",.0f"), _dash(c.seconds_per_1000, ",.1f"), f"{c.tokens:,.1f}", extra]
         cells += [_dash(c.compile_ms, ".2f"), _dash(c.masked, ".3f"), _trained(c)]
         rows.append([marked(comparison, at), *cells])

@@ -10,6 +10,7 @@ from rich.table import Table as Grid
 from rich.text import Text
 
 from listeval.report.comparison.headline import heads, subject
+from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import Table, facts, tables
 from listeval.report.console import ReportConsole
 from listeval.visible import inline
@@ -25,7 +26,7 @@ _LABEL, _HEADING, _LINE = 24, 28, 64
 def print_comparison(comparison: Comparison, console: Console | None = None) -> None:
     """The verdict first, then what it rests on."""
     out = console or ReportConsole()
-    out.print(Text(inline(comparison.verdict.sentence), style="bold"))
+    out.print(Text(inline(sentence(comparison.verdict)), style="bold"))
     out.print()
     out.print(_heads(comparison))
     out.print()

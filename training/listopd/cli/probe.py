@@ -11,6 +11,7 @@ import click
 
 from listeval.cli.consent import of_recipe, permit
 from listeval.cli.say import say, say_json
+from listeval.cli.writable import writable
 from listeval.errors import UserError
 
 if TYPE_CHECKING:
@@ -89,8 +90,8 @@ def command(
     if isinstance(values.get("seeds"), str):
         values["seeds"] = [part.strip() for part in values["seeds"].split(",") if part.strip()]
     config = build_config(values)
-    drawing = None if figure is None else _writable(Path(figure), ".svg", "figure")
-    target = None if out is None else _writable(Path(out), ".json", "result")
+    drawing = None if figure is None else _target(Path(figure), ".svg", "figure")
+    target = None if out is None else _target(Path(out), ".json", "result")
     found = probe(config, (lambda line: None) if quiet else (lambda line: say(line, err=True)))
     if target is not None:
         _write(target, found.to_json())
@@ -111,18 +112,15 @@ def _permit(flags: dict[str, Any], *, trusted: bool) -> None:
     permit(of_recipe(named, lambda key, value: f"--{key.rpartition('.')[2]} {value}"), place, trusted=trusted)
 
 
-def _writable(file: Path, suffix: str, what: str) -> Path:
+def _target(file: Path, suffix: str, what: str) -> Path:
     """Raises UserError before the work where the file cannot be written after it."""
     if file.suffix != suffix:
         raise UserError(f"the {what} is written as {suffix}", place=str(file), fix=f"name a file such as probe{suffix}")
-    if file.is_dir() or not file.parent.is_dir():
-        cause = "it is a folder" if file.is_dir() else "its folder does not exist"
-        raise UserError(f"cannot write the {what}: {cause}", place=str(file), fix="name another file")
-    return file
+    return writable(file, what, f"probe{suffix}")
 
 
 def _write(file: Path, text: str) -> None:
-    from listeval.runs.manifest import write_atomic
+    from listeval.runs.files import write_atomic
 
     write_atomic(file, text.encode())
     say(f"written: {file}", err=True)

@@ -154,7 +154,7 @@ def _manifest(
         "listeval": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": config.model_dump(mode="json"),
-        "task": {name: value for name, value in task_entry(task).items() if name not in ("metrics", "verdicts")},
+        "task": task_entry(task).behind_rows(),
         "data": {
             str(seed): {"name": d.name, "source": d.source, "fingerprint": d.fingerprint, "counts": dict(d.counts)}
             for seed, d in found.data.items()

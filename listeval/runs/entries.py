@@ -1,0 +1,189 @@
+"""The manifest's entries: what is known of task, data, model, engine, constraint and machine, each with its own fields.
+
+An entry is open: a field that nobody reads may hold anything, and what another version wrote is kept as it was. What
+a run writes of an entry is what it sets, so that a manifest which is read and written again stays the same JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+from listeval.task import Metric
+
+MOST = 2**53
+"""Numbers of a manifest are finite and fit into 53 bits, so that no sum of them overflows."""
+
+_Real = Annotated[float, Field(allow_inf_nan=False, ge=-MOST, le=MOST)]
+
+
+class Entry(BaseModel):
+    """Fields by name; `entry["name"]` reads one too, as in the JSON."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    def __getitem__(self, name: str) -> Any:
+        try:
+            return getattr(self, name)
+        except AttributeError:
+            raise KeyError(name) from None
+
+    @model_serializer(mode="wrap")
+    def _as_set(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {name: value for name, value in write(self).items() if name in self.model_fields_set}
+
+
+class MetricEntry(Entry):
+    """A metric of the task, as `listeval.task.Metric` has it."""
+
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+    name: str
+    useful: bool = False
+    bounds: tuple[_Real, _Real] | None = None
+    at: list[Annotated[int, Field(ge=1, le=MOST)]] = []
+
+    @property
+    def metric(self) -> Metric:
+        """The metric itself."""
+        return Metric(self.name, self.useful, self.bounds, self.at)
+
+
+class TaskEntry(Entry):
+    """The task behind the scores that stand in the rows now."""
+
+    name: str
+    version: int
+    options: dict[str, Any]
+    code: str
+    """Names its code and prompts."""
+    metrics: list[MetricEntry]
+    verdicts: list[str] = []
+
+    def behind_rows(self) -> dict[str, Any]:
+        """The part that determines prompts and scores, for a run's identity."""
+        return self.model_dump(mode="json", exclude={"metrics", "verdicts"})
+
+
+class DataEntry(Entry):
+    """The examples of one seed."""
+
+    name: str = ""
+    """What reports call the data; empty in runs from before it was noted."""
+    source: str
+    fingerprint: str
+    counts: dict[str, Any] = {}
+
+
+class ModelEntry(Entry):
+    """The model behind the answers; of a server's, what the server says of itself."""
+
+    name: str
+    fingerprint: Any = None
+    path: Any = None
+    tokenizer_hash: Any = None
+    template_hash: Any = None
+    max_length: Any = None
+
+
+class BackendEntry(Entry):
+    """The engine that made the answers. `settings` are its own, JSON values by the engine's names."""
+
+    name: str
+    settings: dict[str, Any]
+    versions: dict[str, str] = {}
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """Request fields that a server did not take, and what it said."""
+        return _mapping(self.settings.get("left_out"))
+
+    @property
+    def constraint(self) -> dict[str, Any]:
+        """What the engine recorded of its constraint; empty where there is none."""
+        return _mapping(self.settings.get("constraint"))
+
+
+class ConstraintEntry(Entry):
+    """What the decoder was held to, as a run's identity has it."""
+
+    kind: str
+    engine: str
+    spacing: str = "unknown"
+
+
+class SpacingEntry(Entry):
+    """How freely an answer may be spaced: as asked, and as measured."""
+
+    asked: str = ""
+    measured: str = ""
+
+
+class AuditEntry(Entry):
+    """What an engine was measured to keep, ignore and refuse of the first example's constraint, each by its fate."""
+
+    engine: str = ""
+    form: Any = None
+    """By what the engine is told of the constraint."""
+    valid: Any = None
+    spacing: SpacingEntry | None = None
+    keywords: dict[str, Any] = {}
+    """Of a schema."""
+    rules: dict[str, Any] = {}
+    """Of a permutation or a scaffold."""
+    numbers: Any = None
+    unique_items_asked: Any = None
+
+    @property
+    def ignored(self) -> frozenset[str]:
+        """Keywords that the engine does not keep."""
+        return frozenset(name for name, fate in self.keywords.items() if fate == "ignored")
+
+
+class SentEntry(Entry):
+    """What a server's ways made of a constraint."""
+
+    field: str = ""
+    wrapped: str = ""
+    """The key of the object into which lists went, for a server that takes no other root."""
+    left_out: dict[str, Any] | list[str] = []
+    """Keywords of the schema that the server does not take."""
+
+
+class CanaryEntry(Entry):
+    """A request whose free answer cannot match, and what came of it."""
+
+    passed: bool = False
+    why: str = ""
+    text: str = ""
+    finish_reason: str = ""
+    spacing: str = ""
+    sent: SentEntry = SentEntry()
+
+
+class EnvironmentEntry(Entry):
+    """The machine and its software."""
+
+    python: Any = None
+    platform: Any = None
+    cpu: Any = None
+    cores: Any = None
+    gpu: Any = None
+    memory_gib: Any = None
+    packages: dict[str, Any] = {}
+    git: Any = None
+
+
+class IdentityEntry(Entry):
+    """The parts of a run's identity that are read; the identity itself is hashed and compared whole."""
+
+    task: dict[str, Any] = {}
+    model: dict[str, Any] = {}
+    sampling: dict[str, Any] = {}
+    constraint: ConstraintEntry | str = "none"
+
+
+def _mapping(value: Any) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}

@@ -1,0 +1,114 @@
+"""Figures as columns of rows: one value a row, NaN where a row has none.
+
+- `parse_rate`, `fmc`: 0 or 1 for every answer; `bare_rate` too, where it is known.
+- `<metric>`: the task's own, over answers that parse and for which it is defined.
+- `useful_<metric>`: every answer, zero where the contract is broken.
+- `common_<metric>`: only samples that parse in every arm of a comparison.
+- `<metric>@<k>`: how often one of k samples of an example is right; an example's value stands at its first row.
+- `tokens`: generated tokens.
+
+`raw_<figure>` is what the first answers alone came to, where a run asks again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from listeval.contract import Kind
+from listeval.runs.rows import Row
+from listeval.stats.intervals import Bounds, Floats
+from listeval.task import Metric
+
+PARSE_RATE, BARE_RATE, FMC, TOKENS = "parse_rate", "bare_rate", "fmc", "tokens"
+USEFUL, COMMON, RAW = "useful_", "common_", "raw_"
+
+Columns = dict[str, Floats]
+
+_HITS: Mapping[str, Callable[[Row], float]] = {
+    PARSE_RATE: lambda row: float(row["kind"] == Kind.OK),
+    BARE_RATE: lambda row: math.nan if row["bare"] is None else float(row["bare"]),
+    FMC: lambda row: float(row["kind"] == Kind.MISSING_ID and row["missing"] == 1),
+}
+RATES = tuple(_HITS)
+
+
+def rates(rows: Sequence[Row], names: Sequence[str] = RATES) -> Columns:
+    """(n,) for each named rate: 1 for a hit, 0 for a miss."""
+    return {name: np.array([_HITS[name](row) for row in rows], dtype=np.float64) for name in names}
+
+
+def parsed(rows: Sequence[Row]) -> NDArray[np.bool_]:
+    """(n,): the answer keeps its contract."""
+    return np.array([row["kind"] == Kind.OK for row in rows], dtype=bool)
+
+
+def scores(rows: Sequence[Row], metrics: Sequence[Metric]) -> Columns:
+    """(n,) for each metric: the task's score."""
+    return {metric.name: np.array([_score(row, metric.name) for row in rows], dtype=np.float64) for metric in metrics}
+
+
+def _score(row: Row, name: str) -> float:
+    value = row["scores"].get(name)
+    return math.nan if value is None else value
+
+
+def useful(scored: Columns, ok: NDArray[np.bool_], metrics: Sequence[Metric]) -> Columns:
+    """(n,) for each metric with a useful form: its column of `scored`, zero where the contract is broken."""
+    return {USEFUL + metric.name: np.where(ok, scored[metric.name], 0.0) for metric in metrics if metric.useful}
+
+
+def best_of(rows: Sequence[Row], metrics: Sequence[Metric]) -> Columns:
+    """(n,) for each `name@k` with k up to the number of seeds; a contract failure is a wrong sample.
+
+    The unbiased estimate of Chen et al. 2021 (arXiv 2107.03374, equation 1).
+    """
+    wanted = [(metric, k) for metric in metrics for k in metric.at]
+    if not wanted:
+        return {}
+    places: dict[str, list[int]] = {}
+    for place, row in enumerate(rows):
+        places.setdefault(row["example"], []).append(place)
+    most = len({row["seed"] for row in rows})
+    columns = {at_name(metric.name, k): np.full(len(rows), np.nan) for metric, k in wanted if k <= most}
+    for own in places.values():
+        for metric, k in wanted:
+            if k <= len(own):
+                right = sum(rows[place]["scores"].get(metric.name) == 1.0 for place in own)
+                columns[at_name(metric.name, k)][own[0]] = at_least_one(len(own), right, k)
+    return columns
+
+
+def at_name(metric: str, k: int) -> str:
+    """`<metric>@<k>`."""
+    return f"{metric}@{k}"
+
+
+def at_least_one(n: int, right: int, k: int) -> float:
+    """The chance that k of n samples, drawn without replacement, hold one of the `right` ones."""
+    return 1.0 - math.comb(n - right, k) / math.comb(n, k)
+
+
+def spent(row: Row, name: Literal["n_tokens", "n_prompt_tokens"]) -> int:
+    """Tokens that a sample took: of all its attempts, where it was asked more than once."""
+    tried = row.get("attempts")
+    if isinstance(tried, Sequence) and tried:
+        return sum(int(attempt[name]) for attempt in tried)
+    return row[name]
+
+
+def bounds(metrics: Sequence[Metric]) -> dict[str, Bounds]:
+    """Lowest and highest possible value of every column of `metrics`, where they are known."""
+    known = {metric.name: metric.bounds for metric in metrics if metric.bounds is not None}
+    useful = {USEFUL + name: (min(0.0, low), max(0.0, high)) for name, (low, high) in known.items()}
+    common = {COMMON + name: pair for name, pair in known.items()}
+    return known | useful | common | {at_name(metric.name, k): (0.0, 1.0) for metric in metrics for k in metric.at}
+
+
+def cluster(row: Row) -> str:
+    """What the row's answer depends on: its product, else its example, whatever the seed."""
+    return row["cluster"] or row["example"]
