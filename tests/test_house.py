@@ -23,7 +23,7 @@ FOLDERS = {"listeval": ROOT, "training/listopd": ROOT / "training", "tasks": ROO
 """Product code, and the folder that its module names count from."""
 
 ROOMS = """
-    listeval visible errors known_folders cells wording stats paired contract data hub listwise task_code task_import
+    listeval visible errors chat known_folders cells wording stats paired contract data hub listwise task_code task_import
     glance task registry scaffold decoding control_text prompt backends records scoring runs labelling checks comparison
     report cli __main__ listopd templates tasks
 """.split()  # noqa: SIM905 - a list of words reads better than a list of strings
@@ -37,14 +37,11 @@ UPWARD = {
     ("listeval.control_text", "backends"),
     ("listeval.decoding.canary", "backends"),
     ("listeval.prompt", "backends"),
-    ("listeval.task", "backends"),
-    ("listeval.task", "registry"),
 }
 """Modules that import a higher room, and which."""
 
 CLOSING = {
     ("listeval.runs.config", "listeval.runs.manifest"),
-    ("listeval.task", "listeval.registry"),
     ("listopd.train", "listopd.opd"),
     ("listopd.train", "listopd.sft"),
 }
