@@ -30,7 +30,7 @@ Target = Mapping[str, Any]
 """A JSON object: ids, labels, function documents, tests, ... whatever contract and score need."""
 
 TargetT = TypeVar("TargetT", default=Any)
-"""What the targets of a task are, a `Target`. Bound by nothing: a TypedDict is no `Mapping[str, Any]` to every checker."""
+"""What the targets of a task are: a TypedDict, or any `Target`."""
 
 ValueT = TypeVar("ValueT", default=Any)
 """What the contracts of a task parse an answer to."""
@@ -212,13 +212,13 @@ class Task(ABC, Generic[TargetT, ValueT]):
         Called with the answers that arrived together, so work may be shared between them.
         """
 
-    def prepare(self) -> None:  # noqa: B027 - most tasks need nothing
+    def prepare(self) -> None:
         """Get ready to score; called once, before the model is opened.
 
         Raises UserError where scoring cannot work on this machine.
         """
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """Release what `prepare` or `score` hold; called once after the last row."""
 
     def appendix(self, rows: Sequence[Row]) -> Appendix:

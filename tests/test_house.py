@@ -23,9 +23,9 @@ FOLDERS = {"listeval": ROOT, "training/listopd": ROOT / "training", "tasks": ROO
 """Product code, and the folder that its module names count from."""
 
 ROOMS = """
-    listeval visible errors chat known_folders cells wording stats paired contract data hub listwise task_code task_import
-    glance task registry scaffold decoding control_text prompt backends records scoring runs labelling checks comparison
-    report cli __main__ listopd templates tasks
+    listeval visible errors chat known_folders cells wording stats paired contract parquet data hub listwise
+    task_code task_import glance task registry scaffold decoding control_text prompt backends records scoring
+    runs labelling checks comparison report cli __main__ listopd templates tasks
 """.split()  # noqa: SIM905 - a list of words reads better than a list of strings
 """From the ground up: a room imports what stands before it. `listeval` is the face, whose names load on first use."""
 
