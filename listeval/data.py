@@ -115,10 +115,38 @@ def is_json_or_parquet(first: bytes) -> bool:
     return first.startswith(MAGIC) or first.lstrip()[:1] in (b"{", b"[")
 
 
+def text_lines(file: DataFile) -> Iterator[tuple[str, str]]:
+    """Every line that is not blank, with its place `file:line`.
+
+    Raises UserError for an empty file and, with the place, for a line that is not UTF-8.
+    """
+    found = False
+    with file.open() as stream:
+        for number, raw in enumerate(stream, 1):
+            place = f"{file.name}:{number}"
+            try:
+                line = raw.removeprefix(BOM).decode()
+            except UnicodeDecodeError as error:
+                raise not_utf8(error, place) from None
+            if line.strip():
+                found = True
+                yield place, line
+    if not found:
+        raise empty(file.name)
+
+
 def json_object(raw: bytes, name: str, line: int) -> JsonRow:
     """The object on one line of the file `name`. Raises UserError with the place where there is none."""
     # With its line end, a torn object would be said to end on the next line. A mark may stand where files were joined.
     return _object(_json(raw.removeprefix(BOM).rstrip(), name, line), f"{name}:{line}")
+
+
+def text_field(row: Mapping[str, Any], name: str, place: str, fix: str) -> str:
+    """The text in a field, line ends as `\\n`. Raises UserError, with `place` and `fix`, where there is none."""
+    value = row.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"no text in the field '{name}'", place=place, fix=fix)
+    return value.replace("\r\n", "\n")
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], stream: IO[bytes]) -> None:
