@@ -190,5 +190,5 @@ def test_the_hub_is_read_by_file_name(serve_hub):
     assert found(dataset) == [("a", "simple_python"), ("b", "live_multiple")]
     assert HUB in dataset.source
     assert not any("irrelevance" in path or "README" in path for path in hub.asked)
-    with pytest.raises(UserError, match="no rows of the category 'paralel'.*did you mean 'parallel'"):
+    with pytest.raises(UserError, match=r"no rows of the category 'paralel'.*did you mean 'parallel'"):
         load("hub", category="paralel")
