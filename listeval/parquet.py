@@ -1,4 +1,4 @@
-"""Rows of a Parquet file through `datasets`: row group by row group, nothing converted or kept on disk."""
+"""Rows of a Parquet file through `datasets`: some rows at a time, nothing converted or kept on disk."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from listeval.errors import UserError, first_line
 MAGIC = b"PAR1"
 """What a Parquet file begins with."""
 
+_BATCH = 1000
+"""Rows held at a time. `datasets` would take a row group's size, and stumbles where that is 0."""
+
 
 def parquet_rows(first: bytes, rest: IO[bytes], name: str) -> Iterator[Any]:
     """Every row of the file `name` as a dict, from its `first` bytes and the stream after them.
@@ -30,7 +33,9 @@ def parquet_rows(first: bytes, rest: IO[bytes], name: str) -> Iterator[Any]:
     with TemporaryDirectory(prefix="listeval-") as folder, _silence():
         file = _on_disk(first, rest, Path(folder))
         try:
-            yield from load_dataset("parquet", data_files=[file], split="train", streaming=True, cache_dir=folder)
+            yield from load_dataset(
+                "parquet", data_files=[file], split="train", streaming=True, cache_dir=folder, batch_size=_BATCH
+            )
         except (ArrowException, OSError, ValueError, OverflowError) as error:
             # The last two are of values that Python does not have: text that is no UTF-8, days beyond its calendar.
             cause = f"not Parquet: {first_line(error)}"
