@@ -11,19 +11,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from listeval.chat import Message as Message
+from listeval.chat import Prompt as Prompt
+
 if TYPE_CHECKING:
     from listeval.contract import Contract, Kind
     from listeval.decoding.constraint import Constraint
     from listeval.models.renderer import Renderer
 
 FinishReason = Literal["stop", "length", "content_filter", "error"]
-
-
-class Message(NamedTuple):
-    """One chat turn."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +37,6 @@ class Sampling:
     def greedy(self) -> bool:
         """Whether decoding is an argmax, so that a seed changes nothing."""
         return self.temperature == 0.0
-
-
-class Prompt(NamedTuple):
-    """One rendered prompt: `text` is the exact string behind `token_ids`.
-
-    Both are empty where only the server knows the template; then `messages` is what is sent.
-    """
-
-    messages: tuple[Message, ...]
-    text: str = ""
-    token_ids: tuple[int, ...] = ()
 
 
 class Known(NamedTuple):
