@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from importlib import import_module
-from importlib.machinery import ModuleSpec
-from types import ModuleType
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
 
 MOVED = {
     "listeval.backends.channels": "listeval.models.channels",
@@ -27,13 +29,18 @@ class _OldPaths:
     def find_spec(
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
-        return ModuleSpec(name, self) if name in MOVED else None  # type: ignore[arg-type]
+        if name not in MOVED:
+            return None
+        from importlib.machinery import ModuleSpec
+
+        return ModuleSpec(name, self)  # type: ignore[arg-type]
 
     def create_module(self, spec: ModuleSpec) -> None:
         """The ordinary kind of module."""
 
     def exec_module(self, module: ModuleType) -> None:
         import warnings
+        from importlib import import_module
 
         old, new = module.__name__, MOVED[module.__name__]
         warnings.warn(f"'{old}' is now '{new}'", DeprecationWarning, stacklevel=2)

@@ -3,18 +3,24 @@
 A task turns data into `Example`s. Everything that parsing and scoring need is in the
 example's `target`, a JSON object that is stored with every row, so a run is re-scored
 from its rows alone: no model, no data, only the task's code.
+
+`Task[MyTarget, MyAnswer]` tells type checkers and editors what the targets (a TypedDict) and the parsed answers of a
+task are; `Task` alone takes any.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import wraps
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Concatenate, Generic, NamedTuple, ParamSpec
 
 from pydantic import BaseModel, ConfigDict
+from typing_extensions import TypeVar
 
-from listeval.backends.protocol import Message
+from listeval.chat import Message
+from listeval.errors import UserError
 
 if TYPE_CHECKING:
     from listeval.contract import Contract, Kind
@@ -22,6 +28,16 @@ if TYPE_CHECKING:
 
 Target = Mapping[str, Any]
 """A JSON object: ids, labels, function documents, tests, ... whatever contract and score need."""
+
+TargetT = TypeVar("TargetT", default=Any)
+"""What the targets of a task are: a TypedDict, or any `Target`."""
+
+ValueT = TypeVar("ValueT", default=Any)
+"""What the contracts of a task parse an answer to."""
+
+Owner = TypeVar("Owner")
+Returned = TypeVar("Returned")
+Given = ParamSpec("Given")
 
 
 class Example(NamedTuple):
@@ -121,7 +137,27 @@ class TaskOptions(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class Task(ABC):
+def read_once(
+    method: Callable[Concatenate[Owner, Given], Returned],
+) -> Callable[Concatenate[Owner, Given], Returned]:
+    """A method of a task that is called once for the same arguments, however many seeds ask; an error is not kept.
+
+    For what no seed changes: reading the data, merging, splitting. What it gives must not be changed.
+    """
+    kept = f"_{method.__name__}_once"
+
+    @wraps(method)
+    def remembered(self: Owner, /, *args: Given.args, **kwargs: Given.kwargs) -> Returned:
+        found: dict[Any, Returned] = vars(self).setdefault(kept, {})
+        key = (args, tuple(sorted(kwargs.items())))
+        if key not in found:
+            found[key] = method(self, *args, **kwargs)
+        return found[key]
+
+    return remembered
+
+
+class Task(ABC, Generic[TargetT, ValueT]):
     """Base class of a plug-in: `tasks/<name>/task.py` defines exactly one subclass."""
 
     name: ClassVar[str]
@@ -133,17 +169,19 @@ class Task(ABC):
     """Every name that a `Verdict` of this task may have, in the order of the table."""
     executes_code: ClassVar[bool] = False
     """Whether scoring runs code that a model wrote: then nothing runs before the user allows it."""
+    seeded: ClassVar[bool] = True
+    """Whether another seed draws other examples. Where it does not, the data are loaded once for all seeds of a run."""
     Options: ClassVar[type[TaskOptions]] = TaskOptions
+    _code: ClassVar[Any] = staticmethod(str)
+    """Called without arguments for what `code` says; set by the registry."""
 
     def __init__(self, options: TaskOptions | None = None) -> None:
         self.options = options if options is not None else self.Options()
 
     @property
     def code(self) -> str:
-        """Names the code and prompts behind the task in a run's identity; a plug-in's is what the registry found."""
-        from listeval.plugins.registry import code_of
-
-        return code_of(type(self))
+        """Names the code and prompts behind the task in a run's identity; empty unless the registry found the task."""
+        return str(self._code())
 
     @property
     def max_tokens(self) -> int:
@@ -158,29 +196,29 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def contract(self, target: Target) -> Contract[Any]:
+    def contract(self, target: TargetT) -> Contract[ValueT]:
         """The contract bound to this example."""
 
     @abstractmethod
-    def gold(self, target: Target) -> str:
+    def gold(self, target: TargetT) -> str:
         """The text of an answer that parses and scores best."""
 
     @abstractmethod
     def score(
-        self, targets: Sequence[Target], values: Sequence[Any]
+        self, targets: Sequence[TargetT], values: Sequence[ValueT]
     ) -> Sequence[Mapping[str, float] | Verdict | Unscored]:
         """What parsed answers are worth: for each (target, parsed value) pair, in order, a value for every metric.
 
         Called with the answers that arrived together, so work may be shared between them.
         """
 
-    def prepare(self) -> None:  # noqa: B027 - most tasks need nothing
+    def prepare(self) -> None:
         """Get ready to score; called once, before the model is opened.
 
         Raises UserError where scoring cannot work on this machine.
         """
 
-    def close(self) -> None:  # noqa: B027
+    def close(self) -> None:
         """Release what `prepare` or `score` hold; called once after the last row."""
 
     def appendix(self, rows: Sequence[Row]) -> Appendix:
@@ -192,11 +230,9 @@ class Task(ABC):
 
         Raises UserError where the data cannot be read, and for a task whose data has no texts to grade.
         """
-        from listeval.errors import UserError
-
         cause = f"task '{self.name}' has nothing to label"
         raise UserError(cause, place="--task", fix="use a task that ranks texts, such as fashion")
 
-    def bad(self, target: Target) -> Mapping[Kind, str]:
+    def bad(self, target: TargetT) -> Mapping[Kind, str]:
         """Known-bad answers and the kind that each must land in, for `listeval tasks check`."""
         return {}

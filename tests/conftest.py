@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from tests.hub_server import SHA, Hub, serving
 
 # A loaded machine must not fail a property by its speed, nor a lucky draw a change that has nothing to do with it.
 settings.register_profile("listeval", deadline=None, derandomize=True)
@@ -31,3 +35,21 @@ def shared_data() -> Path:
     if not folder.is_dir():
         pytest.skip("needs the real data in ../shared/data, which is not in the repository")
     return folder
+
+
+@pytest.fixture
+def serve_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Hub]]:
+    """`serve_hub({repository: {path: bytes}})`: `huggingface_hub` asks that stand-in, its cache is empty."""
+    constants = pytest.importorskip("huggingface_hub.constants", reason="the hub is read through its client")
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub-cache"))
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_PROGRESS_BARS", True)
+    with ExitStack() as closing:
+
+        def serve(files: dict[str, dict[str, bytes]], sha: str = SHA) -> Hub:
+            hub = closing.enter_context(serving(Hub(files, sha)))
+            template = constants.HUGGINGFACE_CO_URL_TEMPLATE.removeprefix(constants.ENDPOINT)
+            monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", hub.endpoint + template)
+            monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+            return hub
+
+        yield serve

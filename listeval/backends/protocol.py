@@ -11,19 +11,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
+from listeval.chat import Message as Message
+from listeval.chat import Prompt as Prompt
+from listeval.models.info import ModelInfo as ModelInfo
+
 if TYPE_CHECKING:
     from listeval.contract import Contract, Kind
     from listeval.decoding.constraint import Constraint
     from listeval.models.renderer import Renderer
 
 FinishReason = Literal["stop", "length", "content_filter", "error"]
-
-
-class Message(NamedTuple):
-    """One chat turn."""
-
-    role: Literal["system", "user", "assistant"]
-    content: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,17 +38,6 @@ class Sampling:
     def greedy(self) -> bool:
         """Whether decoding is an argmax, so that a seed changes nothing."""
         return self.temperature == 0.0
-
-
-class Prompt(NamedTuple):
-    """One rendered prompt: `text` is the exact string behind `token_ids`.
-
-    Both are empty where only the server knows the template; then `messages` is what is sent.
-    """
-
-    messages: tuple[Message, ...]
-    text: str = ""
-    token_ids: tuple[int, ...] = ()
 
 
 class Known(NamedTuple):
@@ -104,23 +90,6 @@ class Completion(NamedTuple):
         """The engine gave no answer to `request`, `seconds` after it was handed over."""
         n_prompt = len(request.prompt.token_ids)
         return cls(request.key, "", "error", n_prompt_tokens=n_prompt, latency_s=seconds, error=why)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelInfo:
-    """What the manifest says of the model behind a backend.
-
-    `fingerprint` hashes weights, config and tokenizer, so rows of one model can never serve
-    another; a remote server's is what the server says of itself. `max_length` is prompt plus
-    answer in tokens, None where unknown.
-    """
-
-    name: str
-    fingerprint: str
-    path: str | None = None
-    tokenizer_hash: str | None = None
-    template_hash: str | None = None
-    max_length: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

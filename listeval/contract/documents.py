@@ -83,6 +83,14 @@ class Document(NamedTuple):
         nodes = {name: {} if name in self.untyped else _schema(node) for name, node in self.parameters.items()}
         return _object_schema(nodes, [name for name in nodes if name in self.required])
 
+    def allows(self, parameter: str, value: Any) -> bool:
+        """Whether a JSON value is what the document asks of a parameter, at every depth."""
+        return allows(self.parameters[parameter], value)
+
+    def allows_type(self, parameter: str, value: Any) -> bool:
+        """Whether a JSON value has the type that the document asks of a parameter; an integer is a number."""
+        return allows_type(self.parameters[parameter], value)
+
     def fingerprint(self) -> str:
         """A short hash of what binds a call."""
         return sha256(to_json([self.parameters, self.required, sorted(self.untyped)])).hexdigest()[:16]

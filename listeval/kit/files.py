@@ -18,10 +18,11 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
-from listeval.errors import UserError, first_line
+from listeval.errors import UserError
+from listeval.kit.parquet import MAGIC, parquet_rows
 
 BOM = codecs.BOM_UTF8
-_GZIP, _PARQUET, _LINE_FEED = b"\x1f\x8b", b"PAR1", b"\n"
+_GZIP, _LINE_FEED = b"\x1f\x8b", b"\n"
 _ONE_A_LINE = "write one JSON object a line"
 
 JsonRow = dict[str, Any]
@@ -111,13 +112,41 @@ def opening(stream: IO[bytes], name: str) -> tuple[int, bytes]:
 
 def is_json_or_parquet(first: bytes) -> bool:
     """Whether a file whose first line this is holds what `rows` reads, rather than a table in text."""
-    return first.startswith(_PARQUET) or first.lstrip()[:1] in (b"{", b"[")
+    return first.startswith(MAGIC) or first.lstrip()[:1] in (b"{", b"[")
+
+
+def text_lines(file: DataFile) -> Iterator[tuple[str, str]]:
+    """Every line that is not blank, with its place `file:line`.
+
+    Raises UserError for an empty file and, with the place, for a line that is not UTF-8.
+    """
+    found = False
+    with file.open() as stream:
+        for number, raw in enumerate(stream, 1):
+            place = f"{file.name}:{number}"
+            try:
+                line = raw.removeprefix(BOM).decode()
+            except UnicodeDecodeError as error:
+                raise not_utf8(error, place) from None
+            if line.strip():
+                found = True
+                yield place, line
+    if not found:
+        raise empty(file.name)
 
 
 def json_object(raw: bytes, name: str, line: int) -> JsonRow:
     """The object on one line of the file `name`. Raises UserError with the place where there is none."""
     # With its line end, a torn object would be said to end on the next line. A mark may stand where files were joined.
     return _object(_json(raw.removeprefix(BOM).rstrip(), name, line), f"{name}:{line}")
+
+
+def text_field(row: Mapping[str, Any], name: str, place: str, fix: str) -> str:
+    """The text in a field, line ends as `\\n`. Raises UserError, with `place` and `fix`, where there is none."""
+    value = row.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise UserError(f"no text in the field '{name}'", place=place, fix=fix)
+    return value.replace("\r\n", "\n")
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], stream: IO[bytes]) -> None:
@@ -161,8 +190,8 @@ def _unpacked(file: DataFile, closing: ExitStack) -> IO[bytes]:
 
 def rows_from(line: int, first: bytes, rest: IO[bytes], name: str) -> Iterator[tuple[str, JsonRow]]:
     """As `rows`, from the first line that is not blank, which is number `line`, and the stream after it."""
-    if first.startswith(_PARQUET):
-        yield from _items(_parquet(first + rest.read(), name), name)
+    if first.startswith(MAGIC):
+        yield from _items(parquet_rows(first, rest, name), name)
     elif first.lstrip().startswith(b"["):
         yield from _items(_json(first + rest.read(), name, line), name)
     else:
@@ -171,11 +200,12 @@ def rows_from(line: int, first: bytes, rest: IO[bytes], name: str) -> Iterator[t
                 yield f"{name}:{number}", json_object(raw, name, number)
 
 
-def _items(items: list[Any], name: str) -> Iterator[tuple[str, JsonRow]]:
-    if not items:
-        raise empty(name)
+def _items(items: Iterable[Any], name: str) -> Iterator[tuple[str, JsonRow]]:
+    index = -1
     for index, item in enumerate(items):
         yield f"{name}[{index}]", _object(item, f"{name}[{index}]")
+    if index < 0:
+        raise empty(name)
 
 
 def _object(value: Any, place: str) -> JsonRow:
@@ -207,17 +237,3 @@ def _encodable(value: Any) -> Any:
     if isinstance(value, dict):
         return {_encodable(key): _encodable(item) for key, item in value.items()}
     return value
-
-
-def _parquet(raw: bytes, name: str) -> list[Any]:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise UserError.missing_package("pyarrow", "pip install 'listeval[hub]'", "reading Parquet") from None
-    try:
-        # In one thread: a pool of pyarrow's can abort the process when that ends.
-        return cast(list[Any], parquet.read_table(io.BytesIO(raw), use_threads=False, pre_buffer=False).to_pylist())
-    except (ArrowException, OSError, ValueError, OverflowError) as error:
-        # The last two are of values that Python does not have: text that is no UTF-8, days beyond its calendar.
-        cause = f"not Parquet: {first_line(error)}"
-        raise UserError(cause, place=name, fix="fetch the file again") from None

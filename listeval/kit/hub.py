@@ -1,95 +1,90 @@
-"""Files of a data set on the Hugging Face hub, streamed at one pinned revision; nothing is kept on disk.
+"""Files of a data set on the Hugging Face hub: fetched once into the hub's own cache, all at one pinned revision.
 
-Files are read as they are, not through `load_dataset`: its schema inference fails where rows
-of one file differ, and data sets with a loading script need `trust_remote_code`, which
-`datasets` no longer has.
+`huggingface_hub` keeps them (`$HF_HOME`), so another seed, run or process finds them there, also without a network
+(`HF_HUB_OFFLINE=1`). Files are read as they are: data sets with a loading script need `trust_remote_code`, which
+`datasets` no longer has, and its schema inference fails where rows of one file differ.
 """
 
 from __future__ import annotations
 
-import io
+import re
+from collections import Counter
 from fnmatch import fnmatchcase
 from hashlib import sha256
-from typing import IO, Any
+from pathlib import Path
 
 from listeval.errors import UserError, first_line
 from listeval.kit.files import DataFile
 
-_BUFFER = 8 << 20
+_SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})\.\w+")
+"""Name of one of several parts: `main/test-00000-of-00002.parquet`."""
 
 
 class HubDataset:
-    """The data set `repository` at its newest revision.
+    """The data set `repository` at its newest revision, or, where the hub cannot be asked, the newest one in the cache.
 
-    Raises UserError without the package or the network, here and while a file is read.
+    Raises UserError without the package.
     """
 
     def __init__(self, repository: str) -> None:
         try:
-            from huggingface_hub import HfApi, HfFileSystem
+            import huggingface_hub  # noqa: F401
         except ImportError:
             install = "pip install 'listeval[hub]'"
             raise UserError.missing_package("huggingface_hub", install, "reading from the hub") from None
         self.repository = repository
-        try:
-            self._about: Any = HfApi().dataset_info(repository)
-        except _network_errors() as error:
-            raise _unreachable(repository, error) from None
-        self._system: Any = HfFileSystem()
+        self._revision: str | None = None
 
     def file(self, path: str) -> DataFile:
-        """The file at `path` in the repository; its fingerprint hashes repository, revision and path."""
-        full = f"datasets/{self.repository}@{self._about.sha}/{path}"
-        return DataFile(f"hf://{full}", sha256(full.encode()).hexdigest(), lambda: self._open(full))
+        """The file at `path` in the repository; its fingerprint hashes repository, revision and path.
 
-    def files(self, pattern: str) -> list[DataFile]:
-        """The files whose path in the repository matches `pattern` (`main/test-*.parquet`), by name; at least one."""
-        paths = sorted(entry.rfilename for entry in self._about.siblings or ())
-        found = [self.file(path) for path in paths if fnmatchcase(path, pattern)]
+        Raises UserError as `files` does.
+        """
+        return self.files(path)[0]
+
+    def files(self, *patterns: str) -> list[DataFile]:
+        """The files whose path in the repository matches one of `patterns` (`main/test-*.parquet`), by name.
+
+        Raises UserError where there is none, where the hub cannot be read, and, offline, for a file that is not in
+        the cache.
+        """
+        folder = self._fetch(list(patterns))
+        paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+        found = [path for path in paths if any(fnmatchcase(path, pattern) for pattern in patterns)]
         if not found:
-            cause = f"no file '{pattern}' in the data set"
+            wanted = " or ".join(f"'{pattern}'" for pattern in patterns)
+            cause = f"no file {wanted} in the data set"
             raise UserError(cause, place=self.repository, fix="give --data a downloaded file or folder")
-        return found
+        self._check_shards(found)
+        return [self._file(folder, path) for path in found]
 
-    def _open(self, path: str) -> io.BufferedReader:
+    def _check_shards(self, paths: list[str]) -> None:
+        """A cache that was filled by hand may lack a part of what it has, and nobody to ask is there offline."""
+        shards = Counter((shard[1], int(shard[2])) for path in paths if (shard := _SHARD.fullmatch(path)))
+        for (stem, count), present in shards.items():
+            if present != count:
+                cause = f"{present} of the {count} parts of {stem} are in the cache"
+                raise UserError(
+                    cause, place=self.repository, fix="fetch the others: unset HF_HUB_OFFLINE and run again"
+                )
+
+    def _file(self, folder: Path, path: str) -> DataFile:
+        full = f"datasets/{self.repository}@{folder.name}/{path}"
+        return DataFile(f"hf://{full}", sha256(full.encode()).hexdigest(), lambda: (folder / path).open("rb"))
+
+    def _fetch(self, patterns: list[str]) -> Path:
+        """The folder of the cache with the wanted files in it; its name is the revision, which the first call pins."""
+        import httpx
+        from huggingface_hub import snapshot_download
+
         try:
-            return io.BufferedReader(_Remote(self._system.open(path, "rb")), _BUFFER)
-        except _network_errors() as error:
-            raise _unreachable(self.repository, error) from None
-
-
-class _Remote(io.RawIOBase):
-    """A remote file as a raw stream: the hub's own seeks back after every line that it reads.
-
-    What the network layer raises becomes OSError, which readers expect of any file.
-    """
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        try:
-            data = self._file.read(len(buffer))
-        except _network_errors() as error:
-            raise OSError(first_line(error)) from error
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
-def _network_errors() -> tuple[type[Exception], ...]:
-    """What the hub's client lets through; its HTTP library's errors are no OSError."""
-    import httpx
-
-    return OSError, ValueError, httpx.HTTPError
-
-
-def _unreachable(repository: str, error: Exception) -> UserError:
-    fix = "check the network (and HF_HUB_OFFLINE), or give --data a downloaded file"
-    return UserError(f"the hub cannot be read: {first_line(error)}", place=repository, fix=fix)
+            folder = Path(
+                snapshot_download(
+                    self.repository, repo_type="dataset", revision=self._revision, allow_patterns=patterns
+                )
+            )
+        except (OSError, ValueError, httpx.HTTPError) as error:  # what the hub's client lets through
+            fix = "check the network and the disk (HF_HOME, HF_HUB_OFFLINE), or give --data a downloaded file"
+            raise UserError(f"the hub cannot be read: {first_line(error)}", place=self.repository, fix=fix) from None
+        self._revision = folder.name
+        return folder

@@ -1,4 +1,4 @@
-"""What tasks with a scored list share: the JSON of an answer, worked examples, known-bad answers, and metrics.
+"""What tasks with a scored list share: the JSON of an answer, worked examples and known-bad answers.
 
 An answer is `[{KEY: id, "score": number}, ...]`, one object an item (`listeval.contract.KeyedList`).
 """
@@ -7,18 +7,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from listeval.contract import Kind
 from listeval.errors import UserError
 
-if TYPE_CHECKING:
-    from listeval.scoring.ranking import Floats
-
 T = TypeVar("T")
 
 
-def answer(key: str, scores: Mapping[str, float]) -> str:
+def list_answer(key: str, scores: Mapping[str, float]) -> str:
     """The list that gives each id its score, spaced as most models write JSON; whole scores as integers."""
     rows = [{key: name, "score": int(score) if score == int(score) else score} for name, score in scores.items()]
     return json.dumps(rows, ensure_ascii=False)
@@ -42,7 +39,7 @@ def worked_examples(pool: Iterable[T], shots: int, fits: Callable[[T], bool], as
     raise UserError(cause, fix="lower --set shots, or give more data")
 
 
-def bad_answers(key: str, ids: Sequence[str]) -> dict[Kind, str]:
+def bad_lists(key: str, ids: Sequence[str]) -> dict[Kind, str]:
     """Answers about `ids` (at least two) by the kind that each must land in: one for each that a text can show.
 
     Positions are left out where they could be ids, as row numbers can.
@@ -69,11 +66,6 @@ def bad_answers(key: str, ids: Sequence[str]) -> dict[Kind, str]:
     return answers
 
 
-def by_example(columns: Mapping[str, Floats]) -> list[dict[str, float]]:
-    """Columns of metrics, each (n,), as what `Task.score` returns: one dict for each of the n examples."""
-    return [dict(zip(columns, row, strict=True)) for row in zip(*(c.tolist() for c in columns.values()), strict=True)]
-
-
 def _list(key: str, ids: Sequence[str]) -> str:
     # Joined, not built from a dict, because a bad list may name an id twice.
-    return "[" + ", ".join(answer(key, {name: 5.0})[1:-1] for name in ids) + "]"
+    return "[" + ", ".join(list_answer(key, {name: 5.0})[1:-1] for name in ids) + "]"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 @cache
-def wording(file: Path) -> Callable[..., str]:
+def prompt_template(file: Path) -> Callable[..., str]:
     """`file` as a function of keyword variables; texts stand as they are, an unknown variable is an error.
 
     Blocks on a line of their own leave no blank line behind. Read once a process.

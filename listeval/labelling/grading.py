@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, create_model
 
-from listeval.backends.protocol import Message
+from listeval.chat import Message
 from listeval.contract import Contract, Item, Record
 from listeval.labelling.rubric import GRADE, Rubric
 from listeval.task import Dataset, Example, Metric, Piece, Pieces, Target, Task, TaskOptions

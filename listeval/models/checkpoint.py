@@ -10,10 +10,11 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from listeval.backends.protocol import BackendOptions, Message, ModelInfo, Prompt
+from listeval.chat import Message, Prompt
 from listeval.errors import UserError, did_you_mean, first_line
 from listeval.models.complete import check_reading, check_tokenizer, check_weights
 from listeval.models.cpu import wait_passively
+from listeval.models.info import ModelInfo, ReadOptions
 from listeval.models.renderer import Renderer, load_tokenizer
 from listeval.models.resolve import fingerprint, resolve
 from listeval.models.short_names import SHORT_NAMES
@@ -32,7 +33,7 @@ class Checkpoint(NamedTuple):
     info: ModelInfo
 
 
-def open_checkpoint(model: str, options: BackendOptions, ceiling: int | None = None) -> Checkpoint:
+def open_checkpoint(model: str, options: ReadOptions, ceiling: int | None = None) -> Checkpoint:
     """Resolve `model` and read all but its weights. Raises UserError where something is missing.
 
     The length is `options.max_model_len`, else what the model takes, at most `ceiling`.
@@ -159,7 +160,7 @@ def check_torchvision() -> None:
         ) from error
 
 
-def refuse_unused(options: BackendOptions, backend: str, names: Sequence[str]) -> None:
+def refuse_unused(options: object, backend: str, names: Sequence[str]) -> None:
     """Raise UserError for an option that was set although it would change nothing here."""
     for name in names:
         if getattr(options, name) is not None:

@@ -16,7 +16,7 @@ from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from listeval.backends.protocol import Message, Prompt
+from listeval.chat import Message, Prompt
 from listeval.errors import UserError, first_line
 from listeval.models.control_text import ControlText
 from listeval.models.marks import Pair, find_marks, marks_among

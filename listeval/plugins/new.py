@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from keyword import iskeyword
 from pathlib import Path
 
 from listeval.errors import UserError
@@ -40,6 +41,7 @@ def new_task(name: str, root: Path) -> Path:
 
 
 def _class_name(name: str) -> str:
-    """`triage_mail` as `TriageMail`; never `Task`, which is the base class."""
+    """`triage_mail` as `TriageMail`; never a name that the template or Python uses itself, such as `Record`."""
     words = "".join(part.capitalize() for part in name.split("_"))
-    return f"{words}Task" if words in ("Task", "Answer") else words
+    source = (_TEMPLATE / "task.py").read_text(encoding="utf-8")
+    return f"{words}Task" if iskeyword(words) or re.search(rf"\b{words}\b", source) else words

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from functools import partial
 from hashlib import sha256
 from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
@@ -190,7 +191,7 @@ def _in_folder(root: Path) -> list[TaskRef]:
 
 
 def load_task(name: str) -> type[Task]:
-    """The task class called `name`.
+    """The task class called `name`, with what names its code.
 
     Raises UserError for an unknown name (with a suggestion), a name that stands for two tasks, and
     a plug-in that does not import or does not define exactly one Task; other tasks are not touched.
@@ -213,6 +214,7 @@ def load_task(name: str) -> type[Task]:
         )
     if task.name != name:
         raise UserError(f"task '{name}' calls itself '{task.name}'", place=ref.origin, fix="use one name for both")
+    task._code = staticmethod(partial(code_of, task))
     return task
 
 

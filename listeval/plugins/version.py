@@ -12,9 +12,9 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 from pydantic_core import to_json
 
+from listeval.disk import write_atomic
 from listeval.errors import UserError
 from listeval.plugins.check import Finding, State
-from listeval.runs.files import write_atomic
 from listeval.task import Task
 
 FILE = "version.json"

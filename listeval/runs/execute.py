@@ -10,10 +10,10 @@ from typing import Any
 from listeval.backends import choose, open_backend
 from listeval.backends.protocol import Backend
 from listeval.decoding.bind import bind
+from listeval.disk import make_directory
 from listeval.plugins import open as opening
 from listeval.runs import plan
 from listeval.runs.config import RunConfig
-from listeval.runs.files import make_directory
 from listeval.runs.lock import exclusive
 from listeval.runs.manifest import (
     Manifest,

@@ -59,7 +59,10 @@ def with_system(dataset: Dataset, text: str | None) -> Dataset:
 
 def load_data(task: Task, config: RunConfig) -> dict[int, Dataset]:
     """Each seed's examples. Raises UserError for an example id that repeats and for a wanted one that no seed has."""
-    data = {seed: with_system(load(task, config.data, seed), config.system) for seed in config.seeds}
+    data: dict[int, Dataset] = {}
+    for seed in config.seeds:
+        same = None if task.seeded else next(iter(data.values()), None)
+        data[seed] = same or with_system(load(task, config.data, seed), config.system)
     known: set[str] = set()
     for dataset in data.values():
         ids = Counter(example.id for example in dataset.examples)

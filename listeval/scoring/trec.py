@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from math import fsum, log2
 
 
-def run_lines(ranking: Sequence[str], qid: str, tag: str) -> Iterable[str]:
+def trec_run(ranking: Sequence[str], qid: str, tag: str) -> Iterable[str]:
     """`qid Q0 docid rank score tag`, best first.
 
     Scores are whole numbers that fall by one, so that no tool has ties to break or float32 to round.
@@ -15,7 +15,7 @@ def run_lines(ranking: Sequence[str], qid: str, tag: str) -> Iterable[str]:
         yield f"{qid} Q0 {docid} {rank} {len(ranking) + 1 - rank} {tag}"
 
 
-def ndcg(ranked: Sequence[float], judged: Mapping[int, int], k: int) -> float:
+def trec_ndcg(ranked: Sequence[float], judged: Mapping[int, int], k: int) -> float:
     """NDCG@k in [0, 1] of grades in ranked order, unjudged as 0, against the best list of all judged passages.
 
     `judged` counts the passages of each grade in the qrels, retrieved or not. Gain and discount

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from statistics import fmean
 
-from listeval.runs.rows import Row
+from listeval import Row
 
 from .categories import CATEGORIES, LIVE, NON_LIVE
 

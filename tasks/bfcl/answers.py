@@ -7,10 +7,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
-from listeval.contract import Call
-from listeval.contract.documents import Document, Node, allows, allows_type
-from listeval.scoring.arguments import Accepted, argument_fault
-from listeval.scoring.calls import Expected
+from listeval import Accepted, Call, Document, Expected, argument_fault
 
 
 class _Absent(Enum):
@@ -55,11 +52,10 @@ def _best_call(name: str, accepted: Mapping[str, Accepted], document: Document |
 
 
 def _best(parameter: str, options: Accepted, document: Document) -> Any:
-    node = document.parameters.get(parameter)
-    if node is None:
+    if parameter not in document.parameters:
         return _ABSENT
-    taken = _taken(options, node)
-    documented = [value for value in taken if allows(node, value)]
+    taken = _taken(options, document.parameters[parameter])
+    documented = [value for value in taken if document.allows(parameter, value)]
     if documented and documented[0] != "":
         return documented[0]
     if "" in options and parameter not in document.required:
@@ -71,18 +67,17 @@ def _best(parameter: str, options: Accepted, document: Document) -> Any:
 def _contradicted(accepted: Mapping[str, Accepted], document: Document) -> list[str]:
     names = []
     for parameter, options in accepted.items():
-        node = document.parameters.get(parameter)
-        taken = [] if node is None else _taken(options, node)
-        if node is None or not taken:
+        taken = _taken(options, document.parameters[parameter]) if parameter in document.parameters else []
+        if not taken:
             continue
         optional = "" in options and parameter not in document.required
-        none_documented = not optional and not any(allows(node, value) for value in taken)
-        if none_documented or not all(allows_type(node, value) for value in taken):
+        none_documented = not optional and not any(document.allows(parameter, value) for value in taken)
+        if none_documented or not all(document.allows_type(parameter, value) for value in taken):
             names.append(parameter)
     return names
 
 
-def _taken(options: Accepted, node: Node) -> list[Any]:
+def _taken(options: Accepted, node: Mapping[str, Any]) -> list[Any]:
     """The values among the accepted ones that the checker takes, in order."""
     values: list[Any] = []
     for option in options:

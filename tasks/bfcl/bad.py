@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from listeval.contract import Call, Kind
+from listeval import Call, Kind
 
 
 def bad_answers(calls: Sequence[Call]) -> dict[Kind, str]:

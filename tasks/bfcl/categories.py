@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
 
 NON_LIVE = ("simple_python", "multiple", "parallel", "parallel_multiple")
@@ -28,6 +29,12 @@ def parse_file_name(name: str) -> FileName | None:
     """`BFCL_v3_simple.json` as (3, "simple_python"); None for a file that is not the leaderboard's."""
     found = _FILE.fullmatch(name)
     return FileName(int(found[1]), category_named(found[2])) if found else None
+
+
+def file_patterns(categories: Iterable[str]) -> list[str]:
+    """What the names of the files with these categories match, under the names of any release."""
+    older = {name: old for old, name in _V3_NAMES.items()}
+    return [f"BFCL_v*_{name}.json" for known in categories for name in {known, older.get(known, known)}]
 
 
 def category_named(name: str) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from listeval.kit.files import write_rows
+from listeval import write_rows
 
 KINDS = ("simple_python", "multiple", "parallel", "parallel_multiple")
 """One function and one call, several functions, several calls, both; rows take turns."""

@@ -7,13 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from listeval.backends.protocol import Message
-from listeval.kit.wording import wording
+from listeval import Message, prompt_template
 
 
 def turns(messages: Sequence[Message], functions: Sequence[Mapping[str, Any]]) -> tuple[Message, ...]:
     """The messages with the last one, the request, set into the prompt; the documents stand in it as they are."""
     *before, request = messages
     documents = [json.dumps(function, ensure_ascii=False) for function in functions]
-    ask = wording(Path(__file__).with_name("prompt.jinja"))
+    ask = prompt_template(Path(__file__).with_name("prompt.jinja"))
     return (*before, Message("user", ask(documents=documents, request=request.content)))

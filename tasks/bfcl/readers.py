@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeGuard
 
-from listeval.backends.protocol import Message
-from listeval.contract.documents import why_unusable
-from listeval.errors import UserError
-from listeval.kit.files import DataFile, JsonRow, rows
-from listeval.scoring.calls import Expected
+from listeval import DataFile, Expected, JsonRow, Message, UserError, rows, why_unusable
 
 from .categories import category_named
 from .sources import Part

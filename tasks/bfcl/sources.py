@@ -6,11 +6,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from listeval.errors import UserError, did_you_mean
-from listeval.kit.files import DataFile, local_file
-from listeval.kit.hub import HubDataset
+from listeval import DataFile, HubDataset, UserError, did_you_mean, local_file
 
-from .categories import CATEGORIES, parse_file_name
+from .categories import CATEGORIES, file_patterns, parse_file_name
 
 HUB = "gorilla-llm/Berkeley-Function-Calling-Leaderboard"
 SAMPLE = Path(__file__).with_name("sample.jsonl")
@@ -69,10 +67,11 @@ def _local(path: Path) -> Part:
 
 def _on_hub(wanted: Collection[str]) -> Source:
     """The data set's card warns against `load_dataset`, as rows differ in type: its files are read by name."""
+    check_wanted(wanted, CATEGORIES, HUB)
     hub = HubDataset(HUB)
-    names = [file.name.rpartition("/")[2] for file in hub.files("BFCL_v*.json")]
-    chosen = _choose(names, wanted, HUB)
-    parts = [Part(hub.file(name), category, hub.file(f"{_ANSWERS}/{name}")) for category, name in chosen.items()]
+    found = {file.name.rpartition("/")[2]: file for file in hub.files(*file_patterns(wanted or CATEGORIES))}
+    chosen = _choose(found, wanted, HUB)
+    parts = [Part(found[name], category, hub.file(f"{_ANSWERS}/{name}")) for category, name in chosen.items()]
     return Source(f"hf://datasets/{HUB}", parts)
 
 

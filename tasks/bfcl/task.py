@@ -5,18 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, zip_longest
-from typing import Any
+from typing import TypedDict, cast
 
 from pydantic import Field
 from pydantic_core import to_json
 
-from listeval import Appendix, Calls, Contract, Dataset, Example, Kind, Metric, Task, TaskOptions, Verdict
-from listeval.contract import Call
-from listeval.contract.documents import Document
-from listeval.kit.files import fingerprint
-from listeval.runs.rows import Row
-from listeval.scoring.calls import CallVerdict, check_calls
-from listeval.task import Target
+from listeval import (
+    Appendix,
+    Call,
+    Calls,
+    CallVerdict,
+    Contract,
+    Dataset,
+    Document,
+    Example,
+    Expected,
+    JsonRow,
+    Kind,
+    Metric,
+    Row,
+    Task,
+    TaskOptions,
+    Verdict,
+    check_calls,
+    fingerprint,
+)
 
 from .accuracy import figures
 from .answers import answer, best_calls, contradicted
@@ -27,13 +40,22 @@ from .readers import Question, read
 from .sources import check_wanted, find
 
 
+class Request(TypedDict):
+    """What scoring needs; `untyped` names, by function, the parameters whose documents contradict the answers."""
+
+    category: str
+    functions: list[JsonRow]
+    ground_truth: list[Expected]
+    untyped: Mapping[str, Sequence[str]]
+
+
 class BfclOptions(TaskOptions):
     """Options of the task."""
 
     category: str = Field("all", min_length=1, description="one category, several with commas, or all")
 
 
-class Bfcl(Task):
+class Bfcl(Task[Request, list[Call]]):
     """One request, documents of functions, and the calls that meet it."""
 
     name = "bfcl"
@@ -42,11 +64,8 @@ class Bfcl(Task):
     Options = BfclOptions
     metrics = (Metric("accuracy", useful=True, bounds=(0.0, 1.0), at=(1, 5, 10)),)
     verdicts = tuple(verdict.value for verdict in CallVerdict)
+    seeded = False
     options: BfclOptions
-
-    def __init__(self, options: TaskOptions | None = None) -> None:
-        super().__init__(options)
-        self._loaded: dict[str | None, Dataset] = {}
 
     @property
     def max_tokens(self) -> int:
@@ -54,12 +73,7 @@ class Bfcl(Task):
         return 768
 
     def load(self, data: str | None, seed: int) -> Dataset:
-        """The chosen categories, a question of each in turn, so that `--limit` takes all alike; seeds do nothing."""
-        if data not in self._loaded:
-            self._loaded[data] = self._read(data)
-        return self._loaded[data]
-
-    def _read(self, data: str | None) -> Dataset:
+        """The chosen categories, a question of each in turn, so that `--limit` takes all alike."""
         names = self.options.category.split(",")
         wanted = {category_named(name.strip()) for name in names} - {"all"}
         source = find(data, wanted)
@@ -70,28 +84,28 @@ class Bfcl(Task):
         files = [file for part in source.parts for file in (part.questions, part.answers) if file is not None]
         return Dataset(examples, source.name, fingerprint(files), _counts(examples))
 
-    def contract(self, target: Target) -> Contract[list[Call]]:
+    def contract(self, target: Request) -> Contract[list[Call]]:
         return Calls(_documents(target))
 
-    def gold(self, target: Target) -> str:
+    def gold(self, target: Request) -> str:
         return answer(best_calls(target["ground_truth"], _documents(target)))
 
-    def score(self, targets: Sequence[Target], values: Sequence[Any]) -> list[Verdict]:
+    def score(self, targets: Sequence[Request], values: Sequence[list[Call]]) -> list[Verdict]:
         return [_verdict(target, calls) for target, calls in zip(targets, values, strict=True)]
 
-    def bad(self, target: Target) -> Mapping[Kind, str]:
+    def bad(self, target: Request) -> Mapping[Kind, str]:
         return bad_answers(best_calls(target["ground_truth"], _documents(target))) if _satisfiable(target) else {}
 
     def appendix(self, rows: Sequence[Row]) -> Appendix:
         return Appendix(figures=figures(rows))
 
 
-def _verdict(target: Target, calls: Sequence[Call]) -> Verdict:
+def _verdict(target: Request, calls: Sequence[Call]) -> Verdict:
     verdict, detail = check_calls(calls, target["ground_truth"], _documents(target))
     return Verdict({"accuracy": float(verdict is CallVerdict.OK)}, verdict.value, detail)
 
 
-def _documents(target: Target) -> dict[str, Document]:
+def _documents(target: Request) -> dict[str, Document]:
     """The functions by name; of two with one name the first counts, as for the leaderboard's checker."""
     untyped = target["untyped"]
     documents: dict[str, Document] = {}
@@ -116,7 +130,7 @@ def _examples(questions: Iterable[Question]) -> list[Example]:
     for question in questions:
         cluster = clusters.setdefault(to_json(question.functions), question.id)
         documents = {document["name"]: Document.read(document) for document in reversed(question.functions)}
-        target = {
+        target: Request = {
             "category": question.category,
             "functions": question.functions,
             "ground_truth": question.expected,
@@ -130,10 +144,10 @@ def _counts(examples: Sequence[Example]) -> dict[str, int]:
     """Rows by category; those whose documents contradict their answers; those that no answer satisfies."""
     counts: Counter[str] = Counter(example.target["category"] for example in examples)
     counts["contradicted"] = sum(bool(example.target["untyped"]) for example in examples)
-    counts["unsatisfiable"] = sum(not _satisfiable(example.target) for example in examples)
+    counts["unsatisfiable"] = sum(not _satisfiable(cast(Request, example.target)) for example in examples)
     return dict(counts)
 
 
-def _satisfiable(target: Target) -> bool:
+def _satisfiable(target: Request) -> bool:
     calls = best_calls(target["ground_truth"], _documents(target))
     return _verdict(target, calls).scores["accuracy"] == 1.0

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from listeval.errors import UserError
+from listeval import UserError
 
 from .review import Review, Split
 from .sets import DisjointSets

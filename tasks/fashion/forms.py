@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple, cast, get_args
 
-from listeval.kit.cells import is_missing, is_missing_id, is_missing_number
+from listeval import is_missing, is_missing_id, is_missing_number
 
 from .review import Review, Split
 from .votes import TOP_GRADE

@@ -21,7 +21,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from listeval.kit.files import write_rows
+from listeval import write_rows
 
 REVIEWS = 8
 TRAIN_SHARE = 0.125

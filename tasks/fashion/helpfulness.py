@@ -8,20 +8,34 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
-from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, NamedTuple, TypedDict
 
 from pydantic import AfterValidator, Field
 
-from listeval.contract import Contract, Id, Item, KeyedList, Kind, Score
-from listeval.kit.listwise import bad_answers, by_example
-from listeval.task import Dataset, Example, Metric, Pieces, Target, Task, TaskOptions
+from listeval import (
+    Contract,
+    Dataset,
+    Example,
+    Id,
+    Item,
+    KeyedList,
+    Kind,
+    Metric,
+    Pieces,
+    Score,
+    Task,
+    TaskOptions,
+    bad_lists,
+    list_metrics,
+    read_once,
+)
 
 from .copies import Product, merge
-from .hub import Category, stream
+from .groups import capacity
+from .hub import Category, fetch
 from .labelled import pieces, relabel
-from .prompting import KEY, answer, turns, worked_examples
+from .prompting import KEY, Titles, answer, messages, shots_for
 from .readers import read
 from .review import Review
 from .selection import Selection, select
@@ -36,6 +50,22 @@ class Scored(Item):
 
     review_id: Id
     score: Score
+
+
+class Graded(TypedDict):
+    """What scoring needs: the grade of each review by its id, in prompt order."""
+
+    grades: dict[str, float]
+
+
+class Gathered(NamedTuple):
+    """What a data set holds, whatever the seed: distinct reviews by product, and the titles of what can be asked."""
+
+    source: Source
+    products: Sequence[Product]
+    titles: Titles
+    fingerprint: str
+    counts: dict[str, int]
 
 
 def _absolute(path: str) -> str:
@@ -55,7 +85,7 @@ class HelpfulnessOptions(TaskOptions):
     )
 
 
-class Helpfulness(Task, ABC):
+class Helpfulness(Task[Graded, list[Scored]], ABC):
     """A review task; a subclass names its hub category and its bundled sample."""
 
     category: ClassVar[Category]
@@ -75,16 +105,25 @@ class Helpfulness(Task, ABC):
         return 64 + 48 * self.options.k
 
     def load(self, data: str | None, seed: int) -> Dataset:
+        found, o = self._gather(data), self.options
+        chosen = select(found.products, k=o.k, part=o.split, cap=o.cap, seed=seed, place=found.source.file.name)
+        place = found.source.file.name if data is not None else f"{self.name} sample"
+        examples, counts = self._examples(chosen, found.titles), found.counts | chosen.counts
+        return Dataset(examples, place, found.fingerprint, counts, self._called(data, found.source))
+
+    @read_once
+    def _gather(self, data: str | None) -> Gathered:
         source = self._source(data)
         reading = read(source)
-        options = self.options
-        graded = reading.reviews if options.labels else _graded(reading.reviews)
+        labels = self.options.labels
+        graded = reading.reviews if labels else _graded(reading.reviews)
         products, fingerprint = merge(graded), source.file.fingerprint
         merged = sum(product.size for product in products)
-        if options.labels:
-            products, used = relabel(products, _titles(products, None, source), options.labels, SCALE)
+        asked = [product for product in products if labels or capacity(product.rivals, self.options.k)]
+        titles = source.titles_of(asked)
+        if labels:
+            products, used = relabel(products, titles, labels, SCALE)
             fingerprint = sha256(f"{fingerprint} {used}".encode()).hexdigest()
-        chosen = select(products, k=options.k, part=options.split, cap=options.cap, seed=seed, place=source.file.name)
         distinct = sum(product.size for product in products)
         counts = {
             "reviews": len(reading.reviews) + reading.without_text,
@@ -94,17 +133,15 @@ class Helpfulness(Task, ABC):
             "distinct": distinct,
             "products": len(products),
         }
-        name = source.file.name if data is not None else f"{self.name} sample"
-        found, counts = self._examples(chosen, products, source), counts | chosen.counts
-        return Dataset(found, name, fingerprint, counts, self._called(data, source))
+        return Gathered(source, products, titles, fingerprint, counts)
 
     def pieces(self, data: str | None) -> Pieces:
         source = self._source(data)
         products = merge(read(source).reviews)
-        return Pieces(source.file.name, pieces(products, _titles(products, None, source)))
+        return Pieces(source.file.name, pieces(products, source.titles_of(products)))
 
     def _source(self, data: str | None) -> Source:
-        return stream(self.category) if data == "hub" else local(Path(data) if data is not None else self.sample)
+        return fetch(self.category) if data == "hub" else local(Path(data) if data is not None else self.sample)
 
     def _called(self, data: str | None, source: Source) -> str:
         """The data's own name in reports: a file of another category never goes by the task's."""
@@ -112,43 +149,28 @@ class Helpfulness(Task, ABC):
             return "generated sample"
         return self.category.label if data == "hub" else self.category.title(source.stem)
 
-    def _examples(self, chosen: Selection, products: Sequence[Product], source: Source) -> list[Example]:
-        shots = [worked_examples(group, chosen.training, self.options.shots) for group in chosen.kept]
-        titles = _titles(products, {group.product for group in chain(chosen.kept, *shots)}, source)
+    def _examples(self, chosen: Selection, titles: Titles) -> list[Example]:
+        shots = [shots_for(group, chosen.training, self.options.shots) for group in chosen.kept]
         return [
-            Example(group.id, turns(group, shown, titles), {"grades": group.grades}, group.product)
+            Example(group.id, messages(group, shown, titles), {"grades": group.grades}, group.product)
             for group, shown in zip(chosen.kept, shots, strict=True)
         ]
 
-    def contract(self, target: Target) -> Contract[list[Scored]]:
+    def contract(self, target: Graded) -> Contract[list[Scored]]:
         return KeyedList(Scored, key=KEY, ids=tuple(target["grades"]))
 
-    def gold(self, target: Target) -> str:
+    def gold(self, target: Graded) -> str:
         return answer(target["grades"])
 
-    def score(self, targets: Sequence[Target], values: Sequence[Any]) -> list[dict[str, float]]:
-        from listeval.scoring import ranking
+    def score(self, targets: Sequence[Graded], values: Sequence[list[Scored]]) -> list[dict[str, float]]:
+        scores = [{item.review_id: item.score for item in value} for value in values]
+        return list_metrics([target["grades"] for target in targets], scores, (1, 8), SCALE)
 
-        if not targets:
-            return []
-        named = [{item.review_id: item.score for item in value} for value in values]
-        grades = ranking.padded([tuple(target["grades"].values()) for target in targets])
-        scores = ranking.padded([[score[id] for id in t["grades"]] for t, score in zip(targets, named, strict=True)])
-        found = ranking.listwise(grades, scores, (1, 8), SCALE)
-        columns = (found.kendall_tau, *found.ndcg, found.mae)
-        return by_example(dict(zip([metric.name for metric in self.metrics], columns, strict=True)))
-
-    def bad(self, target: Target) -> Mapping[Kind, str]:
-        return bad_answers(KEY, tuple(target["grades"]))
+    def bad(self, target: Graded) -> Mapping[Kind, str]:
+        return bad_lists(KEY, tuple(target["grades"]))
 
 
 def _graded(reviews: list[Review]) -> list[Review]:
     """Where a rubric graded any review, only those that it graded: votes are another scale."""
     graded = [review for review in reviews if review.grade is not None]
     return graded or reviews
-
-
-def _titles(products: Sequence[Product], wanted: set[str] | None, source: Source) -> Mapping[str, str | None]:
-    """Titles of the `wanted` products, None for all; the source's own where the reviews name none."""
-    own = {product.id: product.title for product in products if wanted is None or product.id in wanted}
-    return {**own, **source.titles([name for name, title in own.items() if title is None])}

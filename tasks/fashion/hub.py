@@ -6,9 +6,7 @@ import re
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from listeval.kit.cells import is_missing
-from listeval.kit.files import DataFile, rows
-from listeval.kit.hub import HubDataset
+from listeval import DataFile, HubDataset, is_missing, rows
 
 from .sources import Source
 
@@ -48,8 +46,11 @@ class Category(NamedTuple):
         return stem if self.names(stem) else f"{stem} (stand-in, not {self.label})"
 
 
-def stream(category: Category) -> Source:
-    """The category at the hub's newest revision. Raises UserError without the package or the network."""
+def fetch(category: Category) -> Source:
+    """The category at the hub's newest revision, its titles fetched when they are asked for.
+
+    Raises UserError without the package, and without the network for what is not in the hub's cache.
+    """
     hub = HubDataset(_REPOSITORY)
 
     def titles(products: Collection[str]) -> Mapping[str, str]:

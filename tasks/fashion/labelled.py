@@ -7,9 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
-from listeval.errors import UserError
-from listeval.labelling.labels import read_labels
-from listeval.task import Piece
+from listeval import Piece, UserError, read_labels
 
 from .copies import Product
 from .review import Review

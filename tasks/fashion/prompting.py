@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from listeval.backends.protocol import Message
-from listeval.kit import listwise
-from listeval.kit.wording import wording
+from listeval import Message, list_answer, prompt_template, turns, worked_examples
 
 from .groups import Group
 
@@ -19,29 +17,29 @@ KEY = "review_id"
 
 def answer(grades: Mapping[str, float]) -> str:
     """The JSON list that scores each id as `grades` says."""
-    return listwise.answer(KEY, grades)
+    return list_answer(KEY, grades)
 
 
 def question(group: Group, titles: Titles) -> str:
     """The prompt of one group, in the paper's words (arXiv 2605.08737); review texts stand as they are."""
     title = (titles.get(group.product) or "").strip().rstrip(".")
-    return wording(Path(__file__).with_name("prompt.jinja"))(title=title, reviews=group.reviews)
+    return prompt_template(Path(__file__).with_name("prompt.jinja"))(title=title, reviews=group.reviews)
 
 
-def turns(group: Group, examples: Sequence[Group], titles: Titles) -> tuple[Message, ...]:
+def messages(group: Group, examples: Sequence[Group], titles: Titles) -> tuple[Message, ...]:
     """Each worked example as a user and an assistant turn (grades as integers), then the question."""
-    shown: list[Message] = []
-    for example in examples:
-        grades = {name: round(grade) for name, grade in example.grades.items()}
-        shown += [Message("user", question(example, titles)), Message("assistant", answer(grades))]
-    return (*shown, Message("user", question(group, titles)))
+    shown = [
+        (question(example, titles), answer({name: round(grade) for name, grade in example.grades.items()}))
+        for example in examples
+    ]
+    return turns(shown, question(group, titles))
 
 
-def worked_examples(group: Group, pool: Sequence[Group], shots: int) -> list[Group]:
+def shots_for(group: Group, pool: Sequence[Group], shots: int) -> list[Group]:
     """`shots` groups of the pool of another product and with other reviewers. Raises UserError where it has too few."""
     names = group.grades.keys()
 
     def fits(candidate: Group) -> bool:
         return candidate.product != group.product and names.isdisjoint(candidate.grades)
 
-    return listwise.worked_examples(pool, shots, fits, f"group '{group.id}'", "the training part")
+    return worked_examples(pool, shots, fits, f"group '{group.id}'", "the training part")

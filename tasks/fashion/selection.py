@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
-from listeval.errors import UserError
+from listeval import UserError
 
 from .copies import Product
 from .groups import Group, deal

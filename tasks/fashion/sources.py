@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from listeval.kit.files import DataFile, local_file
+from listeval import DataFile, local_file
+
+from .copies import Product
 
 _ENDS = (".jsonl", ".ndjson", ".json", ".parquet", ".csv", ".tsv")
 
@@ -16,6 +18,11 @@ class Source(NamedTuple):
 
     file: DataFile
     titles: Callable[[Collection[str]], Mapping[str, str]] = lambda products: {}
+
+    def titles_of(self, products: Sequence[Product]) -> dict[str, str | None]:
+        """Titles by product; the source's own where the reviews name none."""
+        own = {product.id: product.title for product in products}
+        return {**own, **self.titles([name for name, title in own.items() if title is None])}
 
     @property
     def stem(self) -> str:

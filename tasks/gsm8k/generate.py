@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import NamedTuple
 
-from listeval.kit.files import write_rows
+from listeval import write_rows
 
 TRAIN_SHARE = 1 / 6
 

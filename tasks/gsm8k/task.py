@@ -3,87 +3,130 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Literal, TypedDict
 
 from pydantic import Field
 
-from listeval.contract import Contract, Kind
-from listeval.kit.files import fingerprint
-from listeval.kit.listwise import worked_examples
-from listeval.kit.records import bad_answers, turns
-from listeval.kit.wording import wording
-from listeval.scoring.numbers import parse_number
-from listeval.task import Dataset, Example, Metric, Target, Task, TaskOptions, Verdict
+from listeval import (
+    Contract,
+    Dataset,
+    ExactNumber,
+    ExactRecord,
+    Example,
+    Item,
+    JsonRow,
+    Kind,
+    Message,
+    Metric,
+    Source,
+    Task,
+    TaskOptions,
+    UserError,
+    Verdict,
+    bad_records,
+    find_source,
+    fingerprint,
+    format_number,
+    own_split,
+    parse_number,
+    prompt_template,
+    text_field,
+    with_shots,
+)
 
-from .answer import Answer, contract
-from .problems import Problem, Split, read_part
+_HERE = Path(__file__).parent
+
+
+class Answer(Item):
+    """A solved problem; `answer` is the number as it was written."""
+
+    reasoning: str
+    answer: ExactNumber
+
+
+class Solved(TypedDict):
+    """What scoring needs: the exact number as text, and the worked text without calculator notes."""
+
+    answer: str
+    solution: str
 
 
 class Gsm8kOptions(TaskOptions):
     """Options of the task."""
 
-    split: Split = Field("test", description="part of the problems")
+    split: Literal["train", "test"] = Field("test", description="part of the problems")
     shots: int = Field(0, ge=0, description="worked examples before the question, from the training part")
 
 
-class Gsm8k(Task):
+class Gsm8k(Task[Solved, Answer]):
     """Word problems whose answer is one number, compared exactly."""
 
     name = "gsm8k"
     version = 1
     summary = "solve a word problem: reasoning and one number"
-    Options = Gsm8kOptions
     metrics = (Metric("accuracy", useful=True, bounds=(0.0, 1.0), at=(1, 5, 10)),)
     verdicts = ("correct", "wrong")
+    seeded = False
+    Options = Gsm8kOptions
     options: Gsm8kOptions
 
     def load(self, data: str | None, seed: int) -> Dataset:
-        """The same for every seed: samples of one problem then differ by sampling alone."""
-        asked = read_part(data, self.options.split)
-        training = read_part(data, "train") if self.options.shots else asked._replace(problems=[], files=[])
-        examples = [self._example(problem, training.problems) for problem in asked.problems]
-        source = asked.files[0].name if data is not None else f"{self.name} sample"
-        counts = {"rows": asked.rows, "other_splits": asked.rows - len(examples), "kept": len(examples)}
+        asked, found, total = _read(data, self.options.split)
+        training, pool, _ = _read(data, "train") if self.options.shots else (asked._replace(files=[]), [], 0)
+        examples = with_shots(found, pool, self.options.shots, self.gold, "the training part", "problem")
+        source = asked.place if data is not None else f"{self.name} sample"
+        counts = {"rows": total, "other_splits": total - len(found), "kept": len(found)}
         return Dataset(examples, source, fingerprint([*asked.files, *training.files]), counts, asked.name)
 
-    def _example(self, problem: Problem, pool: Sequence[Problem]) -> Example:
-        shots, asked = self.options.shots, f"problem '{problem.id}'"
-        worked = worked_examples(pool, shots, lambda other: other.id != problem.id, asked, "the training part")
-        shown = [(_question(one), _answer(one.solution, one.answer)) for one in worked]
-        target = {"answer": problem.answer, "solution": problem.solution}
-        return Example(problem.id, turns(shown, _question(problem)), target)
+    def contract(self, target: Solved) -> Contract[Answer]:
+        return ExactRecord(Answer)
 
-    def contract(self, target: Target) -> Contract[Answer]:
-        return contract()
+    def gold(self, target: Solved) -> str:
+        """A JSON number, digit for digit; a fraction has none and is a string."""
+        number = f'"{target["answer"]}"' if "/" in target["answer"] else target["answer"]
+        return f'{{"reasoning": {json.dumps(target["solution"], ensure_ascii=False)}, "answer": {number}}}'
 
-    def gold(self, target: Target) -> str:
-        return _answer(target["solution"], target["answer"])
-
-    def score(self, targets: Sequence[Target], values: Sequence[Any]) -> list[Verdict]:
+    def score(self, targets: Sequence[Solved], values: Sequence[Answer]) -> list[Verdict]:
         return [_verdict(target["answer"], value.answer) for target, value in zip(targets, values, strict=True)]
 
-    def bad(self, target: Target) -> Mapping[Kind, str]:
+    def bad(self, target: Solved) -> Mapping[Kind, str]:
         good = {"reasoning": "One step.", "answer": 1}
-        return bad_answers(good, {**good, "answer": "one or two"}, f"The answer is {target['answer']}.")
-
-
-def _question(problem: Problem) -> str:
-    return wording(Path(__file__).with_name("prompt.jinja"))(question=problem.question)
-
-
-def _answer(reasoning: str, number: str) -> str:
-    """The object with the number as a JSON number, digit for digit; a fraction has none and is a string."""
-    return f'{{"reasoning": {json.dumps(reasoning, ensure_ascii=False)}, "answer": {_literal(number)}}}'
-
-
-def _literal(number: str) -> str:
-    return f'"{number}"' if "/" in number else number
+        return bad_records(good, {**good, "answer": "one or two"}, f"The answer is {target['answer']}.")
 
 
 def _verdict(right: str, given: str) -> Verdict:
     if parse_number(given) == Fraction(right):
         return Verdict({"accuracy": 1.0}, "correct")
     return Verdict({"accuracy": 0.0}, "wrong", f"{given[:60]} where {right} is right")
+
+
+def _read(data: str | None, split: str) -> tuple[Source, list[Example], int]:
+    """Where the problems of a split are, the problems, and how many rows stand there in all."""
+    hub_files = [f"main/{split}-*.parquet"]
+    sample, file = _HERE / "sample.jsonl", f"{split}.jsonl"
+    source = find_source(data, sample=sample, file=file, hub="openai/gsm8k", hub_files=hub_files, part=split)
+    total, found = 0, []
+    for total, (place, row) in enumerate(source.rows(), 1):
+        if own_split(row, split, ("train", "test"), place) == split:
+            found.append(_problem(row, f"{split}-{total}", place))
+    if not found:
+        fix = "choose another --set split, or other data"
+        raise UserError(f"no problem of the split '{split}'", place=source.place, fix=fix)
+    return source, found, total
+
+
+def _problem(row: JsonRow, id: str, place: str) -> Example:
+    """A question, its worked solution with `<<3*4=12>>` notes, `#### ` and the number."""
+    form = 'a row is {"question": "...", "answer": "... #### 42"}'
+    question, text = (text_field(row, name, place, form).strip() for name in ("question", "answer"))
+    worked, mark, spelled = text.rpartition("####")
+    number = parse_number(spelled)
+    if not mark or number is None:
+        cause = f"{spelled.strip()[:40]!r} after '####' is not a number" if mark else "the answer has no '####'"
+        raise UserError(cause, place=place, fix="end the answer with `#### ` and the number")
+    target = {"answer": format_number(number), "solution": re.sub("<<[^<>]*>>", "", worked).strip()}
+    return Example(id, (Message("user", prompt_template(_HERE / "prompt.jinja")(question=question)),), target)

@@ -15,7 +15,7 @@ from random import Random
 from string import Template
 from typing import Any, NamedTuple
 
-from listeval.kit.files import write_rows
+from listeval import write_rows
 
 PROMPT_ROWS, FIRST_TEST, FIRST_TRAIN = 3, 11, 601
 _TRIES = 64

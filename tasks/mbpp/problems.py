@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, cast, get_args
 
-from listeval.errors import UserError, first_line
-from listeval.kit.cells import is_missing, is_missing_id
-from listeval.kit.files import JsonRow
+from listeval import JsonRow, UserError, first_line, is_missing, is_missing_id, own_split, text_field
 
 from .names import missing_modules, modules, wanted
 
@@ -59,18 +57,10 @@ def problem(row: JsonRow, place: str) -> Problem:
     place = f"{place}, task {id}"
     text, code = _text(row, _TEXT[variant_of(row, place)], place), _text(row, "code", place)
     tests = tuple(_texts(row, "test_list", place))
-    setup = (
-        _text(row, "test_setup_code", place)
-        if not is_missing(row.get("test_setup_code")) and row["test_setup_code"]
-        else ""
-    )
+    setup = _text(row, "test_setup_code", place) if _has(row, "test_setup_code") else ""
     if not tests:
         raise UserError("no tests in the field 'test_list'", place=place, fix=_ROW)
-    imports = (
-        "\n".join(_texts(row, "test_imports", place))
-        if not is_missing(row.get("test_imports")) and row["test_imports"]
-        else ""
-    )
+    imports = "\n".join(_texts(row, "test_imports", place)) if _has(row, "test_imports") else ""
     _check_compiles((imports, setup, *tests), place)
     names = wanted("\n".join((imports, setup, *tests)), code)
     unbound = [name for name in names if name in sys.stdlib_module_names and name in _modules(code)]
@@ -80,6 +70,10 @@ def problem(row: JsonRow, place: str) -> Problem:
     # Task 596 tests with `sys`, which only the reference solution imports.
     imports = "\n".join(part for part in (imports, *(f"import {name}" for name in unbound)) if part)
     return Problem(id, _split(row, id, place), text, code, imports, setup, tests, tuple(names))
+
+
+def _has(row: JsonRow, name: str) -> bool:
+    return not is_missing(row.get(name)) and bool(row[name])
 
 
 def _check_compiles(sources: tuple[str, ...], place: str) -> None:
@@ -103,23 +97,16 @@ def _modules(code: str) -> set[str]:
 
 def _split(row: JsonRow, id: int, place: str) -> Split:
     """The row's own word, else the range that its id is in."""
-    if not is_missing_id(row.get("split")):
-        if row["split"] not in get_args(Split):
-            cause = f"split {row['split']!r} is none of {', '.join(get_args(Split))}"
-            raise UserError(cause, place=place, fix="correct the row")
-        own: Split = row["split"]
-        return own
-    for split, last in _LAST_ID.items():
-        if 1 <= id <= last:
-            return split
-    raise UserError("its task_id is in no split of MBPP (1-974)", place=place, fix='give the row a "split"')
+    if is_missing_id(row.get("split")):
+        for split, last in _LAST_ID.items():
+            if 1 <= id <= last:
+                return split
+        raise UserError("its task_id is in no split of MBPP (1-974)", place=place, fix='give the row a "split"')
+    return cast(Split, own_split(row, "", get_args(Split), place))
 
 
 def _text(row: JsonRow, name: str, place: str) -> str:
-    value = row.get(name)
-    if not isinstance(value, str) or not value.strip():
-        raise UserError(f"no text in the field '{name}'", place=place, fix=_ROW)
-    return value.replace("\r\n", "\n").strip("\n")
+    return text_field(row, name, place, _ROW).strip("\n")
 
 
 def _texts(row: JsonRow, name: str, place: str) -> list[str]:

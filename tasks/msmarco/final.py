@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from statistics import fmean
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-from listeval.scoring.trec import ndcg, run_lines
-from listeval.task import Appendix
+from listeval import Appendix, Row, trec_ndcg, trec_run
 
 from .windows import merged
-
-if TYPE_CHECKING:
-    from listeval.runs.rows import Row
 
 _K = 10
 _TAG = "listeval"
@@ -32,7 +28,7 @@ class _Reranked(NamedTuple):
     def ndcg(self, ranking: Sequence[str], only: set[str] | None = None) -> float:
         """NDCG@10 of a ranking; with `only`, all other passages gain nothing where they stand."""
         gains = [(self.grades[docid] or 0) if only is None or docid in only else 0 for docid in ranking]
-        return ndcg(gains, self.judged, _K)
+        return trec_ndcg(gains, self.judged, _K)
 
 
 def appendix(rows: Sequence[Row]) -> Appendix:
@@ -76,7 +72,7 @@ def _reranked(qid: str, rows: Sequence[Row]) -> _Reranked:
 
 
 def _run_file(queries: Sequence[_Reranked]) -> str:
-    return "".join(f"{line}\n" for query in queries for line in run_lines(query.final, query.qid, _TAG))
+    return "".join(f"{line}\n" for query in queries for line in trec_run(query.final, query.qid, _TAG))
 
 
 def _figures(queries: Sequence[_Reranked]) -> dict[str, float]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-from listeval.kit.cells import is_missing, is_missing_id, is_missing_number
+from listeval import is_missing, is_missing_id, is_missing_number
 
 from .passages import TOP_GRADE
 

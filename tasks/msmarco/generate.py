@@ -20,7 +20,7 @@ from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
-from listeval.kit.files import write_rows
+from listeval import write_rows
 
 PHRASES = Path(__file__).with_name("phrases.json")
 

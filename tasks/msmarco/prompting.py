@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from listeval.backends.protocol import Message
-from listeval.kit import listwise
-from listeval.kit.wording import wording
+from listeval import Message, list_answer, prompt_template, turns, worked_examples
 
 from .lists import PassageList
 from .passages import TOP_GRADE, Passage, Query
@@ -20,9 +18,7 @@ _TOP_SCORE = 10
 
 def answer(grades: Mapping[str, int | None]) -> str:
     """The JSON list that scores as the humans graded: 0, 3, 7, 10 for grades 0 to 3, unjudged as 0."""
-    return listwise.answer(
-        KEY, {docid: round((grade or 0) * _TOP_SCORE / TOP_GRADE) for docid, grade in grades.items()}
-    )
+    return list_answer(KEY, {docid: round((grade or 0) * _TOP_SCORE / TOP_GRADE) for docid, grade in grades.items()})
 
 
 def grades_of(passages: Iterable[Passage]) -> dict[str, int | None]:
@@ -32,19 +28,16 @@ def grades_of(passages: Iterable[Passage]) -> dict[str, int | None]:
 
 def question(query: Query, passages: Sequence[Passage]) -> str:
     """The prompt of one list; texts stand as they are."""
-    return wording(Path(__file__).with_name("prompt.jinja"))(query=query.text, passages=passages)
+    return prompt_template(Path(__file__).with_name("prompt.jinja"))(query=query.text, passages=passages)
 
 
-def turns(query: Query, passages: Sequence[Passage], examples: Sequence[PassageList]) -> tuple[Message, ...]:
+def messages(query: Query, passages: Sequence[Passage], examples: Sequence[PassageList]) -> tuple[Message, ...]:
     """Each worked example as a user and an assistant turn, then the question."""
-    shown: list[Message] = []
-    for example in examples:
-        shown.append(Message("user", question(example.query, example.passages)))
-        shown.append(Message("assistant", answer(grades_of(example.passages))))
-    return (*shown, Message("user", question(query, passages)))
+    shown = [(question(one.query, one.passages), answer(grades_of(one.passages))) for one in examples]
+    return turns(shown, question(query, passages))
 
 
-def worked_examples(query: Query, pool: Sequence[PassageList], shots: int) -> list[PassageList]:
+def shots_for(query: Query, pool: Sequence[PassageList], shots: int) -> list[PassageList]:
     """`shots` lists of the pool, of as many other queries and of another split than the question's.
 
     Raises UserError where the pool has too few.
@@ -58,4 +51,4 @@ def worked_examples(query: Query, pool: Sequence[PassageList], shots: int) -> li
         taken.add(other.qid)
         return True
 
-    return listwise.worked_examples(pool, shots, fits, f"query {query.qid}", "another split")
+    return worked_examples(pool, shots, fits, f"query {query.qid}", "another split")

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
-from listeval.errors import UserError
-from listeval.kit.files import BOM, DataFile, empty, not_utf8
+from listeval import DataFile, UserError, text_lines
 
 from .forms import grade_of
 
@@ -17,7 +15,7 @@ Qrels = dict[str, dict[str, int]]
 def read_qrels(file: DataFile) -> Qrels:
     """All judgements of a file. Raises UserError with the line for anything that is none."""
     qrels: Qrels = {}
-    for place, line in _lines(file):
+    for place, line in text_lines(file):
         fields = line.split()
         try:
             qid, _, docid, value = fields
@@ -30,23 +28,9 @@ def read_qrels(file: DataFile) -> Qrels:
         if qrels.setdefault(qid, {}).setdefault(docid, grade) != grade:
             cause = f"passage {docid} of query {qid} has two grades"
             raise UserError(cause, place=place, fix="keep one of its lines")
-    if not qrels:
-        raise empty(file.name)
     return qrels
 
 
 def counts(grades: dict[str, int]) -> dict[int, int]:
     """How many passages of a query have each grade."""
     return dict(sorted(Counter(grades.values()).items()))
-
-
-def _lines(file: DataFile) -> Iterator[tuple[str, str]]:
-    with file.open() as stream:
-        for number, raw in enumerate(stream, 1):
-            place = f"{file.name}:{number}"
-            try:
-                line = raw.removeprefix(BOM).decode()
-            except UnicodeDecodeError as error:
-                raise not_utf8(error, place) from None
-            if line.strip():
-                yield place, line

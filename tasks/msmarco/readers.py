@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import NamedTuple
 
-from listeval.errors import UserError
-from listeval.kit.files import DataFile, fingerprint, rows
+from listeval import DataFile, UserError, fingerprint, rows
 
 from .forms import Form, Found, Hit, Row, known_forms, recognise
 from .passages import Passage, Query

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from random import Random
 from typing import NamedTuple
 
-from listeval.errors import UserError, did_you_mean
+from listeval import UserError, did_you_mean
 
 from .lists import PassageList, capacity, deal
 from .passages import Query

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from listeval.errors import UserError, first_line
-from listeval.kit.files import local_file
-from listeval.kit.hub import HubDataset
+from listeval import HubDataset, UserError, first_line, local_file
 
 from .qrels import Qrels, read_qrels
 from .readers import Listing, Reading, read

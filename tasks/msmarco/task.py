@@ -3,27 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import nan
+from math import isnan
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal, NotRequired, TypedDict
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from listeval.contract import Contract, Id, Item, KeyedList, Kind, Score
-from listeval.kit.listwise import bad_answers, by_example
-from listeval.task import Appendix, Dataset, Example, Metric, Target, Task, TaskOptions
+from listeval import (
+    Appendix,
+    Contract,
+    Dataset,
+    Example,
+    Id,
+    Item,
+    KeyedList,
+    Kind,
+    Metric,
+    Row,
+    Score,
+    Task,
+    TaskOptions,
+    bad_lists,
+    list_metrics,
+    read_once,
+)
 
 from . import sources
 from .final import appendix
 from .lists import PassageList
-from .prompting import KEY, answer, grades_of, turns, worked_examples
+from .prompting import KEY, answer, grades_of, messages, shots_for
 from .selection import ALL, Selection, pool, reranked, sampled, wanted
 from .windows import Window
 
 if TYPE_CHECKING:
-    from listeval.runs.rows import Row
-
     from .passages import Query
     from .readers import Reading
 
@@ -33,6 +46,18 @@ class Scored(Item):
 
     docid: Id
     score: Score
+
+
+class Judged(TypedDict):
+    """What scoring needs: human grades by docid, in prompt order, None for an unjudged passage.
+
+    A window also says where it stands (`first` of its `windows`) and how all passages of the query were judged.
+    """
+
+    grades: Mapping[str, int | None]
+    first: NotRequired[int]
+    windows: NotRequired[int]
+    judged: NotRequired[Mapping[str, int]]
 
 
 class MsMarcoOptions(TaskOptions):
@@ -55,7 +80,7 @@ class MsMarcoOptions(TaskOptions):
         return stride
 
 
-class MsMarco(Task):
+class MsMarco(Task[Judged, list[Scored]]):
     """Listwise passage ranking."""
 
     name = "msmarco"
@@ -89,6 +114,7 @@ class MsMarco(Task):
             return Dataset(examples, f"{self.name} sample", reading.fingerprint, counts, "generated sample")
         return Dataset(examples, reading.source, reading.fingerprint, counts)
 
+    @read_once
     def _read(self, data: str | None) -> Reading:
         if data == "hub":
             return sources.hub(self.options.first_stage)
@@ -105,48 +131,40 @@ class MsMarco(Task):
         k, shots = self.options.k, self.options.shots
         lists = pool(queries, k, seed) if shots else []
         asked = {item.query.qid: item.query for item in found.kept}
-        shown = {qid: worked_examples(query, lists, shots) for qid, query in asked.items()}
+        shown = {qid: shots_for(query, lists, shots) for qid, query in asked.items()}
         return [
-            Example(item.id, turns(item.query, item.passages, shown[item.query.qid]), _target(item), item.query.qid)
+            Example(item.id, messages(item.query, item.passages, shown[item.query.qid]), _target(item), item.query.qid)
             for item in found.kept
         ]
 
-    def contract(self, target: Target) -> Contract[list[Scored]]:
+    def contract(self, target: Judged) -> Contract[list[Scored]]:
         return KeyedList(Scored, key=KEY, ids=tuple(target["grades"]))
 
-    def gold(self, target: Target) -> str:
+    def gold(self, target: Judged) -> str:
         return answer(target["grades"])
 
-    def score(self, targets: Sequence[Target], values: Sequence[Any]) -> list[dict[str, float]]:
+    def score(self, targets: Sequence[Judged], values: Sequence[list[Scored]]) -> list[dict[str, float]]:
         """An unjudged passage has grade 0 for NDCG and no part in tau.
 
         NDCG of a window without a relevant passage is 0, as in trec_eval: were it left out, contract failures
         would be counted on windows where answers are not.
         """
-        from numpy import nan_to_num
+        scores = [{item.docid: item.score for item in value} for value in values]
+        found = list_metrics([target["grades"] for target in targets], scores, (1, 10))
+        return [
+            {"kendall_tau": one["kendall_tau"]} | {k: 0.0 if isnan(one[k]) else one[k] for k in ("ndcg@1", "ndcg@10")}
+            for one in found
+        ]
 
-        from listeval.scoring import ranking
-
-        if not targets:
-            return []
-        named = [{item.docid: item.score for item in value} for value in values]
-        scores = ranking.padded([[score[id] for id in t["grades"]] for t, score in zip(targets, named, strict=True)])
-        gains = ranking.padded([[grade or 0 for grade in t["grades"].values()] for t in targets])
-        grades = ranking.padded([[nan if grade is None else grade for grade in t["grades"].values()] for t in targets])
-        columns = (ranking.kendall_tau(grades, scores), *nan_to_num(ranking.ndcg_at(gains, scores, (1, 10))))
-        return by_example(dict(zip([metric.name for metric in self.metrics], columns, strict=True)))
-
-    def bad(self, target: Target) -> Mapping[Kind, str]:
-        return bad_answers(KEY, tuple(target["grades"]))
+    def bad(self, target: Judged) -> Mapping[Kind, str]:
+        return bad_lists(KEY, tuple(target["grades"]))
 
     def appendix(self, rows: Sequence[Row]) -> Appendix:
         return appendix(rows)
 
 
-def _target(item: PassageList | Window) -> dict[str, Any]:
-    """A window also says where it stands and how all passages of the query were judged."""
-    target: dict[str, Any] = {"grades": grades_of(item.passages)}
-    if isinstance(item, Window):
-        judged = {str(grade): n for grade, n in item.query.judged.items()}
-        target |= {"first": item.first, "windows": item.of, "judged": judged}
-    return target
+def _target(item: PassageList | Window) -> Judged:
+    if not isinstance(item, Window):
+        return {"grades": grades_of(item.passages)}
+    judged = {str(grade): n for grade, n in item.query.judged.items()}
+    return {"grades": grades_of(item.passages), "first": item.first, "windows": item.of, "judged": judged}

@@ -39,14 +39,21 @@ def test_a_new_task_passes_its_checks_and_runs(cli, tmp_path):
     assert json.loads(out)["n"] == 6
 
 
+@pytest.mark.parametrize("name", ["task", "answer", "label", "record", "message", "any", "none", "path", "literal"])
+def test_a_new_task_s_class_hides_nothing_that_it_uses(cli, name):
+    assert cli(f"tasks new {name}")[0] == 0
+    code, out, err = cli(f"tasks check {name} --json")
+    assert code == 0, out + err
+
+
 def test_a_changed_prompt_fails_until_the_version_is_raised(cli, tmp_path):
     cli("tasks new triage_mail")
     cli("tasks check triage_mail")
     prompt = tmp_path / "tasks" / "triage_mail" / "prompt.jinja"
     prompt.write_text(prompt.read_text().replace("Which topic", "Tell me which topic"))
-    from listeval.kit.wording import wording
+    from listeval import prompt_template
 
-    wording.cache_clear()
+    prompt_template.cache_clear()
     code, out, _ = cli("tasks check triage_mail --json")
     assert code == 1
     assert states(out)["version"] == "failed"

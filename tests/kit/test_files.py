@@ -11,7 +11,7 @@ import re
 import pytest
 
 from listeval.errors import UserError
-from listeval.kit.files import DataFile, fingerprint, local_file, rows
+from listeval.kit.files import DataFile, fingerprint, local_file, rows, text_field, text_lines
 
 ROWS = [{"a": 1, "t": "é\u2028x"}, {"a": None, "t": "so"}]
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS).encode()
@@ -152,3 +152,48 @@ def test_parquet_with_values_that_python_does_not_have(tmp_path, what):
     files.write_table(arrow.table({"a": column}), tmp_path / "a.parquet")
     with pytest.raises(UserError, match="not Parquet: "):
         list(rows(local_file(tmp_path / "a.parquet")))
+
+
+def test_parquet_is_read_group_by_group_and_leaves_nothing_behind(tmp_path, monkeypatch):
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    pytest.importorskip("datasets", reason="Parquet is read through datasets")
+    from pyarrow import parquet as files
+
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "temporary"))
+    (tmp_path / "temporary").mkdir()
+    table = arrow.Table.from_pylist([{"n": n, "of": {"t": [n], "none": None}} for n in range(50)])
+    files.write_table(table, tmp_path / "a.parquet", row_group_size=7)
+    found = rows(local_file(tmp_path / "a.parquet"))
+    assert next(found) == (f"{tmp_path}/a.parquet[0]", {"n": 0, "of": {"t": [0], "none": None}})
+    assert [row["n"] for _, row in found] == list(range(1, 50))
+    stopped = rows(local_file(tmp_path / "a.parquet"))
+    next(stopped)
+    stopped.close()
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_parquet_file_without_rows_is_empty(tmp_path):
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    pytest.importorskip("datasets", reason="Parquet is read through datasets")
+    from pyarrow import parquet as files
+
+    files.write_table(arrow.table({"a": arrow.array([], arrow.int64())}), tmp_path / "a.parquet")
+    with pytest.raises(UserError, match="the data is empty"):
+        list(rows(local_file(tmp_path / "a.parquet")))
+
+
+def test_text_lines(tmp_path):
+    path = write(tmp_path, gzip.compress("\ufeffé x\r\n\n \nlast".encode()))
+    assert list(text_lines(local_file(path))) == [(f"{path}:1", "é x\r\n"), (f"{path}:4", "last")]
+    with pytest.raises(UserError, match=r"not UTF-8: .*:2\)"):
+        list(text_lines(local_file(write(tmp_path, b"a\n\xe9\n"))))
+    with pytest.raises(UserError, match="the data is empty"):
+        list(text_lines(local_file(write(tmp_path, b" \n\n"))))
+
+
+@pytest.mark.parametrize("value", [None, 3, "", " \n", ["text"]])
+def test_a_field_without_text(value):
+    assert text_field({"t": "a\r\nb "}, "t", "f:1", "fix") == "a\nb "
+    for row in ({"t": value}, {}):
+        with pytest.raises(UserError, match=r"no text in the field 't' \(f:1\)\. Fix: give one"):
+            text_field(row, "t", "f:1", "give one")

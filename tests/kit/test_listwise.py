@@ -1,13 +1,12 @@
-"""What list tasks share: answers, worked examples, known-bad answers, metric rows."""
+"""What list tasks share: answers, worked examples, known-bad answers."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
 
 from listeval.contract import Failure, Id, Item, KeyedList, Kind, Parsed, Score
 from listeval.errors import UserError
-from listeval.kit.listwise import answer, bad_answers, by_example, worked_examples
+from listeval.kit.listwise import bad_lists, list_answer, worked_examples
 
 
 class Document(Item):
@@ -18,19 +17,19 @@ class Document(Item):
 @pytest.mark.parametrize("ids", [("a", "b"), ("x-1", 'é"', "12"), tuple(f"R{n}" for n in range(20))])
 def test_answers_land_where_they_say(ids):
     contract = KeyedList(Document, key="name", ids=ids)
-    assert isinstance(contract.parse(answer("name", dict.fromkeys(ids, 2.5))), Parsed)
-    for kind, text in bad_answers("name", ids).items():
+    assert isinstance(contract.parse(list_answer("name", dict.fromkeys(ids, 2.5))), Parsed)
+    for kind, text in bad_lists("name", ids).items():
         failure = contract.parse(text)
         assert isinstance(failure, Failure) and failure.kind is kind, text
 
 
 def test_an_answer_writes_whole_scores_as_integers_and_ids_as_they_are():
-    assert answer("name", {"é": 3.0, "b": 2.5}) == '[{"name": "é", "score": 3}, {"name": "b", "score": 2.5}]'
+    assert list_answer("name", {"é": 3.0, "b": 2.5}) == '[{"name": "é", "score": 3}, {"name": "b", "score": 2.5}]'
 
 
 def test_positions_are_no_known_bad_answer_where_they_could_be_ids():
-    assert Kind.POSITION_ONLY in bad_answers("name", ["7", "8"])
-    assert Kind.POSITION_ONLY not in bad_answers("name", ["1", "8"])
+    assert Kind.POSITION_ONLY in bad_lists("name", ["7", "8"])
+    assert Kind.POSITION_ONLY not in bad_lists("name", ["1", "8"])
 
 
 def test_worked_examples_are_the_first_that_fit():
@@ -38,10 +37,3 @@ def test_worked_examples_are_the_first_that_fit():
     assert worked_examples(iter(()), 0, bool, "x", "the rest") == []
     with pytest.raises(UserError, match=r"3 worked examples are asked for, the rest has 1 for x\. Fix: lower --set sh"):
         worked_examples([0, 1], 3, bool, "x", "the rest")
-
-
-def test_columns_become_rows():
-    columns = {"a": np.array([1.0, 2.0]), "b": np.array([0.5, np.nan])}
-    first, second = by_example(columns)
-    assert first == {"a": 1.0, "b": 0.5}
-    assert second["a"] == 2.0 and np.isnan(second["b"])

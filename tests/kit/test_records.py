@@ -1,11 +1,11 @@
-"""Known-bad answers of one object land in the kinds that they are named for; worked examples become turns."""
+"""Known-bad answers of one object land in the kinds that they are named for."""
 
 from __future__ import annotations
 
 import pytest
 
 from listeval.contract import Failure, Item, Kind, Record
-from listeval.kit.records import answer, bad_answers, turns
+from listeval.kit.records import bad_records, record_answer
 
 
 class One(Item):
@@ -23,8 +23,8 @@ class Two(Item):
 )
 def test_each_kind(model, good, bad):
     contract = Record(model)
-    assert not isinstance(contract.parse(answer(good)), Failure)
-    found = bad_answers(good, bad, "Twice the word.")
+    assert not isinstance(contract.parse(record_answer(good)), Failure)
+    found = bad_records(good, bad, "Twice the word.")
     assert set(found) == {
         Kind.MISSING_KEY, Kind.EXTRA_KEY, Kind.BAD_VALUE, Kind.WRONG_TYPE, Kind.MALFORMED_JSON, Kind.NO_JSON,
         Kind.REFUSAL, Kind.EMPTY,
@@ -33,9 +33,3 @@ def test_each_kind(model, good, bad):
         failure = contract.parse(text)
         assert isinstance(failure, Failure)
         assert failure.kind is kind, text
-
-
-def test_turns():
-    assert turns([("a?", "A"), ("b?", "B")], "c?") == (
-        ("user", "a?"), ("assistant", "A"), ("user", "b?"), ("assistant", "B"), ("user", "c?"),
-    )  # fmt: skip

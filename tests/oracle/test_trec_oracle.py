@@ -9,7 +9,7 @@ import pytest
 
 from listeval.kit.files import local_file
 from listeval.runs import RunConfig, run
-from listeval.scoring.trec import ndcg, run_lines
+from listeval.scoring.trec import trec_ndcg, trec_run
 from tasks.msmarco.qrels import counts, read_qrels
 from tasks.msmarco.readers import Listing, read
 from tasks.msmarco.task import MsMarco, MsMarcoOptions
@@ -59,8 +59,8 @@ def test_first_stage_runs_reproduce_their_check_values_through_our_writer(shared
     with file.open("w") as out:
         for query in queries:
             ranking = query.runs[name]
-            ours[query.qid] = ndcg([query.passages[docid].grade or 0 for docid in ranking], query.judged, 10)
-            out.writelines(f"{line}\n" for line in run_lines(ranking, query.qid, "test"))
+            ours[query.qid] = trec_ndcg([query.passages[docid].grade or 0 for docid in ranking], query.judged, 10)
+            out.writelines(f"{line}\n" for line in trec_run(ranking, query.qid, "test"))
     mean, each = ir_ndcg(file, qrels, tmp_path)
     assert round(mean, 4) == CHECK_VALUES[year, name]
     assert ours == pytest.approx(each, rel=0, abs=1e-12)
@@ -78,10 +78,10 @@ def test_ndcg_equals_ir_measures_on_random_lists(tmp_path, seed, k):
         pool = [*ids, *(f"u{i}" for i in range(30))]
         rankings[f"q{n}"] = rng.sample(pool, rng.randrange(1, len(pool)))
     file = tmp_path / "run.trec"
-    file.write_text("".join(f"{line}\n" for qid, found in rankings.items() for line in run_lines(found, qid, "t")))
+    file.write_text("".join(f"{line}\n" for qid, found in rankings.items() for line in trec_run(found, qid, "t")))
     _, each = ir_ndcg(file, qrels, tmp_path, k)
     ours = {
-        qid: ndcg([qrels[qid].get(docid, 0) for docid in found], counts(qrels[qid]), k)
+        qid: trec_ndcg([qrels[qid].get(docid, 0) for docid in found], counts(qrels[qid]), k)
         for qid, found in rankings.items()
     }
     assert ours == pytest.approx(each, rel=0, abs=1e-12)

@@ -1,21 +1,21 @@
-"""The hub route against a stand-in for the hub's client: lines, titles, pinning, and failures in words."""
+"""The hub route against a stand-in for the hub: lines, titles, what seeds share, the cache, and failures in words."""
 
 from __future__ import annotations
 
-import builtins
-import io
-import json
 import sys
-from types import SimpleNamespace
 
 import pytest
 
 from listeval.errors import UserError
+from tasks.fashion import helpfulness
 from tasks.fashion.helpfulness import HelpfulnessOptions
 from tasks.fashion.hub import Category
+from tasks.fashion.readers import read
+from tasks.fashion.sources import Source
 from tasks.fashion.task import Fashion
+from tests.hub_server import SHA, lines
 
-pytest.importorskip("httpx")
+titles_of = Source.titles_of
 
 
 def review(n):
@@ -30,75 +30,56 @@ PRODUCTS = [
     {"parent_asin": "B0", "title": "Blue hat", "price": None},
     "never read",
 ]
-ROOT = "datasets/McAuley-Lab/Amazon-Reviews-2023@abc123/raw"
+NAME = "McAuley-Lab/Amazon-Reviews-2023"
+PATHS = ("raw/review_categories/Amazon_Fashion.jsonl", "raw/meta_categories/meta_Amazon_Fashion.jsonl")
 
 
-class Hub:
-    """Stands for `huggingface_hub`: two files, and an optional failure on reading."""
-
-    def __init__(self, failure=None):
-        self.files = {
-            f"{ROOT}/review_categories/Amazon_Fashion.jsonl": REVIEWS,
-            f"{ROOT}/meta_categories/meta_Amazon_Fashion.jsonl": PRODUCTS,
-        }
-        self.failure = failure
-        self.HfApi = self.HfFileSystem = lambda: self
-
-    def dataset_info(self, repository):
-        return SimpleNamespace(sha="abc123")
-
-    def open(self, path, mode):
-        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in self.files[path]).encode()
-        return Torn(self.failure) if self.failure else io.BytesIO(lines)
+@pytest.fixture
+def hub(serve_hub):
+    return serve_hub({NAME: dict(zip(PATHS, map(lines, (REVIEWS, PRODUCTS)), strict=True))})
 
 
-class Torn(io.BytesIO):
-    def __init__(self, failure):
-        super().__init__()
-        self.failure = failure
-
-    def read(self, size=-1):
-        raise self.failure
+def load(seed=0, **options):
+    return Fashion(HelpfulnessOptions(**options)).load("hub", seed)
 
 
-def load(monkeypatch, hub, **options):
-    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
-    return Fashion(HelpfulnessOptions(**options)).load("hub", 0)
-
-
-def test_reviews_and_titles_are_streamed(monkeypatch):
-    found = load(monkeypatch, Hub())
+def test_reviews_and_titles_meet(hub):
+    found = load()
     [example] = found.examples
     assert example.messages[0].content.startswith("Product: Blue hat. Below are reviews. Score each.")
     assert set(example.target["grades"]) == {f"U{n}" for n in range(8)}
-    assert found.source == f"hf://{ROOT}/review_categories/Amazon_Fashion.jsonl"
+    assert found.source == f"hf://datasets/{NAME}@{SHA}/{PATHS[0]}"
 
 
-def test_a_broken_stream_is_a_user_error(monkeypatch):
-    import httpx
+def test_seeds_and_runs_share_what_was_fetched_and_what_was_read(hub, monkeypatch):
+    reads = []
+    monkeypatch.setattr(helpfulness, "read", lambda source: reads.append("reviews") or read(source))
+    monkeypatch.setattr(Source, "titles_of", lambda self, products: reads.append("titles") or titles_of(self, products))
+    task = Fashion()
+    first, second, again = (task.load("hub", seed) for seed in (0, 1, 0))
+    assert first == again and first.fingerprint == second.fingerprint
+    assert [example.id for example in first.examples] != [example.id for example in second.examples]
+    assert reads == ["reviews", "titles"]
+    assert load() == first
+    assert sorted(hub.asked) == sorted(PATHS)
 
-    with pytest.raises(UserError, match=r"reading stopped: .*the line went dead"):
-        load(monkeypatch, Hub(httpx.ReadError("the line went dead")))
+
+def test_without_a_network_the_cache_is_enough(hub, monkeypatch):
+    online = load()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert load() == online
 
 
-def test_an_unreachable_hub_is_a_user_error(monkeypatch):
-    hub = Hub()
-    hub.dataset_info = lambda repository: (_ for _ in ()).throw(ConnectionError("no route\nto host"))
-    with pytest.raises(UserError, match=r"the hub cannot be read: .*no route \(McAuley-Lab/.*Fix: check the network"):
-        load(monkeypatch, hub)
+def test_an_unreachable_hub_is_a_user_error(hub):
+    hub.down = True
+    with pytest.raises(UserError, match=r"the hub cannot be read: .*\(McAuley-Lab/.*Fix: check the network"):
+        load()
 
 
 def test_a_missing_package_names_the_install_line(monkeypatch):
-    real = builtins.__import__
-
-    def absent(name, *args, **kwargs):
-        if name == "huggingface_hub":
-            raise ImportError(name)
-        return real(name, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "__import__", absent)
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
     with pytest.raises(UserError, match=r"pip install 'listeval\[hub\]'"):
-        Fashion().load("hub", 0)
+        load()
 
 
 def test_category_paths():

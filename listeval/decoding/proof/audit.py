@@ -18,7 +18,7 @@ from listeval.decoding.constraint import Constraint, Form, GrammarForm, JsonForm
 from listeval.decoding.engines import Engine, Vocabulary, open_engine
 from listeval.decoding.engines.protocol import Unsupported
 from listeval.decoding.engines.walk import tokens_of, walk
-from listeval.decoding.promise import Promise, promised_schema
+from listeval.decoding.promise import promised_schema
 from listeval.decoding.proof.audit_rules import audit_rules
 from listeval.decoding.proof.freedom import COMPACT, dumps, measured
 from listeval.decoding.proof.probes import (
@@ -111,23 +111,6 @@ def _form(backend: Backend, constraint: Constraint, contract: Contract[Any]) -> 
     form = bind(constraint, contract)
     words = {JsonForm: "the engine's JSON mode", RegexForm: "our expression", GrammarForm: "our grammar"}
     return words.get(type(form), "our automaton")
-
-
-def ask_unique(backend: Backend) -> str:
-    """What a backend makes of a request that no engine which keeps `uniqueItems` could answer.
-
-    `ignored`, `refused`, or `kept` where the answer is anything but two times the same.
-    """
-    from listeval.decoding.proof.canary import Twice, send
-
-    contract = Twice()
-    try:
-        answer = send(backend, contract, "Name one thing that floats.")
-    except Unsupported:
-        return "refused"
-    if answer.error is not None:
-        return "refused"
-    return "ignored" if not Promise("schema", frozenset({UNIQUE})).broken(contract, answer.text) else "kept"
 
 
 def audit_schema(

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
-from listeval import Contract, Dataset, Example, Item, Kind, Message, Metric, Record, Score, Target, Task, UserError
-from listeval.kit.files import local_file, rows
-from listeval.kit.wording import wording
+from listeval import (
+    Contract,
+    Dataset,
+    Example,
+    Item,
+    Kind,
+    Message,
+    Metric,
+    Record,
+    Score,
+    Task,
+    UserError,
+    local_file,
+    prompt_template,
+    rows,
+    text_field,
+)
 
 TOPICS = ("delivery", "payment", "product")
 
@@ -20,13 +34,20 @@ class Answer(Item):
     confidence: Score
 
 
-class MyTask(Task):
+class Label(TypedDict):
+    """The target: what is stored with each answer, so that it can be scored again without the data."""
+
+    topic: str
+
+
+class MyTask(Task[Label, Answer]):
     """One message, one topic."""
 
     name = "my_task"
     version = 1
     summary = "sort a message to a shop by topic"
     metrics = (Metric("accuracy", useful=True, bounds=(0.0, 1.0)),)
+    seeded = False
 
     @property
     def max_tokens(self) -> int:
@@ -39,21 +60,21 @@ class MyTask(Task):
         examples = [_example(row, place) for place, row in rows(file)]
         return Dataset(examples, file.name, file.fingerprint, {"messages": len(examples)})
 
-    def contract(self, target: Target) -> Contract[Answer]:
+    def contract(self, target: Label) -> Contract[Answer]:
         """What an answer must be; for a list with one object an id, bind a `KeyedList` to the example's ids."""
         return Record(Answer)
 
-    def gold(self, target: Target) -> str:
+    def gold(self, target: Label) -> str:
         """An answer that parses and scores best."""
         return f'{{"topic": "{target["topic"]}", "confidence": 1}}'
 
-    def score(self, targets: Sequence[Target], values: Sequence[Any]) -> list[dict[str, float]]:
+    def score(self, targets: Sequence[Label], values: Sequence[Answer]) -> list[dict[str, float]]:
         """Parsed answers only: a broken contract is counted before this is called."""
         return [
             {"accuracy": float(answer.topic == target["topic"])} for target, answer in zip(targets, values, strict=True)
         ]
 
-    def bad(self, target: Target) -> Mapping[Kind, str]:
+    def bad(self, target: Label) -> Mapping[Kind, str]:
         """Broken answers by the kind that each must land in; `listeval tasks check` tries them all."""
         return {
             Kind.BAD_VALUE: '{"topic": "weather", "confidence": 1}',
@@ -68,8 +89,6 @@ def _example(row: Mapping[str, Any], place: str) -> Example:
     if row.get("topic") not in TOPICS:
         cause = f"topic {row.get('topic')!r} is none of {', '.join(TOPICS)}"
         raise UserError(cause, place=place, fix="correct the row")
-    if not isinstance(row.get("id"), str) or not isinstance(row.get("message"), str):
-        raise UserError("a row needs the texts 'id' and 'message'", place=place, fix="correct the row")
-    ask = wording(Path(__file__).with_name("prompt.jinja"))
-    text = ask(message=row["message"], topics=TOPICS)
-    return Example(row["id"], (Message("user", text),), {"topic": row["topic"]})
+    id, message = (text_field(row, name, place, "a row has 'id', 'message' and 'topic'") for name in ("id", "message"))
+    ask = prompt_template(Path(__file__).with_name("prompt.jinja"))
+    return Example(id, (Message("user", ask(message=message, topics=TOPICS)),), {"topic": row["topic"]})

@@ -1,9 +1,6 @@
 """Where questions come from: folders, single files, both releases' names, the hub; and what is refused, in words."""
 
-import io
 import json
-import sys
-from types import SimpleNamespace
 
 import pytest
 
@@ -175,37 +172,23 @@ def test_a_row_that_is_no_question_is_named(tmp_path, row, words):
     assert f"{file}:1" in str(raised.value)
 
 
-class Hub:
-    """Stands for `huggingface_hub`: the leaderboard's files at one revision, some that are not read."""
-
-    def __init__(self):
-        root = f"datasets/{HUB}@abc123"
-        self.files = {
-            f"{root}/BFCL_v3_simple.json": [question("a")],
-            f"{root}/possible_answer/BFCL_v3_simple.json": [answer("a")],
-            f"{root}/BFCL_v3_live_multiple.json": [question("b")],
-            f"{root}/possible_answer/BFCL_v3_live_multiple.json": [answer("b")],
-            f"{root}/BFCL_v3_irrelevance.json": ["never read"],
-            f"{root}/README.md": ["never read"],
-        }
-        self.opened = []
-        self.HfApi = self.HfFileSystem = lambda: self
-
-    def dataset_info(self, repository):
-        names = [SimpleNamespace(rfilename=path.partition("@abc123/")[2]) for path in self.files]
-        return SimpleNamespace(sha="abc123", siblings=names)
-
-    def open(self, path, mode):
-        self.opened.append(path)
-        return io.BytesIO(lines(self.files[path]).encode())
+FILES = {
+    "BFCL_v3_simple.json": [question("a")],
+    "possible_answer/BFCL_v3_simple.json": [answer("a")],
+    "BFCL_v3_live_multiple.json": [question("b")],
+    "possible_answer/BFCL_v3_live_multiple.json": [answer("b")],
+    "BFCL_v3_irrelevance.json": ["never read"],
+    "README.md": ["never read"],
+}
 
 
-def test_the_hub_is_read_by_file_name(monkeypatch):
-    pytest.importorskip("httpx")
-    hub = Hub()
-    monkeypatch.setitem(sys.modules, "huggingface_hub", hub)
+def test_the_hub_is_read_by_file_name(serve_hub):
+    hub = serve_hub({HUB: {path: lines(rows).encode() for path, rows in FILES.items()}})
+    assert found(load("hub", category="live_multiple")) == [("b", "live_multiple")]
+    assert sorted(hub.asked) == ["BFCL_v3_live_multiple.json", "possible_answer/BFCL_v3_live_multiple.json"]
     dataset = load("hub")
     assert found(dataset) == [("a", "simple_python"), ("b", "live_multiple")]
     assert HUB in dataset.source
-    assert found(load("hub", category="live_multiple")) == [("b", "live_multiple")]
-    assert not any("irrelevance" in path or "README" in path for path in hub.opened)
+    assert not any("irrelevance" in path or "README" in path for path in hub.asked)
+    with pytest.raises(UserError, match=r"no rows of the category 'paralel'.*did you mean 'parallel'"):
+        load("hub", category="paralel")

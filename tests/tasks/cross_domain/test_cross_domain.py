@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import io
-import json
 import subprocess
 import sys
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -17,6 +14,7 @@ from listeval.plugins.registry import load_task
 from tasks.fashion.generate import GRADE_BY_ASPECTS, generate
 from tasks.fashion.helpfulness import Helpfulness
 from tasks.fashion.hub import Category
+from tests.hub_server import lines
 
 TASKS = Path(__file__).resolve().parents[3] / "tasks"
 CATEGORIES = {"baby": "Baby_Products", "software": "Software", "fashion": "Amazon_Fashion"}
@@ -129,22 +127,14 @@ def test_the_real_fashion_file_goes_by_its_own_name(shared_data):
 
 
 @pytest.mark.parametrize("name", CROSS)
-def test_the_hub_s_category_is_streamed(monkeypatch, name):
-    pytest.importorskip("httpx")
-    root = "datasets/McAuley-Lab/Amazon-Reviews-2023@abc/raw"
+def test_the_hub_s_category_is_read(serve_hub, name):
     review = {"asin": "V", "parent_asin": "B0", "rating": 5.0, "title": "T", "images": [], "timestamp": 1}
+    reviews = [{**review, "user_id": f"U{n}", "text": f"Text {n}.", "helpful_vote": n} for n in range(8)]
     files = {
-        f"{root}/review_categories/{CATEGORIES[name]}.jsonl": [
-            {**review, "user_id": f"U{n}", "text": f"Text {n}.", "helpful_vote": n} for n in range(8)
-        ],
-        f"{root}/meta_categories/meta_{CATEGORIES[name]}.jsonl": [{"parent_asin": "B0", "title": "Thing"}],
+        f"raw/review_categories/{CATEGORIES[name]}.jsonl": lines(reviews),
+        f"raw/meta_categories/meta_{CATEGORIES[name]}.jsonl": lines([{"parent_asin": "B0", "title": "Thing"}]),
     }
-
-    def lines(path, mode):
-        return io.BytesIO("".join(json.dumps(row) + "\n" for row in files[path]).encode())
-
-    hub = SimpleNamespace(dataset_info=lambda repository: SimpleNamespace(sha="abc", siblings=[]), open=lines)
-    monkeypatch.setitem(sys.modules, "huggingface_hub", SimpleNamespace(HfApi=lambda: hub, HfFileSystem=lambda: hub))
+    serve_hub({"McAuley-Lab/Amazon-Reviews-2023": files})
     found = make(name).load("hub", 0)
     assert found.name == f"Amazon {CATEGORIES[name]}"
     assert found.examples[0].messages[0].content.startswith("Product: Thing. Below are reviews.")

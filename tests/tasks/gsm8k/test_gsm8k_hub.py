@@ -1,17 +1,16 @@
-"""`--data hub` against a stand-in for the hub's client: Parquet files of one split, in shards."""
+"""`--data hub` against a stand-in for the hub: Parquet files of one split, in shards."""
 
 from __future__ import annotations
 
 import io
-import sys
-from types import SimpleNamespace
 
 import pytest
 
 from tasks.gsm8k.task import Gsm8k, Gsm8kOptions
+from tests.hub_server import SHA
 
 pyarrow = pytest.importorskip("pyarrow", reason="the hub's files are Parquet")
-pytest.importorskip("httpx", reason="the hub's client raises its errors")
+pytest.importorskip("datasets", reason="Parquet is read through datasets")
 
 
 def parquet(*numbers):
@@ -23,32 +22,21 @@ def parquet(*numbers):
     return out.getvalue()
 
 
-class Hub:
-    """Stands for `huggingface_hub`."""
-
-    def __init__(self):
-        self.HfApi = self.HfFileSystem = lambda: self
-        self.files = {
-            "main/test-00000-of-00002.parquet": parquet(1, 2000),
-            "main/test-00001-of-00002.parquet": parquet(3),
-            "main/train-00000-of-00001.parquet": parquet(7),
-            "socratic/test-00000-of-00001.parquet": b"never read",
-        }
-
-    def dataset_info(self, repository):
-        assert repository == "openai/gsm8k"
-        return SimpleNamespace(sha="abc", siblings=[SimpleNamespace(rfilename=name) for name in self.files])
-
-    def open(self, path, mode):
-        return io.BytesIO(self.files[path.removeprefix("datasets/openai/gsm8k@abc/")])
+FILES = {
+    "main/test-00000-of-00002.parquet": parquet(1, 2000),
+    "main/test-00001-of-00002.parquet": parquet(3),
+    "main/train-00000-of-00001.parquet": parquet(7),
+    "socratic/test-00000-of-00001.parquet": b"never read",
+}
 
 
-def test_the_split_s_shards_are_read_in_order(monkeypatch):
-    monkeypatch.setitem(sys.modules, "huggingface_hub", Hub())
+def test_the_split_s_shards_are_read_in_order(serve_hub):
+    hub = serve_hub({"openai/gsm8k": FILES})
     found = Gsm8k(Gsm8kOptions(shots=1)).load("hub", 0)
     assert [(example.id, example.target["answer"]) for example in found.examples] == [
         ("test-1", "1"), ("test-2", "2000"), ("test-3", "3"),
     ]  # fmt: skip
     assert found.examples[0].messages[1].content == '{"reasoning": "7", "answer": 7}'
     assert found.name == "openai/gsm8k test"
-    assert found.source == "hf://datasets/openai/gsm8k@abc/main/test-00000-of-00002.parquet"
+    assert found.source == f"hf://datasets/openai/gsm8k@{SHA}/main/test-00000-of-00002.parquet"
+    assert sorted(hub.asked) == [name for name in FILES if name.startswith("main")]

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 from listeval.contract import Failure, Kind, Parsed
 from listeval.errors import UserError
 from listeval.plugins.registry import load_task
-from tasks.gsm8k.answer import contract
 from tasks.gsm8k.task import Gsm8k, Gsm8kOptions
+
+CONTRACT = Gsm8k().contract({})
 
 ROWS = [
     {"question": "Two and two?", "answer": "2 + 2 = <<2+2=4>>4 in all.\n#### 4"},
@@ -32,7 +33,7 @@ def write(path, rows):
 
 
 def verdict(answer, right="72"):
-    parsed = contract().parse(answer if answer.startswith("{") else f'{{"reasoning": "x", "answer": {answer}}}')
+    parsed = CONTRACT.parse(answer if answer.startswith("{") else f'{{"reasoning": "x", "answer": {answer}}}')
     assert isinstance(parsed, Parsed), parsed
     [found] = Gsm8k().score([{"answer": right, "solution": ""}], [parsed.value])
     assert found.scores == {"accuracy": float(found.name == "correct")}
@@ -100,26 +101,26 @@ def test_numbers_that_a_float_would_round():
      '"5 or 6"', '"3 million"', "[72]", '{"value": 72}', "9" * 5000, '"' + "9" * 5000 + '"'],
 )  # fmt: skip
 def test_what_is_no_number_breaks_the_contract(answer):
-    failure = contract().parse(f'{{"reasoning": "x", "answer": {answer}}}')
+    failure = CONTRACT.parse(f'{{"reasoning": "x", "answer": {answer}}}')
     assert isinstance(failure, Failure)
     assert failure.kind is Kind.BAD_VALUE
     assert "should be a" in failure.detail or "out of range" in failure.detail
 
 
 def test_the_value_keeps_the_spelling():
-    parsed = contract().parse('{"reasoning": "x", "answer": 9007199254740993.10}')
+    parsed = CONTRACT.parse('{"reasoning": "x", "answer": 9007199254740993.10}')
     assert isinstance(parsed, Parsed)
     assert parsed.value.model_dump(mode="json") == {"reasoning": "x", "answer": "9007199254740993.10"}
 
 
 def test_the_schema_says_number():
-    schema = contract().json_schema()
+    schema = CONTRACT.json_schema()
     assert list(schema["properties"]) == schema["required"] == ["reasoning", "answer"]
     assert schema["properties"]["answer"]["type"] == "number"
 
 
 def test_the_detail_of_a_wrong_answer():
-    [found] = Gsm8k().score([{"answer": "72"}], [contract().parse('{"reasoning": "", "answer": "1/3"}').value])
+    [found] = Gsm8k().score([{"answer": "72"}], [CONTRACT.parse('{"reasoning": "", "answer": "1/3"}').value])
     assert found.detail == "1/3 where 72 is right"
 
 

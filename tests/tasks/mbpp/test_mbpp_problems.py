@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import io
 import json
-import sys
 import warnings
-from types import SimpleNamespace
 
 import pytest
 
 from listeval.errors import UserError
-from tasks.mbpp.sources import read
+from tasks.mbpp.sources import HUB, read
 from tasks.mbpp.task import Mbpp, MbppOptions
 
 FULL = {"text": "Add.", "code": "def add(a, b):\r\n    return a + b\r\n", "task_id": 11, "test_setup_code": "",
@@ -143,36 +141,26 @@ def test_paths(tmp_path):
         Mbpp(MbppOptions(split="validation")).load(str(write(tmp_path / "d.jsonl", [FULL])), 0)
 
 
-def test_hub(monkeypatch):
-    pytest.importorskip("httpx", reason="the hub's client raises its errors")
+def test_hub(serve_hub):
     arrow = pytest.importorskip("pyarrow", reason="the hub's files are Parquet")
+    pytest.importorskip("datasets", reason="Parquet is read through datasets")
     from pyarrow import parquet
 
-    opened = []
+    def packed(row, ids):
+        out = io.BytesIO()
+        parquet.write_table(arrow.Table.from_pylist([{**row, "task_id": id} for id in ids]), out)
+        return out.getvalue()
 
-    class Hub:
-        """Stands for `huggingface_hub`: Parquet files by variant and split."""
-
-        def __init__(self):
-            self.HfApi = self.HfFileSystem = lambda: self
-
-        def dataset_info(self, repository):
-            names = [f"{v}/{s}-00000-of-00001.parquet" for v in ("full", "sanitized") for s in ("test", "prompt")]
-            return SimpleNamespace(sha="abc", siblings=[SimpleNamespace(rfilename=name) for name in names])
-
-        def open(self, path, mode):
-            opened.append(path.partition("@abc/")[2])
-            row = SANITIZED if "sanitized" in path else FULL
-            ids = range(2, 5) if "prompt" in path else range(11, 13)
-            out = io.BytesIO()
-            parquet.write_table(arrow.Table.from_pylist([{**row, "task_id": id} for id in ids]), out)
-            return io.BytesIO(out.getvalue())
-
-    monkeypatch.setitem(sys.modules, "huggingface_hub", Hub())
+    files = {
+        f"{variant}/{split}-00000-of-00001.parquet": packed(row, ids)
+        for variant, row in (("full", FULL), ("sanitized", SANITIZED))
+        for split, ids in (("test", range(11, 13)), ("prompt", range(2, 5)))
+    }
+    hub = serve_hub({HUB: files})
     found = Mbpp().load("hub", 0)
     assert [example.id for example in found.examples] == ["11", "12"]
     assert found.name == "google-research-datasets/mbpp full test"
-    assert opened == ["full/test-00000-of-00001.parquet"]
+    assert hub.asked == ["full/test-00000-of-00001.parquet"]
     found = Mbpp(MbppOptions(variant="sanitized", shots=3)).load("hub", 0)
     assert len(found.examples[0].messages) == 7
-    assert opened[1:] == ["sanitized/test-00000-of-00001.parquet", "sanitized/prompt-00000-of-00001.parquet"]
+    assert hub.asked[1:] == ["sanitized/test-00000-of-00001.parquet", "sanitized/prompt-00000-of-00001.parquet"]

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from listeval.backends.protocol import Completion, Message, Prompt, Request, Sampling
 from listeval.contract import Id, Item, KeyedList, Parsed, Record
 from listeval.decoding.constraint import Constraint
+from listeval.decoding.engines.protocol import Unsupported
 from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.promise import Promise
+from listeval.decoding.proof.audit import UNIQUE
 from listeval.decoding.proof.shape import IDS, MARK, begins_marked, canary_contract
 from listeval.decoding.proof.spelled import spacing_of
 from listeval.decoding.refusal import named
@@ -131,3 +133,18 @@ def _fault(constraint: Constraint, shape: Contract[Any], completion: Completion,
         else:
             kept = isinstance(shape.parse(text), Parsed)
     return "" if kept else f"the canary was answered with {text[:120]!r}"
+
+
+def ask_unique(backend: Backend) -> str:
+    """What a backend makes of a request that no engine which keeps `uniqueItems` could answer.
+
+    `ignored`, `refused`, or `kept` where the answer is anything but two times the same.
+    """
+    contract = Twice()
+    try:
+        answer = send(backend, contract, "Name one thing that floats.")
+    except Unsupported:
+        return "refused"
+    if answer.error is not None:
+        return "refused"
+    return "ignored" if not Promise("schema", frozenset({UNIQUE})).broken(contract, answer.text) else "kept"

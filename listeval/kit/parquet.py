@@ -1,0 +1,67 @@
+"""Rows of a Parquet file through `datasets`: some rows at a time, nothing converted or kept on disk."""
+
+from __future__ import annotations
+
+import io
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, Any
+
+from listeval.errors import UserError, first_line
+
+MAGIC = b"PAR1"
+"""What a Parquet file begins with."""
+
+_BATCH = 1000
+"""Rows held at a time. `datasets` would take a row group's size, and stumbles where that is 0."""
+
+
+def parquet_rows(first: bytes, rest: IO[bytes], name: str) -> Iterator[Any]:
+    """Every row of the file `name` as a dict, from its `first` bytes and the stream after them.
+
+    Raises UserError without the package, and for what is no Parquet or holds what Python has no value for.
+    """
+    try:
+        from datasets import load_dataset
+        from pyarrow import ArrowException
+    except ImportError:
+        raise UserError.missing_package("datasets", "pip install 'listeval[hub]'", "reading Parquet") from None
+    # It makes a folder for what it might convert, and the user's own may be read-only.
+    with TemporaryDirectory(prefix="listeval-") as folder, _silence():
+        file = _on_disk(first, rest, Path(folder))
+        try:
+            yield from load_dataset(
+                "parquet", data_files=[file], split="train", streaming=True, cache_dir=folder, batch_size=_BATCH
+            )
+        except (ArrowException, OSError, ValueError, OverflowError) as error:
+            # The last two are of values that Python does not have: text that is no UTF-8, days beyond its calendar.
+            cause = f"not Parquet: {first_line(error)}"
+            raise UserError(cause, place=name, fix="fetch the file again") from None
+
+
+def _on_disk(first: bytes, rest: IO[bytes], folder: Path) -> str:
+    """Where the bytes are as a file: they are read from its end. What was packed is unpacked into `folder`."""
+    raw = getattr(rest, "raw", None)
+    if isinstance(raw, io.FileIO) and isinstance(raw.name, str):
+        return raw.name
+    copy = folder / "unpacked.parquet"
+    with copy.open("wb") as out:
+        out.write(first)
+        shutil.copyfileobj(rest, out)
+    return str(copy)
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """`datasets` logs what it also raises."""
+    from datasets.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)

@@ -1,0 +1,39 @@
+"""What is said of a model, and what a user may say of how it is to be read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What the manifest says of the model behind a backend.
+
+    `fingerprint` hashes weights, config and tokenizer, so rows of one model can never serve
+    another; a remote server's is what the server says of itself. `max_length` is prompt plus
+    answer in tokens, None where unknown.
+    """
+
+    name: str
+    fingerprint: str
+    path: str | None = None
+    tokenizer_hash: str | None = None
+    template_hash: str | None = None
+    max_length: int | None = None
+
+
+class ReadOptions(Protocol):
+    """Which of a user's options bear on reading a checkpoint; None means the checkpoint's own choice."""
+
+    @property
+    def dtype(self) -> str | None: ...
+    @property
+    def max_model_len(self) -> int | None: ...
+    @property
+    def tokenizer(self) -> str | None: ...
+    @property
+    def enable_thinking(self) -> bool | None: ...
+    @property
+    def chat_template_arg(self) -> Mapping[str, Any] | None: ...
