@@ -304,9 +304,8 @@ class Proxies(Peer):
                 raise Refused(f"a result of another form ({type(error).__name__})") from None
         return self.settle(self.receive(packet), Memo())
 
-    def functions(self) -> dict[str, Any]:
-        """The functions that the answer's end announces."""
-        announced = self.receive()
+    def functions(self, announced: dict[Any, Any]) -> dict[str, Any]:
+        """The functions that the answer's end announces by their numbers."""
         return {name: self._function(number) for name, number in announced.items() if type(number) is int}
 
     def _function(self, number: int) -> Any:

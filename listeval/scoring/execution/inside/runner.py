@@ -1,7 +1,12 @@
 """The answer's own process: run the setup and the code, then let the tests' process work on what is there.
 
 Behind each of the two statements waits a number that the answer must repeat backwards, read when the statement has run
-to its end. No test is ever here: a test's calls arrive with their arguments, and their results leave as values.
+to its end. Behind that of the code stand the names that the tests will ask for, and behind its echo goes which of them
+are plain functions. No test is ever here: a test's calls arrive with their arguments, their results leave as values.
+
+There is one channel. The judge and the tests' process hold its other end, each with a descriptor of its own: the judge
+writes the statements to it, the tests' process (or the judge, where there are no tests) reads and does all the rest.
+Nothing that is written here reaches the channel between those two.
 """
 
 from __future__ import annotations
@@ -11,15 +16,16 @@ import errno
 import os
 import sys
 from collections.abc import Callable
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any
 
 from listeval.scoring.execution.inside.exported import Exported
-from listeval.scoring.execution.inside.peer import MORE, QUICK, Gone, loads, read_packet
+from listeval.scoring.execution.inside.peer import MORE, QUICK, Gone, dumps, loads, read_packet
 
 SETUP, CODE, TEST = b"s", b"c", b"t"
-"""First byte of the last packet of a statement; `MORE` is a part that the next packet continues. `TEST` ends them, with
-the names that the tests will ask for."""
+"""What a statement is: the first byte of its last packet; `MORE` is a part that the next packet continues."""
+NUMBER = 17
+"""Bytes of the number behind a statement, the first of which is 0, so that an echo of it is no answer."""
 DONE, ASSERTION, EXCEPTION, MEMORY = b"d", b"a", b"e", b"m"
 """First byte of an answer."""
 CHANNEL = 3
@@ -30,6 +36,8 @@ FULL = 71
 
 _NAMES = {SETUP: "<setup>", CODE: "<program>", TEST: "<test>"}
 _PROGRAM = ModuleType("program")
+_EXPORTED = Exported(CHANNEL, vars(_PROGRAM))
+"""Made before the fork: every process would have to copy some fifty pages to make its own."""
 _write, _exit, _exec, _compile = os.write, os._exit, exec, compile
 
 
@@ -54,12 +62,9 @@ def new_program(module: ModuleType) -> dict[str, Any]:
 def serve() -> None:
     """Answer until killed or left alone. Never returns."""
     try:
-        namespace = vars(_PROGRAM)
-        names = _run_statements(namespace)
-        exported = Exported(CHANNEL, namespace)
-        exported.announce(names)
+        _run_statements(_EXPORTED)
         while True:
-            serve_one(exported)
+            serve_one(_EXPORTED)
     except Gone:
         _exit(0)
     except MemoryError:
@@ -77,14 +82,19 @@ def serve_one(exported: Exported) -> None:
         exported.serve(exported.receive(packet))
 
 
-def _run_statements(namespace: dict[str, Any]) -> list[str]:
-    while True:
+def _run_statements(exported: Exported) -> None:
+    kind = SETUP
+    while kind != CODE:
         kind, source = _receive()
-        if kind == TEST:
-            names: list[str] = loads(source.decode())
-            return names
-        answer = run(kind, source, namespace)
-        _write(CHANNEL, answer + read_packet(CHANNEL)[::-1] if answer == DONE else answer)
+        answer = run(kind, source, exported.namespace)
+        _write(CHANNEL, prove(exported, read_packet(CHANNEL)) if answer == DONE else answer)
+
+
+def prove(exported: Exported, packet: bytes) -> bytes:
+    """The answer that a statement has run, from the packet behind it."""
+    names = packet[NUMBER:]
+    proof = DONE + packet[:NUMBER][::-1]
+    return proof + dumps(exported.announced(loads(names.decode()))).encode() if names else proof
 
 
 def _receive() -> tuple[bytes, bytes]:
@@ -98,19 +108,30 @@ def _receive() -> tuple[bytes, bytes]:
             return packet[:1], b"".join(parts)
 
 
-def run(
-    kind: bytes,
-    source: bytes,
-    namespace: dict[str, Any],
-    foreign: Callable[[BaseException], bool] = lambda error: False,
-) -> bytes:
-    """Run one statement; the answer for it. `foreign`: whether an exception was raised in another process."""
+def run(kind: bytes, source: bytes, namespace: dict[str, Any]) -> bytes:
+    """Compile and run one statement; the answer for it."""
+    code = compiled(kind, source)
+    return code if isinstance(code, bytes) else execute(kind, code, namespace)
+
+
+def compiled(kind: bytes, source: bytes) -> CodeType | bytes:
+    """A statement ready to run; else the answer for it."""
     try:
-        code = _compile(source.decode("utf-8", "surrogatepass"), _NAMES[kind], "exec", 0, True)
+        code: CodeType = _compile(source.decode("utf-8", "surrogatepass"), _NAMES[kind], "exec", 0, True)
     except MemoryError:
         return EXCEPTION + b"MemoryError: the source is nested too deeply for the parser"
     except BaseException as error:  # noqa: BLE001 - whatever the compiler says
         return EXCEPTION + describe(error)
+    return code
+
+
+def execute(
+    kind: bytes,
+    code: CodeType,
+    namespace: dict[str, Any],
+    foreign: Callable[[BaseException], bool] = lambda error: False,
+) -> bytes:
+    """Run a statement; the answer for it. `foreign`: whether an exception was raised in another process."""
     try:
         _exec(code, namespace)
     except MemoryError:

@@ -78,10 +78,10 @@ class _Zygote:
             # The kernel may have killed it while it waited, for memory that others used.
             running = self._forker.take() if waiting.ended() else waiting
             *program, pure = json.loads(line)
-            trial = judge.Trial(running, Program(*program), pure, self._limits, self._channel)
+            trial = judge.Trial(running, tests, Program(*program), pure, self._limits, self._channel)
             self._forker.ask()
             try:
-                ran = trial.verdict(tests)
+                ran = trial.verdict()
             except judge.HostGone:
                 return
             _send(self._channel, list(ran))
