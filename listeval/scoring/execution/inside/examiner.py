@@ -101,28 +101,32 @@ def _trial(judge: socket.socket, order: Order, channel: int, prepared: dict[str,
     if answer != DONE:
         return answer
     tests = [runner.compiled(TEST, test.encode("utf-8", "surrogatepass")) for test in order.tests]
-    announced = {}
+    announced: dict[str, int] = {}
     for kind, proof in order.proofs:
         # That it ended with statements unread is told before what it wrote.
         said = read_packet(channel) or read_packet(channel)
-        announced = _announced(said, bytes.fromhex(proof))
-        if announced is None:
+        functions = _announced(said, bytes.fromhex(proof), order.names)
+        if functions is None:
             return QUOTED + kind.encode() + said
+        announced = functions
         if kind.encode() == SETUP:
             judge.send(PROVED)
     answer = examine(Proxies(channel, quick=order.quick), namespace, tests, order.names, announced)
     return answer + bytes.fromhex(order.number)[::-1] if answer in (DONE, USED + DONE) else answer
 
 
-def _announced(said: bytes, proof: bytes) -> dict[str, Any] | None:
-    """What the answer's process says of its functions behind a proof; None where it is no proof."""
+def _announced(said: bytes, proof: bytes, names: Sequence[str]) -> dict[str, int] | None:
+    """What the answer's process says behind a proof of these names (or of none): functions with their numbers.
+
+    None where it is no proof.
+    """
     if not said.startswith(proof):
         return None
+    words = said[len(proof) :].split()
     try:
-        announced = loads(said[len(proof) :].decode("ascii") or "{}")
-    except (ValueError, RecursionError):
+        return {name: int(word) for name, word in zip(names, words, strict=bool(words)) if word != b"-"}
+    except ValueError:
         return None
-    return announced if isinstance(announced, dict) else None
 
 
 def examine(
@@ -130,14 +134,13 @@ def examine(
     namespace: dict[str, Any],
     tests: Sequence[CodeType | bytes],
     names: Sequence[str],
-    announced: dict[str, Any],
+    announced: dict[str, int],
 ) -> bytes:
     """Run the tests in a prepared namespace on the answer behind `peer`; the answer for the judge."""
     known = namespace["__builtins__"] = _Names(_BUILTINS)
     known.peer = peer
     try:
-        # What an answer announces unasked would be read before the builtin of that name.
-        functions = {name: found for name, found in peer.functions(announced).items() if name in names}
+        functions = {name: peer.function(number) for name, number in announced.items()}
         for name in _BUILTINS.keys() & names - namespace.keys():
             if (found := functions.pop(name, None) or _own(peer, name)) is not None:
                 namespace[name] = found

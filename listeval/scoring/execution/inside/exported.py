@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import marshal
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -67,10 +67,10 @@ class Exported(Peer):
         self._numbers: dict[int, int] = {}
         self.operations = {**_OPERATIONS, "name": self._look_up}
 
-    def announced(self, names: Iterable[str]) -> dict[str, int]:
-        """Which of these are plain functions, with their numbers, said before anybody asks."""
-        found = ((name, self.namespace.get(name)) for name in names)
-        return {name: self._numbered(value)[0] for name, value in found if type(value) is FunctionType}
+    def announced(self, name: str) -> str:
+        """The number of a plain function, told before anybody asks; a dash for everything else."""
+        value = self.namespace.get(name)
+        return str(self._numbered(value)[0]) if type(value) is FunctionType else "-"
 
     def serve_quick(self, packet: bytes) -> None:
         """Call a function with builtin values and answer in kind, with as little of this interpreter as can be.

@@ -1,7 +1,8 @@
 """The process that programs are forked from. It never sees a program, so neither does any process forked from it.
 
 It keeps apart from the one that talks and judges for speed as well: what that one writes to its memory would have to be
-copied after every fork. One byte asks for a process and says what for, a pid for the end of one.
+copied after every fork; so would be what this one touches, which is as little as can be. One byte asks for a process and
+says what for, with the descriptor of its end of a channel; a pid asks for the end of one, a negative one for no reply.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from listeval.scoring.execution.program import Limits
 ANSWER, TESTS = b"a", b"t"
 """Requests for a process: one that runs an answer, one that runs tests."""
 FAILED = b"!"
-"""Before the reason, in place of a pid."""
-PID = struct.Struct("<i")
+"""Before the reason, in place of a pid, which is shorter."""
+PID = struct.Struct("i")
 ENDED = struct.Struct("<id")
 """Wait status and CPU seconds."""
 
@@ -45,35 +46,37 @@ def serve(channel: socket.socket, limits: Limits, instructions: bytes) -> NoRetu
     gc.collect()
     gc.freeze()
     gc.disable()
-    while request := channel.recv(PID.size):
-        if request in (ANSWER, TESTS):
+    receive, room = channel.recvmsg, socket.CMSG_SPACE(PID.size)
+    while True:
+        request, carried, _, _ = receive(PID.size, room)
+        if not request:
+            os._exit(0)
+        if carried:
+            (theirs,) = PID.unpack(carried[0][2])
             try:
-                _fork(request, channel, zygote, limits, system_calls)
+                pid = _fork(request, theirs, zygote, limits, system_calls)
+                channel.send(PID.pack(pid))
             except OSError as error:
                 channel.send(FAILED + f"{error.filename}: {error.strerror}".encode())
-        else:
-            (pid,) = PID.unpack(request)
+            os.close(theirs)
+        elif (pid := PID.unpack(request)[0]) > 0:
             _, status, usage = os.wait4(pid, 0)
             channel.send(ENDED.pack(status, usage.ru_utime + usage.ru_stime))
-    os._exit(0)
+        else:
+            os.waitpid(-pid, 0)
 
 
-def _fork(
-    role: bytes, channel: socket.socket, zygote: int, limits: Limits, system_calls: kernel.SystemCallFilter
-) -> None:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+def _fork(role: bytes, theirs: int, zygote: int, limits: Limits, system_calls: kernel.SystemCallFilter) -> int:
     kernel.unshare(kernel.NEWPID)
     pid = kernel.fork()
     if pid == 0:
         try:
-            _confine(role, theirs.fileno(), limits, system_calls)
+            _confine(role, theirs, limits, system_calls)
             (runner if role == ANSWER else examiner).serve()
         finally:
             os._exit(70)
     kernel.setns(zygote, kernel.NEWPID)
-    socket.send_fds(channel, [PID.pack(pid)], [ours.fileno()])
-    ours.close()
-    theirs.close()
+    return pid
 
 
 def _limit(limits: Limits) -> None:

@@ -154,9 +154,9 @@ class Trial:
             last = start + room >= len(source)
             self._unsent.append((kind if last else MORE) + source[start : start + room])
         number = b"\0" + os.urandom(runner.NUMBER - 1)
-        asked = json.dumps(names).encode()
+        asked = " ".join(names).encode("utf-8", "surrogatepass")
         # Those that do not fit are asked for one by one.
-        self._unsent.append(number + (asked if names and len(asked) < PACKET // 4 else b""))
+        self._unsent.append(number + (asked if len(asked) < PACKET // 4 else b""))
         self._proofs.append((kind, runner.DONE + number[::-1]))
 
     def _prove(self, kind: bytes, proof: bytes) -> None:
@@ -249,7 +249,7 @@ def _post_mortem(child: Child, limits: Limits) -> Ran:
     """The channel is closed: because the process died, or because the program closed it and lives on."""
     if not select.select([child.handle], [], [], _GRACE)[0]:
         return Ran(Outcome.EXCEPTION, "closed the runner's channel", child.cpu())
-    status, cpu = child.end()
+    status, cpu = child.autopsy()
     if not os.WIFSIGNALED(status):
         code = os.waitstatus_to_exitcode(status)
         if code == runner.FULL:

@@ -24,7 +24,7 @@ MORE, LAST, QUICK = b"+", b".", b"!"
 _buffer = bytearray(PACKET)
 """Made before the fork and filled only as far as a packet goes: a new one would cost its pages each time."""
 _readv, _write = os.readv, os.write
-dumps, loads = json.JSONEncoder(check_circular=False).encode, json.JSONDecoder().decode
+_dumps, loads = json.JSONEncoder(check_circular=False).encode, json.JSONDecoder().decode
 
 
 class Gone(BaseException):
@@ -91,7 +91,7 @@ class Peer(ABC):
 
     def send(self, message: Mapping[str, Any]) -> None:
         """Raises Gone."""
-        data = dumps(message).encode()
+        data = _dumps(message).encode()
         room = PACKET - 1
         for start in range(0, len(data), room):
             mark = LAST if start + room >= len(data) else MORE

@@ -84,6 +84,7 @@ class _Zygote:
                 ran = trial.verdict()
             except judge.HostGone:
                 return
+            running.kill()
             _send(self._channel, list(ran))
             running.end()
             waiting = self._forker.take()
