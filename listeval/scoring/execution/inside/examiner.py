@@ -11,6 +11,7 @@ answer. It serves one trial after the other where the tests of the last one cann
 from __future__ import annotations
 
 import builtins
+import marshal
 import os
 import socket
 from collections.abc import Sequence
@@ -44,7 +45,7 @@ class _Names(dict[str, Any]):
 
 
 class Order(NamedTuple):
-    """A trial. `proofs`: kind and proof, in hexadecimal, of the statements that the answer's process has got.
+    """A trial. `tests`: compiled, as marshal wrote them for the host. `proofs`: kind and proof, in hexadecimal, of the statements that the answer's process has got.
 
     `quick`: see `Proxies`. `number`: what the judge wants to see backwards where all tests have passed.
     """
@@ -100,7 +101,7 @@ def _trial(judge: socket.socket, order: Order, channel: int, prepared: dict[str,
     namespace, answer = (prepared, DONE) if prepared is not None else prepare(order.setup)
     if answer != DONE:
         return answer
-    tests = [runner.compiled(TEST, test.encode("utf-8", "surrogatepass")) for test in order.tests]
+    tests = [marshal.loads(bytes.fromhex(test)) for test in order.tests]
     announced: dict[str, int] = {}
     for kind, proof in order.proofs:
         # That it ended with statements unread is told before what it wrote.
@@ -132,7 +133,7 @@ def _announced(said: bytes, proof: bytes, names: Sequence[str]) -> dict[str, int
 def examine(
     peer: Proxies,
     namespace: dict[str, Any],
-    tests: Sequence[CodeType | bytes],
+    tests: Sequence[CodeType],
     names: Sequence[str],
     announced: dict[str, int],
 ) -> bytes:
@@ -161,9 +162,7 @@ def _own(peer: Proxies, name: str) -> Any:
         return None
 
 
-def _test(peer: Proxies, test: CodeType | bytes, namespace: dict[str, Any]) -> bytes:
-    if isinstance(test, bytes):
-        return test
+def _test(peer: Proxies, test: CodeType, namespace: dict[str, Any]) -> bytes:
     answer = runner.execute(TEST, test, namespace, lambda error: any(error is one for one in peer.raised))
     if peer.gone:
         raise Gone

@@ -34,7 +34,7 @@ DETAIL = 500
 FULL = 71
 """Exit status of a process that had no memory left to answer with."""
 
-_NAMES = {SETUP: "<setup>", CODE: "<program>", TEST: "<test>"}
+_NAMES = {SETUP: "<setup>", CODE: "<program>"}
 _PROGRAM = ModuleType("program")
 _EXPORTED = Exported(CHANNEL, vars(_PROGRAM))
 """Made before the fork: every process would have to copy some fifty pages to make its own."""
@@ -110,19 +110,13 @@ def _receive() -> tuple[bytes, bytes]:
 
 def run(kind: bytes, source: bytes, namespace: dict[str, Any]) -> bytes:
     """Compile and run one statement; the answer for it."""
-    code = compiled(kind, source)
-    return code if isinstance(code, bytes) else execute(kind, code, namespace)
-
-
-def compiled(kind: bytes, source: bytes) -> CodeType | bytes:
-    """A statement ready to run; else the answer for it."""
     try:
-        code: CodeType = _compile(source.decode("utf-8", "surrogatepass"), _NAMES[kind], "exec", 0, True)
+        code = _compile(source.decode("utf-8", "surrogatepass"), _NAMES[kind], "exec", 0, True)
     except MemoryError:
         return EXCEPTION + b"MemoryError: the source is nested too deeply for the parser"
     except BaseException as error:  # noqa: BLE001 - whatever the compiler says
         return EXCEPTION + describe(error)
-    return code
+    return execute(kind, code, namespace)
 
 
 def execute(

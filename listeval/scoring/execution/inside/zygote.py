@@ -77,8 +77,8 @@ class _Zygote:
         while line := lines.readline():
             # The kernel may have killed it while it waited, for memory that others used.
             running = self._forker.take() if waiting.ended() else waiting
-            *program, pure = json.loads(line)
-            trial = judge.Trial(running, tests, Program(*program), pure, self._limits, self._channel)
+            code, (*rest, pure) = json.loads(line)
+            trial = judge.Trial(running, tests, Program(code, *rest), pure, self._limits, self._channel)
             self._forker.ask()
             try:
                 ran = trial.verdict()
