@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import resource
 import select
 import signal
 import socket
 import time
+from collections.abc import Sequence
 
 from listeval.scoring.execution.inside import forker, kernel
 from listeval.scoring.execution.program import Limits
@@ -23,9 +26,10 @@ class ForkerDied(Exception):
 class Child:
     """A process for an answer or for tests, waiting for its first statement. It is init of its own PID namespace."""
 
-    def __init__(self, pid: int, channel: socket.socket, forker: Forker) -> None:
+    def __init__(self, pid: int, role: bytes, limits: Limits, channel: socket.socket, forker: Forker) -> None:
         """`handle` is a pidfd: it becomes readable when the process has ended."""
         self.channel, self.handle = channel, os.pidfd_open(pid)
+        _limit(pid, role, limits)
         self._pid, self._forker = pid, forker
         self._over = False
 
@@ -63,18 +67,30 @@ class Child:
         self.channel.close()
 
 
+def _limit(pid: int, role: bytes, limits: Limits) -> None:
+    """The limits that the process that forks cannot live with, set before the first statement is sent."""
+    # The judge stops a program at its CPU limit; the kernel's own, in whole seconds, stands behind it. Tests of many
+    # programs run in one process. Five more processes of the same user count as threads: this one, its parents, the
+    # one that forks, the next program's and the tests'.
+    cpu, threads = math.ceil(limits.cpu) + 2, limits.threads + 6
+    if role == forker.ANSWER:
+        resource.prlimit(pid, resource.RLIMIT_CPU, (cpu, cpu))
+    resource.prlimit(pid, resource.RLIMIT_NPROC, (threads, threads))
+
+
 class Forker:
     """The process that programs are forked from, and the one process that it keeps ready or is asked for."""
 
-    def __init__(self, limits: Limits, instructions: bytes) -> None:
-        self._asked: socket.socket | None = None
+    def __init__(self, limits: Limits, filters: Sequence[bytes]) -> None:
+        self._limits = limits
+        self._asked: tuple[bytes, socket.socket] | None = None
         self._ready: Child | None = None
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         if kernel.fork() == 0:
             os.dup2(theirs.fileno(), 3)
             os.closerange(4, 256)
             try:
-                forker.serve(socket.socket(fileno=3), limits, instructions)
+                forker.serve(socket.socket(fileno=3), limits, filters)
             finally:
                 os._exit(70)
         theirs.close()
@@ -115,7 +131,8 @@ class Forker:
         return status, cpu
 
     def _fork(self, role: bytes) -> None:
-        self._asked, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._asked = role, ours
         with theirs:
             self._request(role, theirs.fileno())
 
@@ -125,7 +142,7 @@ class Forker:
 
     def _receive(self) -> Child:
         assert self._asked
-        channel, self._asked = self._asked, None
+        (role, channel), self._asked = self._asked, None
         try:
             said = self._channel.recv(_REASON)
         except ConnectionResetError:
@@ -134,4 +151,4 @@ class Forker:
             channel.close()
             raise ForkerDied(said.removeprefix(forker.FAILED).decode() or "the process that forks was killed")
         (pid,) = forker.PID.unpack(said)
-        return Child(pid, channel, self)
+        return Child(pid, role, self._limits, channel, self)

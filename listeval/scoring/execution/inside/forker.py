@@ -8,11 +8,11 @@ says what for, with the descriptor of its end of a channel; a pid asks for the e
 from __future__ import annotations
 
 import gc
-import math
 import os
 import resource
 import socket
 import struct
+from collections.abc import Sequence
 from typing import NoReturn
 
 from listeval.scoring.execution.inside import examiner, kernel, runner
@@ -31,15 +31,16 @@ ENDED = struct.Struct("<id")
 _STACK = 8 << 20
 
 
-def serve(channel: socket.socket, limits: Limits, instructions: bytes) -> NoReturn:
+def serve(channel: socket.socket, limits: Limits, filters: Sequence[bytes]) -> NoReturn:
     """Fork and reap as asked until the other end is closed."""
     zygote = os.pidfd_open(os.getpid())
-    system_calls = kernel.SystemCallFilter(instructions)
+    inherited, system_calls = map(kernel.SystemCallFilter, filters)
     try:
         _limit(limits)
     except (ValueError, OSError) as error:
         channel.send(FAILED + str(error).encode())
         os._exit(0)
+    inherited.apply()
     rehearse()
     runner.hide()
     # Objects that are there now stay shared with every fork instead of being copied by a collection.
@@ -71,7 +72,7 @@ def _fork(role: bytes, theirs: int, zygote: int, limits: Limits, system_calls: k
     pid = kernel.fork()
     if pid == 0:
         try:
-            _confine(role, theirs, limits, system_calls)
+            _confine(theirs, limits.descriptors, system_calls)
             (runner if role == ANSWER else examiner).serve()
         finally:
             os._exit(70)
@@ -80,7 +81,7 @@ def _fork(role: bytes, theirs: int, zygote: int, limits: Limits, system_calls: k
 
 
 def _limit(limits: Limits) -> None:
-    """Limits that this process can live with; its forks inherit them."""
+    """Limits that this process can live with; its forks inherit them. The others are the judge's to set (`child`)."""
     stack = resource.getrlimit(resource.RLIMIT_STACK)[1]
     for name, kind, most in (
         ("memory", resource.RLIMIT_AS, limits.memory),
@@ -97,19 +98,12 @@ def _limit(limits: Limits) -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def _confine(role: bytes, channel: int, limits: Limits, system_calls: kernel.SystemCallFilter) -> None:
-    """From a fork to a program's process: no descriptors, no capabilities, its limits, its system calls."""
+def _confine(channel: int, descriptors: int, system_calls: kernel.SystemCallFilter) -> None:
+    """From a fork to a program's process: no descriptors, no capabilities, its system calls."""
     os.setsid()  # a signal to its process group must not mean ours
     os.dup2(channel, runner.CHANNEL)
-    os.closerange(runner.CHANNEL + 1, limits.descriptors)
+    os.closerange(runner.CHANNEL + 1, descriptors)
     os.chdir(TMP)
-    # The judge stops a program at its CPU limit; the kernel's own, in whole seconds, stands behind it. Tests of many
-    # programs run in one process. Five more processes of the same user count as threads: this one's parent, its
-    # parents, the next program's and the tests'.
-    cpu, threads = math.ceil(limits.cpu) + 2, limits.threads + 6
-    if role == ANSWER:
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
-    resource.setrlimit(resource.RLIMIT_NPROC, (threads, threads))
     kernel.drop_capabilities()
     system_calls.apply()
     gc.enable()

@@ -25,7 +25,7 @@ def main(channel: socket.socket, config: dict[str, Any]) -> None:
     """Isolate, say that it worked or what did not, then judge programs until the host hangs up.
 
     `config`: `root` (arguments of `enter_root`, or null where bubblewrap has done that), `covered` directories,
-    `limits` as a list, `filter` in hexadecimal.
+    `limits` as a list, `filters` of system calls (inherited, added) in hexadecimal.
     """
     try:
         proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
@@ -45,7 +45,7 @@ def main(channel: socket.socket, config: dict[str, Any]) -> None:
         os.waitpid(pid, 0)
         return
     try:
-        _Zygote(channel, Limits(*config["limits"]), bytes.fromhex(config["filter"])).serve()
+        _Zygote(channel, Limits(*config["limits"]), list(map(bytes.fromhex, config["filters"]))).serve()
     except OSError as error:
         _send(channel, {"broken": f"{error.filename}: {error.strerror}"})
     except child.ForkerDied as error:
@@ -59,7 +59,7 @@ def main(channel: socket.socket, config: dict[str, Any]) -> None:
 class _Zygote:
     """Init of a PID namespace: when it ends, so does everything below it."""
 
-    def __init__(self, channel: socket.socket, limits: Limits, instructions: bytes) -> None:
+    def __init__(self, channel: socket.socket, limits: Limits, filters: list[bytes]) -> None:
         self._channel, self._limits = channel, limits
         self._null_streams()
         os.environ.clear()
@@ -67,7 +67,7 @@ class _Zygote:
         self._new_tmp()
         for name in _WARM.split():
             import_module(name)
-        self._forker = child.Forker(limits, instructions)
+        self._forker = child.Forker(limits, filters)
 
     def serve(self) -> None:
         """One program after the other."""
