@@ -43,7 +43,7 @@ getrandom uname sysinfo getcpu arch_prctl getrlimit getpriority wait4 waitid
 """
 
 
-_CONFINING = "unshare setns setsid capset".split()
+_CONFINING = ("unshare", "setns", "setsid", "capset")
 """What the process that forks may do beside the allow-list, with any clone and prctl, and a program may not."""
 
 

@@ -146,7 +146,8 @@ class Forker:
         try:
             said = self._channel.recv(_REASON)
         except ConnectionResetError:
-            said = b""
+            # It ended with a request unread, which is told before the reason that it left.
+            said = self._channel.recv(_REASON)
         if len(said) != forker.PID.size:  # a reason is longer
             channel.close()
             raise ForkerDied(said.removeprefix(forker.FAILED).decode() or "the process that forks was killed")

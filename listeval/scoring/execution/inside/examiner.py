@@ -45,9 +45,10 @@ class _Names(dict[str, Any]):
 
 
 class Order(NamedTuple):
-    """A trial. `tests`: compiled, as marshal wrote them for the host. `proofs`: kind and proof, in hexadecimal, of the statements that the answer's process has got.
+    """A trial. `tests`: compiled, as marshal wrote them for the host. `quick`: see `Proxies`.
 
-    `quick`: see `Proxies`. `number`: what the judge wants to see backwards where all tests have passed.
+    `proofs`: kind and proof, in hexadecimal, of the statements that the answer's process has got. `number`: what the
+    judge wants to see backwards where all tests have passed.
     """
 
     setup: str

@@ -1,8 +1,10 @@
 """The process that programs are forked from. It never sees a program, so neither does any process forked from it.
 
 It keeps apart from the one that talks and judges for speed as well: what that one writes to its memory would have to be
-copied after every fork; so would be what this one touches, which is as little as can be. One byte asks for a process and
-says what for, with the descriptor of its end of a channel; a pid asks for the end of one, a negative one for no reply.
+copied after every fork; so would be what this one touches, which is as little as can be.
+
+One byte asks for a process and says what for, and brings its end of a channel. A pid asks for the end of a process, a
+negative one for no reply.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """The answer's own process: run the setup and the code, then let the tests' process work on what is there.
 
 Behind each of the two statements waits a number that the answer must repeat backwards, read when the statement has run
-to its end. Behind that of the code stand the names that the tests will ask for, and behind its echo goes a word for each,
-which is its number where it is a plain function. No test is ever here: a test's calls arrive with their arguments, their results leave as values.
+to its end. Behind that of the code stand the names that the tests will ask for, and behind its echo goes a word for
+each, which is its number where it is a plain function. No test is ever here: a test's calls arrive with their
+arguments, and their results leave as values.
 
 There is one channel. The judge and the tests' process hold its other end, each with a descriptor of its own: the judge
 writes the statements to it, the tests' process (or the judge, where there are no tests) reads and does all the rest.
@@ -135,8 +136,18 @@ def execute(
     except Gone:
         raise
     except BaseException as error:  # noqa: BLE001 - SystemExit and KeyboardInterrupt are no way to the end either
-        return MEMORY if type(error) is OSError and error.errno == errno.ENOMEM else EXCEPTION + describe(error)
+        return MEMORY if _wants_memory(error) else EXCEPTION + describe(error)
     return DONE
+
+
+def _wants_memory(error: BaseException) -> bool:
+    """Whether it is how the system or the interpreter (CPython 3.11, for a frame) words that there is no memory."""
+    if type(error) is OSError:
+        return error.errno == errno.ENOMEM
+    try:
+        return type(error) is SystemError and error.args == ("error return without exception set",)
+    except BaseException:  # noqa: BLE001 - the program wrote the arguments, comparing them can do anything
+        return False
 
 
 def describe(error: BaseException) -> bytes:
