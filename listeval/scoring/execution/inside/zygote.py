@@ -77,7 +77,7 @@ class _Zygote:
         while line := lines.readline():
             # The kernel may have killed it while it waited, for memory that others used.
             running = self._forker.take() if waiting.ended() else waiting
-            code, (*rest, pure) = json.loads(line)
+            code, (*rest, pure) = json.loads(line)  # the tests are compiled: `statements.examination`
             trial = judge.Trial(running, tests, Program(code, *rest), pure, self._limits, self._channel)
             self._forker.ask()
             try:
