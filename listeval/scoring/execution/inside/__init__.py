@@ -1,1 +1,1 @@
-"""The half that runs inside the isolation: sent there as source text, since the repository is not visible inside."""
+"""The half that runs inside the isolation: sent there compiled, since the repository is not visible inside."""
