@@ -245,13 +245,8 @@ LYING = {
 _OWN_END = """
 import sys
 E = sys._getframe(1).f_globals['Exported']
-made = E.__init__
-def own(**others):
-    def init(self, *a):
-        made(self, *a)
-        self.operations = {**self.operations, **others}
-    E.__init__ = init
-E.own = own
+own_end = sys._getframe(1).f_globals['_EXPORTED']
+E.own = own_end.operations.update
 """
 """An answer that has changed its own end of the talk."""
 TOLERANT = ("assert abs(f(3) - 28.27) < 0.01",)
@@ -324,14 +319,15 @@ CALLBACKS = {
 PROTOCOL = {
     "a builtin's name announced unasked": Program(
         _OWN_END
-        + "def fake(*a): return 0\nE.announce = lambda self, names: self.send({n: self._numbered(g)[0]"
-        + " for n, g in [('f', fake), ('set', fake), ('abs', fake)]})",
+        + "def fake(*a): return 0\nf = fake\nmodule = sys._getframe(1).f_globals\nprove = module['prove']\n"
+        + "module['prove'] = lambda end, packet: prove(end, packet) + b' 0 0 set 0 abs 0'",
         ("assert set(f(1)) == {7}", "assert abs(f(3) - 5) < 1"),
     ),
     "the import announced unasked": Program(
         _OWN_END
         + "import types\ndef fake(*a): return types.SimpleNamespace(fabs=lambda x: 0)\ndef f(x): return x\n"
-        + "E.announce = lambda self, names: self.send({'__import__': self._numbered(fake)[0]})",
+        + "module = sys._getframe(1).f_globals\nprove = module['prove']\n"
+        + "module['prove'] = lambda end, packet: prove(end, packet) + b' __import__ 0'",
         ("import math\nassert math.fabs(f(3) - 28.27) < 0.01",),
     ),
     "a class made among the tests": Program(
@@ -342,7 +338,7 @@ class Ref:
     def __init__(self, to): self.to = to
 named = E.name
 E.name = lambda self, value: value.to if type(value) is Ref else named(self, value)
-E.announce = lambda self, names: self.send({})
+E.announced = lambda self, name: "-"
 def look(name):
     self = sys._getframe(1).f_locals['self']
     def ask(function, *arguments):

@@ -16,7 +16,7 @@ from listeval.scoring.execution import isolation as isolations
 from listeval.scoring.execution.isolation import Isolation
 from listeval.scoring.execution.program import Limits, Outcome, Program, Ran
 from listeval.scoring.execution.statements import read
-from listeval.scoring.execution.syscalls import compile_filter
+from listeval.scoring.execution.syscalls import compile_filters
 from listeval.scoring.execution.visible import visible
 from listeval.scoring.execution.worker import PROCESSES, Worker, WorkerDied, processes_left
 
@@ -46,7 +46,7 @@ class Sandbox:
         self._workers: list[Worker] = []
         tries = isolations.candidates(isolation)
         try:
-            self._filter, self._seen = compile_filter(), visible()
+            self._filters, self._seen = compile_filters(), visible()
         except UserError:
             # Both ask other programs, whose failure to start they take for an answer.
             if not processes_left():
@@ -96,7 +96,7 @@ class Sandbox:
         self.close()
 
     def _start(self) -> Worker:
-        return Worker(self._launch, self._seen.executable, self._limits, self._filter)
+        return Worker(self._launch, self._seen.executable, self._limits, self._filters)
 
     def _close(self) -> None:
         while self._workers:

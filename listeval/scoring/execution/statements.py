@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import ast
 import builtins
+import json
+import marshal
 import warnings
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from listeval.errors import first_line
-
-if TYPE_CHECKING:
-    from listeval.scoring.execution.program import Program
+from listeval.scoring.execution.program import Program
 
 _BUILTINS = frozenset(vars(builtins))
 _HARMLESS = frozenset(
@@ -90,13 +90,15 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 class Statement(NamedTuple):
     """`flaw`: why it does not compile, empty where it does. `names`: what it reads. `binds`: what it defines.
 
-    `pure`: it is assertions that can leave nothing behind in the process that runs them.
+    `pure`: it is assertions that can leave nothing behind in the process that runs them. `code`: compiled, as marshal
+    writes it, in hexadecimal; the interpreter inside the sandbox is this one's base, and so of the same version.
     """
 
     flaw: str
     names: frozenset[str]
     binds: frozenset[str]
     pure: bool
+    code: str
 
 
 @lru_cache(maxsize=1 << 14)
@@ -106,16 +108,17 @@ def read(source: str) -> Statement:
         warnings.simplefilter("ignore")
         try:
             tree = ast.parse(source)
-            compile(source, "<test>", "exec", dont_inherit=True)
+            # Not as this interpreter was started: -O would leave no assertion in it.
+            code = marshal.dumps(compile(source, "<test>", "exec", dont_inherit=True, optimize=0)).hex()
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            return Statement(f"does not compile: {first_line(error)}", frozenset(), frozenset(), False)
+            return Statement(f"does not compile: {first_line(error)}", frozenset(), frozenset(), False, "")
     nodes = list(ast.walk(tree))
     named = [node for node in nodes if isinstance(node, ast.Name)]
     names = frozenset(node.id for node in named if isinstance(node.ctx, ast.Load))
     binds = {node.id for node in named if not isinstance(node.ctx, ast.Load)}
     binds.update(node.name for node in nodes if isinstance(node, _DEFINITIONS))
     binds.update((node.asname or node.name).partition(".")[0] for node in nodes if isinstance(node, ast.alias))
-    return Statement("", names, frozenset(binds), all(map(_pure, nodes)))
+    return Statement("", names, frozenset(binds), all(map(_pure, nodes)), code)
 
 
 def _pure(node: ast.AST) -> bool:
@@ -151,3 +154,14 @@ def asked(program: Program) -> tuple[str, ...]:
     free = frozenset[str]().union(*(fact.names for fact in facts[1:])).difference(*(fact.binds for fact in facts))
     named = free - _BUILTINS
     return tuple(sorted(named | _BUILTINS.intersection(program.names or (() if named else free))))
+
+
+def examination(program: Program) -> str:
+    """JSON of all but the code: compiled tests, the setup, the names asked for, whether the tests leave nothing."""
+    return _examination(program._replace(code=""))
+
+
+@lru_cache(maxsize=1 << 10)
+def _examination(program: Program) -> str:
+    tests = [read(test).code for test in program.tests]
+    return json.dumps([tests, program.setup, asked(program), leave_nothing(program)])

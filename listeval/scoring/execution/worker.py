@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import json
+import marshal
 import os
 import signal
 import socket
@@ -19,6 +20,7 @@ from listeval.errors import UserError
 from listeval.scoring.execution import inside, program, statements
 from listeval.scoring.execution.isolation import Launch
 from listeval.scoring.execution.program import Limits, Outcome, Program, Ran
+from listeval.scoring.execution.syscalls import Filters
 
 _START = 60.0
 """Seconds for a zygote to come up: some 0.1 on a quiet machine."""
@@ -43,10 +45,10 @@ class WorkerDied(Exception):
 class Worker:
     """A running zygote. Use `ask`, then `answer` when `fileno` is readable."""
 
-    def __init__(self, launch: Launch, executable: str, limits: Limits, instructions: bytes) -> None:
+    def __init__(self, launch: Launch, executable: str, limits: Limits, filters: Filters) -> None:
         """Raises UserError with the step that failed where this isolation does not work here."""
         self._channel, theirs = socket.socketpair()
-        command = [*launch.prefix, executable, "-P", "-s", "-S", "-B", "-X", "utf8", "-c", _sources()["boot"]]
+        command = [*launch.prefix, executable, "-P", "-s", "-S", "-B", "-X", "utf8", "-c", _text("boot")]
         # Iteration order of sets must not turn a verdict from run to run, hence the fixed hash seed. Symbols are bound
         # at the start because each fork would bind them anew.
         self._process = _started(
@@ -61,12 +63,11 @@ class Worker:
         theirs.close()
         self._lines = self._channel.makefile("rb")
         _remember(self)
-        modules = [(f"{inside.__name__}.{name}", _sources()[name]) for name in _MODULES]
         hello = {
-            "modules": [(program.__name__, _sources()["program"]), *modules],
+            "modules": _modules(),
             "zygote": f"{inside.__name__}.zygote",
             "limits": limits,
-            "filter": instructions.hex(),
+            "filters": [instructions.hex() for instructions in filters],
             **launch.config,
         }
         self._channel.settimeout(_START)
@@ -100,8 +101,7 @@ class Worker:
     def ask(self, what: Program) -> None:
         """Start a program. A zygote that has died meanwhile says so when its answer is read."""
         with contextlib.suppress(WorkerDied):
-            names, clean = statements.asked(what), statements.leave_nothing(what)
-            self._send([what.code, what.tests, what.setup, names, clean])
+            self._write(f"[{json.dumps(what.code)}, {statements.examination(what)}]")
 
     def answer(self) -> Ran:
         """The verdict on the program that was started last. Raises WorkerDied."""
@@ -135,8 +135,11 @@ class Worker:
         self._channel.close()
 
     def _send(self, message: object) -> None:
+        self._write(json.dumps(message))
+
+    def _write(self, line: str) -> None:
         try:
-            self._channel.sendall(json.dumps(message).encode() + b"\n")
+            self._channel.sendall(line.encode() + b"\n")
         except OSError as error:
             raise WorkerDied(str(error)) from None
 
@@ -174,11 +177,20 @@ def processes_left() -> bool:
 
 
 @lru_cache(maxsize=1)
-def _sources() -> dict[str, str]:
-    """The text of what runs inside, which cannot read it there."""
-    names = {name: Path(inside.__path__[0]) / f"{name}.py" for name in ("boot", *_MODULES)}
+def _modules() -> list[tuple[str, str]]:
+    """What runs inside, which cannot read it there: names and code, as marshal writes it, in hexadecimal.
+
+    Compiled here, and without docstrings, because every fork copies the map of what the compiler leaves behind.
+    """
     assert program.__file__
-    return {name: path.read_text("utf-8") for name, path in {**names, "program": Path(program.__file__)}.items()}
+    texts = {f"{inside.__name__}.{name}": _text(name) for name in _MODULES}
+    texts = {program.__name__: Path(program.__file__).read_text("utf-8"), **texts}
+    compiled = {name: compile(text, name, "exec", dont_inherit=True, optimize=2) for name, text in texts.items()}
+    return [(name, marshal.dumps(code).hex()) for name, code in compiled.items()]
+
+
+def _text(name: str) -> str:
+    return (Path(inside.__path__[0]) / f"{name}.py").read_text("utf-8")
 
 
 def _forget_all() -> None:

@@ -320,12 +320,12 @@ FORGERY = {
         ASSERTION, "import builtins\nbuiltins.exec = builtins.compile = lambda *a, **k: ''" + WRONG, TESTS
     ),
     "every builtin patched": Attack(
-        EXCEPTION,
+        ASSERTION,
         "import builtins\nkeep = list, vars\nfor name in keep[0](keep[1](builtins)):\n"
         " if name[0] != '_': setattr(builtins, name, lambda *a, **k: True)" + WRONG,
         TESTS,
     ),
-    "builtins removed": Attack(EXCEPTION, "import builtins\nvars(builtins).clear()" + WRONG, TESTS),
+    "builtins removed": Attack(ASSERTION, "import builtins\nvars(builtins).clear()" + WRONG, TESTS),
     "own builtins": Attack(ASSERTION, "__builtins__ = {'AssertionError': int}" + WRONG, TESTS),
     "patched set": Attack(
         ASSERTION, ALWAYS + "import builtins\nbuiltins.set = Same" + WRONG, ("assert set([f(1)]) == set([2])",)

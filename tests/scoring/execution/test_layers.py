@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from listeval.scoring.execution import Outcome, Program
+from listeval.scoring.execution.syscalls import Filters
 from tests.scoring.execution.conftest import start
 
 ALLOW_ALL = struct.pack("HBBI", 0x06, 0, 0, 0x7FFF0000)
@@ -28,7 +29,7 @@ if os.fork() == 0:
 @pytest.fixture(scope="module", params=["namespaces", "bubblewrap"])
 def unfiltered(request):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("listeval.scoring.execution.sandbox.compile_filter", lambda: ALLOW_ALL)
+        patch.setattr("listeval.scoring.execution.sandbox.compile_filters", lambda: Filters(ALLOW_ALL, ALLOW_ALL))
         with start(request.param) as sandbox:
             yield sandbox
 

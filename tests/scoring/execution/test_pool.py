@@ -34,7 +34,7 @@ def gone(pids, seconds=15):
 
 def kill_below(pid):
     """Kill a worker's first process and the zygote, which is in a session of its own."""
-    for victim in [*below(pid), pid]:
+    for victim in sorted([*below(pid), pid]):  # the zygote before its program, of which it would have a verdict
         with contextlib.suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
 

@@ -55,12 +55,14 @@ def test_bubblewrap_asked_for_and_absent(monkeypatch):
 def test_the_step_that_failed_is_named(monkeypatch):
     """No user namespaces: what the kernel says must reach the user. Played by a system call that fails."""
     pytest.importorskip("pyseccomp")
-    sources = dict(worker._sources())
-    sources["kernel"] = sources["kernel"].replace(
-        'what=f"unshare({flags:#x})")', 'what=f"unshare({flags:#x})") if 0 else _refuse()'
-    )
-    sources["kernel"] += "\ndef _refuse():\n    raise PermissionError(1, 'Operation not permitted', 'unshare(0x7)')\n"
-    monkeypatch.setattr(worker, "_sources", lambda: sources)
+    text = worker._text
+
+    def refusing(name):
+        refused = "\ndef unshare(flags):\n    raise PermissionError(1, 'Operation not permitted', 'unshare(0x7)')\n"
+        return text(name) + (refused if name == "kernel" else "")
+
+    monkeypatch.setattr(worker, "_text", refusing)
+    monkeypatch.setattr(worker, "_modules", worker._modules.__wrapped__)
     with pytest.raises(UserError, match=r"namespaces cannot isolate.*unshare\(0x7\): Operation not permitted.*Fix: "):
         Sandbox(isolation="namespaces")
 

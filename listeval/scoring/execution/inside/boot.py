@@ -1,12 +1,14 @@
 """First code inside: the interpreter runs this file's text with -c, and descriptor 0 is the socket to the host.
 
-Every message on that socket is one line of JSON. The first one brings the other modules as source text.
+Every message on that socket is one line of JSON. The first one brings the other modules, which the host has compiled
+with an interpreter of the same version.
 """
 
 from __future__ import annotations
 
 import builtins
 import json
+import marshal
 import os
 import signal
 import socket
@@ -15,7 +17,7 @@ from types import ModuleType
 from typing import Any
 
 
-def install(name: str, source: str) -> None:
+def install(name: str, code: str) -> None:
     """Make `name` importable, with empty packages above it.
 
     Its builtins are a copy of their own, so that a program which patches the real ones does not patch the runner.
@@ -26,7 +28,7 @@ def install(name: str, source: str) -> None:
     module = ModuleType(name)
     vars(module)["__builtins__"] = dict(vars(builtins))
     sys.modules[name] = module
-    exec(compile(source, name, "exec", dont_inherit=True), vars(module))
+    exec(marshal.loads(bytes.fromhex(code)), vars(module))
     parent, _, short = name.rpartition(".")
     setattr(sys.modules[parent], short, module)
 
@@ -37,8 +39,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     with socket.socket(fileno=os.dup(0)) as channel:
         hello: dict[str, Any] = json.loads(channel.makefile("rb").readline())
-        for name, source in hello.pop("modules"):
-            install(name, source)
+        for name, code in hello.pop("modules"):
+            install(name, code)
         sys.modules[hello.pop("zygote")].main(channel, hello)
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import resource
 import select
 import signal
 import socket
 import time
+from collections.abc import Sequence
 
 from listeval.scoring.execution.inside import forker, kernel
 from listeval.scoring.execution.program import Limits
@@ -23,11 +26,12 @@ class ForkerDied(Exception):
 class Child:
     """A process for an answer or for tests, waiting for its first statement. It is init of its own PID namespace."""
 
-    def __init__(self, pid: int, channel: socket.socket, forker: Forker) -> None:
+    def __init__(self, pid: int, role: bytes, limits: Limits, channel: socket.socket, forker: Forker) -> None:
         """`handle` is a pidfd: it becomes readable when the process has ended."""
         self.channel, self.handle = channel, os.pidfd_open(pid)
+        _limit(pid, role, limits)
         self._pid, self._forker = pid, forker
-        self._ended: tuple[int, float] | None = None
+        self._over = False
 
     def cpu(self) -> float:
         """Seconds of CPU time so far, all threads together."""
@@ -37,36 +41,63 @@ class Child:
         """Whether it is over already."""
         return bool(select.select([self.handle], [], [], 0)[0])
 
-    def end(self) -> tuple[int, float]:
-        """Kill it with its threads; the wait status and all its CPU seconds. Harmless when repeated."""
-        if self._ended is None:
+    def kill(self) -> None:
+        """Have it killed with its threads, which takes a while."""
+        if not self._over:
             signal.pidfd_send_signal(self.handle, signal.SIGKILL)
-            self._ended = self._forker.reap(self._pid)
-            os.close(self.handle)
-            self.channel.close()
-        return self._ended
+
+    def end(self) -> None:
+        """Kill it; it is gone when this returns. Harmless when repeated."""
+        if not self._over:
+            self.kill()
+            select.select([self.handle], [], [])
+            self._forker.reap(self._pid)
+            self._close()
+
+    def autopsy(self) -> tuple[int, float]:
+        """End it, for the first time; the wait status and all its CPU seconds. Raises ForkerDied."""
+        self.kill()
+        found = self._forker.examine(self._pid)
+        self._close()
+        return found
+
+    def _close(self) -> None:
+        self._over = True
+        os.close(self.handle)
+        self.channel.close()
+
+
+def _limit(pid: int, role: bytes, limits: Limits) -> None:
+    """The limits that the process that forks cannot live with, set before the first statement is sent."""
+    # The judge stops a program at its CPU limit; the kernel's own, in whole seconds, stands behind it. Tests of many
+    # programs run in one process. Five more processes of the same user count as threads: this one, its parents, the
+    # one that forks, the next program's and the tests'.
+    cpu, threads = math.ceil(limits.cpu) + 2, limits.threads + 6
+    if role == forker.ANSWER:
+        resource.prlimit(pid, resource.RLIMIT_CPU, (cpu, cpu))
+    resource.prlimit(pid, resource.RLIMIT_NPROC, (threads, threads))
 
 
 class Forker:
     """The process that programs are forked from, and the one process that it keeps ready or is asked for."""
 
-    def __init__(self, limits: Limits, instructions: bytes) -> None:
-        self._asked = False
+    def __init__(self, limits: Limits, filters: Sequence[bytes]) -> None:
+        self._limits = limits
+        self._asked: tuple[bytes, socket.socket] | None = None
         self._ready: Child | None = None
         self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         if kernel.fork() == 0:
             os.dup2(theirs.fileno(), 3)
             os.closerange(4, 256)
             try:
-                forker.serve(socket.socket(fileno=3), limits, instructions)
+                forker.serve(socket.socket(fileno=3), limits, filters)
             finally:
                 os._exit(70)
         theirs.close()
 
     def ask(self) -> None:
         """Have a process for an answer forked meanwhile."""
-        self._request(forker.ANSWER)
-        self._asked = True
+        self._fork(forker.ANSWER)
 
     def take(self) -> Child:
         """The process that was asked for, or a new one. Raises ForkerDied."""
@@ -81,10 +112,14 @@ class Forker:
         """A new process for tests. Raises ForkerDied."""
         if self._asked:
             self._ready = self._receive()
-        self._request(forker.TESTS)
+        self._fork(forker.TESTS)
         return self._receive()
 
-    def reap(self, pid: int) -> tuple[int, float]:
+    def reap(self, pid: int) -> None:
+        """Let go of a process that has ended."""
+        self._request(forker.PID.pack(-pid))
+
+    def examine(self, pid: int) -> tuple[int, float]:
         """The wait status and CPU seconds of a process that has ended, or is about to. Raises ForkerDied."""
         if self._asked:
             self._ready = self._receive()
@@ -95,17 +130,26 @@ class Forker:
         status, cpu = forker.ENDED.unpack(reply)
         return status, cpu
 
-    def _request(self, request: bytes) -> None:
+    def _fork(self, role: bytes) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._asked = role, ours
+        with theirs:
+            self._request(role, theirs.fileno())
+
+    def _request(self, request: bytes, *descriptors: int) -> None:
         with contextlib.suppress(BrokenPipeError):  # it may have left its reason, which is read next
-            self._channel.send(request)
+            socket.send_fds(self._channel, [request], descriptors)
 
     def _receive(self) -> Child:
+        assert self._asked
+        (role, channel), self._asked = self._asked, None
         try:
-            said, descriptors, _, _ = socket.recv_fds(self._channel, _REASON, 1)
+            said = self._channel.recv(_REASON)
         except ConnectionResetError:
-            said, descriptors = b"", []
-        self._asked = False
-        if not descriptors:
+            # It ended with a request unread, which is told before the reason that it left.
+            said = self._channel.recv(_REASON)
+        if len(said) != forker.PID.size:  # a reason is longer
+            channel.close()
             raise ForkerDied(said.removeprefix(forker.FAILED).decode() or "the process that forks was killed")
         (pid,) = forker.PID.unpack(said)
-        return Child(pid, socket.socket(fileno=descriptors[0]), self)
+        return Child(pid, role, self._limits, channel, self)

@@ -1,5 +1,9 @@
 """The tests' process: it never runs a line of an answer, so nothing that an answer patches is patched here.
 
+It gets its order when the answer's process gets the code, and prepares the tests while that runs. It believes the judge
+in everything, since on their channel nobody else can write. From the answer's process it first awaits the proofs that
+the judge's statements have run: anything else goes to the judge as it came, marked as that process's own words.
+
 A test's names are looked up in what the setup and earlier tests have bound, then among the builtins, then in the
 answer. It serves one trial after the other where the tests of the last one cannot have left anything behind.
 """
@@ -7,19 +11,21 @@ answer. It serves one trial after the other where the tests of the last one cann
 from __future__ import annotations
 
 import builtins
+import marshal
 import os
 import socket
 from collections.abc import Sequence
-from types import ModuleType
-from typing import Any
+from types import CodeType, ModuleType
+from typing import Any, NamedTuple
 
 from listeval.scoring.execution.inside import runner
-from listeval.scoring.execution.inside.peer import LAST, PACKET, Gone, loads
+from listeval.scoring.execution.inside.peer import LAST, PACKET, Gone, loads, read_packet
 from listeval.scoring.execution.inside.proxies import Object, Proxies
 from listeval.scoring.execution.inside.runner import CHANNEL, DONE, MEMORY, SETUP, TEST
 
-BROKEN, GONE = b"b", b"g"
-"""Answers of this process alone: the setup failed here, the answer's process hung up."""
+BROKEN, GONE, QUOTED, PROVED = b"b", b"g", b"q", b"p"
+"""Answers of this process alone: the setup failed here; the answer's process hung up; what it said in place of a proof,
+behind the kind of the statement; its setup has run, and the answer is still to come."""
 USED = b"u"
 """Put before an answer after which this process must not be used again."""
 
@@ -38,6 +44,21 @@ class _Names(dict[str, Any]):
         return found
 
 
+class Order(NamedTuple):
+    """A trial. `tests`: compiled, as marshal wrote them for the host. `quick`: see `Proxies`.
+
+    `proofs`: kind and proof, in hexadecimal, of the statements that the answer's process has got. `number`: what the
+    judge wants to see backwards where all tests have passed.
+    """
+
+    setup: str
+    tests: list[str]
+    names: list[str]
+    quick: bool
+    proofs: list[list[str]]
+    number: str
+
+
 def serve() -> None:
     """Judge answers until killed or left alone. Never returns."""
     try:
@@ -48,15 +69,11 @@ def serve() -> None:
                     prepared, answer = prepare(*order)
                     judge.send(answer)
                     continue
-                setup, tests, names, quick, number, channel = order
-                namespace, answer = (prepared, DONE) if prepared is not None else prepare(setup)
+                *told, channel = order
                 try:
-                    if answer == DONE:
-                        answer = examine(Proxies(channel, quick=quick), namespace, tests, names)
+                    judge.send(_trial(judge, Order(*told), channel, prepared))
                 finally:
                     os.close(channel)
-                passed = answer in (DONE, USED + DONE)
-                judge.send(answer + bytes.fromhex(number)[::-1] if passed else answer)
     finally:
         os._exit(70)
 
@@ -81,13 +98,51 @@ def prepare(setup: str) -> tuple[dict[str, Any], bytes]:
     return namespace, answer if answer == DONE else USED + BROKEN + (answer[1:] or b"out of memory")
 
 
-def examine(peer: Proxies, namespace: dict[str, Any], tests: list[str], names: Sequence[str]) -> bytes:
+def _trial(judge: socket.socket, order: Order, channel: int, prepared: dict[str, Any] | None) -> bytes:
+    namespace, answer = (prepared, DONE) if prepared is not None else prepare(order.setup)
+    if answer != DONE:
+        return answer
+    tests = [marshal.loads(bytes.fromhex(test)) for test in order.tests]
+    announced: dict[str, int] = {}
+    for kind, proof in order.proofs:
+        # That it ended with statements unread is told before what it wrote.
+        said = read_packet(channel) or read_packet(channel)
+        functions = _announced(said, bytes.fromhex(proof), order.names)
+        if functions is None:
+            return QUOTED + kind.encode() + said
+        announced = functions
+        if kind.encode() == SETUP:
+            judge.send(PROVED)
+    answer = examine(Proxies(channel, quick=order.quick), namespace, tests, order.names, announced)
+    return answer + bytes.fromhex(order.number)[::-1] if answer in (DONE, USED + DONE) else answer
+
+
+def _announced(said: bytes, proof: bytes, names: Sequence[str]) -> dict[str, int] | None:
+    """What the answer's process says behind a proof of these names (or of none): functions with their numbers.
+
+    None where it is no proof.
+    """
+    if not said.startswith(proof):
+        return None
+    words = said[len(proof) :].split()
+    try:
+        return {name: int(word) for name, word in zip(names, words, strict=bool(words)) if word != b"-"}
+    except ValueError:
+        return None
+
+
+def examine(
+    peer: Proxies,
+    namespace: dict[str, Any],
+    tests: Sequence[CodeType],
+    names: Sequence[str],
+    announced: dict[str, int],
+) -> bytes:
     """Run the tests in a prepared namespace on the answer behind `peer`; the answer for the judge."""
     known = namespace["__builtins__"] = _Names(_BUILTINS)
     known.peer = peer
     try:
-        # What an answer announces unasked would be read before the builtin of that name.
-        functions = {name: found for name, found in peer.functions().items() if name in names}
+        functions = {name: peer.function(number) for name, number in announced.items()}
         for name in _BUILTINS.keys() & names - namespace.keys():
             if (found := functions.pop(name, None) or _own(peer, name)) is not None:
                 namespace[name] = found
@@ -108,9 +163,8 @@ def _own(peer: Proxies, name: str) -> Any:
         return None
 
 
-def _test(peer: Proxies, test: str, namespace: dict[str, Any]) -> bytes:
-    source = test.encode("utf-8", "surrogatepass")
-    answer = runner.run(TEST, source, namespace, lambda error: any(error is one for one in peer.raised))
+def _test(peer: Proxies, test: CodeType, namespace: dict[str, Any]) -> bytes:
+    answer = runner.execute(TEST, test, namespace, lambda error: any(error is one for one in peer.raised))
     if peer.gone:
         raise Gone
     return USED + answer if answer == MEMORY else answer

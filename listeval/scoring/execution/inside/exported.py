@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import marshal
 import operator
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
 
@@ -62,15 +62,15 @@ class Exported(Peer):
 
     def __init__(self, channel: int, namespace: dict[str, Any]) -> None:
         super().__init__(channel)
-        self._namespace = namespace
+        self.namespace = namespace
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
         self.operations = {**_OPERATIONS, "name": self._look_up}
 
-    def announce(self, names: Iterable[str]) -> None:
-        """Say which of these are plain functions before anybody asks."""
-        found = ((name, self._namespace.get(name)) for name in names)
-        self.send({name: self._numbered(value)[0] for name, value in found if type(value) is FunctionType})
+    def announced(self, name: str) -> str:
+        """The number of a plain function, told before anybody asks; a dash for everything else."""
+        value = self.namespace.get(name)
+        return str(self._numbered(value)[0]) if type(value) is FunctionType else "-"
 
     def serve_quick(self, packet: bytes) -> None:
         """Call a function with builtin values and answer in kind, with as little of this interpreter as can be.
@@ -93,7 +93,7 @@ class Exported(Peer):
             self.reply(result, None, Memo())
 
     def _look_up(self, name: str) -> Any:
-        return self._namespace[name]
+        return self.namespace[name]
 
     def name(self, value: Any) -> list[Any]:
         """Its number, with its class where it is none; a module by its name, the tests' function as it came."""

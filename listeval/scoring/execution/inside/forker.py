@@ -1,17 +1,20 @@
 """The process that programs are forked from. It never sees a program, so neither does any process forked from it.
 
 It keeps apart from the one that talks and judges for speed as well: what that one writes to its memory would have to be
-copied after every fork. One byte asks for a process and says what for, a pid for the end of one.
+copied after every fork; so would be what this one touches, which is as little as can be.
+
+One byte asks for a process and says what for, and brings its end of a channel. A pid asks for the end of a process, a
+negative one for no reply.
 """
 
 from __future__ import annotations
 
 import gc
-import math
 import os
 import resource
 import socket
 import struct
+from collections.abc import Sequence
 from typing import NoReturn
 
 from listeval.scoring.execution.inside import examiner, kernel, runner
@@ -22,62 +25,65 @@ from listeval.scoring.execution.program import Limits
 ANSWER, TESTS = b"a", b"t"
 """Requests for a process: one that runs an answer, one that runs tests."""
 FAILED = b"!"
-"""Before the reason, in place of a pid."""
-PID = struct.Struct("<i")
+"""Before the reason, in place of a pid, which is shorter."""
+PID = struct.Struct("i")
 ENDED = struct.Struct("<id")
 """Wait status and CPU seconds."""
 
 _STACK = 8 << 20
 
 
-def serve(channel: socket.socket, limits: Limits, instructions: bytes) -> NoReturn:
+def serve(channel: socket.socket, limits: Limits, filters: Sequence[bytes]) -> NoReturn:
     """Fork and reap as asked until the other end is closed."""
     zygote = os.pidfd_open(os.getpid())
-    system_calls = kernel.SystemCallFilter(instructions)
+    inherited, system_calls = map(kernel.SystemCallFilter, filters)
     try:
         _limit(limits)
     except (ValueError, OSError) as error:
         channel.send(FAILED + str(error).encode())
         os._exit(0)
+    inherited.apply()
     rehearse()
     runner.hide()
     # Objects that are there now stay shared with every fork instead of being copied by a collection.
     gc.collect()
     gc.freeze()
     gc.disable()
-    while request := channel.recv(PID.size):
-        if request in (ANSWER, TESTS):
+    receive, room = channel.recvmsg, socket.CMSG_SPACE(PID.size)
+    while True:
+        request, carried, _, _ = receive(PID.size, room)
+        if not request:
+            os._exit(0)
+        if carried:
+            (theirs,) = PID.unpack(carried[0][2])
             try:
-                _fork(request, channel, zygote, limits, system_calls)
+                pid = _fork(request, theirs, zygote, limits, system_calls)
+                channel.send(PID.pack(pid))
             except OSError as error:
                 channel.send(FAILED + f"{error.filename}: {error.strerror}".encode())
-        else:
-            (pid,) = PID.unpack(request)
+            os.close(theirs)
+        elif (pid := PID.unpack(request)[0]) > 0:
             _, status, usage = os.wait4(pid, 0)
             channel.send(ENDED.pack(status, usage.ru_utime + usage.ru_stime))
-    os._exit(0)
+        else:
+            os.waitpid(-pid, 0)
 
 
-def _fork(
-    role: bytes, channel: socket.socket, zygote: int, limits: Limits, system_calls: kernel.SystemCallFilter
-) -> None:
-    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+def _fork(role: bytes, theirs: int, zygote: int, limits: Limits, system_calls: kernel.SystemCallFilter) -> int:
     kernel.unshare(kernel.NEWPID)
     pid = kernel.fork()
     if pid == 0:
         try:
-            _confine(role, theirs.fileno(), limits, system_calls)
+            _confine(theirs, limits.descriptors, system_calls)
             (runner if role == ANSWER else examiner).serve()
         finally:
             os._exit(70)
     kernel.setns(zygote, kernel.NEWPID)
-    socket.send_fds(channel, [PID.pack(pid)], [ours.fileno()])
-    ours.close()
-    theirs.close()
+    return pid
 
 
 def _limit(limits: Limits) -> None:
-    """Limits that this process can live with; its forks inherit them."""
+    """Limits that this process can live with; its forks inherit them. The others are the judge's to set (`child`)."""
     stack = resource.getrlimit(resource.RLIMIT_STACK)[1]
     for name, kind, most in (
         ("memory", resource.RLIMIT_AS, limits.memory),
@@ -94,19 +100,12 @@ def _limit(limits: Limits) -> None:
         resource.setrlimit(kind, (most, most))
 
 
-def _confine(role: bytes, channel: int, limits: Limits, system_calls: kernel.SystemCallFilter) -> None:
-    """From a fork to a program's process: no descriptors, no capabilities, its limits, its system calls."""
+def _confine(channel: int, descriptors: int, system_calls: kernel.SystemCallFilter) -> None:
+    """From a fork to a program's process: no descriptors, no capabilities, its system calls."""
     os.setsid()  # a signal to its process group must not mean ours
     os.dup2(channel, runner.CHANNEL)
-    os.closerange(runner.CHANNEL + 1, limits.descriptors)
+    os.closerange(runner.CHANNEL + 1, descriptors)
     os.chdir(TMP)
-    # The judge stops a program at its CPU limit; the kernel's own, in whole seconds, stands behind it. Tests of many
-    # programs run in one process. Five more processes of the same user count as threads: this one's parent, its
-    # parents, the next program's and the tests'.
-    cpu, threads = math.ceil(limits.cpu) + 2, limits.threads + 6
-    if role == ANSWER:
-        resource.setrlimit(resource.RLIMIT_CPU, (cpu, cpu))
-    resource.setrlimit(resource.RLIMIT_NPROC, (threads, threads))
     kernel.drop_capabilities()
     system_calls.apply()
     gc.enable()

@@ -1,8 +1,11 @@
 """The zygote's side of one trial: start the answer, have the tests examine it, watch both, say what became of it.
 
-This process runs no foreign code. It believes the answer's process in one thing only, that its code ran to its end, and
-takes anything unexpected on its channel as tampering, which is an `exception`. No answer of a program can make it
-`sandbox`, so a program cannot take itself out of the mean.
+This process runs no foreign code. The answer's process and the tests' start at the same time: the one with the code,
+the other with the tests, the numbers that prove that the code has run, and the other end of the answer's channel, which
+it reads from then on (this process does where there are no tests). So a verdict is the tests' process's word, on a
+channel that no answer's process has a descriptor of. The answer's process is believed in one thing only, that its code
+ran to its end, and anything unexpected on its channel is taken as tampering, which is an `exception`. No answer of a
+program can make it `sandbox`, so a program cannot take itself out of the mean.
 """
 
 from __future__ import annotations
@@ -14,6 +17,8 @@ import signal
 import socket
 import time
 from collections import deque
+from collections.abc import Sequence
+from typing import NoReturn
 
 from listeval.scoring.execution.inside import examiner, runner
 from listeval.scoring.execution.inside.child import Child
@@ -44,62 +49,80 @@ class _Silent(Exception):
 
 
 class Trial:
-    """One program in one process: it starts at once, `verdict` waits for its end.
+    """One program in its two processes: both start at once, `verdict` waits for their end.
 
     Statements are sent ahead as far as the channel takes them.
     """
 
-    def __init__(self, child: Child, program: Program, pure: bool, limits: Limits, host: socket.socket) -> None:
+    def __init__(
+        self, child: Child, tests: Child, program: Program, pure: bool, limits: Limits, host: socket.socket
+    ) -> None:
         """`pure`: whether the tests can leave nothing behind, nor see what a call does to its arguments."""
         self._pure = pure
-        self._child, self._program, self._limits = child, program, limits
-        self._wall, self._cpu = time.monotonic(), child.cpu()
-        self._poll = select.poll()
-        self._poll.register(host, select.POLLRDHUP)
+        self._child, self._tests, self._program, self._limits = child, tests, program, limits
+        self._wall, self._cpu = time.monotonic(), child.cpu() + tests.cpu()
         self._host = host.fileno()
+        self._number = os.urandom(16)
         self._unsent: deque[bytes] = deque()
-        self._tests: Child | None = None
+        self._held: list[bytes] = []
         self.tests_reusable = True
         """Whether the tests' process is as good as before."""
-        statements = [(runner.CODE, program.code)]
+        # The tests' setup runs before the code, which could spoil a file that it needs, and so be `sandbox`.
+        self._setup_first = bool(program.setup and program.tests) and not pure
+        self._proofs: list[tuple[bytes, bytes]] = []
         if program.setup:
-            statements.insert(0, (runner.SETUP, program.setup))
-        self._proofs = [(kind, self._queue(kind, source)) for kind, source in statements]
-        self._unsent.append(runner.TEST + json.dumps(program.names).encode())
-        self._held: deque[bytes] = deque()
-        if self._setup_first():
-            # The tests' setup runs before the code, which could spoil a file that it needs, and so be `sandbox`.
-            code = next(i for i, packet in enumerate(self._unsent) if packet[:1] == b"\0") + 1
-            while len(self._unsent) > code:
-                self._held.appendleft(self._unsent.pop())
+            self._queue(runner.SETUP, program.setup)
+        ahead = len(self._unsent)
+        self._queue(runner.CODE, program.code, program.names if program.tests else ())
+        if self._setup_first:
+            while len(self._unsent) > ahead:
+                self._held.insert(0, self._unsent.pop())
         self._send()
+        if program.tests and not self._setup_first:
+            self._examine()
 
-    def verdict(self, tests: Child) -> Ran:
-        """What became of it; its process may still be there. `tests` runs the tests. Raises HostGone."""
+    def verdict(self) -> Ran:
+        """What became of it; its processes may still be there. Raises HostGone."""
         try:
-            for kind, proof in self._proofs:
-                if kind == runner.SETUP:
-                    self._setup(self._child, proof)
-                    if self._setup_first():
-                        self._prepare(tests)
-                else:
-                    self._check(self._answer(self._child), proof)
+            if self._setup_first:
+                self._run_setup()
+                self._examine()
             if self._program.tests:
-                self._examine(tests)
+                self._examined()
+            for kind, proof in self._proofs if not self._program.tests else ():
+                self._prove(kind, proof)
         except _Over as over:
             return Ran(over.outcome, over.detail, self._seconds())
         except _Silent:
             return _post_mortem(self._child, self._limits)
         return Ran(Outcome.OK, "", self._seconds())
 
-    def _examine(self, tests: Child) -> None:
-        """Have the tests run. They talk to the answer's process by themselves."""
-        number = os.urandom(16)
-        program = self._program
-        order = [program.setup, program.tests, program.names, self._pure, number.hex()]
-        self._order(tests, order, [self._child.channel.fileno()])
+    def _run_setup(self) -> None:
+        """Have both processes run the setup, then let the code run."""
+        self._prove(*self._proofs.pop(0))
+        self._order([self._program.setup], [])
         try:
-            answer = self._answer(tests)
+            answer = self._before_code(self._tests)
+        except _Silent:
+            answer = b""
+        if answer != runner.DONE:
+            raise _broken(answer.removeprefix(examiner.USED))
+        self._unsent += self._held
+        self._send()
+
+    def _examine(self) -> None:
+        """Have the tests run on the answer. Their process talks to the answer's by itself."""
+        program = self._program
+        proofs = [[kind.decode(), proof.hex()] for kind, proof in self._proofs]
+        order = [program.setup, program.tests, program.names, self._pure, proofs, self._number.hex()]
+        self._order(order, [self._child.channel.fileno()])
+
+    def _examined(self) -> None:
+        """What the tests' process says. Returns where all tests have passed."""
+        try:
+            answer = self._before_code(self._tests) if self._proofs[0][0] == runner.SETUP else examiner.PROVED
+            if answer == examiner.PROVED:
+                answer = self._answer(self._tests)
         except _Silent:
             raise _Over(Outcome.EXCEPTION, "the tests ended their own process") from None
         self.tests_reusable = not answer.startswith(examiner.USED)
@@ -107,56 +130,60 @@ class Trial:
         if answer == examiner.GONE:
             raise _Silent
         if answer[:1] == examiner.BROKEN:
-            raise _Over(Outcome.SANDBOX, f"setup: {_text(answer)}")
-        self._check(answer, runner.DONE + number[::-1])
+            raise _broken(answer)
+        if answer[:1] == examiner.QUOTED:
+            self._check(answer[1:2], answer[2:])
+        if answer != runner.DONE + self._number[::-1]:
+            self._reject(answer)
 
-    def _setup_first(self) -> bool:
-        return bool(self._program.setup and self._program.tests) and not self._pure
-
-    def _prepare(self, tests: Child) -> None:
-        """Have the tests' process run the setup, then let the code run."""
-        self._order(tests, [self._program.setup], [])
-        self._setup(tests, runner.DONE)
-        self._unsent += self._held
-        self._send()
-
-    def _order(self, tests: Child, order: list[object], descriptors: list[int]) -> None:
+    def _order(self, order: list[object], descriptors: list[int]) -> None:
         self.tests_reusable = False
-        if self._tests is None:
-            self._tests, self._cpu = tests, self._cpu + tests.cpu()
         data, room = json.dumps(order).encode(), PACKET - 1
         for start in range(0, len(data), room):
             mark = LAST if start + room >= len(data) else MORE
             carried = [] if start else descriptors
-            socket.send_fds(tests.channel, [mark + data[start : start + room]], carried)
+            socket.send_fds(self._tests.channel, [mark + data[start : start + room]], carried)
 
     def _seconds(self) -> float:
-        return self._child.cpu() + (self._tests.cpu() if self._tests else 0.0) - self._cpu
+        return self._child.cpu() + self._tests.cpu() - self._cpu
 
-    def _queue(self, kind: bytes, text: str) -> bytes:
-        """Prepare the packets of a statement; the answer that proves it has run."""
+    def _queue(self, kind: bytes, text: str, names: Sequence[str] = ()) -> None:
+        """Prepare the packets of a statement, and the answer that proves it has run."""
         source, room = text.encode("utf-8", "surrogatepass"), PACKET - 1
         for start in range(0, max(len(source), 1), room):
             last = start + room >= len(source)
             self._unsent.append((kind if last else MORE) + source[start : start + room])
-        number = b"\0" + os.urandom(16)  # an echo of it is no answer
-        self._unsent.append(number)
-        return runner.DONE + number[::-1]
+        number = b"\0" + os.urandom(runner.NUMBER - 1)
+        asked = " ".join(names).encode("utf-8", "surrogatepass")
+        # Those that do not fit are asked for one by one.
+        self._unsent.append(number + (asked if len(asked) < PACKET // 4 else b""))
+        self._proofs.append((kind, runner.DONE + number[::-1]))
 
-    def _setup(self, child: Child, proof: bytes) -> None:
-        """Whatever goes wrong before the program's code has run cannot be its fault."""
+    def _prove(self, kind: bytes, proof: bytes) -> None:
         try:
-            answer = self._answer(child).removeprefix(examiner.USED)
+            answer = (self._before_code if kind == runner.SETUP else self._answer)(self._child)
         except _Silent:
-            raise _Over(Outcome.SANDBOX, "setup: it ended the process") from None
+            answer = b""
+        if answer != proof:
+            self._check(kind, answer)
+
+    def _before_code(self, child: Child) -> bytes:
+        """An answer while the setup runs, whose limits it is that are reached."""
+        try:
+            return self._answer(child)
         except _Over as over:
             raise _Over(Outcome.SANDBOX, f"setup: {over.detail}") from None
-        if answer != proof:
-            raise _Over(Outcome.SANDBOX, f"setup: {'out of memory' if answer == runner.MEMORY else _text(answer)}")
 
-    def _check(self, answer: bytes, proof: bytes) -> None:
-        if answer == proof:
-            return
+    def _check(self, kind: bytes, answer: bytes) -> NoReturn:
+        """What the answer's process said of a statement in place of its proof; nothing where it hung up."""
+        if kind == runner.SETUP:
+            # Whatever goes wrong before the program's code has run cannot be its fault.
+            raise _broken(answer)
+        if not answer:
+            raise _Silent
+        self._reject(answer)
+
+    def _reject(self, answer: bytes) -> NoReturn:
         first = answer[:1]
         if first == runner.MEMORY:
             raise _Over(Outcome.MEMORY, f"needs more than {self._limits.memory >> 20} MiB")
@@ -167,13 +194,18 @@ class Trial:
     def _answer(self, child: Child) -> bytes:
         while True:
             self._send()
-            self._poll.register(child.channel, select.POLLIN | (select.POLLOUT if self._unsent else 0))
-            for descriptor, found in self._poll.poll(max(self._left(), _TICK) * 1000):
-                if descriptor == self._host:
-                    raise HostGone
-                if found & ~select.POLLOUT:
-                    self._poll.unregister(child.channel)
-                    return _receive(child.channel)
+            wanted = {child.channel.fileno(): select.POLLIN, self._host: select.POLLRDHUP}
+            if self._unsent:
+                to = self._child.channel.fileno()
+                wanted[to] = wanted.get(to, 0) | select.POLLOUT
+            poll = select.poll()
+            for descriptor, events in wanted.items():
+                poll.register(descriptor, events)
+            found = dict(poll.poll(max(self._left(), _TICK) * 1000))
+            if self._host in found:
+                raise HostGone
+            if found.get(child.channel.fileno(), 0) & ~select.POLLOUT:
+                return _receive(child.channel)
 
     def _send(self) -> None:
         try:
@@ -197,6 +229,11 @@ class Trial:
         return min(self._limits.cpu - cpu, until_wall if until_wall > 0 else 1.0)
 
 
+def _broken(answer: bytes) -> _Over:
+    said = "it ended the process" if not answer else _text(answer)
+    return _Over(Outcome.SANDBOX, f"setup: {'out of memory' if answer == runner.MEMORY else said}")
+
+
 def _receive(channel: socket.socket) -> bytes:
     try:
         answer = channel.recv(PACKET)
@@ -212,7 +249,7 @@ def _post_mortem(child: Child, limits: Limits) -> Ran:
     """The channel is closed: because the process died, or because the program closed it and lives on."""
     if not select.select([child.handle], [], [], _GRACE)[0]:
         return Ran(Outcome.EXCEPTION, "closed the runner's channel", child.cpu())
-    status, cpu = child.end()
+    status, cpu = child.autopsy()
     if not os.WIFSIGNALED(status):
         code = os.waitstatus_to_exitcode(status)
         if code == runner.FULL:

@@ -278,7 +278,7 @@ class Proxies(Peer):
                 "kind": self._class,
                 "object": self._object,
                 "module": self._plain_module,
-                "function": self._function,
+                "function": self.function,
             }
             self._known[number] = make[tag](number, *data[2:])
         return self._known[number]
@@ -304,12 +304,7 @@ class Proxies(Peer):
                 raise Refused(f"a result of another form ({type(error).__name__})") from None
         return self.settle(self.receive(packet), Memo())
 
-    def functions(self) -> dict[str, Any]:
-        """The functions that the answer's end announces."""
-        announced = self.receive()
-        return {name: self._function(number) for name, number in announced.items() if type(number) is int}
-
-    def _function(self, number: int) -> Any:
+    def function(self, number: int) -> Any:
         found = self._known.get(number)
         return self._at(number, Function) if found is None else found
 

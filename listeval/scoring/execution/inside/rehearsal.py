@@ -32,7 +32,7 @@ def rehearse() -> None:
             namespace: dict[str, Any] = {"__name__": "program"}
             runner.run(runner.CODE, _CODE, namespace)
             exported = Exported(answer.fileno(), namespace)
-            exported.announce(["f"])
+            runner.prove(exported, bytes(runner.NUMBER) + b"f g")
             for packet in _PACKETS:
                 tests.send(packet)
                 runner.serve_one(exported)

@@ -25,7 +25,7 @@ def main(channel: socket.socket, config: dict[str, Any]) -> None:
     """Isolate, say that it worked or what did not, then judge programs until the host hangs up.
 
     `config`: `root` (arguments of `enter_root`, or null where bubblewrap has done that), `covered` directories,
-    `limits` as a list, `filter` in hexadecimal.
+    `limits` as a list, `filters` of system calls (inherited, added) in hexadecimal.
     """
     try:
         proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
@@ -45,7 +45,7 @@ def main(channel: socket.socket, config: dict[str, Any]) -> None:
         os.waitpid(pid, 0)
         return
     try:
-        _Zygote(channel, Limits(*config["limits"]), bytes.fromhex(config["filter"])).serve()
+        _Zygote(channel, Limits(*config["limits"]), list(map(bytes.fromhex, config["filters"]))).serve()
     except OSError as error:
         _send(channel, {"broken": f"{error.filename}: {error.strerror}"})
     except child.ForkerDied as error:
@@ -59,7 +59,7 @@ def main(channel: socket.socket, config: dict[str, Any]) -> None:
 class _Zygote:
     """Init of a PID namespace: when it ends, so does everything below it."""
 
-    def __init__(self, channel: socket.socket, limits: Limits, instructions: bytes) -> None:
+    def __init__(self, channel: socket.socket, limits: Limits, filters: list[bytes]) -> None:
         self._channel, self._limits = channel, limits
         self._null_streams()
         os.environ.clear()
@@ -67,7 +67,7 @@ class _Zygote:
         self._new_tmp()
         for name in _WARM.split():
             import_module(name)
-        self._forker = child.Forker(limits, instructions)
+        self._forker = child.Forker(limits, filters)
 
     def serve(self) -> None:
         """One program after the other."""
@@ -77,13 +77,14 @@ class _Zygote:
         while line := lines.readline():
             # The kernel may have killed it while it waited, for memory that others used.
             running = self._forker.take() if waiting.ended() else waiting
-            *program, pure = json.loads(line)
-            trial = judge.Trial(running, Program(*program), pure, self._limits, self._channel)
+            code, (*rest, pure) = json.loads(line)  # the tests are compiled: `statements.examination`
+            trial = judge.Trial(running, tests, Program(code, *rest), pure, self._limits, self._channel)
             self._forker.ask()
             try:
-                ran = trial.verdict(tests)
+                ran = trial.verdict()
             except judge.HostGone:
                 return
+            running.kill()
             _send(self._channel, list(ran))
             running.end()
             waiting = self._forker.take()
