@@ -35,7 +35,7 @@ UPWARD = {
     ("listopd.cli.train", "listopd"),
     ("listeval.comparison.verdict", "report"),
     ("listeval.models.control_text", "backends"),
-    ("listeval.decoding.proof.canary", "backends"),
+    ("listeval.backends.canary", "backends"),
     ("listeval.models.renderer", "backends"),
     ("listeval.task", "backends"),
     ("listeval.task", "registry"),
