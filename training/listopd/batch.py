@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 _GPU_TOKENS = 8192
+"""Twice as many where activations are recomputed, which is most of the memory: every pass has a cost of its own."""
 _CPU_TOKENS = 2048
 """Fewer, for the activations of a short pass stay in a CPU's cache: a step of a small model is a sixth faster."""
 
@@ -80,6 +81,13 @@ def _batch(ids: torch.Tensor, sequences: Sequence[Answered], starts: Sequence[in
     return Batch(*(tensor.to(device) for tensor in (ids, answers, rows, mask)))
 
 
+def default_tokens(device: str, *, recomputed: bool) -> int:
+    """Of one pass on a device of this type."""
+    if device != "cuda":
+        return _CPU_TOKENS
+    return 2 * _GPU_TOKENS if recomputed else _GPU_TOKENS
+
+
 class Layout(NamedTuple):
     """How sequences go through the networks: at most `tokens` a pass, padded or packed."""
 
@@ -91,7 +99,8 @@ class Layout(NamedTuple):
         """As the recipe says; `auto` packs where attention skips what it masks, which flash attention alone does."""
         on_gpu = network.device.type == "cuda"
         flash = on_gpu and "flash" in network.config._attn_implementation
-        tokens = precision.tokens_per_pass or (_GPU_TOKENS if on_gpu else _CPU_TOKENS)
+        default = default_tokens(network.device.type, recomputed=precision.gradient_checkpointing)
+        tokens = precision.tokens_per_pass or default
         return cls(tokens, precision.packing == "on" or (precision.packing == "auto" and flash))
 
     def batches(self, sequences: Sequence[Answered], device: torch.device) -> Iterator[tuple[list[int], Batch]]:

@@ -30,7 +30,7 @@ from listopd.threshold.positions import FREE, Positions
 from listopd.tokens import Labeller, TokenClass
 from listopd.train import Report
 from listopd.trainee import Trainee
-from listopd.trio import compare_on_gold, load_trio, open_trio
+from listopd.trio import check_start, compare_on_gold, load_trio, open_trio
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -73,6 +73,8 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: Report, *, resume: b
     manifest = make_manifest(recipe, spec, steps, task, questions, trio._asdict(), accelerator, best)
     answers = spec.batch * spec.rollouts_per_prompt
     manifest["gold_log_prob"] = compare_on_gold(questions.kept, trainee, frozen, recipe, answers)
+    if recipe.precision.compile and spec.objective.base == "start" and frozen.base is not None:
+        check_start(questions.kept, trainee, frozen, recipe)
     doing(f"starting the engine '{spec.engine}'")
     with closing(make_sampler(spec, trio.student, trainee, budget, recipe)) as sampler:
         crew = Crew(recipe, spec, trio.student, accelerator, trainee, frozen, sampler, label, policy, best)
