@@ -23,6 +23,7 @@ from listopd.manifest import make_manifest
 from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, gathered, make_accelerator, share
 from listopd.phase import doing
+from listopd.plan.plan import check_device
 from listopd.rollout import make_sampler
 from listopd.rollout.protocol import Rollout, Sampler, seed_of
 from listopd.session import Session, step_count
@@ -62,6 +63,7 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: Report, *, resume: b
     accelerator = make_accelerator(recipe, out)
     check_shares(spec.batch * spec.rollouts_per_prompt, spec.objective.minibatches, accelerator)
     doing("opening models and data")
+    check_device(recipe, "opd", accelerator.device)
     task = training_task(recipe)
     trio = open_trio(spec, recipe)
     budget = spec.max_tokens or task.max_tokens

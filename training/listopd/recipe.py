@@ -107,6 +107,9 @@ class Opd(Length):
     rollouts_per_prompt: int = Field(1, ge=1)
     max_tokens: int | None = Field(None, ge=1, description="budget of a rollout; default: the task's")
     engine: Literal["auto", "hf", "vllm"] = "auto"
+    gpu_share: float = Field(
+        default=0.3, gt=0, lt=1, description="of a GPU's memory for vLLM's weights and KV cache; the rest trains"
+    )
     objective: ObjectiveSpec = ObjectiveSpec()
     extrapolation: ExtrapolationSpec = ConstantSpec(value=1.0)
     optimiser: Optimiser

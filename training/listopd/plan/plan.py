@@ -104,7 +104,7 @@ def check_fits(plan: Plan, place: str) -> None:
         if one.memory.fixed > one.card.memory:
             fix = f"lora: {{rank: 16}}, smaller models, or more GPUs: {one.memory.fixed / 1e9:.0f} GB are weights"
         else:
-            fix = "precision.gradient_checkpointing=true, or a smaller precision.tokens_per_pass"
+            fix = "precision.gradient_checkpointing=true, or a smaller precision.tokens_per_pass or opd.gpu_share"
         raise UserError(cause, place=place, fix=fix)
 
 
@@ -130,7 +130,8 @@ def asked_cards(name: str | None) -> list[Machine]:
     found = cards()
     if name is None:
         return found
-    near = [card for card in found if name.lower() in card.name.lower()]
+    near = [card for card in found if card.name.lower() == name.lower()]
+    near = near or [card for card in found if name.lower() in card.name.lower()]
     if not near:
         known = ", ".join(card.name for card in found)
         raise UserError(f"there is no card '{name}' in the table", place="--card", fix=f"one of: {known}")
@@ -173,11 +174,11 @@ def _narrow(recipe: Recipe) -> bool:
 
 def _engine_share(spec: Sft | Opd) -> float:
     """Of a GPU's memory, for vLLM where it samples."""
-    from listopd.rollout.vllm import GPU_SHARE, available
+    from listopd.rollout.vllm import available
 
     if not isinstance(spec, Opd) or spec.engine == "hf":
         return 0.0
-    return GPU_SHARE if spec.engine == "vllm" or available() else 0.0
+    return spec.gpu_share if spec.engine == "vllm" or available() else 0.0
 
 
 def _scratch(spec: Scratch) -> Any:
