@@ -13,6 +13,7 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from listopd.floor import Size
 from listopd.networks import round_products
 
+_MASKLESS = "listopd_planned"
 _SHORT, _LONG = 128, 256
 """Tokens of the two passes that tell what grows with them from what does not."""
 
@@ -129,7 +130,12 @@ def _cut(config: Any, layers: int) -> Any:
 
 
 def _network(config: Any, device: torch.device) -> Any:
-    from transformers import AutoModelForCausalLM
+    from transformers import AttentionInterface, AutoModelForCausalLM
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
+    # transformers' own, by a name that it makes no mask for: without data it cannot see that none is needed.
+    AttentionInterface.register(_MASKLESS, sdpa_attention_forward)
     with device:
-        return AutoModelForCausalLM.from_config(copy.deepcopy(config), dtype=torch.float32)
+        return AutoModelForCausalLM.from_config(
+            copy.deepcopy(config), dtype=torch.float32, attn_implementation=_MASKLESS
+        )
