@@ -105,7 +105,7 @@ def _kept(config: Any, layers: int, tokens: int, *, bfloat16: bool, recomputed: 
 
     with ExitStack() as stack:
         stack.enter_context(FakeTensorMode())
-        network = _network(_cut(config, layers), torch.device("cpu"))
+        network = _network(cut(config, layers), torch.device("cpu"))
         if recomputed:
             network.gradient_checkpointing_enable({"use_reentrant": False})
             network.train()
@@ -119,13 +119,13 @@ def _kept(config: Any, layers: int, tokens: int, *, bfloat16: bool, recomputed: 
     return kept
 
 
-def _cut(config: Any, layers: int) -> Any:
+def cut(config: Any, layers: int) -> Any:
     """The same network with so many layers."""
     cut = copy.deepcopy(config)
     text = cut.get_text_config(decoder=True)
     text.num_hidden_layers = layers
     if getattr(text, "layer_types", None):
-        text.layer_types = text.layer_types[:layers]
+        text.layer_types = (list(text.layer_types) * layers)[:layers]
     return cut
 
 
