@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch")
@@ -10,11 +12,11 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 from torch import nn  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
-from listopd import distil, parallel, trio  # noqa: E402
-from listopd import train as training  # noqa: E402
+from listopd import batch, distil, parallel, trio  # noqa: E402
 from listopd.batch import Layout  # noqa: E402
 from listopd.networks import compile_layers, load_network, open_model, round_products  # noqa: E402
 from listopd.recipe import Precision  # noqa: E402
+from listopd.rollout import hf  # noqa: E402
 from tests.listopd.tiny import tiny_model  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -131,12 +133,10 @@ def test_what_was_trained_earlier_keeps_its_precision(opd_recipe, pairs, tmp_pat
 
 def test_repeating_to_the_bit_is_asked_of_torch_for_as_long_as_training_lasts(opd_recipe, train, monkeypatch):
     asked = []
-    kept = training.check_out
     monkeypatch.setattr(
         "listopd.opd.load_trio",
         lambda *a: asked.append(torch.are_deterministic_algorithms_enabled()) or trio.load_trio(*a),
     )
-    del kept
     for deterministic in (True, False):
         train(opd_recipe(shared={"precision": {"deterministic": deterministic}}))
     assert asked == [True, False] and not torch.are_deterministic_algorithms_enabled()
@@ -162,6 +162,33 @@ def test_passes_on_a_gpu_are_larger_where_activations_are_recomputed(checkpoint)
     tokens = [Layout.of(Precision(gradient_checkpointing=on), OnGPU()).tokens for on in (False, True)]
     assert tokens == [8192, 16_384]
     assert Layout.of(Precision(gradient_checkpointing=True, tokens_per_pass=64), OnGPU()).tokens == 64
+
+
+def test_packing_is_called_a_mistake_where_attention_computes_what_it_masks(checkpoint, caplog):
+    config = load_network(open_model(checkpoint(0)), CPU, None, frozen=True).config
+    batch._warn_of_packing.cache_clear()
+    on_gpu = SimpleNamespace(device=torch.device("cuda", 0), config=config)
+    assert not Layout.of(Precision(), on_gpu).packed and not caplog.messages
+    for _ in range(2):
+        assert Layout.of(Precision(packing="on"), on_gpu).packed
+    assert len(caplog.messages) == 1 and "'sdpa'" in caplog.messages[0]
+    flash = SimpleNamespace(device=on_gpu.device, config=SimpleNamespace(_attn_implementation="flash_attention_2"))
+    assert Layout.of(Precision(), flash).packed and len(caplog.messages) == 1
+
+
+def test_rollouts_fill_what_memory_a_gpu_has_free(monkeypatch):
+    network = tiny_model()
+    on_gpu = SimpleNamespace(device=torch.device("cuda", 0), config=network.config, dtype=torch.bfloat16)
+    free = 80e9
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (free, 85e9))
+    for name in ("memory_reserved", "memory_allocated"):
+        monkeypatch.setattr(torch.cuda, name, lambda _: 0)
+    most = hf._room(on_gpu)
+    config = network.config
+    cached = 2 * 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
+    assert 0.1 * free < most * cached < free
+    free = 1e6
+    assert hf._room(on_gpu) == hf._room(network), "never fewer than a CPU"
 
 
 def test_a_sampler_s_copy_in_bfloat16_follows_the_student(opd_recipe, train):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -11,6 +13,7 @@ if TYPE_CHECKING:
     from listopd.recipe import Precision
 
 
+_LOG = logging.getLogger(__name__)
 _GPU_TOKENS = 8192
 """Twice as many where activations are recomputed, which is most of the memory: every pass has a cost of its own."""
 _CPU_TOKENS = 2048
@@ -101,13 +104,26 @@ class Layout(NamedTuple):
         flash = on_gpu and "flash" in network.config._attn_implementation
         default = default_tokens(network.device.type, recomputed=precision.gradient_checkpointing)
         tokens = precision.tokens_per_pass or default
-        return cls(tokens, precision.packing == "on" or (precision.packing == "auto" and flash))
+        packed = precision.packing == "on" or (precision.packing == "auto" and flash)
+        if packed and on_gpu and not flash:
+            _warn_of_packing(network.config._attn_implementation)
+        return cls(tokens, packed)
 
     def batches(self, sequences: Sequence[Answered], device: torch.device) -> Iterator[tuple[list[int], Batch]]:
         """Every sequence in one batch, with the places of the batch's rows."""
         lay = pack if self.packed else pad
         for places in passes([len(s) for s in sequences], self.tokens, packed=self.packed):
             yield places, lay([sequences[i] for i in places], device)
+
+
+@cache
+def _warn_of_packing(attention: str) -> None:
+    """Once: packing is an expensive mistake where attention computes what it masks."""
+    _LOG.warning(
+        "precision.packing=on with attention '%s' computes what packing masks, which takes twice as long on a GPU:"
+        " packing=off, or precision.attention=flash_attention_2",
+        attention,
+    )
 
 
 def passes(lengths: Sequence[int], tokens: int, *, packed: bool = False) -> Iterator[list[int]]:

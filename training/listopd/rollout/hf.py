@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _TOKENS = 32_768
 """Tokens of rollouts that are decoded together: no activations are kept, so more than a pass of training takes."""
+_SHARE = 0.7
+"""Of a GPU's free memory that rollouts are planned to take."""
 
 
 class HFSampler:
@@ -127,14 +129,20 @@ def _unlike_trained(network: Any, dtype: torch.dtype) -> Any:
 
 
 def _room(network: Any) -> int:
-    """Tokens of rollouts to decode together: on a GPU as many as half of the free memory has room for."""
+    """Tokens of rollouts to decode together: on a GPU as many as its free memory has room for.
+
+    For each, keys and values of all layers, and what one layer makes of the prompt's tokens on the way.
+    """
     if network.device.type != "cuda":
         return _TOKENS
     config = network.config.get_text_config(decoder=True)
     size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    cached = 2 * config.num_hidden_layers * config.num_key_value_heads * size * network.dtype.itemsize
-    free = torch.cuda.mem_get_info(network.device)[0] + torch.cuda.memory_reserved() - torch.cuda.memory_allocated()
-    return max(_TOKENS, int(free // 2 // cached))
+    groups = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    numbers = 2 * config.num_hidden_layers * groups * size + 3 * config.intermediate_size + 8 * config.hidden_size
+    unused = torch.cuda.memory_reserved(network.device) - torch.cuda.memory_allocated(network.device)
+    free = torch.cuda.mem_get_info(network.device)[0] + unused
+    planned = int(_SHARE * free / (numbers * network.dtype.itemsize))
+    return max(_TOKENS, planned)
 
 
 class _Vocabulary(LogitsProcessor):  # type: ignore[misc]
