@@ -186,7 +186,7 @@ def test_rollouts_fill_what_memory_a_gpu_has_free(monkeypatch):
     most = hf._room(on_gpu)
     config = network.config
     cached = 2 * 2 * config.num_hidden_layers * config.num_key_value_heads * config.head_dim
-    assert 0.1 * free < most * cached < free
+    assert 0.05 * free < most * cached < free
     free = 1e6
     assert hf._room(on_gpu) == hf._room(network), "never fewer than a CPU"
 
