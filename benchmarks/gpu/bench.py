@@ -10,7 +10,7 @@ import torch
 from benchmarks.gpu.job import Job, wait
 from benchmarks.gpu.networks import STUDENT, TEACHER, Shape, random_network, twin
 from listopd.adapters import WithoutAdapters
-from listopd.distillation import Frozen, Loss, Pass, Reference, prepare, with_lambda
+from listopd.distillation import Frozen, Loss, Pass, Reference, log_prob_before, prepare, with_lambda
 from listopd.extrapolation import LambdaPolicy
 from listopd.floor import Machine, Size, Work
 from listopd.networks import checkpoint_activations, open_model
@@ -19,12 +19,11 @@ from listopd.parallel import make_accelerator
 from listopd.questions import load_questions, training_task
 from listopd.recipe import Opd, Recipe
 from listopd.rollout import Rollout
-from listopd.score import Scorer
 from listopd.start import equip
 from listopd.step_figures import update_figures
 from listopd.tokens import Labeller
 from listopd.trainee import Trainee
-from listopd.trio import load_trio, open_trio
+from listopd.trio import as_base, as_teacher, load_trio, open_trio
 
 if TYPE_CHECKING:
     from listopd.questions import Question
@@ -63,19 +62,22 @@ class Bench(NamedTuple):
         with torch.no_grad(), self.trainee.accelerator.autocast():
             for part in found:
                 assert part.base is not None
-                gap = (self.trainee.scorer(part.batch).logp - part.base.scores.logp).abs()
+                student = log_prob_before(self.trainee.scorer, part.batch, self.recipe.precision)
+                gap = (student - part.base.scores.logp).abs()
                 largest = max(largest, float(gap[part.batch.mask].max()))
         return largest
 
     def reshaped(self, tokens: int, *, recomputed: bool, packed: bool) -> Bench:
         """The same networks under another layout."""
         layout = {"tokens_per_pass": tokens, "gradient_checkpointing": recomputed, "packing": "on" if packed else "off"}
-        network = self.trainee.network
-        if recomputed:
+        networks = [self.trainee.network]
+        if self.recipe.precision.compile and self.frozen.base is not None:
+            networks.append(self.frozen.base.network)
+        for network in networks:
+            # In training mode either way, for which there is compiled code; nothing drops out.
             checkpoint_activations(network)
-        else:
-            network.gradient_checkpointing_disable()
-            network.eval()
+            if not recomputed:
+                network.gradient_checkpointing_disable()
         precision = self.recipe.precision.model_copy(update=layout)
         return self._replace(recipe=self.recipe.model_copy(update={"precision": precision}))
 
@@ -104,6 +106,19 @@ class Bench(NamedTuple):
         }
 
 
+def graphs_only() -> None:
+    """From now on, in this process: what is compiled is traced and differentiated, and no kernels are made.
+
+    For a rehearsal: inductor's first kernel costs a CPU half a minute.
+    """
+    compiled = torch.nn.Module.compile
+
+    def trace(self: torch.nn.Module, *args: Any, **more: Any) -> None:
+        compiled(self, *args, **{**more, "backend": "aot_eager"})
+
+    torch.nn.Module.compile = trace
+
+
 def make_recipe(job: Job, compute: str, *, precision: dict[str, Any] | None = None, **opd: Any) -> Recipe:
     """Tiny student and teacher on the bundled reviews, the base the student's start; `opd` replaces what it names."""
     section = {
@@ -124,32 +139,26 @@ def of_checkpoints(job: Job, recipe: Recipe) -> Bench:
     """The networks that the recipe names, loaded as a training loads them."""
     spec = _opd(recipe)
     trio = open_trio(spec, recipe)
-    trainee, frozen = load_trio(trio, spec, recipe, fresh_accelerator(job, recipe))
+    trainee, frozen = load_trio(trio, spec, recipe, make_accelerator(recipe, job.folder))
     label = Labeller(trio.student.renderer.tokenizer, "review_id")
     return Bench(recipe, spec, trainee, frozen, label, spec.extrapolation.build())
 
 
 def of_shapes(job: Job, recipe: Recipe, student: Shape, teacher: Shape) -> Bench:
     """Random weights of these shapes in the places of the recipe's networks."""
-    spec, accelerator = _opd(recipe), fresh_accelerator(job, recipe)
+    spec, accelerator = _opd(recipe), make_accelerator(recipe, job.folder)
     network = random_network(student, job.device, seed=0, frozen=False)
-    towards = Scorer(random_network(teacher, job.device, seed=1, frozen=True), vocab=student.vocab)
-    away: Reference | None = None if spec.lora else Scorer(twin(network), vocab=student.vocab)
+    towards = random_network(teacher, job.device, seed=1, frozen=True)
+    towards = as_teacher(towards, spec, recipe, accelerator, student.vocab)
+    away: Reference | None = None
+    if not spec.lora:
+        away = as_base(twin(network), spec, recipe, accelerator, student.vocab)
     equip(network, spec.lora, recipe)
     trainee = Trainee(network, spec.optimiser, accelerator, vocab=student.vocab)
     if spec.lora:
         away = WithoutAdapters(trainee.head, trainee.scorer)
     label = Labeller(open_model(spec.student).renderer.tokenizer, "review_id")
     return Bench(recipe, spec, trainee, Frozen(towards, away), label, spec.extrapolation.build())
-
-
-def fresh_accelerator(job: Job, recipe: Recipe) -> Any:
-    """One of its own for every bench: accelerate keeps its settings for the whole process."""
-    from accelerate.state import AcceleratorState, GradientState
-
-    AcceleratorState._reset_state(reset_partial_state=False)
-    GradientState._reset_state()
-    return make_accelerator(recipe, job.folder)
 
 
 def real_questions(recipe: Recipe) -> Sequence[Question]:

@@ -118,6 +118,13 @@ def peak_gb(device: torch.device) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
 
 
+def allocated_gb(device: torch.device) -> float:
+    """The memory that tensors take on the device now; on a CPU the process' peak."""
+    import torch
+
+    return float(torch.cuda.memory_allocated(device)) / 1e9 if device.type == "cuda" else peak_gb(device)
+
+
 def _plain(value: Any) -> Any:
     """JSON has no NaN and no infinity: they are said in words."""
     if isinstance(value, dict):

@@ -46,7 +46,8 @@ def command(phase: Phase, out: Path, *, rehearse: bool) -> list[str]:
 def environment(phase: Phase) -> dict[str, str]:
     """Of the phase's process: the packages need not be installed."""
     paths = [str(ROOT), str(ROOT / "training"), os.environ.get("PYTHONPATH", "")]
-    quiet = {"TOKENIZERS_PARALLELISM": "false", "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1"}
+    quiet = {"TOKENIZERS_PARALLELISM": "false", "OMP_WAIT_POLICY": "PASSIVE", "HF_HUB_OFFLINE": "1",
+             "PYTORCH_CUDA_ALLOC_CONF": "expandable_segments:True"}  # fmt: skip
     found = {**quiet, **os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
     return found | (FSDP if phase.sharded else {})
 

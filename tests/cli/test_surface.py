@@ -20,7 +20,7 @@ FLAGS = {
     "show": "--json --kind --limit --prompt --sample --verdict",
     "report": "--format --json",
     "compare": "--across-prompts --alpha --cost-order --format --html --json --margin --seed --trust",
-    "train": "--json --out --quiet --resume --trust",
+    "train": "--card --json --out --quiet --resume --trust",
     "probe": (
         "--base --bootstrap --cap --clip --data --device --dtype --figure --ids --json --kappa --limit --max-tokens "
         "--no-thinking --on --out --quiet --recipe --scaffold --seeds --set --steps --student --task --teacher "

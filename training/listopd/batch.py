@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -11,7 +13,9 @@ if TYPE_CHECKING:
     from listopd.recipe import Precision
 
 
+_LOG = logging.getLogger(__name__)
 _GPU_TOKENS = 8192
+"""Twice as many where activations are recomputed, which is most of the memory: every pass has a cost of its own."""
 _CPU_TOKENS = 2048
 """Fewer, for the activations of a short pass stay in a CPU's cache: a step of a small model is a sixth faster."""
 
@@ -80,6 +84,13 @@ def _batch(ids: torch.Tensor, sequences: Sequence[Answered], starts: Sequence[in
     return Batch(*(tensor.to(device) for tensor in (ids, answers, rows, mask)))
 
 
+def default_tokens(device: str, *, recomputed: bool) -> int:
+    """Of one pass on a device of this type."""
+    if device != "cuda":
+        return _CPU_TOKENS
+    return 2 * _GPU_TOKENS if recomputed else _GPU_TOKENS
+
+
 class Layout(NamedTuple):
     """How sequences go through the networks: at most `tokens` a pass, padded or packed."""
 
@@ -91,14 +102,28 @@ class Layout(NamedTuple):
         """As the recipe says; `auto` packs where attention skips what it masks, which flash attention alone does."""
         on_gpu = network.device.type == "cuda"
         flash = on_gpu and "flash" in network.config._attn_implementation
-        tokens = precision.tokens_per_pass or (_GPU_TOKENS if on_gpu else _CPU_TOKENS)
-        return cls(tokens, precision.packing == "on" or (precision.packing == "auto" and flash))
+        default = default_tokens(network.device.type, recomputed=precision.gradient_checkpointing)
+        tokens = precision.tokens_per_pass or default
+        packed = precision.packing == "on" or (precision.packing == "auto" and flash)
+        if packed and on_gpu and not flash:
+            _warn_of_packing(network.config._attn_implementation)
+        return cls(tokens, packed)
 
     def batches(self, sequences: Sequence[Answered], device: torch.device) -> Iterator[tuple[list[int], Batch]]:
         """Every sequence in one batch, with the places of the batch's rows."""
         lay = pack if self.packed else pad
         for places in passes([len(s) for s in sequences], self.tokens, packed=self.packed):
             yield places, lay([sequences[i] for i in places], device)
+
+
+@cache
+def _warn_of_packing(attention: str) -> None:
+    """Once: packing is an expensive mistake where attention computes what it masks."""
+    _LOG.warning(
+        "precision.packing=on with attention '%s' computes what packing masks, which takes twice as long on a GPU:"
+        " packing=off, or precision.attention=flash_attention_2",
+        attention,
+    )
 
 
 def passes(lengths: Sequence[int], tokens: int, *, packed: bool = False) -> Iterator[list[int]]:

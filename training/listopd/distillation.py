@@ -96,14 +96,14 @@ def prepare(
             teacher = read(frozen.teacher, batch)
             # λ policies ask what the base gives the teacher's own choice at every position.
             base = read(frozen.base, batch, teacher.scores.mode) if frozen.base is not None else None
-            old = student(batch).logp if spec.updates > 1 else None
+            old = log_prob_before(student, batch, precision) if spec.updates > 1 else None
             sampled = _aligned([row.logp for row in rows], batch.mask, torch.float32)
             kinds = [[x.kind.is_scaffold for x in label(row.answer)] for row in rows]
             scaffold = _aligned(kinds, batch.mask, torch.bool)
             keys = torch.tensor([[row.question.key] for row in rows], device=device)
             found.append(Pass(batch, sampled, scaffold, teacher, base, 1.0, old, keys))
         for _ in range(most(len(batches)) - len(batches)):
-            _keep_company(batches[-1][1], frozen, student, spec)
+            _keep_company(batches[-1][1], frozen, student, spec, precision)
     return found
 
 
@@ -117,12 +117,19 @@ def _read_states(policy: Reference, batch: Batch, others: torch.Tensor | None = 
     return Reading(policy.scores(states, batch, others=others), states)
 
 
-def _keep_company(batch: Batch, frozen: Frozen, student: Any, spec: ObjectiveSpec) -> None:
+def log_prob_before(student: Any, batch: Batch, precision: Precision) -> torch.Tensor:
+    """`[B, T]`: the student's log-probability by the very code that the updates run, so that the first ratio is 1."""
+    with torch.set_grad_enabled(precision.compile):
+        logp: torch.Tensor = student(batch).logp.detach()
+    return logp
+
+
+def _keep_company(batch: Batch, frozen: Frozen, student: Any, spec: ObjectiveSpec, precision: Precision) -> None:
     """The forward passes of networks that may be sharded, once more, for nothing but the other processes."""
     if frozen.base is not None:
         frozen.base(batch)
     if spec.updates > 1:
-        student(batch)
+        log_prob_before(student, batch, precision)
     frozen.teacher(batch)
 
 

@@ -21,35 +21,41 @@ import torch
 from listopd.batch import Answered
 
 _GPUS = (
-    (r"\bGB200\b", "GB200", 2500e12, 8.0e12),
-    (r"\bB200\b", "B200", 2250e12, 8.0e12),
-    (r"\bGH200 144G", "GH200 144 GB", 990e12, 4.9e12),
-    (r"\bGH200\b", "GH200", 990e12, 4.0e12),
-    (r"\bH200 NVL\b", "H200 NVL", 836e12, 4.8e12),
-    (r"\bH200\b", "H200 SXM", 989e12, 4.8e12),
-    (r"\bH100 NVL\b", "H100 NVL", 835e12, 3.9e12),
-    (r"\bH100 PCIe\b", "H100 PCIe", 756e12, 2.0e12),
-    (r"\bH100\b", "H100 SXM", 989e12, 3.35e12),
-    (r"\bH20\b", "H20", 148e12, 4.0e12),
-    (r"\bA100-SXM4-40GB\b|\bA100-PCIE-40GB\b", "A100 40 GB", 312e12, 1.555e12),
-    (r"\bA100 80GB PCIe\b", "A100 80 GB PCIe", 312e12, 1.935e12),
-    (r"\bA100-SXM4-80GB\b", "A100 80 GB SXM", 312e12, 2.039e12),
-    (r"\bL40S\b", "L40S", 362e12, 0.864e12),
-    (r"\bL4\b", "L4", 121e12, 0.3e12),
+    (r"\bGB200\b", "GB200", 2500e12, 8.0e12, 197),
+    (r"\bB200\b", "B200", 2250e12, 8.0e12, 191),
+    (r"\bGH200 144G", "GH200 144 GB", 990e12, 4.9e12, 150),
+    (r"\bGH200\b", "GH200", 990e12, 4.0e12, 101),
+    (r"\bH200 NVL\b", "H200 NVL", 836e12, 4.8e12, 150),
+    (r"\bH200\b", "H200 SXM", 989e12, 4.8e12, 150),
+    (r"\bH100 NVL\b", "H100 NVL", 835e12, 3.9e12, 100),
+    (r"\bH100 PCIe\b", "H100 PCIe", 756e12, 2.0e12, 85),
+    (r"\bH100\b", "H100 SXM", 989e12, 3.35e12, 85),
+    (r"\bH20\b", "H20", 148e12, 4.0e12, 102),
+    (r"\bA100-SXM4-40GB\b|\bA100-PCIE-40GB\b", "A100 40 GB", 312e12, 1.555e12, 42),
+    (r"\bA100 80GB PCIe\b", "A100 80 GB PCIe", 312e12, 1.935e12, 85),
+    (r"\bA100-SXM4-80GB\b", "A100 80 GB SXM", 312e12, 2.039e12, 85),
+    (r"\bL40S\b", "L40S", 362e12, 0.864e12, 47),
+    (r"\bL4\b", "L4", 121e12, 0.3e12, 23),
 )
 """By what the driver calls a card, the special before the general: dense bfloat16 products and bytes of memory a
-second, from the makers' data sheets. Of a card with parts switched off (MIG) the whole is taken."""
+second, from the makers' data sheets, and 10^9 bytes of memory as drivers have them: a sheet's 80 GB are 85, seen on an
+H100 SXM. Of a card with parts switched off (MIG) the whole is taken."""
 _SIDE, _ROUNDS = 1024, 3
 _GPU_SIDE, _GPU_BYTES = 8192, 1 << 30
 
 
 @dataclass(frozen=True)
 class Machine:
-    """Best rates: floating point operations and bytes a second. `source` says where they come from."""
+    """Best rates: floating point operations and bytes a second. `source` says where they come from.
+
+    `memory` in bytes, 0 where it is not known.
+    """
 
     flops: float
     bandwidth: float
     source: str
+    name: str = ""
+    memory: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,17 @@ def machine(device: torch.device) -> Machine:
 def known(name: str) -> Machine | None:
     """The rates of a card by its name, None for one that the table lacks."""
     found = next((row for row in _GPUS if re.search(row[0], name)), None)
-    return Machine(found[2], found[3], source=f"{found[1]} data sheet") if found else None
+    return _card(found) if found else None
+
+
+def cards() -> list[Machine]:
+    """All cards of the table."""
+    return [_card(row) for row in _GPUS]
+
+
+def _card(row: tuple[str, str, float, float, int]) -> Machine:
+    _, name, flops, bandwidth, gigabytes = row
+    return Machine(flops, bandwidth, f"{name} data sheet", name, gigabytes * 1e9)
 
 
 def _measured(device: torch.device) -> Machine:

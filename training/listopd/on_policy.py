@@ -20,6 +20,7 @@ from listopd.journal import Journal
 from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, gathered, make_accelerator, share
 from listopd.phase import doing
+from listopd.plan.plan import check_device
 from listopd.questions import Question, load_questions, training_task
 from listopd.rollout import make_sampler
 from listopd.rollout.protocol import Rollout, Sampler, seed_of
@@ -30,7 +31,7 @@ from listopd.train import Report
 from listopd.trainee import Trainee
 from listopd.training_loop import Session, step_count
 from listopd.training_manifest import make_manifest
-from listopd.trio import compare_on_gold, load_trio, open_trio
+from listopd.trio import check_start, compare_on_gold, load_trio, open_trio
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -62,6 +63,7 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: Report, *, resume: b
     accelerator = make_accelerator(recipe, out)
     check_shares(spec.batch * spec.rollouts_per_prompt, spec.objective.minibatches, accelerator)
     doing("opening models and data")
+    check_device(recipe, "opd", accelerator.device)
     task = training_task(recipe)
     trio = open_trio(spec, recipe)
     budget = spec.max_tokens or task.max_tokens
@@ -73,6 +75,8 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: Report, *, resume: b
     manifest = make_manifest(recipe, spec, steps, task, questions, trio._asdict(), accelerator, best)
     answers = spec.batch * spec.rollouts_per_prompt
     manifest["gold_log_prob"] = compare_on_gold(questions.kept, trainee, frozen, recipe, answers)
+    if recipe.precision.compile and spec.objective.base == "start" and frozen.base is not None:
+        check_start(questions.kept, trainee, frozen, recipe)
     doing(f"starting the engine '{spec.engine}'")
     with closing(make_sampler(spec, trio.student, trainee, budget, recipe)) as sampler:
         crew = Crew(recipe, spec, trio.student, accelerator, trainee, frozen, sampler, label, policy, best)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from listeval.errors import UserError
 
 if TYPE_CHECKING:
+    import torch
     from accelerate import Accelerator
 
     from listopd.recipe import Recipe
@@ -35,11 +36,33 @@ def make_accelerator(recipe: Recipe, out: Path) -> Accelerator:
     _check_trackers(recipe.trackers)
     # At every state it tells of a tied head that is stored once, which is how it should be.
     logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
+    _part_from_earlier(mixed, device)
     accelerator = Accelerator(
         cpu=device.type == "cpu", mixed_precision=mixed, log_with=list(recipe.trackers) or None, project_dir=str(out)
     )
     keep_float32(accelerator)
+    if recipe.precision.compile and getattr(accelerator.state, "fsdp_plugin", None) is not None:
+        cause = "sharded networks are not compiled, for nobody has seen that they give the same"
+        raise UserError(cause, place="precision.compile", fix="precision.compile=false, or launch without FSDP")
     return accelerator
+
+
+def _part_from_earlier(mixed: str, device: torch.device) -> None:
+    """Let a training begin with settings of its own in a process that has trained before.
+
+    accelerate keeps precision and device for the whole process and refuses others. Here each training gets a state of
+    its own where they differ: what was trained earlier keeps the one that it was made with. Processes that were
+    launched together stay so.
+    """
+    from accelerate import state
+
+    made = state.AcceleratorState._shared_state
+    if not made or (made.get("_mixed_precision"), made["device"].type) == (mixed, device.type):
+        return
+    state.AcceleratorState._shared_state = state.SharedDict()
+    state.GradientState._shared_state = state.SharedDict()
+    if made["device"].type != device.type:
+        state.PartialState._shared_state = state.SharedDict()
 
 
 def keep_float32(accelerator: Accelerator) -> None:

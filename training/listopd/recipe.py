@@ -107,6 +107,9 @@ class Opd(Length):
     rollouts_per_prompt: int = Field(1, ge=1)
     max_tokens: int | None = Field(None, ge=1, description="budget of a rollout; default: the task's")
     engine: Literal["auto", "hf", "vllm"] = "auto"
+    gpu_share: float = Field(
+        default=0.3, gt=0, lt=1, description="of a GPU's memory for vLLM's weights and KV cache; the rest trains"
+    )
     objective: ObjectiveSpec = ObjectiveSpec()
     extrapolation: ExtrapolationSpec = ConstantSpec(value=1.0)
     optimiser: Optimiser
@@ -145,13 +148,22 @@ class Precision(Strict):
     )
     save: Literal["float32", "bfloat16"] = "bfloat16"
     tokens_per_pass: int | None = Field(
-        default=None, ge=64, description="most tokens, padding counted, of one pass; default: 2048 on a CPU, else 8192"
+        default=None,
+        ge=64,
+        description="most tokens, padding counted, of one pass; default: 2048 on a CPU, 8192 on a GPU,"
+        " 16384 there with gradient_checkpointing",
     )
     packing: Annotated[Literal["auto", "on", "off"], BeforeValidator(_on_or_off)] = Field(
         default="auto", description="several sequences in one row without padding; auto: with flash attention on a GPU"
     )
     attention: str | None = Field(default=None, description="implementation by its name in transformers")
     gradient_checkpointing: bool = False
+    compile: bool = Field(
+        default=False, description="decoder layers by torch.compile; refused where S - B would not be 0 at the start"
+    )
+    deterministic: bool = Field(
+        default=False, description="only algorithms that repeat themselves to the bit, also on a GPU"
+    )
     device: Literal["cpu", "cuda"] | None = Field(default=None, description="default: the GPU where there is one")
 
 

@@ -22,7 +22,7 @@ from listopd.batch import Answered, Batch, Layout
 from listopd.head import head_logits
 from listopd.objective.regulariser import entropy
 
-_CPU_CHUNK_BYTES, _GPU_CHUNK_BYTES = 64 << 20, 256 << 20
+_CPU_CHUNK_BYTES, GPU_CHUNK_BYTES = 64 << 20, 512 << 20
 """Bound on the float32 logits of one chunk of rows; a GPU reads the head's weights anew for each and wants more."""
 _PROBE = (Answered((1, 2, 3), (4, 5, 6)), Answered((6, 5), (1, 0, 2, 3)))
 _NEAR = {"no": 1e-3, "bf16": 0.2}
@@ -93,7 +93,7 @@ class Scorer(nn.Module):  # type: ignore[misc]
 
         Whatever `work` makes of the vocabulary's size is not kept for the way back but made again.
         """
-        limit = _CPU_CHUNK_BYTES if states.device.type == "cpu" else _GPU_CHUNK_BYTES
+        limit = _CPU_CHUNK_BYTES if states.device.type == "cpu" else GPU_CHUNK_BYTES
         size = max(1, limit // (4 * self.vocab))
         places = [slice(start, start + size) for start in range(0, len(states), size)]
         again = len(places) > 1 and torch.is_grad_enabled()
@@ -114,6 +114,19 @@ class Scorer(nn.Module):  # type: ignore[misc]
         if cap:
             logits = cap * torch.tanh(logits / cap)
         return logits if self.temperature == 1 else logits / self.temperature
+
+
+class ScorerAsTrained(Scorer):
+    """A scorer whose forward pass is that of training, to the bit: with what a gradient needs, none of which is kept.
+
+    Compiled code of a pass with gradients may round otherwise than that of one without. Where S − B is to be 0 the base
+    goes through the student's, which it shares as long as its weights have the student's types and require gradients.
+    """
+
+    def states(self, batch: Batch) -> torch.Tensor:
+        """As of `Scorer`, without gradient."""
+        with torch.enable_grad():
+            return super().states(batch).detach()
 
 
 def row_scores(

@@ -16,6 +16,7 @@ from listopd.journal import Journal
 from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, make_accelerator, share
 from listopd.phase import doing
+from listopd.plan.plan import check_device
 from listopd.questions import Question, load_questions, training_task
 from listopd.score import Scorer, check_scorer
 from listopd.start import equip, start
@@ -36,6 +37,7 @@ def train_sft(recipe: Recipe, spec: Sft, out: Path, report: Report, *, resume: b
     accelerator = make_accelerator(recipe, out)
     check_shares(spec.batch, 1, accelerator)
     doing("opening model and data")
+    check_device(recipe, "sft", accelerator.device)
     task = training_task(recipe)
     checkpoint, network = start(spec.model, task, recipe, accelerator.device)
     questions = load_questions(task, recipe, checkpoint, checkpoint.info.max_length)

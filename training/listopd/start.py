@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listopd.adapters import add_adapters
-from listopd.networks import checkpoint_activations, load_network, open_model
+from listopd.networks import checkpoint_activations, compile_layers, load_network, open_model
 from listopd.questions import load_examples
 from listopd.recipe import Scratch
 from listopd.scratch.architecture import random_model
@@ -36,11 +36,13 @@ def start(model: str | Scratch, task: Task, recipe: Recipe, device: torch.device
 
 
 def equip(network: Any, lora: Lora | None, recipe: Recipe) -> None:
-    """Prepare `network` for training as the recipe says: adapters, recomputed activations."""
+    """Prepare `network` for training as the recipe says: adapters, recomputed activations, compiled layers."""
     if lora is not None:
         add_adapters(network, lora, recipe.seed)
     if recipe.precision.gradient_checkpointing:
         checkpoint_activations(network)
+    if recipe.precision.compile:
+        compile_layers(network)
 
 
 def build(scratch: Scratch, task: Task, recipe: Recipe, folder: Path) -> None:

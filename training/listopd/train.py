@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from listeval.errors import UserError, first_line
 from listopd.journal import check_out
 
 if TYPE_CHECKING:
@@ -30,7 +33,35 @@ def train(recipe: Recipe, stage: str, out: Path, report: Report, *, place: str =
     if stage == "sft":
         from listopd.sft import train_sft
 
-        return train_sft(recipe, cast("Sft", section), out, report, resume=resume)
+        with _repeatable(recipe):
+            return train_sft(recipe, cast("Sft", section), out, report, resume=resume)
     from listopd.on_policy import train_opd
 
-    return train_opd(recipe, cast("Opd", section), out, report, resume=resume)
+    with _repeatable(recipe):
+        return train_opd(recipe, cast("Opd", section), out, report, resume=resume)
+
+
+@contextmanager
+def _repeatable(recipe: Recipe) -> Iterator[None]:
+    """Where the recipe asks for it, algorithms that repeat themselves to the bit, for as long as this lasts.
+
+    Raises UserError for an operation that torch has none for.
+    """
+    if not recipe.precision.deterministic:
+        yield
+        return
+    import torch
+
+    # Read once, when cuBLAS is first used.
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    before = torch.are_deterministic_algorithms_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    except RuntimeError as error:
+        if "deterministic" not in str(error):
+            raise
+        fix = "precision.deterministic=false, or another precision.attention"
+        raise UserError(first_line(error), place="precision.deterministic", fix=fix) from error
+    finally:
+        torch.use_deterministic_algorithms(before)

@@ -5,17 +5,18 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
+from listeval.errors import UserError
 from listeval.stats.intervals import student_quantile
 from listopd.adapters import WithoutAdapters
 from listopd.batch import Answered, Layout
-from listopd.distillation import Frozen, Reference
-from listopd.networks import agree, load_network, open_model
+from listopd.distillation import Frozen, Reference, log_prob_before
+from listopd.networks import agree, compile_layers, load_network, open_model, round_products
 from listopd.phase import doing
-from listopd.score import Scorer, check_scorer
+from listopd.score import Scorer, ScorerAsTrained, check_scorer
 from listopd.start import equip
 from listopd.trainee import Trainee
 
@@ -66,23 +67,61 @@ def load_trio(trio: Trio, spec: Opd, recipe: Recipe, accelerator: Accelerator) -
     """The networks: also in a resumed run the base is what the student once started from."""
     temperature, vocab = spec.objective.temperature, len(trio.student.renderer.tokenizer)
 
-    def load(checkpoint: Checkpoint, *, frozen: bool) -> Scorer:
+    def load(checkpoint: Checkpoint, *, frozen: bool) -> Any:
         doing(f"loading {checkpoint.info.name}")
         network = load_network(checkpoint, accelerator.device, recipe.precision.attention, frozen=frozen)
         scorer, layout = Scorer(network, temperature, vocab), Layout.of(recipe.precision, network)
         with accelerator.autocast():
             check_scorer(scorer, layout, accelerator.mixed_precision, checkpoint.info.name)
-        return scorer
+        return network
 
-    network = load(trio.student, frozen=False).network
-    teacher = load(trio.teacher, frozen=True)
+    network = load(trio.student, frozen=False)
+    teacher = as_teacher(load(trio.teacher, frozen=True), spec, recipe, accelerator, vocab)
     own_base = trio.base is not None and spec.lora is not None and spec.objective.base == "start"
-    base: Reference | None = load(trio.base, frozen=True) if trio.base is not None and not own_base else None
+    base: Reference | None = None
+    if trio.base is not None and not own_base:
+        base = as_base(load(trio.base, frozen=True), spec, recipe, accelerator, vocab)
     equip(network, spec.lora, recipe)
     trainee = Trainee(network, spec.optimiser, accelerator, temperature, vocab)
     if own_base:
         base = WithoutAdapters(trainee.head, trainee.scorer)
     return trainee, Frozen(teacher, base)
+
+
+def as_teacher(network: Any, spec: Opd, recipe: Recipe, accelerator: Accelerator, vocab: int) -> Scorer:
+    """A frozen float32 network as the teacher."""
+    if accelerator.mixed_precision == "bf16":
+        round_products(network, torch.bfloat16)
+    if recipe.precision.compile:
+        compile_layers(network)
+    return Scorer(network, spec.objective.temperature, vocab)
+
+
+def as_base(network: Any, spec: Opd, recipe: Recipe, accelerator: Accelerator, vocab: int) -> Scorer:
+    """A frozen float32 network as the base, such that S − B is 0 to the bit where its weights are the student's.
+
+    Compiled, it must be what the student is in all that code is compiled for, the types of its weights included.
+    """
+    if not recipe.precision.compile:
+        return as_teacher(network, spec, recipe, accelerator, vocab)
+    equip(network.requires_grad_(True), None, recipe)
+    return ScorerAsTrained(network, spec.objective.temperature, vocab)
+
+
+def check_start(questions: Sequence[Question], trainee: Trainee, frozen: Frozen, recipe: Recipe) -> None:
+    """Raises UserError where compiled code finds a difference between the student and the base that it starts from."""
+    chosen = [Answered(question.prompt, question.gold) for question in questions[:_GOLD_LEAST]]
+    layout, worst = Layout.of(recipe.precision, frozen.teacher.network), 0.0
+    for _, batch in layout.batches(chosen, trainee.accelerator.device):
+        assert frozen.base is not None
+        doing("compiling")
+        with torch.no_grad(), trainee.accelerator.autocast():
+            student = log_prob_before(trainee.scorer, batch, recipe.precision)
+            gap = (student - frozen.base(batch).logp)[batch.mask].abs()
+        worst = max(worst, float(gap.max()))
+    if worst > 0:
+        cause = f"compiled, student and base differ by up to {worst:.2g} nats a token before the first step"
+        raise UserError(cause, place="precision.compile", fix="precision.compile=false")
 
 
 def compare_on_gold(
@@ -101,8 +140,12 @@ def compare_on_gold(
     with torch.no_grad(), accelerator.autocast():
         for _, batch in layout.batches(chosen, accelerator.device):
             doing(f"comparing teacher and student on right answers, {len(means['teacher'])} of {len(chosen)}")
-            for name, scorer in (("student", trainee.scorer), ("teacher", frozen.teacher)):
-                means[name] += (scorer(batch).logp.sum(-1) / batch.mask.sum(-1)).tolist()
+            scored = {
+                "student": log_prob_before(trainee.scorer, batch, recipe.precision),
+                "teacher": frozen.teacher(batch).logp,
+            }
+            for name, logp in scored.items():
+                means[name] += (logp.sum(-1) / batch.mask.sum(-1)).tolist()
     found = {name: sum(values) / len(values) for name, values in means.items()}
     if accelerator.is_main_process and _worse(means):
         _LOG.warning(

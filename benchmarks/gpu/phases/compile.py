@@ -8,10 +8,12 @@ from typing import Any
 
 import torch
 
-from benchmarks.gpu.bench import fresh_accelerator, make_recipe, real_questions
+from benchmarks.gpu.bench import graphs_only, make_recipe, real_questions
 from benchmarks.gpu.job import Job, wait
 from benchmarks.gpu.networks import QWEN3_1_7B, TINY_STUDENT, random_network, synthetic
 from listopd.batch import Batch, pad
+from listopd.networks import compile_layers
+from listopd.parallel import make_accelerator
 from listopd.trainee import Trainee
 
 ROUNDS = 3
@@ -24,15 +26,15 @@ def run(job: Job) -> None:
         assert recipe.opd is not None
         shape = job.pick(QWEN3_1_7B, TINY_STUDENT)
         network = random_network(shape, job.device, seed=0, frozen=False)
-        trainee = Trainee(network, recipe.opd.optimiser, fresh_accelerator(job, recipe), vocab=shape.vocab)
+        trainee = Trainee(network, recipe.opd.optimiser, make_accelerator(recipe, job.folder), vocab=shape.vocab)
         batch = passes(job, recipe)
         before = log_probs(trainee, batch)
         step(job, trainee, [batch])
         found["seconds_eager"] = min(step(job, trainee, [batch] * 2) for _ in range(ROUNDS))
         eager = log_probs(trainee, batch)
-        for layer in network.model.layers:
-            # inductor's first kernel costs a CPU half a minute: a rehearsal has graphs made and differentiated only.
-            layer.compile(backend=job.pick("inductor", "aot_eager"))
+        if job.rehearse:
+            graphs_only()
+        compile_layers(network)
         found["compile_s"] = step(job, trainee, [batch])
         found["seconds_compiled"] = min(step(job, trainee, [batch] * 2) for _ in range(ROUNDS))
         found["speed_up"] = found["seconds_eager"] / found["seconds_compiled"]

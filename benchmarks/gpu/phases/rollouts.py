@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from benchmarks.gpu.bench import fresh_accelerator, make_recipe, real_questions
+from benchmarks.gpu.bench import make_recipe, real_questions
 from benchmarks.gpu.job import Job, wait
 from benchmarks.gpu.networks import QWEN3_1_7B, TINY_STUDENT, random_network, synthetic
 from listopd.networks import open_model
+from listopd.parallel import make_accelerator
 from listopd.rollout import HFSampler
 from listopd.trainee import Trainee
 
@@ -18,7 +19,7 @@ def run(job: Job) -> None:
     assert recipe.opd is not None
     shape = job.pick(QWEN3_1_7B, TINY_STUDENT)
     network = random_network(shape, job.device, seed=0, frozen=False)
-    trainee = Trainee(network, recipe.opd.optimiser, fresh_accelerator(job, recipe), vocab=shape.vocab)
+    trainee = Trainee(network, recipe.opd.optimiser, make_accelerator(recipe, job.folder), vocab=shape.vocab)
     # Ids that end nothing: the last of the head, which random weights write once in 150,000 tokens.
     student = open_model(recipe.opd.student)._replace(stops=(shape.vocab - 1,))
     tokens, prompt = job.pick((200, 1200), (6, 24))

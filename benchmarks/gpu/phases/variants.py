@@ -20,7 +20,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 def run(job: Job) -> None:
     """Each from networks of its own, with activations recomputed; a step on a few answers goes before."""
     shapes = job.pick((QWEN3_1_7B, QWEN3_4B), (TINY_STUDENT, TINY_TEACHER))
-    layout = {"gradient_checkpointing": True, "tokens_per_pass": job.pick(8192, 128)}
+    layout = {"gradient_checkpointing": True, "tokens_per_pass": job.pick(16_384, 256)}
     for name, opd in VARIANTS.items():
         with job.case(name) as found:
             bench = of_shapes(job, make_recipe(job, "bfloat16", precision=layout, **opd), *shapes)

@@ -16,7 +16,8 @@ import click
 
 from listeval.cli.consent import of_recipe, permit
 from listeval.cli.say import say, say_json
-from listeval.errors import ExitCode
+from listeval.cli.train_plan import show_plan
+from listeval.errors import ExitCode, UserError
 from listeval.visible import inline
 
 _SPEAK_EVERY_S = 1.6
@@ -26,34 +27,41 @@ _CLEAR = "\r\x1b[K"
 
 
 @click.command("train", short_help="Train: SFT warm start, or on-policy distillation (ListOPD).")
-@click.argument("stage", type=click.Choice(["sft", "opd"]))
+@click.argument("stage", type=click.Choice(["sft", "opd", "plan"]))
 @click.argument("recipe_path", metavar="RECIPE")
 @click.argument("changes", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option("--out", metavar="DIR", help="Run directory (default: runs/<recipe>-<stage>).")
 @click.option("--resume", is_flag=True, help="Go on from the last saved state in --out.")
 @click.option("--json", "as_json", is_flag=True, help="Print the last step's figures as one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress.")
+@click.option("--card", metavar="NAME", help="With plan: this GPU only; refused without the memory.")
 @click.option("--trust", is_flag=True, help="Take from RECIPE what else needs your word: hub, code, trackers.")
 def command(
-    stage: Literal["sft", "opd"],
+    stage: Literal["sft", "opd", "plan"],
     recipe_path: str,
     changes: tuple[str, ...],
     out: str | None,
     resume: bool,
     as_json: bool,
     quiet: bool,
+    card: str | None,
     trust: bool,
 ) -> ExitCode:
     """Train by RECIPE: a YAML file, the name of a bundled one, or an earlier run's directory.
 
     KEY=VALUE replaces one value of the recipe by its dotted path, such as opd.epochs=3. The trained model is
     DIR/checkpoint; `listeval run --model DIR/checkpoint` evaluates it. What only a file names and would fetch, run
-    or send needs your word: KEY=VALUE again, --trust, or yes on the terminal.
+    or send needs your word: KEY=VALUE again, --trust, or yes on the terminal. STAGE plan trains nothing: it says what
+    memory and time the recipe's stages take on which card.
     """
     from listopd.parallel import is_main
     from listopd.recipe import asked, read_recipe
     from listopd.train import train
 
+    if stage == "plan":
+        return show_plan(read_recipe(recipe_path, changes), recipe_path, card, as_json=as_json)
+    if card is not None:
+        raise UserError("only a plan is of a card; training takes the GPU there is", place="--card", fix="leave it out")
     recipe = read_recipe(recipe_path, changes)
     wanted = of_recipe(asked(recipe_path, recipe, stage, changes), lambda key, value: f"{key}={value}")
     permit(wanted, recipe_path, trusted=trust)

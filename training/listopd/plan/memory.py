@@ -1,0 +1,106 @@
+"""The memory of a training on one GPU by its parts, at the moment that takes most.
+
+What weights, gradients, optimiser and kept activations take is counted; what the head's chunks and the GPU's libraries
+take is their bound. Held against the card's own figures: benchmarks/results.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from listopd.batch import default_tokens
+from listopd.plan.outline import Kept, Outline, kept_for_backward
+from listopd.score import GPU_CHUNK_BYTES
+
+if TYPE_CHECKING:
+    from listopd.recipe import Lora, Opd, Recipe, Sft
+
+_CHUNKS = 5
+"""Tensors of a chunk's size that the head's way back holds together: logits, their log-softmax, and gradients."""
+_LIBRARIES = 1.0e9
+_ALL_LINEAR = 7
+"""Linear layers of a decoder layer that adapters stand beside."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """`bytes` that `what` takes; `fixed` ones are there from the first step on, whatever a pass holds."""
+
+    what: str
+    bytes: float
+    fixed: bool = True
+
+
+@dataclass(frozen=True)
+class Memory:
+    """All parts of one stage; `tokens` is the pass that they are for."""
+
+    tokens: int
+    parts: tuple[Part, ...]
+
+    @property
+    def peak(self) -> float:
+        """Bytes while a student learns, when all parts are there."""
+        return sum(part.bytes for part in self.parts)
+
+    @property
+    def fixed(self) -> float:
+        """Bytes that no smaller pass saves."""
+        return sum(part.bytes for part in self.parts if part.fixed)
+
+
+@dataclass(frozen=True)
+class Models:
+    """transformers configurations of what a stage loads; a base that is the student's own is not among them."""
+
+    student: Any
+    teacher: Any = None
+    base: Any = None
+
+
+def memory(recipe: Recipe, spec: Sft | Opd, models: Models, *, bfloat16: bool, engine_share: float = 0.0) -> Memory:
+    """Of one process on a GPU; `engine_share` are the bytes that vLLM is given."""
+    precision, student = recipe.precision, Outline.of(models.student)
+    recomputed = precision.gradient_checkpointing
+    tokens = precision.tokens_per_pass or default_tokens("cuda", recomputed=recomputed)
+    kept = kept_for_backward(models.student, bfloat16=bfloat16, recomputed=recomputed)
+    learnt = student.weights if spec.lora is None else _adapters(student, spec.lora)
+    parts = [
+        Part("student, float32", student.bytes + (4 * learnt if spec.lora else 0)),
+        Part("gradients, float32", 4 * learnt),
+        Part("AdamW, float32", 8 * learnt),
+        *_frozen(recipe, spec, models, bfloat16=bfloat16),
+    ]
+    if engine_share:
+        parts.append(Part("vLLM", engine_share))
+    elif bfloat16 and models.teacher is not None:
+        parts.append(Part("sampler's copy, bfloat16", 2 * student.weights))
+    return Memory(tokens, (*parts, *_of_pass(kept, tokens)))
+
+
+def _frozen(recipe: Recipe, spec: Sft | Opd, models: Models, *, bfloat16: bool) -> list[Part]:
+    """Teacher and base as `listopd.trio` holds them."""
+    found = []
+    for role, config in (("teacher", models.teacher), ("base", models.base)):
+        if config is None:
+            continue
+        outline = Outline.of(config)
+        rounded = bfloat16 and not (role == "base" and recipe.precision.compile)
+        kind = "bfloat16 products" if rounded else "float32"
+        found.append(Part(f"{role}, {kind}", outline.rounded_bytes if rounded else outline.bytes))
+    return found
+
+
+def _of_pass(kept: Kept, tokens: int) -> tuple[Part, ...]:
+    return (
+        Part(f"activations of {tokens:,} tokens", kept.bytes(tokens), fixed=False),
+        Part("head, a chunk of rows", _CHUNKS * GPU_CHUNK_BYTES, fixed=False),
+        Part("the GPU's libraries", _LIBRARIES),
+    )
+
+
+def _adapters(student: Outline, lora: Lora) -> int:
+    """Weights of adapters beside all linear layers, at least: two of rank x width a layer, taken as square."""
+    width = (student.size.body / student.layers / _ALL_LINEAR) ** 0.5
+    return int(2 * lora.rank * width * _ALL_LINEAR * student.layers)

@@ -1,0 +1,206 @@
+"""`listeval train plan`: what a recipe takes on which card, before anything is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from listeval.errors import UserError, first_line
+from listopd.floor import Machine, Work, cards
+from listopd.plan.memory import Memory, Models, memory
+from listopd.plan.outline import Outline
+from listopd.recipe import Opd, Recipe, Scratch, Sft
+
+if TYPE_CHECKING:
+    import torch
+
+    from listopd.recipe import Stage
+
+_PROMPT, _ANSWER = 2048, 512
+"""Tokens of a prompt and an answer where the recipe bounds neither: those of the paper."""
+
+
+@dataclass(frozen=True)
+class OnCard:
+    """One card: whether the stage fits, and the least seconds of a step."""
+
+    card: Machine
+    memory: Memory
+    floor_s: float
+
+    @property
+    def left(self) -> float:
+        """Bytes; negative where it does not fit."""
+        return self.card.memory - self.memory.peak
+
+    @property
+    def fits(self) -> bool:
+        """Whether the peak is within the card's memory."""
+        return self.left >= 0
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Of one stage, on each of some cards."""
+
+    stage: Stage
+    answers: int
+    """Of a step."""
+    prompt: int
+    answer: int
+    """Tokens, at most."""
+    on: tuple[OnCard, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Bytes and seconds."""
+        return {
+            "stage": self.stage,
+            "answers": self.answers,
+            "prompt_tokens": self.prompt,
+            "answer_tokens": self.answer,
+            "cards": {
+                one.card.name: {
+                    "memory": one.card.memory,
+                    "peak": one.memory.peak,
+                    "fits": one.fits,
+                    "floor_seconds": one.floor_s,
+                    "parts": {part.what: part.bytes for part in one.memory.parts},
+                }
+                for one in self.on
+            },
+        }
+
+
+def make_plan(recipe: Recipe, stage: Stage, place: str, on: Sequence[Machine]) -> Plan:
+    """Raises UserError for a stage that the recipe lacks and a model without a configuration."""
+    spec = recipe.section(stage, place)
+    models = find_models(spec)
+    prompt, answer = recipe.max_prompt or _PROMPT, _ANSWER
+    answers = spec.batch
+    if isinstance(spec, Opd):
+        answer, answers = spec.max_tokens or _ANSWER, spec.batch * spec.rollouts_per_prompt
+    floor = _Floor(recipe, spec, models, answers, prompt, answer)
+    share = _engine_share(spec)
+    found = [
+        OnCard(
+            card,
+            memory(recipe, spec, models, bfloat16=_narrow(recipe), engine_share=share * card.memory),
+            floor.seconds(card),
+        )
+        for card in on
+    ]
+    return Plan(stage, answers, prompt, answer, tuple(found))
+
+
+def check_fits(plan: Plan, place: str) -> None:
+    """Raises UserError, with what would help, where a card of the plan has not the memory."""
+    for one in plan.on:
+        if one.fits:
+            continue
+        need, has = one.memory.peak / 1e9, one.card.memory / 1e9
+        cause = f"stage {plan.stage} takes about {need:.0f} GB, and {one.card.name} has {has:.0f}"
+        if one.memory.fixed > one.card.memory:
+            fix = f"lora: {{rank: 16}}, smaller models, or more GPUs: {one.memory.fixed / 1e9:.0f} GB are weights"
+        else:
+            fix = "precision.gradient_checkpointing=true, or a smaller precision.tokens_per_pass or opd.gpu_share"
+        raise UserError(cause, place=place, fix=fix)
+
+
+def check_device(recipe: Recipe, stage: Stage, device: torch.device) -> None:
+    """Raises UserError for a training whose weights alone are larger than this GPU, before any of them is loaded."""
+    import torch
+
+    from listopd.floor import known
+
+    if device.type != "cuda":
+        return
+    name = torch.cuda.get_device_name(device)
+    total = float(torch.cuda.get_device_properties(device).total_memory)
+    rates = known(name) or Machine(1.0, 1.0, name)
+    card = Machine(rates.flops, rates.bandwidth, rates.source, name, total)
+    found = make_plan(recipe, stage, "", [card])
+    if found.on[0].memory.fixed > total:
+        check_fits(found, name)
+
+
+def asked_cards(name: str | None) -> list[Machine]:
+    """The card of this name, else all that the table has. Raises UserError for one that it lacks."""
+    found = cards()
+    if name is None:
+        return found
+    near = [card for card in found if card.name.lower() == name.lower()]
+    near = near or [card for card in found if name.lower() in card.name.lower()]
+    if not near:
+        known = ", ".join(card.name for card in found)
+        raise UserError(f"there is no card '{name}' in the table", place="--card", fix=f"one of: {known}")
+    return near
+
+
+def find_models(spec: Sft | Opd) -> Models:
+    """Their configurations. Raises UserError where one is missing."""
+    if isinstance(spec, Sft):
+        return Models(_scratch(spec.model) if isinstance(spec.model, Scratch) else _config(spec.model))
+    student = _config(spec.student)
+    apart = spec.needs_base and spec.objective.base != "none"
+    base = None
+    if apart and spec.base is not None:
+        base = _config(spec.base)
+    elif apart and spec.lora is None:
+        base = student
+    return Models(student, _config(spec.teacher), base)
+
+
+class _Floor:
+    """The floor of a step whose prompts and answers are as long as they may be."""
+
+    def __init__(self, recipe: Recipe, spec: Sft | Opd, models: Models, answers: int, prompt: int, answer: int) -> None:
+        epochs = spec.objective.epochs if isinstance(spec, Opd) else 1
+        self._work = Work(
+            answers * prompt, answers * answer, answers, answer, epochs, recipe.precision.gradient_checkpointing
+        )
+        self._student = Outline.of(models.student).size
+        self._frozen = [Outline.of(config).size for config in (models.teacher, models.base) if config is not None]
+
+    def seconds(self, card: Machine) -> float:
+        """On one such card."""
+        return self._work.floor_seconds(self._student, self._frozen, card, rollouts=bool(self._frozen))
+
+
+def _narrow(recipe: Recipe) -> bool:
+    return recipe.precision.compute != "float32"
+
+
+def _engine_share(spec: Sft | Opd) -> float:
+    """Of a GPU's memory, for vLLM where it samples."""
+    from listopd.rollout.vllm import available
+
+    if not isinstance(spec, Opd) or spec.engine == "hf":
+        return 0.0
+    return spec.gpu_share if spec.engine == "vllm" or available() else 0.0
+
+
+def _scratch(spec: Scratch) -> Any:
+    import torch
+
+    from listopd.scratch.architecture import random_model
+
+    with torch.device("meta"):
+        return random_model(spec, spec.vocab, 0, 0).config
+
+
+def _config(name: str) -> Any:
+    """A checkpoint's configuration: a folder's, a short name's, or the hub's, of which nothing else is fetched."""
+    from transformers import AutoConfig
+
+    from listeval.models.resolve import resolve
+    from listeval.models.short_names import SHORT_NAMES
+
+    where = str(resolve(name).path) if name in SHORT_NAMES else name
+    local = Path(where).expanduser()
+    try:
+        return AutoConfig.from_pretrained(local if local.is_dir() else where)
+    except (OSError, ValueError) as error:
+        fix = "give a folder with its config.json, such as opd.student=PATH"
+        raise UserError(f"no configuration: {first_line(error)}", place=name, fix=fix) from None
