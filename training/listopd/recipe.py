@@ -112,6 +112,7 @@ class Opd(Length):
     )
     objective: ObjectiveSpec = ObjectiveSpec()
     extrapolation: ExtrapolationSpec = ConstantSpec(value=1.0)
+    curve: str | None = Field(None, description="result of `probe --curve` of this pair, which lambda is held against")
     optimiser: Optimiser
     lora: Lora | None = None
 

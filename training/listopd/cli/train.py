@@ -16,9 +16,9 @@ import click
 
 from listeval.cli.consent import of_recipe, permit
 from listeval.cli.say import say, say_json
-from listeval.cli.train_plan import show_plan
 from listeval.errors import ExitCode, UserError
 from listeval.visible import inline
+from listopd.cli.train_plan import show_plan
 
 _SPEAK_EVERY_S = 1.6
 """Looked after four times as often, so that no two lines are more than two seconds apart."""
