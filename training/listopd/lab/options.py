@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class Options(BaseModel):
     """Sizes of language (`items` ... `words`) and network (`layers` ... `hidden`), and of the evaluation.
 
-    `device`, `side_by_side` (arms in one set of tensors; None: what suits the device) and `save_every` steps change
-    no number on a CPU; on a GPU sums are taken in another order, so bits differ.
+    `side_by_side` (arms in one set of tensors; None: what suits the device) and `save_every` steps change no number on
+    a CPU. A device may: a GPU takes sums in another order.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -35,7 +35,6 @@ class Options(BaseModel):
     log_every: int = Field(default=5, ge=1)
     save_every: int = Field(default=50, ge=1)
     side_by_side: int | None = Field(default=None, ge=1)
-    device: str = "cpu"
 
     def network(self) -> Network:
         """The shapes of all networks. Raises UserError for a language without enough ids."""
@@ -50,7 +49,7 @@ class Options(BaseModel):
 
     def digest(self) -> str:
         """sha256 of all that a number depends on."""
-        numbers = self.model_dump(exclude={"side_by_side", "device", "save_every"})
+        numbers = self.model_dump(exclude={"side_by_side", "save_every"})
         return sha256(json.dumps(numbers, sort_keys=True).encode()).hexdigest()
 
     def network_digest(self) -> str:

@@ -22,7 +22,7 @@ from listopd.lab.figures import step_figures
 from listopd.lab.judging import HeldOut, held_out, judge
 from listopd.lab.language import Answers
 from listopd.lab.losses import LOSSES
-from listopd.lab.options import Options, read_settings
+from listopd.lab.options import read_options, read_settings
 from listopd.lab.starts import Start, split_name, train_starts, with_origins
 from listopd.lab.store import (
     State,
@@ -46,14 +46,17 @@ START = "start"
 
 
 class LabRunner:
-    """Answers `listopd.cliff.arms.Runner`. `starts` is the folder of the networks that studies begin from: those that
-    it lacks are trained, and stay there.
+    """Answers `listopd.cliff.arms.Runner`; `options` are those of the study (`listopd.lab.options`).
+
+    `keep` is a folder for the networks that arms begin from: what it lacks is trained, and stays there. Without one
+    they are trained anew by each runner; on a CPU the same recipe gives the same bits. `device` is the best there is
+    unless it is named. Raises UserError for options that do not fit, and a device that is not there.
     """
 
-    def __init__(self, starts: Path, options: Options | None = None) -> None:
-        self.folder, self.options = starts, options or Options()
+    def __init__(self, options: Mapping[str, Any], *, device: str | None = None, keep: Path | None = None) -> None:
+        self.folder, self.options = keep, read_options(options)
         self.network = self.options.network()
-        self.device = _device(self.options.device)
+        self.device = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self._starts: dict[str, Start] = {}
 
     @cached_property
@@ -128,13 +131,13 @@ class LabRunner:
     def _named(self, names: Sequence[str]) -> dict[str, Start]:
         sizes = self.options.network_digest()
         for name in with_origins(names):
-            if name not in self._starts and (start := load_start(self.folder, name, sizes)):
+            if self.folder and name not in self._starts and (start := load_start(self.folder, name, sizes)):
                 self._starts[name] = start
         trained = train_starts(self.network, names, self._starts, self.device)
         for name, start in trained.items():
-            if name not in self._starts:
+            if self.folder and name not in self._starts:
                 save_start(self.folder, name, start, sizes)
-                self._starts[name] = start
+        self._starts |= trained
         return trained
 
 
