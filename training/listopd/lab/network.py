@@ -150,8 +150,11 @@ class Cache:
         state = self.network.embed(self.weights, tokens, start)
         for layer, (keys, values) in zip(self.weights.layers, self._layers(), strict=True):
             query, keys[:, :, start:end], values[:, :, start:end] = self.network.project(layer, state)
-            # One query sees all that is held; several are the prompt, which is the first to be read.
+            # A single query would be split over threads, in an order that depends on how many rows there are: two.
+            query = query.expand(-1, -1, max(2, end - start), -1)
+            # One symbol sees all that is held; several are the prompt, which is the first to be read.
             attended = F.scaled_dot_product_attention(query, keys[:, :, :end], values[:, :, :end], is_causal=start == 0)
+            attended = attended[:, :, : end - start]
             state = self.network.finish(layer, state, attended)
         self._filled = end
         return _times(_norm(state[:, :, -1:]), self.weights.head).squeeze(2)
