@@ -48,7 +48,7 @@ def test_logits_and_gradients_are_those_of_a_module(network):
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("arm", [0, 17, 63])
 def test_an_arm_alone_is_the_arm_among_63_others_to_the_bit(network, arm):
-    flat, tokens = arms_of(network, 64), tokens_of(network, 64, rows=2)
+    flat, tokens = arms_of(network, 64), tokens_of(network, 64, rows=4)
     alone = slice(arm, arm + 1)
     for among, own in zip(gradient(network, flat, tokens), gradient(network, flat[alone], tokens[alone]), strict=True):
         assert torch.equal(among[alone], own)
@@ -67,9 +67,9 @@ def test_the_cache_gives_the_logits_of_the_whole(network):
 
 def test_an_arm_reads_from_its_cache_as_if_alone():
     network = NETWORKS[0]
-    flat, tokens = arms_of(network, 64), tokens_of(network, 64, rows=2)
+    flat, tokens = arms_of(network, 64), tokens_of(network, 64, rows=4)
     first = network.language.prompt_length
-    among, own = Cache(network, flat, 2), Cache(network, flat[9:10], 2)
+    among, own = Cache(network, flat, 4), Cache(network, flat[9:10], 4)
     assert torch.equal(among.read(tokens[..., :first])[9:10], own.read(tokens[9:10, :, :first]))
     for at in range(first, tokens.shape[-1]):
         assert torch.equal(among.read(tokens[..., at : at + 1])[9:10], own.read(tokens[9:10, :, at : at + 1]))

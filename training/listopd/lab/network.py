@@ -7,7 +7,6 @@ order does not depend on how many arms there are, so an arm computes the same bi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -96,8 +95,7 @@ class Network:
         state = self.embed(weights, tokens)
         for layer in weights.layers:
             query, key, value = self.project(layer, state)
-            attended = F.scaled_dot_product_attention(query, key, value, is_causal=True)
-            state = self.finish(layer, state, attended)
+            state = self.finish(layer, state, _causal(query, key, value))
         return _times(_norm(state[:, :, first:]), weights.head)
 
     def embed(self, weights: Weights, tokens: Tensor, at: int = 0) -> Tensor:
@@ -122,6 +120,8 @@ class Network:
 
 
 _EMBEDDED = 0.2
+ROWS = 4
+"""Products of rows in multiples of this give the same bits wherever in memory an arm lies."""
 
 
 def _norm(state: Tensor) -> Tensor:
@@ -148,16 +148,27 @@ class Cache:
         """Append symbols [A, N, T] and say what follows the last of them: logits [A, N, V]."""
         start, end = self._filled, self._filled + tokens.shape[-1]
         state = self.network.embed(self.weights, tokens, start)
-        for layer, (keys, values) in zip(self.weights.layers, self._layers(), strict=True):
-            query, keys[:, :, start:end], values[:, :, start:end] = self.network.project(layer, state)
-            # A single query would be split over threads, in an order that depends on how many rows there are: two.
-            query = query.expand(-1, -1, max(2, end - start), -1)
-            # One symbol sees all that is held; several are the prompt, which is the first to be read.
-            attended = F.scaled_dot_product_attention(query, keys[:, :, :end], values[:, :, :end], is_causal=start == 0)
-            attended = attended[:, :, : end - start]
+        for layer, held in zip(self.weights.layers, self._held, strict=True):
+            query, *both = self.network.project(layer, state)
+            for kept, new in zip(held, both, strict=True):
+                kept[:, :, start:end] = new
+            attended = _look_back(query, *held[:, :, :, :end]) if start else _causal(query, *both)
             state = self.network.finish(layer, state, attended)
         self._filled = end
         return _times(_norm(state[:, :, -1:]), self.weights.head).squeeze(2)
 
-    def _layers(self) -> Iterator[Tensor]:
-        return iter(self._held)
+
+def _causal(query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+    return F.scaled_dot_product_attention(query, key, value, is_causal=True)
+
+
+def _look_back(query: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+    """What one query [B, heads, 1, w] finds among keys and values [B, heads, t, w]; gives its shape.
+
+    torch's attention splits a single query over threads in an order that depends on how many rows there are, and a
+    product of fewer than four rows rounds by where they lie in memory. Hence four equal rows, of which one is taken.
+    """
+    rows, heads, _, width = query.shape
+    query, keys, values = (part.flatten(0, 1) for part in (query.expand(-1, -1, ROWS, -1), keys, values))
+    weights = torch.softmax(torch.bmm(query, keys.mT) / math.sqrt(width), dim=-1)
+    return torch.bmm(weights, values)[:, :1].view(rows, heads, 1, width)

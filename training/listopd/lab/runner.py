@@ -22,6 +22,7 @@ from listopd.lab.figures import step_figures
 from listopd.lab.judging import HeldOut, held_out, judge
 from listopd.lab.language import Answers
 from listopd.lab.losses import LOSSES
+from listopd.lab.network import ROWS
 from listopd.lab.options import read_options, read_settings
 from listopd.lab.starts import Start, split_name, train_starts, with_origins
 from listopd.lab.store import (
@@ -76,6 +77,10 @@ class LabRunner:
             if arm.batch % _shape(arm).updates:
                 cause = f"{arm.batch} rollouts cannot be dealt to {_shape(arm).updates} updates in equal parts"
                 raise UserError(cause, place=arm.part, fix="choose a multiple")
+            if arm.batch // _shape(arm).updates % ROWS:
+                cause = f"{arm.batch // _shape(arm).updates} rollouts an update are no multiple of {ROWS}"
+                fix = f"choose one: products of fewer than {ROWS} rows round by where they lie among others"
+                raise UserError(cause, place=arm.part, fix=fix)
 
     def inputs(self, arms: Sequence[ArmSpec]) -> Mapping[str, str]:
         """sha256 of the options and of every start; starts that are not there yet are trained now."""
