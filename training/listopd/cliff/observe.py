@@ -51,7 +51,8 @@ def up_to(found: Outcomes, lam: float | None) -> Outcomes:
     kept = [at for at, one in enumerate(found.lams) if one <= lam]
     if len(kept) < 2:
         raise UserError(f"fewer than two λ lie up to {lam:g}", place="to", fix="name a λ of the grid")
-    return Outcomes([found.lams[at] for at in kept], np.asarray(found.good)[:, kept], found.clusters)
+    good = np.asarray(found.good, dtype=np.float64)[:, kept]
+    return Outcomes([found.lams[at] for at in kept], good, found.clusters)
 
 
 def clip_safe(theta: float, p: float, cap: float) -> bool:
