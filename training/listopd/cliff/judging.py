@@ -163,8 +163,12 @@ def _shift(claim: ShiftClaim, series: Series, than: Series, evidence: Evidence) 
     expected = f"moves by {claim.within:g} at most" if claim.moves == "not" else f"moves {claim.moves}"
     if moved is None:
         return Judged(Verdict.UNDECIDED, expected, "one of the two has no cliff")
-    windows = {"left": (-np.inf, 0.0), "right": (0.0, np.inf), "not": (-claim.within, claim.within)}
-    return Judged(inside(moved, *windows[claim.moves]), expected, shown(moved), moved)
+    least = np.nextafter(0.0, 1.0)
+    windows = {"left": (-np.inf, -least), "right": (least, np.inf), "not": (-claim.within, claim.within)}
+    # Where every draw agrees on no move at all, that is no evidence for either side.
+    stuck = claim.moves != "not" and moved.low == moved.high == 0
+    verdict = Verdict.UNDECIDED if stuck else inside(moved, *windows[claim.moves])
+    return Judged(verdict, expected, shown(moved), moved)
 
 
 def _drift(claim: DriftClaim, series: Series, fitted: tuple[Series, ...], evidence: Evidence) -> Judged:
