@@ -40,7 +40,7 @@ def cliff(tmp_path, monkeypatch, capsys):
     Path("study.yaml").write_text(yaml.safe_dump(STUDY))
     lab = ModuleType("listopd.lab.runner")
     lab.curve = falls_at(1.15, 0.01)
-    lab.LabRunner = lambda options, device: Toy(lab.curve)
+    lab.LabRunner = lambda options, device, keep: Toy(lab.curve)
     monkeypatch.setitem(sys.modules, "listopd.lab", ModuleType("listopd.lab"))
     monkeypatch.setitem(sys.modules, "listopd.lab.runner", lab)
 

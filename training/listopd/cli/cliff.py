@@ -67,7 +67,8 @@ def lock(study: str, out: str | None, device: str | None, as_json: bool, quiet: 
     from listopd.cliff.foretell import lock_study
 
     file, directory = _open(study, out)
-    made = lock_study(file, _runner(file, device, trust=trust), directory, _sayer(quiet=quiet))
+    runner = _runner(file, device, directory / "starts", trust=trust)
+    made = lock_study(file, runner, directory, _sayer(quiet=quiet))
     _say_lock(made, as_json)
 
 
@@ -98,7 +99,7 @@ def sweep(
     file, directory = _open(study, out)
     locked = read_lock(file, directory)
     arms = chosen(file, parts)
-    runner = _runner(file, device, jobs=jobs, trust=trust)
+    runner = _runner(file, device, directory / "starts", jobs=jobs, trust=trust)
     with exclusive(directory):
         done = sweep_arms(locked, arms, runner, directory, _sayer(quiet=quiet))
     if as_json:
@@ -155,12 +156,12 @@ def _open(study: str, out: str | None) -> tuple[StudyFile, Path]:
     return file, Path(out) if out else Path("runs") / file.study.name
 
 
-def _runner(file: StudyFile, device: str | None, *, jobs: int = 1, trust: bool) -> Runner:
+def _runner(file: StudyFile, device: str | None, keep: Path | None = None, *, jobs: int = 1, trust: bool) -> Runner:
     """The study's runner, once the user's word is there for what only the file names."""
     from listopd.cliff.runners import make_runner
 
     permit(_asks(file), str(file.path), trusted=trust)
-    runner = make_runner(file, device=device, jobs=jobs)
+    runner = make_runner(file, device=device, jobs=jobs, keep=keep)
     runner.check(file.arms)
     return runner
 

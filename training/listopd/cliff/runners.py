@@ -20,7 +20,7 @@ def make_runner(file: StudyFile, *, device: str | None = None, jobs: int = 1, ke
     if isinstance(spec, LabRunner):
         from listopd.lab.runner import LabRunner as Laboratory
 
-        laboratory: Runner = Laboratory(spec.options, device=device)
+        laboratory: Runner = Laboratory(spec.options, device=device, keep=keep)
         return laboratory
     from listopd.cliff.recipes import Recipes
 
