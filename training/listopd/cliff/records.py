@@ -2,7 +2,8 @@
 
 arm.json              the arm's specification
 state*                what a resume goes on from, in the runner's own form; may be removed once the arm is finished
-log.jsonl             one line an optimiser step: step, parse_rate, fmc, kinds, reverse_kl, and by class p, b, clipped
+log.jsonl             one line an optimiser step: step, parse_rate, fmc, kinds, reverse_kl, and by token class p, b,
+                      theta (mean probability of the modal token under teacher, base, student) and clipped
 outcomes-000042.jsonl the held-out answers after 42 steps as the harness judged them, one line a prompt
 done.json             written last: the arm is finished; `manifest` says what the numbers depend on
 """
@@ -35,6 +36,8 @@ class Outcome(NamedTuple):
     """All ids real and different, and exactly one is missing."""
     useful: float | None = None
     """Useful NDCG@1, 0 for a failure; None where it is undefined."""
+    cluster: str = ""
+    """Prompts that belong together, such as those of one product; empty: it stands alone."""
     example: str = ""
     """A failed answer's text, shortened; may be left empty."""
 

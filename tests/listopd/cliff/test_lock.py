@@ -1,0 +1,122 @@
+"""A lock fixes what was foretold: nothing that it depends on may change after it, and none may be made too late."""
+
+import json
+
+import pytest
+from toy import Toy, falls_at
+
+from listeval.errors import UserError
+from listopd.cliff.foretell import lock_study
+from listopd.cliff.lock import read_lock
+from listopd.cliff.sweep import sweep_arms
+from listopd.cliff.verify import verify_study
+
+
+@pytest.fixture
+def toy():
+    return Toy(falls_at(1.15))
+
+
+def test_a_lock_holds_the_predicted_numbers_and_what_they_hang_on(study, tmp_path, toy):
+    file = study()
+    made = lock_study(file, toy, tmp_path / "out")
+    back = read_lock(file, tmp_path / "out")
+    assert back == made
+    assert back.numbers == {"where": pytest.approx(1.15, abs=0.026)}
+    assert back.content["study"]["sha256"] == file.sha256
+    assert back.content["inputs"] == {"data": "data"}
+    assert set(back.content["code"]) == {"listeval", "listopd"}
+    assert [len(told) for told in back.foretold["flip"].outcomes] == [40] * 7
+
+
+def _number(value):
+    value["numbers"]["where"] = 1.3
+
+
+def _reseal(value):
+    from listopd.cliff.lock import _seal
+
+    _number(value)
+    value.pop("seal")
+    value["seal"] = _seal(value)
+
+
+def _arms(value):
+    value["arms"].pop()
+
+
+@pytest.mark.parametrize("tamper", [_number, _arms])
+def test_an_altered_lock_is_refused(study, tmp_path, toy, tamper):
+    file, out = study(), tmp_path / "out"
+    lock_study(file, toy, out)
+    value = json.loads((out / "lock.json").read_text())
+    tamper(value)
+    (out / "lock.json").write_text(json.dumps(value))
+    with pytest.raises(UserError, match="altered after it was made"):
+        read_lock(file, out)
+
+
+def test_a_lock_that_was_altered_and_sealed_anew_is_refused_once_arms_were_trained(study, tmp_path, toy):
+    file, out = study(), tmp_path / "out"
+    sweep_arms(lock_study(file, toy, out), file.arms, toy, out)
+    value = json.loads((out / "lock.json").read_text())
+    _reseal(value)
+    (out / "lock.json").write_text(json.dumps(value))
+    with pytest.raises(UserError, match="not the one that the arms were trained under"):
+        read_lock(file, out)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"seal": 1, "study": 2}', "\udcff"])
+def test_a_damaged_lock_is_one_line(study, tmp_path, toy, text):
+    file, out = study(), tmp_path / "out"
+    lock_study(file, toy, out)
+    (out / "lock.json").write_text(text, errors="surrogateescape")
+    with pytest.raises(UserError) as error:
+        read_lock(file, out)
+    assert "\n" not in str(error.value)
+
+
+def test_an_altered_study_is_refused(study, tmp_path, toy):
+    lock_study(study(), toy, tmp_path / "out")
+    with pytest.raises(UserError, match="study was altered"):
+        read_lock(study(draws=500), tmp_path / "out")
+
+
+def test_nothing_is_locked_twice_or_after_an_arm_has_begun(study, tmp_path, toy):
+    file, out = study(), tmp_path / "out"
+    lock_study(file, toy, out)
+    with pytest.raises(UserError, match="locked already"):
+        lock_study(file, toy, out)
+    (out / "lock.json").unlink()
+    (out / "arms" / file.arms[0].id).mkdir(parents=True)
+    with pytest.raises(UserError, match="arms have begun"):
+        lock_study(file, toy, out)
+
+
+def test_other_data_or_code_than_locked_trains_nothing(study, tmp_path, toy, monkeypatch):
+    file, out = study(), tmp_path / "out"
+    made = lock_study(file, toy, out)
+    with pytest.raises(UserError, match="not what was locked: data"):
+        sweep_arms(made, file.arms, Toy(falls_at(1.15), data="other"), out)
+    monkeypatch.setattr("listopd.cliff.lock.code", lambda: {"listeval": "x", "listopd": "y"})
+    with pytest.raises(UserError, match="not what was locked: listeval, listopd"):
+        sweep_arms(made, file.arms, toy, out)
+    assert not (out / "arms").exists()
+
+
+def test_a_rule_that_says_nothing_of_its_pair_is_refused(study, tmp_path, toy):
+    claim = {"id": "where", "kind": "midpoint", "of": {"part": "P"}, "at": "curve"}
+    with pytest.raises(UserError, match="'curve' says nothing"):
+        lock_study(study(curve=[1.0], predictions=[claim]), toy, tmp_path / "out")
+
+
+def test_an_unlocked_study_is_neither_swept_nor_verified(study, tmp_path):
+    with pytest.raises(UserError, match="not locked"):
+        read_lock(study(), tmp_path / "out")
+
+
+def test_the_seal_is_in_what_verify_writes(study, tmp_path, toy):
+    file, out = study(), tmp_path / "out"
+    made = lock_study(file, toy, out)
+    verify_study(file, made, out)
+    assert json.loads((out / "verify.json").read_text())["lock"] == made.seal
