@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from listeval.backends.cpu import keep_memory, wait_passively
 from listopd.cliff.study import LabRunner, StudyFile
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ def make_runner(file: StudyFile, *, device: str | None = None, jobs: int = 1, ke
     """
     spec = file.study.runner
     if isinstance(spec, LabRunner):
+        wait_passively()
+        keep_memory()
         from listopd.lab.runner import LabRunner as Laboratory
 
         laboratory: Runner = Laboratory(spec.options, device=device, keep=keep)
