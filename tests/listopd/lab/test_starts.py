@@ -15,13 +15,8 @@ NETWORK, CPU = Network(Language(items=3, ids=6)), torch.device("cpu")
 
 
 def test_a_start_comes_after_its_origins():
-    expected = [
-        "teacher@2",
-        "S_sharp@2",
-        "T_noise@2",
-        "S_half",
-        "teacher",
-    ]
+    expected = ["teacher@2", "S_sharp@2", "T_noise@2", "S_half", "teacher"]
+    assert with_origins(["T_noise@2", "S_half", "teacher@0"]) == expected
 
 
 @pytest.mark.parametrize("name", ["tutor", "teacher@x", "teacher@-1", "@1", ""])
