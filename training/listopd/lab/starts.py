@@ -26,6 +26,7 @@ from listopd.lab.target import sureness
 
 TRIES = 8
 """How often a start is trained, at most, until one is accepted."""
+SETTLED = 24
 _MEASURED = 256
 _SPACING = 1_000
 """Between the seeds of two tries."""
@@ -67,6 +68,8 @@ class Recipe:
     noise: float = 0.0
     ancestry: int = 0
     """Other random weights than those of recipes with another number."""
+    settle: Phase | None = None
+    """Trained again and again, up to `SETTLED` times, until the figures are within the window."""
 
 
 class Measured(NamedTuple):
@@ -91,7 +94,11 @@ RECIPES: Mapping[str, Recipe] = {
     "T_flip": Recipe("teacher", (Phase(100, 48, 1e-3, early=0.31),), Window((0.9, 1.0), (0.5, 1.1))),
     "S_sharp": Recipe("teacher", (Phase(80, 48, 5e-4, early=0.005),), Window((0.95, 1.0), (4.5, math.inf))),
     "S_half": Recipe(
-        None, (Phase(200, 32, 5e-3, early=0.2), Phase(60, 32, 1e-3, early=0.5)), Window((0.25, 0.75)), ancestry=1
+        None,
+        (Phase(200, 32, 5e-3, early=0.2), Phase(60, 32, 1e-3, early=0.5)),
+        Window((0.3, 0.7)),
+        ancestry=1,
+        settle=Phase(4, 128, 3e-4, early=0.48),
     ),
     "T_noise": Recipe("S_sharp", (), Window((0.9, 1.0)), noise=0.05),
 }
@@ -148,19 +155,21 @@ def _train_recipe(
     last: list[Measured] = []
     for attempt in range(TRIES):
         left = [number for number in numbers if full_name(name, number) not in found]
-        if not left:
-            return found
         seeds = [number + _SPACING * attempt for number in left]
         flat = torch.stack([_begin(network, recipe, *both, known) for both in zip(left, seeds, strict=True)])
-        flat = supervise(network, flat.to(device), recipe.phases, name, seeds).half().float()
-        last = measure(network, flat, asked, seeds)
-        for number, weights, measured in zip(left, flat.cpu(), last, strict=True):
-            if recipe.window.holds(measured):
-                found[full_name(name, number)] = Start(weights, measured)
-    if len(found) < len(numbers):
-        cause = f"{TRIES} trainings of the start '{name}' gave none within its window; the last measured {last[0]}"
-        raise UserError(cause, place="laboratory", fix="other sizes of language or network, or another start")
-    return found
+        flat = supervise(network, flat.to(device), recipe.phases, name, seeds)
+        for settled in range(SETTLED + 1 if recipe.settle else 1):
+            if recipe.settle and settled:
+                flat = supervise(network, flat, [recipe.settle], f"{name}, settled {settled}", seeds)
+            flat = flat.half().float()
+            last = measure(network, flat, asked, seeds)
+            for number, weights, measured in zip(left, flat.cpu(), last, strict=True):
+                if recipe.window.holds(measured):
+                    found.setdefault(full_name(name, number), Start(weights, measured))
+            if all(full_name(name, number) in found for number in left):
+                return found
+    cause = f"{TRIES} trainings of the start '{name}' gave none within its window; the last measured {last[0]}"
+    raise UserError(cause, place="laboratory", fix="other sizes of language or network, or another start")
 
 
 def _begin(network: Network, recipe: Recipe, number: int, seed: int, known: Mapping[str, Start]) -> Tensor:
