@@ -120,3 +120,13 @@ def test_the_seal_is_in_what_verify_writes(study, tmp_path, toy):
     made = lock_study(file, toy, out)
     verify_study(file, made, out)
     assert json.loads((out / "verify.json").read_text())["lock"] == made.seal
+
+
+def test_what_the_base_itself_does_is_no_part_of_the_target_curve(study, tmp_path, toy):
+    """At λ = 0 the target is the base, which may parse nothing."""
+    grid = [1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3]
+    numbers = [
+        lock_study(study(curve=lams), Toy(falls_at(1.15), base=0.0), tmp_path / f"{len(lams)}").numbers
+        for lams in (grid, [0.0, 0.5, *grid])
+    ]
+    assert numbers[0] == numbers[1]

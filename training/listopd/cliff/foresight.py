@@ -40,8 +40,12 @@ def foresee(found: Foretold, cap: float, draws: int) -> Foresight:
 
 
 def target_curve(found: Foretold, draws: int) -> Cliff | None:
-    """The estimates of a target curve; None for a grid of fewer than two λ."""
-    return cliff(curve_of(found.lams, found.outcomes), draws=draws) if len(found.lams) > 1 else None
+    """The estimates of a target curve over the λ of 1 and above; None for fewer than two of them.
+
+    Below 1 it leads to the base, whose own rate may be anything.
+    """
+    kept = [(lam, told) for lam, told in zip(found.lams, found.outcomes, strict=True) if lam >= 1]
+    return cliff(curve_of(*zip(*kept, strict=True)), draws=draws) if len(kept) > 1 else None
 
 
 def to_json(found: Foretold) -> dict[str, Any]:
