@@ -1,6 +1,7 @@
 """A lock fixes what was foretold: nothing that it depends on may change after it, and none may be made too late."""
 
 import json
+import math
 
 import pytest
 
@@ -104,10 +105,17 @@ def test_other_data_or_code_than_locked_trains_nothing(study, tmp_path, toy, mon
     assert not (out / "arms").exists()
 
 
-def test_a_rule_that_says_nothing_of_its_pair_is_refused(study, tmp_path, toy):
+@pytest.mark.parametrize("lams", [[1.0], [1.0, 1.15]])
+def test_a_rule_that_says_nothing_of_its_pair_abstains_and_decides_nothing(study, tmp_path, lams):
+    """One λ is no curve; and 40 prompts, of which some fail, do not show that there is no cliff up to 1.15."""
     claim = {"id": "where", "kind": "midpoint", "of": {"part": "P"}, "at": "curve"}
-    with pytest.raises(UserError, match="'curve' says nothing"):
-        lock_study(study(curve=[1.0], predictions=[claim]), toy, tmp_path / "out")
+    file, toy, out = study(curve=lams, predictions=[claim]), Toy(falls_at(1.15), foretold=1.1501), tmp_path / "out"
+    made = lock_study(file, toy, out)
+    assert math.isnan(made.numbers["where"])
+    sweep_arms(made, file.arms, toy, out)
+    (found,) = verify_study(file, read_lock(file, out), out)
+    assert found.verdict == "not decidable"
+    assert "abstained" in found.expected
 
 
 def test_an_unlocked_study_is_neither_swept_nor_verified(study, tmp_path):

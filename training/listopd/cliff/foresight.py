@@ -10,7 +10,7 @@ from listopd.cliff.arms import Foretold
 from listopd.cliff.claims import Rule
 from listopd.cliff.observe import curve_of
 from listopd.cliff.records import Outcome
-from listopd.estimates import Cliff, cliff
+from listopd.estimates import GATE, Cliff, cliff
 from listopd.threshold.closed_form import lambda_flip, lambda_star
 
 FORMS = ("A", "B")
@@ -32,11 +32,19 @@ class Foresight(NamedTuple):
 
 def foresee(found: Foretold, cap: float, draws: int) -> Foresight:
     """The four numbers of a pair under the cap c."""
-    curve = target_curve(found, draws)
-    middle = math.nan if curve is None else curve.midpoint.value if curve.midpoint is not None else math.inf
+    middle = _midpoint(target_curve(found, draws))
     flips = [lambda_flip(p, b) for name, (p, b) in found.positions.items() if name not in FORMS and _inside(p, b)]
     forms = (_star(found.positions, name, cap) for name in FORMS)
     return Foresight(middle, min(flips, default=math.nan), *forms)
+
+
+def _midpoint(curve: Cliff | None) -> float:
+    """Infinite only where the curve shows that there is no cliff: too few prompts show neither."""
+    if curve is None:
+        return math.nan
+    if curve.midpoint is not None:
+        return curve.midpoint.value
+    return math.inf if curve.plateau.low > GATE and curve.drop.high <= GATE else math.nan
 
 
 def target_curve(found: Foretold, draws: int) -> Cliff | None:

@@ -34,7 +34,7 @@ class Lock(NamedTuple):
 
     @property
     def numbers(self) -> dict[str, float]:
-        """The λ of each prediction that has one; infinite: none on any grid."""
+        """The λ of each prediction that has one; infinite: there is no cliff; NaN: its rule abstains."""
         return {name: float(value) for name, value in self.content["numbers"].items()}
 
     @property
