@@ -67,6 +67,23 @@ def test_a_lock_that_was_altered_and_sealed_anew_is_refused_once_arms_were_train
         read_lock(file, out)
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("foretold", {}), ("numbers", {}), ("numbers", {"where": "x"}), ("foretold", {"flip": 1}), ("inputs", None)],
+)
+def test_a_lock_that_somebody_sealed_without_its_parts_is_one_line(study, tmp_path, toy, name, value):
+    from listopd.cliff.lock import _seal
+
+    file, out = study(), tmp_path / "out"
+    lock_study(file, toy, out)
+    content = json.loads((out / "lock.json").read_text()) | {name: value}
+    del content["seal"]
+    (out / "lock.json").write_text(json.dumps({"seal": _seal(content), **content}))
+    with pytest.raises(UserError, match="the lock") as error:
+        read_lock(file, out)
+    assert "\n" not in str(error.value)
+
+
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"seal": 1, "study": 2}', "\udcff"])
 def test_a_damaged_lock_is_one_line(study, tmp_path, toy, text):
     file, out = study(), tmp_path / "out"

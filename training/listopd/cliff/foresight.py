@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter
+
 from listopd.cliff.arms import Foretold
 from listopd.cliff.claims import Rule
 from listopd.cliff.observe import curve_of
@@ -67,7 +69,7 @@ def to_json(found: Foretold) -> dict[str, Any]:
 
 def from_json(value: Mapping[str, Any]) -> Foretold:
     """What `to_json` gave. Raises TypeError, KeyError or ValueError for anything else."""
-    outcomes = tuple(tuple(Outcome(*one) for one in told) for told in value["outcomes"])
+    outcomes = TypeAdapter(tuple[tuple[Outcome, ...], ...]).validate_python(value["outcomes"])
     positions = {str(name): (float(p), float(b)) for name, (p, b) in value["positions"].items()}
     return Foretold(tuple(map(float, value["lams"])), outcomes, positions)
 
