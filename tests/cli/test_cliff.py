@@ -11,9 +11,7 @@ import pytest
 import yaml
 
 from listeval.cli.main import main
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "listopd" / "cliff"))
-from toy import Toy, falls_at, stays
+from tests.listopd.cliff.toy import Toy, falls_at, stays
 
 STUDY = {
     "name": "small",

@@ -22,9 +22,9 @@ FLAGS = {
     "compare": "--across-prompts --alpha --cost-order --format --html --json --margin --seed --trust",
     "train": "--json --out --quiet --resume --trust",
     "probe": (
-        "--base --bootstrap --cap --clip --data --device --dtype --figure --ids --json --kappa --limit --max-tokens "
-        "--no-thinking --on --out --quiet --recipe --scaffold --seeds --set --steps --student --task --teacher "
-        "--temperature --thinking --trust"
+        "--base --bootstrap --cap --clip --curve --curve-figure --data --device --dtype --figure --floor --ids --json "
+        "--kappa --lambdas --limit --max-tokens --no-thinking --on --out --quiet --recipe --scaffold --seeds --set "
+        "--steps --student --task --teacher --temperature --thinking --trust"
     ),
     "label": (
         "--api-key-env --attempts --concurrency --data --json --judge --limit --max-tokens --out --price --quiet "

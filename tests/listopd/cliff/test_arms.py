@@ -73,3 +73,15 @@ def test_a_directory_serves_one_arm(tmp_path):
 def test_of_a_torn_log_the_whole_steps_are_read_and_the_last_of_each_counts(tmp_path):
     log_file(tmp_path).write_text('{"step": 1, "x": 1}\n{"step": 2, "x": 2}\n{"step": 2, "x": 3}\n{"step": 3, "x')
     assert read_log(tmp_path) == [{"step": 1, "x": 1}, {"step": 2, "x": 3}]
+
+
+@pytest.mark.parametrize(
+    "line", ["{}", "[1", '{"prompt": 1, "kind": "ok"}', '{"prompt": "a", "kind": "ok", "useful": "x"}', "\0"]
+)
+def test_damaged_answers_are_one_line(tmp_path, line):
+    write_outcomes(tmp_path, 70, [Outcome("a", "ok")])
+    with (tmp_path / "outcomes-000070.jsonl").open("a") as file:
+        file.write(line + "\n")
+    with pytest.raises(UserError, match="after 70 steps cannot be read") as error:
+        read_outcomes(tmp_path, 70)
+    assert "\n" not in str(error.value)

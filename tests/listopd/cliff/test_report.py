@@ -7,7 +7,6 @@ import re
 import xml.etree.ElementTree as ET
 
 import pytest
-from toy import Toy, falls_at, stays
 
 from listopd.cliff.foretell import lock_study
 from listopd.cliff.report.gather import gather
@@ -15,6 +14,7 @@ from listopd.cliff.report.tables import scope
 from listopd.cliff.report.write import write_report
 from listopd.cliff.sweep import sweep_arms
 from listopd.cliff.verify import verify_study
+from tests.listopd.cliff.toy import Toy, falls_at, stays
 
 pytest.importorskip("matplotlib")
 NASTY = "a <script>alert(1)</script> $\\frac{x & y_z | [1](http://x)"

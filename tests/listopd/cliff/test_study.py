@@ -4,13 +4,13 @@ import math
 
 import pytest
 import yaml
-from toy import Toy
 
 from listeval.errors import UserError
 from listopd.cliff.forecast import aim
 from listopd.cliff.plan import plan_of, plan_text
 from listopd.cliff.series import series_of
 from listopd.cliff.study import StudyFile
+from tests.listopd.cliff.toy import Toy
 
 PART = {"pairs": ["flip"], "lams": [1.0, 1.5, 2.0], "lrs": [1e-3], "seeds": [0, 1], "budgets": [2, 6]}
 

@@ -1,12 +1,12 @@
 """A sweep goes on where it was stopped, says how long it takes, and evaluates every arm."""
 
 import pytest
-from toy import Toy, falls_at
 
 from listeval.errors import UserError
 from listopd.cliff.foretell import lock_study
 from listopd.cliff.records import is_done, read_log
 from listopd.cliff.sweep import Teller, chosen, sweep_arms
+from tests.listopd.cliff.toy import Toy, falls_at
 
 
 def test_an_interrupted_sweep_trains_no_step_twice(study, tmp_path):

@@ -3,7 +3,6 @@
 import math
 
 import pytest
-from toy import Toy, falls_at, stays
 
 from listeval.errors import ExitCode, UserError
 from listeval.stats import Interval
@@ -13,6 +12,7 @@ from listopd.cliff.sweep import sweep_arms
 from listopd.cliff.verdict import Verdict, inside
 from listopd.cliff.verify import exit_code, findings_text, verify_study
 from listopd.threshold import lambda_star
+from tests.listopd.cliff.toy import Toy, falls_at, stays
 
 GRID = [1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3]
 PART = {"pairs": ["flip"], "lams": GRID, "lrs": [5e-4], "seeds": [0, 1, 2, 3, 4], "budgets": [4]}

@@ -29,20 +29,21 @@ def stays(rate: float) -> Curve:
 
 
 class Toy:
-    """`foretold` is where the target curve falls; `kinds` what failed answers are."""
+    """`foretold` is where the target curve falls, `base` its rate below λ = 1, `fails` the kind of failed answers."""
 
     def __init__(
         self,
         curve: Curve | Mapping[str, Curve],
         *,
         foretold: float = 1.15,
+        base: float | None = None,
         fails: str = "missing_id",
         theta: Callable[[ArmSpec, int], float] | None = None,
         data: str = "data",
         stop_after: int | None = None,
     ) -> None:
         self.curve, self.foretold, self.fails, self.theta, self.data = curve, foretold, fails, theta, data
-        self.stop_after = stop_after
+        self.stop_after, self.base = stop_after, base
         self.trained = 0
 
     def check(self, arms: Sequence[ArmSpec]) -> None:
@@ -58,8 +59,9 @@ class Toy:
     def foretell(self, pair: Pair, lams: Sequence[float]) -> Foretold:
         fall = falls_at(self.foretold, 1e-4, 1.0, 0.0)
         arms = [ArmSpec("", pair, "listopd", lam, math.inf, 1.0, 0, 1, (1,)) for lam in lams]
-        outcomes = tuple(tuple(self.answers(arm, fall(arm, 1), "curve")) for arm in arms)
-        return Foretold(tuple(lams), outcomes, {"A": (0.999, 0.9), "B": (0.99, 0.8), "sep 4": (0.7, 0.99)})
+        rates = [self.base if arm.lam < 1 and self.base is not None else fall(arm, 1) for arm in arms]
+        told = tuple(tuple(self.answers(arm, rate, "curve")) for arm, rate in zip(arms, rates, strict=True))
+        return Foretold(tuple(lams), told, {"A": (0.999, 0.9), "B": (0.99, 0.8), "sep 4": (0.7, 0.99)})
 
     def run(self, arms: Sequence[ArmSpec], out: Path, tell: Tell) -> None:
         for arm in arms:

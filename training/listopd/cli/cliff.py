@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -202,5 +203,6 @@ def _say_lock(made: Lock, as_json: bool) -> None:
         say_json(value)
         return
     for name, number in made.numbers.items():
-        say(f"{name:<24} {number:.4g}")
+        words = {math.inf: "no cliff"}.get(number, "abstains" if math.isnan(number) else f"{number:.4g}")
+        say(f"{name:<24} {words}")
     say(f"locked: {made.seal}")

@@ -6,11 +6,13 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from pydantic import TypeAdapter
+
 from listopd.cliff.arms import Foretold
 from listopd.cliff.claims import Rule
 from listopd.cliff.observe import curve_of
 from listopd.cliff.records import Outcome
-from listopd.estimates import Cliff, cliff
+from listopd.estimates import GATE, Cliff, cliff
 from listopd.threshold.closed_form import lambda_flip, lambda_star
 
 FORMS = ("A", "B")
@@ -32,16 +34,28 @@ class Foresight(NamedTuple):
 
 def foresee(found: Foretold, cap: float, draws: int) -> Foresight:
     """The four numbers of a pair under the cap c."""
-    curve = target_curve(found, draws)
-    middle = math.nan if curve is None else curve.midpoint.value if curve.midpoint is not None else math.inf
+    middle = _midpoint(target_curve(found, draws))
     flips = [lambda_flip(p, b) for name, (p, b) in found.positions.items() if name not in FORMS and _inside(p, b)]
     forms = (_star(found.positions, name, cap) for name in FORMS)
     return Foresight(middle, min(flips, default=math.nan), *forms)
 
 
+def _midpoint(curve: Cliff | None) -> float:
+    """Infinite only where the curve shows that there is no cliff: too few prompts show neither."""
+    if curve is None:
+        return math.nan
+    if curve.midpoint is not None:
+        return curve.midpoint.value
+    return math.inf if curve.plateau.low > GATE and curve.drop.high <= GATE else math.nan
+
+
 def target_curve(found: Foretold, draws: int) -> Cliff | None:
-    """The estimates of a target curve; None for a grid of fewer than two λ."""
-    return cliff(curve_of(found.lams, found.outcomes), draws=draws) if len(found.lams) > 1 else None
+    """The estimates of a target curve over the λ of 1 and above; None for fewer than two of them.
+
+    Below 1 it leads to the base, whose own rate may be anything.
+    """
+    kept = [(lam, told) for lam, told in zip(found.lams, found.outcomes, strict=True) if lam >= 1]
+    return cliff(curve_of(*zip(*kept, strict=True)), draws=draws) if len(kept) > 1 else None
 
 
 def to_json(found: Foretold) -> dict[str, Any]:
@@ -55,7 +69,7 @@ def to_json(found: Foretold) -> dict[str, Any]:
 
 def from_json(value: Mapping[str, Any]) -> Foretold:
     """What `to_json` gave. Raises TypeError, KeyError or ValueError for anything else."""
-    outcomes = tuple(tuple(Outcome(*one) for one in told) for told in value["outcomes"])
+    outcomes = TypeAdapter(tuple[tuple[Outcome, ...], ...]).validate_python(value["outcomes"])
     positions = {str(name): (float(p), float(b)) for name, (p, b) in value["positions"].items()}
     return Foretold(tuple(map(float, value["lams"])), outcomes, positions)
 

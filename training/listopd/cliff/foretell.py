@@ -14,10 +14,11 @@ from listopd.cliff.study import StudyFile
 def lock_study(file: StudyFile, runner: Runner, out: Path, say: Callable[[str], None] = lambda line: None) -> Lock:
     """Foretell, and write the lock.
 
-    Raises UserError where the study is locked already or an arm has begun, and for a claim that gets no number.
+    Raises UserError where the study is locked already or an arm has begun, and as the runner.
     """
     check_unlocked(out)
     aimed = aim(file)
+    say("fingerprinting what the arms begin from")
     inputs = runner.inputs(file.arms)
     pairs = {arm.pair.name: arm.pair for arm in file.arms}
     foretold = {}

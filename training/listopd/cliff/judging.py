@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,8 @@ from listopd.estimates import GATE, Cliff, Outcomes, cliff, cliff_points, midpoi
 from listopd.threshold.bernoulli import collapse_threshold
 from listopd.threshold.closed_form import lambda_stars
 from listopd.threshold.drift import fit_drift
+
+_ABSTAINS = "nothing: its rule abstained when the study was locked"
 
 
 class Evidence(NamedTuple):
@@ -73,6 +76,9 @@ def judge_claim(aimed: Aimed, evidence: Evidence) -> Judged:
 
 def _midpoint(claim: MidpointClaim, series: Series, evidence: Evidence) -> Judged:
     number, found = evidence.numbers[claim.id], evidence.curve(series, claim)
+    if math.isnan(number):
+        seen = found.drop if found.midpoint is None else found.midpoint
+        return Judged(Verdict.UNDECIDED, _ABSTAINS, f"{'drop' if found.midpoint is None else 'midpoint'} {shown(seen)}")
     low, high = number - claim.within, number + claim.within
     if low > series.lams[-1]:
         return _no_cliff(found, GATE, f"none up to {series.lams[-1]:g} ({number:.3g})")
@@ -173,6 +179,8 @@ def _shift(claim: ShiftClaim, series: Series, than: Series, evidence: Evidence) 
 
 def _drift(claim: DriftClaim, series: Series, fitted: tuple[Series, ...], evidence: Evidence) -> Judged:
     star = evidence.numbers[claim.id]
+    if math.isnan(star):
+        return Judged(Verdict.UNDECIDED, _ABSTAINS, "no λ* to fit with")
     expected = f"κ of {', '.join(map(str, claim.fit))} steps foretells {series.budget}"
     points = cliff_points({one.budget: evidence.curve(one, claim) for one in fitted})
     found = evidence.curve(series, claim).midpoint

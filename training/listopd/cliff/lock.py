@@ -34,7 +34,7 @@ class Lock(NamedTuple):
 
     @property
     def numbers(self) -> dict[str, float]:
-        """The λ of each prediction that has one; infinite: none on any grid."""
+        """The λ of each prediction that has one; infinite: there is no cliff; NaN: its rule abstains."""
         return {name: float(value) for name, value in self.content["numbers"].items()}
 
     @property
@@ -101,6 +101,7 @@ def read_lock(file: StudyFile, out: Path) -> Lock:
         raise UserError(cause, place=str(file.path), fix=fix)
     _check_format(value, place)
     lock = Lock(seal, value)
+    _check_whole(lock, file, place)
     _check_swept(lock, out)
     return lock
 
@@ -136,6 +137,20 @@ def _check_format(value: Mapping[str, Any], place: Path) -> None:
     if value.get("format") != _FORMAT:
         cause = f"a lock of format {value.get('format')} is not known here"
         raise UserError(cause, place=str(place), fix=f"use the listeval that made it: {value.get('listeval')}")
+
+
+def _check_whole(lock: Lock, file: StudyFile, place: Path) -> None:
+    """Raises UserError where a sealed lock lacks what a lock holds: its numbers, pairs, code, inputs."""
+    pairs = {arm.pair.name for arm in file.arms}
+    try:
+        whole = pairs <= lock.foretold.keys() and bool(lock.content["created"])
+        wanted = {claim.id for claim in file.study.predictions if claim.kind in ("midpoint", "drift")}
+        whole = whole and wanted <= lock.numbers.keys()
+        whole = whole and all(isinstance(lock.content[name], dict) for name in ("code", "inputs"))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"the lock is damaged: {first_line(error)}", place=str(place), fix=_ANEW) from None
+    if not whole:
+        raise UserError("the lock lacks a part of what a lock holds", place=str(place), fix=_ANEW)
 
 
 def _check_swept(lock: Lock, out: Path) -> None:

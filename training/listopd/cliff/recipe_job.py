@@ -35,12 +35,9 @@ class Job:
     def __init__(self, spec: RecipeRunner, recipe: Recipe, arm: ArmSpec, folder: Path, device: str | None) -> None:
         self.spec, self.recipe, self.arm, self.folder, self.device = spec, recipe, arm, folder, device
         self.train = folder / "train"
-        self._said = len(read_log(self.train))
-
-    @property
-    def words(self) -> str:
+        self.words = arm.id
         """What is being done."""
-        return self.arm.id
+        self._said = len(read_log(self.train))
 
     def begin(self) -> None:
         """Raises UserError where the directory stands for another arm."""
@@ -70,6 +67,7 @@ class Job:
         return new
 
     def _training(self) -> list[str]:
+        self.words = f"training {self.arm.id}"
         if has_state(self.train):
             resume = ["--resume"]
         else:
@@ -81,6 +79,7 @@ class Job:
         return [*launcher, "-m", "listeval", "train", "opd", *told, *resume]
 
     def _evaluation(self, budget: int) -> list[str]:
+        self.words = f"evaluating {self.arm.id} after {budget} steps"
         asked = self.spec.evaluation
         options = {**self.recipe.options, **asked.options}
         told: dict[str, Any] = {

@@ -15,8 +15,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pydantic import TypeAdapter
+
 from listeval.errors import UserError, first_line
-from listeval.runs.files import write_atomic
+from listeval.runs.files import read_regular, write_atomic
 
 if TYPE_CHECKING:
     from listopd.cliff.arms import ArmSpec
@@ -52,6 +54,10 @@ class Outcome(NamedTuple):
         return self.kind != ENGINE_ERROR
 
 
+_OUTCOME = TypeAdapter(Outcome)
+"""What comes back from a file is checked: the folder may be somebody else's."""
+
+
 def begin(folder: Path, arm: ArmSpec) -> None:
     """Make an arm's directory and note what it is for. Raises UserError where it stands for another arm."""
     try:
@@ -72,16 +78,15 @@ def log_file(folder: Path) -> Path:
 def write_outcomes(folder: Path, steps: int, outcomes: Iterable[Outcome]) -> None:
     """The held-out answers after `steps` steps, complete or absent."""
     lines = "".join(json.dumps(outcome._asdict(), ensure_ascii=False) + "\n" for outcome in outcomes)
-    write_atomic(_outcomes_file(folder, steps), lines.encode())
+    write_atomic(_outcomes_file(folder, steps), lines.encode(errors="replace"))
 
 
 def read_outcomes(folder: Path, steps: int) -> list[Outcome]:
     """What `write_outcomes` wrote. Raises UserError for a file that is absent or damaged."""
     file = _outcomes_file(folder, steps)
     try:
-        lines = file.read_text(encoding="utf-8").splitlines()
-        return [Outcome(**json.loads(line)) for line in lines]
-    except (OSError, ValueError, TypeError) as error:
+        return [_OUTCOME.validate_json(line) for line in read_regular(file).splitlines()]
+    except (OSError, ValueError) as error:
         cause = f"the answers after {steps} steps cannot be read: {first_line(error)}"
         raise UserError(cause, place=str(file), fix="delete the arm's done.json and sweep again") from None
 

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from listeval.cli.pulse import gap
 from listeval.errors import UserError, did_you_mean
 from listopd.cliff.arms import ArmSpec, Runner
 from listopd.cliff.lock import Lock, check_inputs, note_sweep
@@ -13,7 +14,6 @@ from listopd.cliff.records import unfinished
 from listopd.cliff.study import StudyFile
 
 Say = Callable[[str], None]
-SPEAK_EVERY_S = 1.6
 
 
 def sweep_arms(lock: Lock, arms: Sequence[ArmSpec], runner: Runner, out: Path, say: Say = lambda line: None) -> int:
@@ -41,7 +41,7 @@ def chosen(file: StudyFile, parts: Sequence[str]) -> list[ArmSpec]:
 
 
 class Teller:
-    """Says every two seconds at most how far a sweep is, and how long the rest takes at the pace since its start."""
+    """Says how far a sweep is, rarer the longer it takes, and how long the rest takes at the pace since its start."""
 
     def __init__(self, steps: int, say: Say, clock: Callable[[], float] = time.monotonic) -> None:
         self.steps, self.say, self.clock = steps, say, clock
@@ -52,7 +52,7 @@ class Teller:
         """Note arm-steps newly done, and what is being done."""
         self.done += steps
         now = self.clock()
-        if now - self._spoken >= SPEAK_EVERY_S or self.done == self.steps > 0 < steps:
+        if now - self._spoken >= gap(now - self._began) or self.done == self.steps > 0 < steps:
             self._spoken = now
             self.say(f"{self.done}/{self.steps} arm-steps, {words}{self._left(now)}")
 
