@@ -47,12 +47,19 @@ def verb(name: str) -> click.Command:
 
 def test_verbs_are_frozen():
     assert cli.list_commands(click.Context(cli)) == [
-        "run", "score", "show", "report", "compare", "train", "probe", "tasks", "rubrics", "label", "doctor",
+        "run", "score", "show", "report", "compare", "train", "probe", "cliff", "tasks", "rubrics", "label", "doctor",
     ]  # fmt: skip
     assert {name: flags(command) for name, command in verb("rubrics").commands.items()} == {
         "list": "--json",
         "show": "",
         "agree": "--json --task --votes",
+    }
+    assert {name: flags(command) for name, command in verb("cliff").commands.items()} == {
+        "plan": "--device --json --out --trust",
+        "lock": "--device --json --out --quiet --trust",
+        "sweep": "--device --jobs --json --out --part --quiet --trust",
+        "verify": "--json --out",
+        "report": "--json --out",
     }
     assert {name: flags(command) for name, command in verb("tasks").commands.items()} == {
         "list": "--json",

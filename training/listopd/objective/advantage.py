@@ -31,22 +31,29 @@ def extrapolated_advantage(
     base: Tensor | None,
     lam: float | Tensor,
     *,
-    ratio_cap: float | None = None,
+    ratio_cap: float | Tensor | None = None,
     offset: float = 0.0,
 ) -> Advantage:
     """The advantage of each sampled token, from log-probabilities [B, T]; padding may hold anything.
 
     `lam` is one number or one a token. Without a base, -`offset` stands for its log-probability: 0 gives
-    lambda T - S, the log of the vocabulary size a uniform base. `ratio_cap` (ours) bounds the factor
-    teacher/student, so T - S becomes min(T - S, log c): the objective that has a threshold in closed form.
+    lambda T - S, the log of the vocabulary size a uniform base. `ratio_cap` (ours), one or one a token, bounds the
+    factor teacher/student, so T - S becomes min(T - S, log c): the objective that has a threshold in closed form.
     """
     student, teacher = student.detach().float(), teacher.detach().float()
     # Not lambda T - (lambda - 1) B - S: this order is bitwise T - S at lambda = 1 and avoids a difference of
     # two large terms.
     gap = teacher - student
-    limit = math.inf if ratio_cap is None else math.log(ratio_cap)
+    limit = log_cap(ratio_cap)
     values = gap.clamp(max=limit) + _extrapolation(teacher, base, lam, offset)
     return Advantage(values, gap > limit)
+
+
+def log_cap(cap: float | Tensor | None) -> float | Tensor:
+    """The bound on a log-ratio that a cap on the ratio sets: infinite without one."""
+    if isinstance(cap, Tensor):
+        return cap.log()
+    return math.inf if cap is None else math.log(cap)
 
 
 def combined_reference(teacher: Tensor, base: Tensor | None, lam: float | Tensor) -> Tensor:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from listopd.objective.advantage import log_cap
 from listopd.objective.log_probs import FLOOR, log_probs
 from listopd.objective.spec import Divergence, ObjectiveSpec
 
@@ -51,9 +52,15 @@ class Capped(NamedTuple):
 
 
 def expected_capped(
-    student_logits: Tensor, teacher_logits: Tensor, base_logits: Tensor | None, lam: float | Tensor, cap: float
+    student_logits: Tensor,
+    teacher_logits: Tensor,
+    base_logits: Tensor | None,
+    lam: float | Tensor,
+    cap: float | Tensor,
 ) -> Capped:
-    """The capped objective in expectation: -sum_y sg(pi_y A_y) log pi_y, from logits [N, V]; `lam` a number or [N].
+    """The capped objective in expectation: -sum_y sg(pi_y A_y) log pi_y, from logits [N, V].
+
+    `lam` and `cap` are numbers or [N].
 
     A_y = min(log p_y - log pi_y, log cap) + (lambda - 1)(log p_y - log b_y), as of every sampled token. It tells what
     the cap does to the objective from what sampling does (ours). Its value is that of the sampled loss, -E[A].
@@ -62,7 +69,7 @@ def expected_capped(
     detached, teacher = student.detach(), log_probs(teacher_logits.detach())
     beyond = teacher if base_logits is None else teacher - log_probs(base_logits.detach())
     step = lam.unsqueeze(-1) - 1 if isinstance(lam, Tensor) else lam - 1
-    gap, limit = teacher - detached, math.log(cap)
+    gap, limit = teacher - detached, log_cap(cap.unsqueeze(-1) if isinstance(cap, Tensor) else cap)
     gain = detached.exp() * (gap.clamp(max=limit) + step * beyond)
     # The value of the weights is 1, their gradient that of log pi.
     loss = -(gain * torch.exp(student - detached)).sum(-1)
