@@ -7,7 +7,7 @@ import pytest
 from listopd.cliff.study import StudyFile
 from listopd.lab.runner import LabRunner
 
-STUDIES = sorted((Path(__file__).parents[3] / "training/recipes/cliff").glob("*.yaml"))
+STUDIES = sorted((Path(__file__).parents[3] / "training/recipes/cliff").glob("lab*.yaml"))
 
 
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
