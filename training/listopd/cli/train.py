@@ -18,7 +18,7 @@ from listeval.cli.consent import of_recipe, permit
 from listeval.cli.say import say, say_json
 from listeval.errors import ExitCode, UserError
 from listeval.visible import inline
-from listopd.cli.train_plan import show_plan
+from listopd.cli.train_plan import show_plans
 
 _SPEAK_EVERY_S = 1.6
 """Looked after four times as often, so that no two lines are more than two seconds apart."""
@@ -59,7 +59,13 @@ def command(
     from listopd.train import train
 
     if stage == "plan":
-        return show_plan(read_recipe(recipe_path, changes), recipe_path, card, as_json=as_json)
+        from listopd.plan.plan import check_fits, make_plans
+
+        plans = make_plans(read_recipe(recipe_path, changes), recipe_path, card)
+        show_plans(plans, as_json=as_json)
+        for plan in plans if card is not None else ():
+            check_fits(plan, recipe_path)
+        return ExitCode.OK
     if card is not None:
         raise UserError("only a plan is of a card; training takes the GPU there is", place="--card", fix="leave it out")
     recipe = read_recipe(recipe_path, changes)

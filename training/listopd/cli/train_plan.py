@@ -2,38 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from listeval.cli.say import say, say_json
-from listeval.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from listopd.plan.plan import OnCard, Plan
-    from listopd.recipe import Recipe
 
 
-def show_plan(recipe: Recipe, place: str, card: str | None, *, as_json: bool) -> ExitCode:
-    """Of every stage that the recipe has, on every card, or on the one that is named.
-
-    Raises UserError where the named one has not the memory, after the plan is shown.
-    """
-    from listopd.plan.plan import asked_cards, check_fits, make_plan
-
-    sections = {"sft": recipe.sft, "opd": recipe.opd}
-    stages = [stage for stage in ("sft", "opd") if sections[stage] is not None]
-    if not stages:
-        raise UserError("the recipe has no stage", place=place, fix="add a section sft or opd")
-    cards = asked_cards(card)
-    plans = [make_plan(recipe, "sft" if stage == "sft" else "opd", place, cards) for stage in stages]
+def show_plans(plans: Sequence[Plan], *, as_json: bool) -> None:
+    """The plans of a recipe's stages, one after the other."""
     if as_json:
         say_json({"plans": [plan.as_json() for plan in plans]})
-    else:
-        for line in (line for plan in plans for line in _lines(plan)):
-            say(line)
-    if card is not None:
-        for plan in plans:
-            check_fits(plan, place)
-    return ExitCode.OK
+        return
+    for line in (line for plan in plans for line in _lines(plan)):
+        say(line)
 
 
 def _lines(plan: Plan) -> list[str]:

@@ -73,6 +73,17 @@ class Plan:
         }
 
 
+def make_plans(recipe: Recipe, place: str, card: str | None) -> list[Plan]:
+    """Of every stage that the recipe has, on the card of this name, or on all. Raises UserError as `make_plan` does."""
+    stages: list[Stage] = ["sft"] if recipe.sft is not None else []
+    if recipe.opd is not None:
+        stages.append("opd")
+    if not stages:
+        raise UserError("the recipe has no stage", place=place, fix="add a section sft or opd")
+    on = asked_cards(card)
+    return [make_plan(recipe, stage, place, on) for stage in stages]
+
+
 def make_plan(recipe: Recipe, stage: Stage, place: str, on: Sequence[Machine]) -> Plan:
     """Raises UserError for a stage that the recipe lacks and a model without a configuration."""
     spec = recipe.section(stage, place)
