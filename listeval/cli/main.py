@@ -32,11 +32,13 @@ _HOST = {
 """What a machine may refuse anywhere, and what helps."""
 _NOT_MAPPED = ("failed to map segment", "Cannot allocate memory", "without setting an exception", "exception set")
 """What the loader and the interpreter say of a library for which there is no memory."""
-_VERBS = ("run", "score", "show", "report", "compare", "train", "probe", "tasks", "rubrics", "label", "doctor")
+_VERBS = ("run", "score", "show", "report", "compare", "train", "probe", "cliff", "tasks", "rubrics", "label", "doctor")
+_ELSEWHERE = {"cliff": "listopd.cli.cliff"}
+"""Verbs whose module is not one of this package."""
 
 
 class _Verbs(click.Group):
-    """Verbs are modules of this package, imported when they are asked for."""
+    """Verbs are modules, imported when they are asked for."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_VERBS)
@@ -44,7 +46,7 @@ class _Verbs(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in _VERBS:
             return None
-        command: click.Command = import_module(f"listeval.cli.{name}").command
+        command: click.Command = import_module(_ELSEWHERE.get(name, f"listeval.cli.{name}")).command
         return command
 
     def resolve_command(

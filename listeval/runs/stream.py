@@ -54,7 +54,8 @@ class Stream:
 
     def stop(self) -> list[Completion]:
         """Close the backend, which ends the engine between two tokens, and return what had arrived. Safe to repeat."""
-        if self._worker.is_alive():
+        # A thread that has generated everything may live on for a moment: nothing is left to be ended.
+        if self._worker.is_alive() and not self._ended:
             self._stopped.set()
             self._backend.close()
         left: list[Completion] = []

@@ -22,9 +22,9 @@ FLAGS = {
     "compare": "--across-prompts --alpha --cost-order --format --html --json --margin --seed --trust",
     "train": "--json --out --quiet --resume --trust",
     "probe": (
-        "--base --bootstrap --cap --clip --data --device --dtype --figure --ids --json --kappa --limit --max-tokens "
-        "--no-thinking --on --out --quiet --recipe --scaffold --seeds --set --steps --student --task --teacher "
-        "--temperature --thinking --trust"
+        "--base --bootstrap --cap --clip --curve --curve-figure --data --device --dtype --figure --floor --ids --json "
+        "--kappa --lambdas --limit --max-tokens --no-thinking --on --out --quiet --recipe --scaffold --seeds --set "
+        "--steps --student --task --teacher --temperature --thinking --trust"
     ),
     "label": (
         "--api-key-env --attempts --concurrency --data --json --judge --limit --max-tokens --out --price --quiet "
@@ -47,12 +47,19 @@ def verb(name: str) -> click.Command:
 
 def test_verbs_are_frozen():
     assert cli.list_commands(click.Context(cli)) == [
-        "run", "score", "show", "report", "compare", "train", "probe", "tasks", "rubrics", "label", "doctor",
+        "run", "score", "show", "report", "compare", "train", "probe", "cliff", "tasks", "rubrics", "label", "doctor",
     ]  # fmt: skip
     assert {name: flags(command) for name, command in verb("rubrics").commands.items()} == {
         "list": "--json",
         "show": "",
         "agree": "--json --task --votes",
+    }
+    assert {name: flags(command) for name, command in verb("cliff").commands.items()} == {
+        "plan": "--device --json --out --trust",
+        "lock": "--device --json --out --quiet --trust",
+        "sweep": "--device --jobs --json --out --part --quiet --trust",
+        "verify": "--json --out",
+        "report": "--json --out",
     }
     assert {name: flags(command) for name, command in verb("tasks").commands.items()} == {
         "list": "--json",

@@ -85,3 +85,20 @@ def test_stopping_frees_an_engine_that_waits_for_room():
 
 def test_a_consumer_gets_its_turn_while_nothing_arrives():
     assert [] in list(Stream(Engine(2, pause=3 * stream_module._QUIET_S), ()))
+
+
+def test_an_engine_that_gave_everything_stays_open_however_long_its_thread_lives_on():
+    engine = Engine(2, pause=0.05)
+    stream = Stream(engine, ())
+    told = stream._news.set
+
+    def tell_slowly():
+        told()
+        if stream._ended:
+            time.sleep(0.3)
+
+    stream._news.set = tell_slowly
+    assert [c.key for batch in stream for c in batch] == ["0", "1"]
+    assert stream._worker.is_alive()
+    assert stream.stop() == []
+    assert not engine.closed.is_set()

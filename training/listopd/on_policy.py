@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -13,12 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from listopd.curve.foretold import Foretold, read_curve
 from listopd.distillation import Frozen, Loss, Pass, prepare, with_lambda
-from listopd.extrapolation import LambdaPolicy, RolloutStats
+from listopd.extrapolation import ExtrapolationSpec, LambdaPolicy, RolloutStats
 from listopd.floor import Machine, Size, Work, machine
 from listopd.journal import Journal
 from listopd.optimise import learning_rate
-from listopd.parallel import check_shares, gathered, make_accelerator, share
+from listopd.parallel import check_shares, gathered, is_main, make_accelerator, share
 from listopd.phase import doing
 from listopd.questions import Question, load_questions, training_task
 from listopd.rollout import make_sampler
@@ -30,13 +32,15 @@ from listopd.train import Report
 from listopd.trainee import Trainee
 from listopd.training_loop import Session, step_count
 from listopd.training_manifest import make_manifest
-from listopd.trio import compare_on_gold, load_trio, open_trio
+from listopd.trio import Trio, compare_on_gold, load_trio, open_trio
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from listeval.models.checkpoint import Checkpoint
     from listopd.recipe import Opd, Recipe
+
+_LOG = logging.getLogger(__name__)
 
 
 class Crew(NamedTuple):
@@ -66,11 +70,13 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: Report, *, resume: b
     trio = open_trio(spec, recipe)
     budget = spec.max_tokens or task.max_tokens
     questions = load_questions(task, recipe, trio.student, trio.max_length, budget)
+    foretold, extrapolation = _foretold(spec, trio)
     trainee, frozen = load_trio(trio, spec, recipe, accelerator)
-    policy, best = spec.extrapolation.build(), machine(accelerator.device)
+    policy, best = extrapolation.build(), machine(accelerator.device)
     label = Labeller(trio.student.renderer.tokenizer, getattr(questions.kept[0].contract, "key", None))
     steps = step_count(spec, questions, spec.batch)
     manifest = make_manifest(recipe, spec, steps, task, questions, trio._asdict(), accelerator, best)
+    manifest["curve"] = foretold and foretold.to_dict()
     answers = spec.batch * spec.rollouts_per_prompt
     manifest["gold_log_prob"] = compare_on_gold(questions.kept, trainee, frozen, recipe, answers)
     doing(f"starting the engine '{spec.engine}'")
@@ -81,6 +87,20 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: Report, *, resume: b
         sampler.sync(first)
         session = Session(recipe, journal, accelerator, trainee, trio.student, report)
         return session.run(questions, spec.batch, first, steps, partial(_step, crew=crew, steps=steps))
+
+
+def _foretold(spec: Opd, trio: Trio) -> tuple[Foretold | None, ExtrapolationSpec]:
+    """What the recipe's target curve says, and the policy kept to it; warns of a λ beyond the curve's midpoint."""
+    if spec.curve is None:
+        return None, spec.extrapolation
+    found = read_curve(spec.curve)
+    models = {"teacher": trio.teacher} | ({} if trio.base is None else {"base": trio.base})
+    found.check_pair({role: model.info.fingerprint for role, model in models.items()})
+    kept = found.guard(spec.extrapolation)
+    warning = found.warning(kept.most)
+    if warning is not None and is_main():
+        _LOG.warning("%s", warning)
+    return found, kept
 
 
 def _step(batch: Sequence[Question], step: int, *, crew: Crew, steps: int) -> dict[str, Any]:

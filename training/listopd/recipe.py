@@ -109,6 +109,7 @@ class Opd(Length):
     engine: Literal["auto", "hf", "vllm"] = "auto"
     objective: ObjectiveSpec = ObjectiveSpec()
     extrapolation: ExtrapolationSpec = ConstantSpec(value=1.0)
+    curve: str | None = Field(None, description="result of `probe --curve` of this pair, which lambda is held against")
     optimiser: Optimiser
     lora: Lora | None = None
 

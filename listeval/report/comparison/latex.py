@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 _ESCAPES = {
     "\\": r"\textbackslash{}", "{": r"\{", "}": r"\}", "$": r"\$", "&": r"\&", "#": r"\#", "_": r"\_", "%": r"\%",
     "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}", ">": r"\textgreater{}",
-    "→": r"$\to$", "∞": r"$\infty$",
+    "→": r"$\to$", "∞": r"$\infty$", "λ": r"$\lambda$", "κ": r"$\kappa$",
     "[": "{[}",
 }  # fmt: skip
 """A bracket at the beginning of a row would be read as the optional argument of the `\\\\` before it."""
@@ -23,22 +23,26 @@ _ESCAPES = {
 def comparison_latex(comparison: Comparison) -> str:
     """Tables with captions; the facts stand as comments, the verdict as the first paragraph. Needs `booktabs`."""
     comments = [f"% {visible(line)}".replace("\n", " ") for line in facts(comparison)]
-    return "\n".join([*comments, _text(comparison.verdict.sentence), "", *map(_table, tables(comparison))])
+    return "\n".join([*comments, latex_text(comparison.verdict.sentence), "", *map(latex_table, tables(comparison))])
 
 
-def _table(table: Table) -> str:
+def latex_table(table: Table) -> str:
+    """One booktabs table with its caption."""
     width = len(table.header)
-    caption = _text(f"{table.title}. {table.note}".strip())
+    caption = latex_text(f"{table.title}. {table.note}".strip())
     lines = [r"\begin{table}", r"\centering\small", rf"\caption{{{caption}}}"]
     lines += [rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}", r"\toprule", _row(table.header), r"\midrule"]
     for row in table.rows:
-        lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textit{{{_text(row[0])}}}}} \\" if len(row) == 1 else _row(row))
+        lines.append(
+            rf"\multicolumn{{{width}}}{{l}}{{\textit{{{latex_text(row[0])}}}}} \\" if len(row) == 1 else _row(row)
+        )
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 
 
 def _row(cells: Sequence[str]) -> str:
-    return " & ".join(_text(cell) for cell in cells) + r" \\"
+    return " & ".join(latex_text(cell) for cell in cells) + r" \\"
 
 
-def _text(text: str) -> str:
+def latex_text(text: str) -> str:
+    """Text on one line, of which LaTeX reads nothing as a command."""
     return "".join(_ESCAPES.get(c, c) for c in visible(text)).replace("\n", " ")

@@ -1,1 +1,1 @@
-"""The verbs of the trainer: train, probe, cliff."""
+"""Verbs of `listeval` that listopd brings; `listeval.cli.main` imports them when they are asked for."""

@@ -27,10 +27,15 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--steps", float, "N", "Budget of the training that is to be predicted; needs --kappa."),
     ("--kappa", float, "K", "Drift rate per step: listopd.threshold.fit_drift of the cliffs at two budgets."),
     ("--scaffold", float, "P", "Least teacher probability of a position that counts (default 0.9)."),
+    ("--lambdas", str, "1,1.1,...", "λ of the target curve (default: 16 from 1 to 5)."),
+    ("--floor", float, "P", "Base's least probability of a token that the curve counts; 0: all (default 0.003)."),
     ("--bootstrap", int, "N", "Resamples of the prompts for the intervals (default 2000)."),
     ("--dtype", str, "NAME", "float32 (default), bfloat16 or float16."),
     ("--device", str, "NAME", "cpu, cuda, cuda:1, ... (default: the best there is)."),
 )
+
+_CURVE_LIMIT = 128
+"""Examples of each seed where a curve is asked for: its rates need more prompts than p and b do."""
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,6 +59,8 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--ids", is_flag=True, default=None, help="Count the characters of ids as scaffold.")
 @click.option("--thinking/--no-thinking", "enable_thinking", default=None, help="Passed to the chat template.")
+@click.option("--curve", is_flag=True, default=None, help="Also decode the untrained target at every λ of a grid.")
+@click.option("--curve-figure", metavar="FILE.svg|pdf", help="Draw the target curve (needs matplotlib).")
 @click.option("--figure", metavar="FILE.svg", help="Draw p and b by class and by item.")
 @click.option("--out", metavar="FILE.json", help="Write the whole result.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
@@ -62,6 +69,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 def command(
     settings: tuple[str, ...],
     figure: str | None,
+    curve_figure: str | None,
     out: str | None,
     as_json: bool,
     quiet: bool,
@@ -73,6 +81,9 @@ def command(
     Every character of the scaffold (`}` to `,`, `}` to `]`, quotes, keys, ...) gets the probability of
     its right continuation under both, whatever the tokenizer merges; p is the teacher's, b the base's.
     --teacher, --base and --task are needed unless a recipe names them; a flag given beside it counts more.
+
+    With --curve the untrained target is decoded greedily at every λ, and its answers are judged by the contract:
+    where training would break. With --out a curve that was stopped goes on.
     """
     from listeval.cli.run import parse_setting
     from listopd.probe.config import build_config
@@ -86,18 +97,28 @@ def command(
     elif missing := [f"--{name}" for name in ("teacher", "base", "task") if name not in values]:
         raise UserError(f"missing {', '.join(missing)}", fix="give them, or --recipe with the recipe of a training")
     values["options"] = {**values.get("options", {}), **dict(map(parse_setting, settings))}
-    if isinstance(values.get("seeds"), str):
-        values["seeds"] = [part.strip() for part in values["seeds"].split(",") if part.strip()]
+    for name in ("seeds", "lambdas"):
+        if isinstance(values.get(name), str):
+            values[name] = [part.strip() for part in values[name].split(",") if part.strip()]
+    if values.get("curve"):
+        values.setdefault("limit", _CURVE_LIMIT)
     config = build_config(values)
-    drawing = None if figure is None else _writable(Path(figure), ".svg", "figure")
-    target = None if out is None else _writable(Path(out), ".json", "result")
-    found = probe(config, (lambda line: None) if quiet else (lambda line: say(line, err=True)))
+    drawing = None if figure is None else _writable(Path(figure), (".svg",), "figure")
+    plot = None if curve_figure is None else _plot(Path(curve_figure), config.curve)
+    target = None if out is None else _writable(Path(out), (".json",), "result")
+    answers = target.with_suffix(".answers.jsonl") if target is not None and config.curve else None
+    found = probe(config, (lambda line: None) if quiet else (lambda line: say(line, err=True)), answers)
     if target is not None:
         _write(target, found.to_json())
     if drawing is not None:
         from listopd.probe.figure import probe_figure
 
         _write(drawing, probe_figure(found))
+    if plot is not None and found.curve is not None:
+        from listopd.curve.figure import draw_curve
+
+        draw_curve(found.curve, plot)
+        say(f"written: {plot}", err=True)
     _print(found, as_json)
 
 
@@ -111,10 +132,21 @@ def _permit(flags: dict[str, Any], *, trusted: bool) -> None:
     permit(of_recipe(named, lambda key, value: f"--{key.rpartition('.')[2]} {value}"), place, trusted=trusted)
 
 
-def _writable(file: Path, suffix: str, what: str) -> Path:
+def _plot(file: Path, asked: bool) -> Path:
+    """Raises UserError before the work where the curve could not be drawn after it."""
+    from listopd.curve.figure import SUFFIXES, require_matplotlib
+
+    if not asked:
+        raise UserError("there is no curve to draw", place="--curve-figure", fix="add --curve")
+    require_matplotlib()
+    return _writable(file, SUFFIXES, "figure")
+
+
+def _writable(file: Path, suffixes: tuple[str, ...], what: str) -> Path:
     """Raises UserError before the work where the file cannot be written after it."""
-    if file.suffix != suffix:
-        raise UserError(f"the {what} is written as {suffix}", place=str(file), fix=f"name a file such as probe{suffix}")
+    if file.suffix not in suffixes:
+        fix = f"name a file such as probe{suffixes[0]}"
+        raise UserError(f"the {what} is written as {' or '.join(suffixes)}", place=str(file), fix=fix)
     if file.is_dir() or not file.parent.is_dir():
         cause = "it is a folder" if file.is_dir() else "its folder does not exist"
         raise UserError(f"cannot write the {what}: {cause}", place=str(file), fix="name another file")

@@ -22,6 +22,11 @@ class _Spec(BaseModel, ABC):
     def extrapolates(self) -> bool:
         """Whether some token may see a λ other than 1, for which the objective needs a base."""
 
+    @property
+    @abstractmethod
+    def most(self) -> float:
+        """The largest λ that a token may see."""
+
     @abstractmethod
     def build(self) -> LambdaPolicy:
         """The policy in its first state."""
@@ -42,6 +47,10 @@ class ConstantSpec(_Spec):
     def extrapolates(self) -> bool:
         return self.value != PLAIN
 
+    @property
+    def most(self) -> float:
+        return self.value
+
     def build(self) -> LambdaPolicy:
         return Constant(self.value)
 
@@ -56,6 +65,10 @@ class PerPositionSpec(_Spec):
     @property
     def extrapolates(self) -> bool:
         return (self.scaffold, self.values) != (PLAIN, PLAIN)
+
+    @property
+    def most(self) -> float:
+        return max(self.scaffold, self.values)
 
     def build(self) -> LambdaPolicy:
         return PerPosition(self.scaffold, self.values)
@@ -75,6 +88,10 @@ class AutoSpec(_Spec):
     @property
     def extrapolates(self) -> bool:
         return self.ceiling != PLAIN
+
+    @property
+    def most(self) -> float:
+        return self.ceiling
 
     @property
     def needs_positions(self) -> bool:
@@ -109,6 +126,10 @@ class GuardedSpec(_Spec):
     @property
     def extrapolates(self) -> bool:
         return self.value != PLAIN
+
+    @property
+    def most(self) -> float:
+        return self.value
 
     def build(self) -> LambdaPolicy:
         return Guarded(**self.model_dump(exclude={"kind"}))

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from listopd.curve.locked import FLOOR, GRID
 from listopd.threshold.positions import SCAFFOLD_FILTER
 from listopd.threshold.preconditions import Cap
 
@@ -49,6 +50,12 @@ class ProbeConfig(BaseModel):
     """Least teacher probability of a position that counts."""
     ids: bool = False
     """Count the characters of ids as scaffold."""
+    curve: bool = False
+    """Also decode the untrained target at `lambdas`."""
+    lambdas: tuple[float, ...] = GRID
+    """Of the target curve; 0 and 1, its self-test, are added."""
+    floor: float = Field(FLOOR, ge=0.0, lt=1.0)
+    """Least probability under the base of a token that extrapolation is taken to reach; 0 for the plain target."""
     bootstrap: int = Field(2000, ge=100)
     dtype: str = "float32"
     device: str | None = None

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.stats.intervals import Interval
 from listopd.probe.summary import Part, Row
 from listopd.threshold.evidence import Measured
+
+if TYPE_CHECKING:
+    from listopd.curve.result import TargetCurve
 
 
 class RolloutCounts(NamedTuple):
@@ -27,6 +30,7 @@ class ProbeResult:
     manifest: dict[str, Any]
     rollouts: RolloutCounts | None
     parts: tuple[Part, ...]
+    curve: TargetCurve | None = None
 
     def to_json(self) -> str:
         """One JSON object; numbers that are not finite are the strings "Infinity" (no upper threshold) and "NaN"."""
@@ -34,6 +38,8 @@ class ProbeResult:
 
         rollouts = self.rollouts and self.rollouts._asdict()
         value = {"manifest": self.manifest, "rollouts": rollouts, "parts": [_part(part) for part in self.parts]}
+        if self.curve is not None:
+            value["curve"] = self.curve.to_dict()
         return to_json(value, inf_nan_mode="strings", indent=1).decode()
 
     @property
@@ -48,6 +54,7 @@ def _part(part: Part) -> dict[str, Any]:
     return part._asdict() | {
         "classes": [_row(row) for row in part.classes],
         "items": [_row(row) for row in part.items],
+        "flips": [flip._asdict() | {"meaning": flip.kind.meaning} for flip in part.flips],
         "bounds": [bound._asdict() | {"star": bound.star._asdict()} for bound in part.bounds],
         "verdict": {
             "outcome": verdict.outcome.value,

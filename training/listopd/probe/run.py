@@ -15,16 +15,20 @@ from listopd.probe.result import ProbeResult, RolloutCounts
 if TYPE_CHECKING:
     from listeval.models.checkpoint import Checkpoint
     from listeval.task import Task
+    from listopd.curve.result import TargetCurve
     from listopd.probe.answers import Answer, Questions, Rollouts
     from listopd.probe.observations import Observations
+    from listopd.probe.summary import Part
+    from listopd.probe.vocabulary import Vocabulary
 
 Say = Callable[[str], None]
 
 
-def probe(config: ProbeConfig, say: Say = lambda line: None) -> ProbeResult:
+def probe(config: ProbeConfig, say: Say = lambda line: None, answers: Path | None = None) -> ProbeResult:
     """Measure p and b of every structural step, and the λ* that follows; `say` is told what is being done.
 
-    Raises UserError for models that do not exist or do not share one tokenizer, and for data without a fitting prompt.
+    Where the target curve is asked for, too, its answers are kept in the file `answers`. Raises UserError for models
+    that do not exist or do not share one tokenizer, and for data without a fitting prompt.
     """
     for package in ("torch", "transformers"):
         if find_spec(package) is None:
@@ -41,8 +45,9 @@ def probe(config: ProbeConfig, say: Say = lambda line: None) -> ProbeResult:
         say(f"{found.too_long} prompts are too long for the models and left out")
     networks = _load(config, models, say)
     rollouts = _roll_out(config, task, models, networks, found, say) if config.on != "gold" else None
-    parts = _parts(config, models["base"], networks, found, rollouts, say)
-    return ProbeResult(_manifest(config, task, models, networks, found), _counts(config, rollouts), tuple(parts))
+    parts = tuple(_parts(config, models["base"], networks, found, rollouts, say))
+    curve = _curve(config, task, models, networks, found, parts, answers, say) if config.curve else None
+    return ProbeResult(_manifest(config, task, models, networks, found), _counts(config, rollouts), parts, curve)
 
 
 def _open(config: ProbeConfig) -> dict[str, Checkpoint]:
@@ -100,7 +105,7 @@ def _parts(
     found: Questions,
     rollouts: Rollouts | None,
     say: Say,
-) -> Iterator[Any]:
+) -> Iterator[Part]:
     from listopd.probe.summary import summarise
 
     # Only of the base itself are the rollouts evidence for its headroom.
@@ -120,16 +125,41 @@ def _sources(config: ProbeConfig, found: Questions, rollouts: Rollouts | None) -
         yield "rollouts", rollouts.answers
 
 
-def _observe(base: Checkpoint, networks: dict[str, Any], answers: list[Answer]) -> Observations:
-    from listeval.decoding.tokens.token_bytes import token_bytes
-    from listopd.probe.observations import observe
-    from listopd.probe.vocabulary import Vocabulary
+def _curve(
+    config: ProbeConfig,
+    task: Task,
+    models: dict[str, Checkpoint],
+    networks: dict[str, Any],
+    found: Questions,
+    parts: tuple[Part, ...],
+    answers: Path | None,
+    say: Say,
+) -> TargetCurve:
+    from listeval.plugins.open import ready
+
+    from listopd.curve.run import Pair, measure_curve
     from listopd.questions import stop_token
+
+    pair = Pair(models, networks, _vocabulary(models["base"], networks), stop_token(models["base"]))
+    with ready(task):
+        return measure_curve(config, task, pair, found, parts, answers, say)
+
+
+def _vocabulary(base: Checkpoint, networks: dict[str, Any]) -> Vocabulary:
+    from listeval.decoding.tokens.token_bytes import token_bytes
+    from listopd.probe.vocabulary import Vocabulary
 
     # A student may write ids that only its own padding of the head has: they have no text.
     tokenizer = base.renderer.tokenizer
     widest = max(network.config.get_text_config().vocab_size for network in networks.values())
-    vocabulary = Vocabulary(token_bytes(tokenizer, widest), base.stops, len(tokenizer))
+    return Vocabulary(token_bytes(tokenizer, widest), base.stops, len(tokenizer))
+
+
+def _observe(base: Checkpoint, networks: dict[str, Any], answers: list[Answer]) -> Observations:
+    from listopd.probe.observations import observe
+    from listopd.questions import stop_token
+
+    vocabulary = _vocabulary(base, networks)
     found = observe(answers, vocabulary, stop_token(base), networks["teacher"], networks["base"])
     if not len(found):
         cause = "no answer has a step of a JSON list or object to measure"

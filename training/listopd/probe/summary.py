@@ -9,6 +9,7 @@ import numpy as np
 
 from listeval.stats.intervals import Interval
 from listopd.probe.config import ProbeConfig
+from listopd.probe.flips import Flip, flips
 from listopd.probe.observations import Observations
 from listopd.threshold.closed_form import Floats, logit, sigmoid
 from listopd.threshold.evidence import class_shares
@@ -77,6 +78,8 @@ class Part(NamedTuple):
     tightest: float
     """The smallest λ* of a single position; NaN without scaffold."""
     verdict: Verdict
+    flips: tuple[Flip, ...] = ()
+    """Where the target's mode flips at some λ, by class and item, the earliest first."""
 
 
 def summarise(
@@ -99,6 +102,7 @@ def summarise(
         tuple(_bounds(scaffold, config)) if len(scaffold) else (),
         tightest_threshold(scaffold, config.clip) if len(scaffold) else np.nan,
         judge(relative, Limits(filter=config.scaffold)),
+        flips(found, config.floor),
     )
 
 

@@ -12,6 +12,7 @@ from rich.text import Text
 from listeval.report.console import ReportConsole
 from listeval.report.explain import visible
 from listeval.stats.intervals import Interval
+from listopd.curve.terminal import print_curve
 from listopd.probe.result import ProbeResult, RolloutCounts
 from listopd.probe.summary import Bound, Part, Row
 from listopd.threshold.evidence import Measured
@@ -52,6 +53,8 @@ def print_probe(result: ProbeResult, console: Console | None = None) -> None:
         if part.verdict.measured.prompts:
             out.print(Text(_known(part.verdict.measured), style="dim"))
         out.print(Text(visible(part.verdict.sentence), style="bold"))
+    if result.curve is not None:
+        print_curve(result.curve, out)
 
 
 def _prompts(result: ProbeResult) -> str:

@@ -70,15 +70,16 @@ def tightest_threshold(positions: Positions, c: float) -> float:
     return float(lambda_stars(positions.p, positions.b, c).min())
 
 
-def flip_threshold(positions: Positions, share: float = 0.05) -> float:
+def flip_threshold(positions: Positions, share: float = 0.05, reach: float = 0.0) -> float:
     """The λ from which some step of the format is written wrong because its mode has flipped (ours).
 
     A step is what positions of one class have in common; where `kind` says nothing, each position is one. A step has
     flipped where more than `share` of its positions have; with few positions one is enough. Positions of the kind
     `FREE` have nothing to break. Infinite where the base is surer than the teacher nowhere. To be taken over all
-    structural positions, before any filter by p: the steps that flip are those where the teacher is less sure.
+    structural positions, before any filter by p: the steps that flip are those where the teacher is less sure. Nothing
+    flips where the base leaves less than `reach` to all other tokens, for then none of them is ever written.
     """
-    flips = lambda_flips(positions.p, positions.b)
+    flips = np.where(1 - positions.b < reach, np.inf, lambda_flips(positions.p, positions.b))
     named = set(positions.kind[np.isfinite(flips)].tolist()) - {"", FREE}
     steps = [np.sort(flips[positions.kind == kind]) for kind in named]
     first = [float(step[int(share * len(step))]) for step in steps]

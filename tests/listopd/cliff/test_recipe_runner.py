@@ -1,0 +1,192 @@
+"""The runner of ordinary recipes: what an arm changes in a recipe, and a real sweep that is killed and goes on."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from listeval.errors import UserError
+from listopd.cliff.arms import ArmSpec, Foretold, Pair
+from listopd.cliff.foretell import lock_study
+from listopd.cliff.recipe_changes import changes_of
+from listopd.cliff.recipes import Recipes
+from listopd.cliff.records import Outcome, read_log, read_outcomes
+from listopd.cliff.study import RecipeRunner, StudyFile
+from listopd.recipe import read_recipe
+from tests.listopd.conftest import TASKS
+
+ARM = ArmSpec("P", Pair("p", "student", "teacher"), "listopd", 1.25, 5.0, 3e-4, 7, 16, (20, 50))
+
+
+def spec(**changes):
+    return RecipeRunner.model_validate({"kind": "recipes", "recipe": "listopd"} | changes)
+
+
+def recipe_of(arm, **changes):
+    return read_recipe("listopd", changes_of(arm, spec(**changes)))
+
+
+def test_an_arm_is_a_recipe_with_its_values():
+    recipe = recipe_of(ARM)
+    opd = recipe.opd
+    assert (recipe.seed, recipe.keep_every, opd.student, opd.teacher) == (7, 10, "student", "teacher")
+    assert (opd.steps, opd.batch, opd.optimiser.lr, opd.extrapolation.value) == (50, 16, 3e-4, 1.25)
+    assert (opd.objective.base, opd.objective.clips.on) == ("start", ("teacher_ratio_cap",))
+    assert opd.objective.clips.teacher_ratio_cap == 5
+
+
+def test_which_cap_is_meant_is_the_study_s():
+    assert recipe_of(ARM, clip="rollout").opd.objective.clips.on == ("rollout_cap",)
+    assert recipe_of(replace(ARM, cap=math.inf)).opd.objective.clips.on == ()
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("exact", {"divergence": "rkl", "base": "start", "kind": "reinforce"}),
+        ("expected", {"divergence": "rkl", "base": "start", "kind": "reinforce"}),
+        ("aspo", {"divergence": "sampled", "base": "start", "kind": "aspo", "minibatches": 4}),
+        ("no-base", {"divergence": "sampled", "base": "none", "base_neutral_offset": 0.0}),
+        ("opd", {"divergence": "sampled", "base": "start"}),
+    ],
+)
+def test_every_method_is_a_legal_objective(method, expected):
+    cap = math.inf if method == "exact" else 5.0
+    objective = recipe_of(replace(ARM, method=method, cap=cap)).opd.objective
+    assert {name: getattr(objective, name) for name in expected} == expected
+
+
+def test_a_base_of_its_own_is_a_path():
+    opd = recipe_of(replace(ARM, pair=Pair("p", "student", "teacher", "older"))).opd
+    assert (opd.objective.base, opd.base) == ("path", "older")
+
+
+def test_what_no_recipe_can_do_is_refused_before_anything_runs():
+    with pytest.raises(UserError, match="fixed-negative"):
+        Recipes(spec()).check([replace(ARM, method="fixed-negative")])
+    with pytest.raises(UserError, match="schedule"):
+        Recipes(spec(changes={"opd.optimiser.schedule": "cosine"})).check([ARM])
+
+
+torch = pytest.importorskip("torch", reason="needs torch")
+pytest.importorskip("accelerate", reason="needs accelerate")
+
+
+def told(spec, pair, lams, device):
+    return Foretold(tuple(lams), tuple((Outcome("a", "ok"), Outcome("b", "ok")) for _ in lams), {"B": (0.99, 0.8)})
+
+
+@pytest.fixture
+def locked(pairs, checkpoint, tmp_path, monkeypatch):
+    """`locked(name)`: a study of two arms on tiny checkpoints, locked in a folder of that name."""
+    monkeypatch.setattr("listopd.cliff.recipe_foretell.foretell", told)
+    recipe = {
+        "task": "pairs",
+        "opd": {"student": checkpoint(0), "teacher": checkpoint(1), "steps": 1, "max_tokens": 6, "batch": 4,
+                "optimiser": {"lr": 1e-2}},
+    }  # fmt: skip
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    part = {"pairs": ["tiny"], "lams": [1.5], "lrs": [1e-2], "seeds": [0], "batch": 4, "budgets": [2, 6]}
+    runner = {
+        "kind": "recipes", "recipe": str(tmp_path / "recipe.yaml"), "save_every": 1,
+        "evaluation": {"limit": 3, "max_tokens": 6, "backend": "hf"},
+    }  # fmt: skip
+    study = {
+        "name": "tiny",
+        "runner": runner,
+        "pairs": {"tiny": {"student": checkpoint(0), "teacher": checkpoint(1)}},
+        "parts": {"P": part, "Q": part | {"methods": ["start"]}},
+        "draws": 100,
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(study))
+
+    def make(name):
+        file = StudyFile(tmp_path / "study.yaml")
+        lock_study(file, Recipes(file.study.runner), tmp_path / name)
+        return file, tmp_path / name
+
+    return make
+
+
+def start(file, out, *flags):
+    command = [sys.executable, "-m", "listeval", "cliff", "sweep", str(file.path), "--out", str(out), "--trust", *flags]
+    environment = {**os.environ, "LISTEVAL_PATH": str(TASKS), "OMP_NUM_THREADS": "1"}
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+
+
+def figures(folder):
+    timed = ("seconds", "tokens_per_s", "times_floor")
+    return [{k: v for k, v in line.items() if not k.startswith(timed)} for line in read_log(folder)]
+
+
+@pytest.mark.slow
+def test_a_killed_sweep_goes_on_from_the_last_saved_step_and_ends_as_one_that_nothing_killed(locked):
+    file, out = locked("killed")
+    arm = file.arms[0]
+    process = start(file, out, "--quiet")
+    state = out / "arms" / arm.id / "train" / "state" / "step.json"
+    until = time.monotonic() + 120
+    while not (state.exists() and _step(state) >= 2) and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.02)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+    saved = _step(state)
+    assert 2 <= saved <= 6
+    second = start(file, out, "--jobs", "2")
+    said = second.communicate()
+    assert second.returncode == 0, said
+    assert "2 arms are finished" in said[0]
+    _, whole = locked("whole")
+    third = start(file, whole, "--quiet", "--part", "P")
+    assert third.wait() == 0
+    for budget in arm.budgets:
+        killed, straight = (read_outcomes(folder / "arms" / arm.id, budget) for folder in (out, whole))
+        assert killed == straight
+    assert figures(out / "arms" / arm.id) == figures(whole / "arms" / arm.id)
+    assert len(read_outcomes(out / "arms" / file.arms[1].id, 0)) == 3
+    trained = json.loads((out / "arms" / arm.id / "train" / "manifest.json").read_text())
+    assert trained["steps"] == 6
+
+
+def _step(state: Path) -> int:
+    try:
+        return int(json.loads(state.read_text())["step"])
+    except (OSError, ValueError):
+        return 0
+
+
+@pytest.mark.slow
+def test_an_arm_whose_process_outlived_its_sweep_is_left_alone(locked):
+    import fcntl
+
+    file, out = locked("busy")
+    folder = out / "arms" / file.arms[0].id
+    folder.mkdir(parents=True)
+    with (folder / ".process").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        process = start(file, out, "--quiet")
+        _, err = process.communicate()
+    assert process.returncode == 2
+    assert "a process of an earlier sweep still works on this arm" in err
+
+
+@pytest.mark.slow
+def test_a_training_that_fails_is_one_line_with_its_own_reason(locked, checkpoint):
+    file, out = locked("failing")
+    (Path(file.study.runner.recipe)).write_text("task: nothing\nopd: {}\n")
+    process = start(file, out, "--quiet")
+    _, err = process.communicate()
+    assert process.returncode == 2
+    assert err.count("\n") == 1

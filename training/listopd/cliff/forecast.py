@@ -1,0 +1,70 @@
+"""Each claim's number, from what was foretold of its pair; and all claims of a study checked against its arms."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
+
+from listeval.errors import UserError
+from listopd.cliff.arms import Foretold
+from listopd.cliff.claims import Claim, DriftClaim, MidpointClaim, Rule, ShiftClaim, TabularClaim
+from listopd.cliff.foresight import foresee
+from listopd.cliff.series import Series, pick, series_of
+from listopd.cliff.study import StudyFile
+
+
+class Aimed(NamedTuple):
+    """A claim with the series that it is about; a shift has a second one, a drift those of its other budgets."""
+
+    claim: Claim
+    series: Series | None
+    others: tuple[Series, ...] = ()
+
+
+def aim(file: StudyFile) -> list[Aimed]:
+    """Every claim with its series. Raises UserError for a claim that means no series, or several."""
+    series = series_of(file.arms)
+    place = str(file.path)
+    return [_aim(claim, series, f"{place}, prediction '{claim.id}'") for claim in file.study.predictions]
+
+
+def _aim(claim: Claim, series: list[Series], place: str) -> Aimed:
+    if isinstance(claim, TabularClaim):
+        return Aimed(claim, None)
+    mine = pick(claim.of, series, place)
+    if isinstance(claim, ShiftClaim):
+        return Aimed(claim, mine, (pick(claim.than, series, place),))
+    if isinstance(claim, DriftClaim):
+        budgets = (claim.of.model_copy(update={"budget": budget}) for budget in claim.fit)
+        return Aimed(claim, mine, tuple(pick(one, series, place) for one in budgets))
+    _check_lams(claim, mine, place)
+    return Aimed(claim, mine)
+
+
+def _check_lams(claim: Claim, series: Series, place: str) -> None:
+    lam = getattr(claim, "lam", None)
+    if lam is not None and lam not in series.lams:
+        raise UserError(
+            f"no arm has λ = {lam:g}", place=place, fix=f"one of {', '.join(f'{x:g}' for x in series.lams)}"
+        )
+
+
+def numbers(aimed: Iterable[Aimed], foretold: Mapping[str, Foretold], draws: int) -> dict[str, float]:
+    """The λ of every claim that has one: infinite where its rule says that there is no cliff, NaN where it abstains."""
+    found: dict[str, float] = {}
+    for claim, series, _ in aimed:
+        rule = _rule(claim)
+        stated = getattr(claim, "at", getattr(claim, "star", None))
+        if rule is None and stated is not None:
+            found[claim.id] = float(stated)
+        if rule is None or series is None:
+            continue
+        found[claim.id] = foresee(foretold[series.pair.name], series.cap, draws).of(rule)
+    return found
+
+
+def _rule(claim: Claim) -> Rule | None:
+    if isinstance(claim, MidpointClaim | DriftClaim):
+        told = claim.at if isinstance(claim, MidpointClaim) else claim.star
+        return told if isinstance(told, str) else None
+    return None

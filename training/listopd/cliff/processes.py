@@ -1,0 +1,115 @@
+"""Some command lines at a time, each job's one after the other, until nothing is left."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any, NamedTuple
+
+from listeval.errors import UserError
+from listopd.cliff.arms import Tell
+from listopd.cliff.recipe_job import Job, last_words
+
+_LOOK_EVERY_S = 0.2
+_GRACE_S = 120.0
+"""How long a training may take to save its state when it is asked to stop."""
+_INTERRUPTED = {130, 143, -signal.SIGINT, -signal.SIGTERM}
+
+
+class _Running(NamedTuple):
+    job: Job
+    process: subprocess.Popen[bytes]
+    heard: Path
+
+
+def work_off(jobs: Sequence[Job], at_once: int, tell: Tell, *, cuda: bool = False) -> None:
+    """Finish all jobs, `at_once` at a time. On an error or Ctrl-C the others are stopped and save their states.
+
+    Raises UserError, with the process' own last line, where a command fails.
+    """
+    pending, running = deque(jobs), dict[int, _Running]()
+    with _stopping(running):
+        while pending or running:
+            for slot in range(at_once):
+                if slot not in running and pending:
+                    job = pending.popleft()
+                    job.begin()
+                    _go_on(job, slot, running, cuda=cuda and at_once > 1)
+            for slot, (job, process, heard) in list(running.items()):
+                tell(job.steps(), job.words)
+                if process.poll() is not None:
+                    del running[slot]
+                    _check(job, process.returncode, heard)
+                    _go_on(job, slot, running, cuda=cuda and at_once > 1)
+            time.sleep(_LOOK_EVERY_S)
+
+
+def _go_on(job: Job, slot: int, running: dict[int, _Running], *, cuda: bool) -> None:
+    with _alone(job.folder) as handle:
+        command = job.next()
+        if command is None:
+            return
+        environment = {**os.environ, **({"CUDA_VISIBLE_DEVICES": str(slot)} if cuda else {})}
+        heard = job.folder / "last-process.txt"
+        with heard.open("wb") as stream:
+            running[slot] = _Running(job, _start(command, stream, environment, handle), heard)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[int]:
+    """A lock that the started process inherits: where a kill took the sweep only, its process still holds it."""
+    handle = os.open(folder / ".process", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield handle
+    except BlockingIOError:
+        cause = "a process of an earlier sweep still works on this arm"
+        raise UserError(cause, place=str(folder), fix="wait for it, or end it; then sweep again") from None
+    finally:
+        os.close(handle)
+
+
+def _start(command: list[str], stream: IO[Any], environment: dict[str, str], lock: int) -> subprocess.Popen[bytes]:
+    try:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+            env=environment,
+            pass_fds=(lock,),
+        )
+    except OSError as error:
+        cause = f"'{command[0]}' cannot be started: {error.strerror}"
+        raise UserError(cause, place="launcher", fix="correct the study's launcher") from None
+
+
+def _check(job: Job, code: int, heard: Path) -> None:
+    if code in _INTERRUPTED:
+        raise KeyboardInterrupt
+    if code:
+        cause = f"an arm's process ended with {code}: {last_words(heard)}"
+        raise UserError(cause, place=str(job.folder), fix="put that right, then sweep again: finished arms are kept")
+
+
+@contextmanager
+def _stopping(running: dict[int, _Running]) -> Iterator[None]:
+    """Whatever goes wrong, no process is left behind; a training saves its state when it is asked to stop."""
+    try:
+        yield
+    finally:
+        for _, process, _ in running.values():
+            process.terminate()
+        for _, process, _ in running.values():
+            try:
+                process.wait(_GRACE_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()

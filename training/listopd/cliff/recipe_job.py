@@ -1,0 +1,150 @@
+"""One arm of a recipe study: which command comes next is read off its directory, so a kill costs no finished one.
+
+train/           the training's run directory
+eval-000042/     the run of `listeval run` on the checkpoint after 42 steps
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Sequence
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from listeval.disk import write_atomic
+from listeval.errors import UserError, first_line
+from listeval.runs.rows import Row
+from listeval.runs.store import load_run
+from listopd.cliff.arms import ArmSpec
+from listopd.cliff.recipe_changes import changes_of
+from listopd.cliff.records import Outcome, begin, finish, log_file, read_log, write_outcomes
+from listopd.cliff.study import RecipeRunner
+from listopd.journal import has_state
+from listopd.recipe import Recipe
+
+_SHORT = 400
+"""Characters of a failed answer that are kept beside its kind."""
+
+
+class Job:
+    """What is left of one arm."""
+
+    def __init__(self, spec: RecipeRunner, recipe: Recipe, arm: ArmSpec, folder: Path, device: str | None) -> None:
+        self.spec, self.recipe, self.arm, self.folder, self.device = spec, recipe, arm, folder, device
+        self.train = folder / "train"
+        self.words = arm.id
+        """What is being done."""
+        self._said = len(read_log(self.train))
+
+    def begin(self) -> None:
+        """Raises UserError where the directory stands for another arm."""
+        begin(self.folder, self.arm)
+
+    def next(self) -> list[str] | None:
+        """The next command; None once the arm is finished, which is noted.
+
+        Raises UserError where an evaluation has engine errors or cannot be read.
+        """
+        if self.arm.steps and not (self.train / "checkpoint").is_dir():
+            return self._training()
+        for budget in self.arm.budgets:
+            if (self._evaluated(budget) / "metrics.json").is_file():
+                write_outcomes(self.folder, budget, outcomes_of(self._evaluated(budget)))
+            else:
+                return self._evaluation(budget)
+        write_atomic(log_file(self.folder), "".join(json.dumps(x) + "\n" for x in read_log(self.train)).encode())
+        finish(self.folder, self.arm, self._manifest())
+        return None
+
+    def steps(self) -> int:
+        """Arm-steps done since this was last asked."""
+        now = len(read_log(self.train))
+        # A resume cuts the steps after the state.
+        new, self._said = max(0, now - self._said), now
+        return new
+
+    def _training(self) -> list[str]:
+        self.words = f"training {self.arm.id}"
+        if has_state(self.train):
+            resume = ["--resume"]
+        else:
+            # Nothing to go on from: what a kill left is no state.
+            shutil.rmtree(self.train, ignore_errors=True)
+            resume = []
+        launcher = list(self.spec.launcher) or [sys.executable]
+        told = [self.spec.recipe, *changes_of(self.arm, self.spec), "--out", str(self.train), "--quiet", "--trust"]
+        return [*launcher, "-m", "listeval", "train", "opd", *told, *resume]
+
+    def _evaluation(self, budget: int) -> list[str]:
+        self.words = f"evaluating {self.arm.id} after {budget} steps"
+        asked = self.spec.evaluation
+        options = {**self.recipe.options, **asked.options}
+        told: dict[str, Any] = {
+            "--task": asked.task or self.recipe.task,
+            "--model": str(self._checkpoint(budget)),
+            "--backend": asked.backend,
+            "--out": str(self._evaluated(budget)),
+            "--seeds": ",".join(map(str, asked.seeds)),
+            "--data": asked.data,
+            "--limit": asked.limit,
+            "--max-tokens": asked.max_tokens,
+            "--batch-size": asked.batch_size,
+            "--device": self.device,
+        }
+        flags = [word for name, value in told.items() if value is not None for word in (name, str(value))]
+        settings = [word for name, value in options.items() for word in ("--set", f"{name}={json.dumps(value)}")]
+        thinking = {None: [], True: ["--thinking"], False: ["--no-thinking"]}[self.recipe.thinking]
+        return [sys.executable, "-m", "listeval", "run", *flags, *settings, *thinking, "--quiet"]
+
+    def _checkpoint(self, budget: int) -> str | Path:
+        if not self.arm.steps:
+            return self.arm.pair.student
+        last = budget == self.arm.steps
+        return self.train / "checkpoint" if last else self.train / "checkpoints" / f"step-{budget:06d}"
+
+    def _evaluated(self, budget: int) -> Path:
+        return self.folder / f"eval-{budget:06d}"
+
+    def _manifest(self) -> dict[str, Any]:
+        """Which manifests hold what the numbers depend on, with their sha256."""
+        files = [self._evaluated(budget) / "manifest.json" for budget in self.arm.budgets]
+        files += [self.train / "manifest.json"] if self.arm.steps else []
+        named = {str(file.relative_to(self.folder)): sha256(file.read_bytes()).hexdigest() for file in files}
+        return {"runner": "recipes", "manifests": named}
+
+
+def outcomes_of(run: Path) -> list[Outcome]:
+    """The answers of a finished evaluation. Raises UserError where an engine owes some, or the run is damaged."""
+    found = load_run(run)
+    owed = sum(row["outcome"] == "error" for row in found.rows)
+    if owed:
+        raise UserError(f"the engine failed on {owed} answers", place=str(run), fix=f"listeval run @{run}, then sweep")
+    metric = _useful(found.manifest.task)
+    return [_outcome(row, metric) for row in found.rows]
+
+
+def _useful(task: Any) -> str | None:
+    """The task's metric that counts a failure as zero."""
+    metrics = task.get("metrics", ()) if isinstance(task, dict) else ()
+    return next((metric["name"] for metric in metrics if metric.get("useful")), None)
+
+
+def _outcome(row: Row, metric: str | None) -> Outcome:
+    parsed = row["kind"] == "ok"
+    value = row["scores"].get(metric) if metric is not None else None
+    useful = None if row["outcome"] != "scored" or metric is None else value if parsed else 0.0
+    fmc = row["kind"] == "missing_id" and row["missing"] == 1
+    prompt = f"{row['example']} {row['seed']}"
+    return Outcome(prompt, row["kind"], fmc, useful, row["cluster"], "" if parsed else row["text"][:_SHORT])
+
+
+def last_words(file: Path) -> str:
+    """The last line that a process wrote."""
+    try:
+        lines: Sequence[str] = file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    except OSError as error:
+        return first_line(error)
+    return lines[-1].removeprefix("listeval: ") if lines else "it said nothing"

@@ -1,0 +1,118 @@
+"""One sentence: how far λ may go on this pair, and what would break first, by which mechanism.
+
+"A cliff" and "no cliff" both need evidence. The gate of `listopd.estimates` says the first; the second is said only
+where the drop's upper limit is below it. Otherwise the curve does not decide, and says what would.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from listeval.contract import Kind
+from listopd.curve.breaks import Break, Mechanism
+from listopd.curve.result import SelfTest, Threshold
+from listopd.estimates import GATE, Cliff
+
+
+def limit_of(cliff: Cliff) -> float:
+    """The largest λ that the curve allows.
+
+    With a cliff the onset's lower limit; without one the end of the grid. Where nothing is decided, the last λ up to
+    which the curve has not fallen by more than the onset's loss.
+    """
+    if cliff.onset is not None:
+        low = cliff.onset.value if math.isnan(cliff.onset.low) else cliff.onset.low
+        return max(cliff.lams[0], low)
+    if decided(cliff):
+        return cliff.lams[-1]
+    kept = [lam for lam, value in zip(cliff.lams, cliff.curve, strict=True) if cliff.curve[0] - value <= GATE / 3]
+    return kept[-1]
+
+
+def decided(cliff: Cliff) -> bool:
+    """Whether the curve shows a cliff, or that there is none."""
+    return cliff.exists or (cliff.plateau.low > GATE and cliff.drop.high <= GATE)
+
+
+def advise(
+    cliff: Cliff, self_test: SelfTest, breaks: Break | None, thresholds: Sequence[Threshold], *, capped: bool
+) -> str:
+    """The sentence; `capped` says whether the training to come caps the ratio that λ* is about."""
+    if not self_test.held:
+        return (
+            "The curve is not to be trusted: at λ = 0 and 1 it does not give back the two models' own rates "
+            f"(base {_of(self_test.base_parsed)}, teacher {_of(self_test.teacher_parsed)} of {self_test.prompts})."
+        )
+    if cliff.exists:
+        return _cliff(cliff, breaks) + _saturates(thresholds, limit_of(cliff), capped)
+    if decided(cliff):
+        return _flat(cliff, breaks) + _saturates(thresholds, cliff.lams[-1], capped)
+    return _open(cliff)
+
+
+def _cliff(cliff: Cliff, breaks: Break | None) -> str:
+    assert cliff.midpoint is not None and cliff.onset is not None, "said of a cliff"
+    further = "" if cliff.settled else " or beyond, for the grid ends on the slope"
+    said = (
+        f"λ may go to {limit_of(cliff):.2f}: the untrained target falls from {_rate(cliff.plateau.value)} to "
+        f"{_rate(cliff.floor.value)}, halfway at λ = {cliff.midpoint.value:.3f}"
+        f"{_within(cliff.midpoint.low, cliff.midpoint.high)}{further}"
+    )
+    return said + (f", by {_first(breaks)}." if breaks else ".")
+
+
+def _flat(cliff: Cliff, breaks: Break | None) -> str:
+    last = cliff.rates[-1]
+    said = (
+        f"No cliff up to λ = {cliff.lams[-1]:g}: the untrained target still parses {_rate(last.value)}"
+        f"{_within(last.low, last.high, percent=True)} there, so λ may go as far"
+    )
+    return said + (f"; what breaks first is {_first(breaks)}." if breaks else ".")
+
+
+def _open(cliff: Cliff) -> str:
+    if not cliff.plateau.low > GATE:
+        return (
+            f"The curve does not decide: the teacher parses {_rate(cliff.plateau.value)}"
+            f"{_within(cliff.plateau.low, cliff.plateau.high, percent=True)}, which leaves no room to see a cliff in."
+        )
+    return (
+        f"The curve does not decide: over {cliff.prompts} prompts the target loses {_rate(cliff.drop.value)}"
+        f"{_within(cliff.drop.low, cliff.drop.high, percent=True)} up to λ = {cliff.lams[-1]:g}, and a cliff is a loss "
+        f"of more than {_rate(GATE)}; more prompts would (--limit), until then λ up to {limit_of(cliff):g} is safe."
+    )
+
+
+def _first(found: Break) -> str:
+    """Kind and mechanism of what breaks first."""
+    kind = "FMC, one id missing" if found.kind == Kind.MISSING_ID.value else found.kind
+    many = f"{kind} ({found.kinds[found.kind]} of {found.broken} broken answers at λ = {found.lam:g})"
+    if found.mechanism is Mechanism.FLIP:
+        (step, item), _ = next(iter(found.steps.items()))
+        return f"a mode flip at '{step.meaning}' of item {item} (λ_flip {found.flip:.3f}): {many}"
+    if found.mechanism is Mechanism.TEACHER:
+        return f"what the teacher itself gets wrong: {many}"
+    return many
+
+
+def _saturates(thresholds: Sequence[Threshold], limit: float, capped: bool) -> str:
+    """Where saturation comes before what was said. In our sweeps it broke no answer at a small learning rate."""
+    star = min((found.operating.value for found in thresholds), default=math.inf)
+    if not capped or not star < limit:
+        return ""
+    return f" Beyond λ*(B) = {star:.3f} updates saturate, which needs a small learning rate."
+
+
+def _of(pair: tuple[int, int]) -> str:
+    return f"{pair[0]} against {pair[1]}"
+
+
+def _rate(value: float) -> str:
+    return f"{100 * value:.0f} %"
+
+
+def _within(low: float, high: float, *, percent: bool = False) -> str:
+    if math.isnan(low):
+        return ""
+    return f" [{100 * low:.0f}, {100 * high:.0f}]" if percent else f" [{low:.3f}, {high:.3f}]"
