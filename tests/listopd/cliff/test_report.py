@@ -9,7 +9,7 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from listopd.cliff.foretell import lock_study
-from listopd.cliff.report.gather import gather
+from listopd.cliff.report.gather import binding_class, gather, trajectory
 from listopd.cliff.report.tables import scope
 from listopd.cliff.report.write import write_report
 from listopd.cliff.sweep import sweep_arms
@@ -116,3 +116,16 @@ def test_a_study_without_any_arm_is_a_report_of_its_predictions(study, tmp_path)
     file, out = study(), tmp_path / "out"
     made = lock_study(file, Toy(stays(1.0)), out)
     assert [one.name for one in write_report(file, made, out)] == ["report.html", "report.md", "report.tex"]
+
+
+def test_the_class_that_binds_is_where_teacher_and_base_differ_most():
+    line = {"step": 1, "p": {"a": 0.9, "b": 0.5, "c": 1.0}, "b": {"a": 0.91, "b": 0.99, "c": None}}
+    assert binding_class({1.0: [[line]], 2.0: [[]]}) == "b"
+    assert binding_class({1.0: [[{"step": 1}]]}) is None
+
+
+def test_a_trajectory_is_over_the_steps_that_every_seed_has():
+    one = [{"step": 1, "x": {"y": 0.0}}, {"step": 2, "x": {"y": 1.0}}, {"step": 3, "x": 4}]
+    other = [{"step": 2, "x": {"y": 3.0}}, {"step": 3, "x": {"y": None}}]
+    assert trajectory([one, other], "x", "y") == ([2], [2.0])
+    assert trajectory([one, other], "z") == ([], [])

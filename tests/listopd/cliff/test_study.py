@@ -6,10 +6,13 @@ import pytest
 import yaml
 
 from listeval.errors import UserError
+from listopd.cliff.arms import Cost
 from listopd.cliff.forecast import aim
+from listopd.cliff.foretell import lock_study
 from listopd.cliff.plan import plan_of, plan_text
 from listopd.cliff.series import series_of
 from listopd.cliff.study import StudyFile
+from listopd.cliff.sweep import sweep_arms
 from tests.listopd.cliff.toy import Toy
 
 PART = {"pairs": ["flip"], "lams": [1.0, 1.5, 2.0], "lrs": [1e-3], "seeds": [0, 1], "budgets": [2, 6]}
@@ -96,6 +99,16 @@ def test_a_plan_counts_arms_and_steps_and_says_the_claims(study, tmp_path):
     assert found["cost"]["seconds"] == 140
     assert "where" in plan_text(found)
     assert not (tmp_path / "out").exists()
+
+
+def test_where_the_runner_cannot_know_the_cost_is_that_of_the_arms_that_have_run(study, tmp_path, monkeypatch):
+    file, toy, out = study(), Toy(lambda arm, steps: 1.0, stop_after=20, seconds=3.0), tmp_path / "out"
+    monkeypatch.setattr(toy, "cost", lambda arms: Cost(math.nan, "who knows"))
+    made = lock_study(file, toy, out)
+    assert plan_of(file, toy, out)["cost"] == {"seconds": None, "words": "who knows"}
+    with pytest.raises(KeyboardInterrupt):
+        sweep_arms(made, file.arms, toy, out)
+    assert plan_of(file, toy, out)["cost"]["seconds"] == pytest.approx(3.0 * 120)
 
 
 def test_the_file_s_bytes_are_its_identity(study):

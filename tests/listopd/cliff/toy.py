@@ -41,9 +41,10 @@ class Toy:
         theta: Callable[[ArmSpec, int], float] | None = None,
         data: str = "data",
         stop_after: int | None = None,
+        seconds: float | None = None,
     ) -> None:
         self.curve, self.foretold, self.fails, self.theta, self.data = curve, foretold, fails, theta, data
-        self.stop_after, self.base = stop_after, base
+        self.stop_after, self.base, self.seconds = stop_after, base, seconds
         self.trained = 0
 
     def check(self, arms: Sequence[ArmSpec]) -> None:
@@ -87,7 +88,7 @@ class Toy:
         theta = {} if self.theta is None else {"sep 4": self.theta(arm, step)}
         return {
             "step": step, "parse_rate": 0.9, "fmc": 0.1, "reverse_kl": 1 / step, "theta": theta,
-            "p": {"sep 4": 0.99}, "b": {"sep 4": 0.8}, "clipped_teacher_ratio": 0.01,
+            "p": {"sep 4": 0.99}, "b": {"sep 4": 0.8}, "clipped_teacher_ratio": 0.01, "seconds": self.seconds,
         }  # fmt: skip
 
     def answers(self, arm: ArmSpec, rate: float, salt: str) -> list[Outcome]:

@@ -174,7 +174,9 @@ def _asks(file: StudyFile) -> list[Ask]:
     spec = file.study.runner
     if not isinstance(spec, RecipeRunner):
         return []
-    named = asked(spec.recipe, read_recipe(spec.recipe), "opd", ["opd.student=", "opd.teacher=", "opd.base="])
+    # What every arm sets for itself is not asked for.
+    own = ["opd.student=", "opd.teacher=", "opd.base=", "trackers="]
+    named = asked(spec.recipe, read_recipe(spec.recipe), "opd", own)
     named |= dict(spec.changes)
     for name, pair in file.study.pairs.items():
         named |= {f"{name}.{role}": value for role, value in pair.model_dump(exclude={"size"}).items()}

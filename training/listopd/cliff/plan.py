@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from listopd.cliff.arms import ArmSpec, Runner
+from listopd.cliff.arms import ArmSpec, Cost, Runner
 from listopd.cliff.claims import Claim
 from listopd.cliff.forecast import Aimed, aim
-from listopd.cliff.records import unfinished
+from listopd.cliff.records import read_log, unfinished
 from listopd.cliff.study import StudyFile
 
 
@@ -19,7 +20,10 @@ def plan_of(file: StudyFile, runner: Runner, out: Path) -> dict[str, Any]:
     Raises UserError for a prediction that means no arms.
     """
     left = {arm.id for arm in unfinished(file.arms, out / "arms")}
-    cost = runner.cost([arm for arm in file.arms if arm.id in left])
+    to_come = [arm for arm in file.arms if arm.id in left]
+    cost = runner.cost(to_come)
+    if math.isnan(cost.seconds):
+        cost = _measured(to_come, [arm for arm in file.arms if arm.id not in left], out, cost)
     return {
         "study": file.study.name,
         "sha256": file.sha256,
@@ -27,6 +31,16 @@ def plan_of(file: StudyFile, runner: Runner, out: Path) -> dict[str, Any]:
         "cost": {"seconds": None if math.isnan(cost.seconds) else cost.seconds, "words": cost.words},
         "predictions": [_prediction(one) for one in aim(file)],
     }
+
+
+def _measured(to_come: Sequence[ArmSpec], finished: Sequence[ArmSpec], out: Path, unknown: Cost) -> Cost:
+    """From the steps that finished arms have logged, where they logged what each took."""
+    logged = [line.get("seconds") for arm in finished for line in read_log(out / "arms" / arm.id)]
+    seconds = [float(one) for one in logged if isinstance(one, int | float)]
+    if not seconds:
+        return unknown
+    each = math.fsum(seconds) / len(seconds)
+    return Cost(each * sum(arm.steps for arm in to_come), f"{each:.3g} s a step in finished arms; without evaluations")
 
 
 def _part(arms: list[ArmSpec], left: set[str]) -> dict[str, int]:
@@ -58,9 +72,12 @@ def plan_text(found: dict[str, Any]) -> str:
     total = [sum(part[key] for part in found["parts"].values()) for key in ("arms", "steps", "left")]
     lines += [f"{'all':<12} {total[0]:>6} {total[1]:>10} {total[2]:>8}", "", f"cost: {_cost(found['cost'])}", ""]
     lines += [f"{one['id']}: {one['says']}\n    {one['kind']}, {one['about']}" for one in found["predictions"]]
-    return "\n".join(lines or ["no predictions"]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _cost(cost: dict[str, Any]) -> str:
     seconds = cost["seconds"]
-    return cost["words"] if seconds is None else f"about {max(1, round(seconds / 60))} minutes ({cost['words']})"
+    if seconds is None:
+        return str(cost["words"])
+    minutes = math.ceil(seconds / 60)
+    return f"about {minutes} minute{'' if minutes == 1 else 's'} ({cost['words']})"

@@ -12,7 +12,7 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.errors import UserError
-from listopd.cliff.report.gather import Gathered, Shown, trajectory
+from listopd.cliff.report.gather import Gathered, Logs, Shown, binding_class, logged_shares, logs_of, trajectory
 from listopd.cliff.report.tables import NAMES, RULES
 
 if TYPE_CHECKING:
@@ -20,12 +20,6 @@ if TYPE_CHECKING:
 
 _COLOURS = {"curve": "#7b3294", "flip": "#d95f02", "A": "#666666", "B": "#1b9e77"}
 _PARSE, _FMC = "#2457a6", "#b3261e"
-_LOGGED = {
-    "parse_rate": "parse rate",
-    "fmc": "FMC",
-    "reverse_kl": "reverse KL",
-    "clipped_teacher_ratio": "share of tokens clipped",
-}
 _STYLE: Mapping[str, Any] = {
     "svg.hashsalt": "listeval",
     "svg.fonttype": "none",
@@ -47,6 +41,7 @@ class Figure(NamedTuple):
     name: str
     caption: str
     svg: str
+    wide: bool = False
 
 
 def figures(found: Gathered) -> list[Figure]:
@@ -128,24 +123,48 @@ def _kinds(found: Gathered) -> Iterator[Figure]:
         yield Figure(f"kinds-{at}.svg", f"How answers fail. {one.series.name}; {one.seeds} seeds.", svg())
 
 
+class _Panel(NamedTuple):
+    """One figure over steps: its label, and by λ a line, or two of which the second is dashed."""
+
+    label: str
+    lines: Mapping[float, Sequence[tuple[list[int], list[float]]]]
+
+
 def _trajectories(found: Gathered) -> Iterator[Figure]:
     for at, one in enumerate(found.shown):
         if one.series.budget != max(arm.steps for arm in one.series.arms.values()):
             continue
-        drawn = {
-            name: {lam: told for lam in one.series.lams if (told := trajectory(one.series, found.out, lam, name))[0]}
-            for name in _LOGGED
-        }
-        drawn = {name: lines for name, lines in drawn.items() if lines}
+        drawn = _logged(logs_of(one.series, found.out))
         if not drawn:
             continue
         panels, svg = _panels(len(drawn))
-        for axes, (name, lines) in zip(panels, drawn.items(), strict=True):
-            for lam, (steps, values) in lines.items():
-                axes.plot(steps, values, linewidth=1, label=f"{lam:g}")
-            axes.set(xlabel="step", ylabel=_LOGGED[name])
+        for axes, panel in zip(panels, drawn, strict=True):
+            for place, (lam, lines) in enumerate(panel.lines.items()):
+                for style, (steps, values) in zip(("-", "--"), lines, strict=False):
+                    label = f"{lam:g}" if style == "-" else None
+                    axes.plot(steps, values, style, color=f"C{place % 10}", linewidth=1, label=label)
+            axes.set(xlabel="step", ylabel=panel.label)
         panels[0].legend(title="λ", ncols=2)
-        yield Figure(f"steps-{at}.svg", f"Training, mean over {one.seeds} seeds. {one.series.name}.", svg())
+        yield Figure(f"steps-{at}.svg", f"Training, mean over {one.seeds} seeds. {one.series.name}.", svg(), wide=True)
+
+
+def _logged(logs: Logs) -> list[_Panel]:
+    """A panel for everything that was logged."""
+    binding = binding_class(logs)
+    wanted: list[tuple[str, tuple[tuple[str, ...], ...]]] = [
+        ("parse rate", (("parse_rate",),)),
+        ("FMC", (("fmc",),)),
+        ("reverse KL", (("reverse_kl",),)),
+    ]
+    if binding is not None:
+        wanted.append((f"student at {binding}", (("theta", binding),)))
+        wanted.append((f"teacher, base (dashed) at {binding}", (("p", binding), ("b", binding))))
+    wanted += [(name.replace("_", " "), ((name,),)) for name in logged_shares(logs)]
+    panels = [
+        _Panel(label, {lam: [trajectory(by_seed, *path) for path in paths] for lam, by_seed in logs.items()})
+        for label, paths in wanted
+    ]
+    return [panel for panel in panels if any(steps for lines in panel.lines.values() for steps, _ in lines)]
 
 
 def _midpoints(found: Gathered) -> Iterator[Figure]:

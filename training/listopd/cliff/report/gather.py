@@ -126,11 +126,48 @@ def _mean(values: Sequence[float], clusters: Sequence[str]) -> Interval:
     return mean_interval(values, clusters, bounds=(0.0, 1.0), resamples=2000) if known else _NOTHING
 
 
-def trajectory(series: Series, out: Path, lam: float, figure: str) -> tuple[list[int], list[float]]:
-    """Steps and the mean over seeds of a logged figure (a number), at the steps that every seed has."""
-    logs = [read_log(out / "arms" / arm.id) for (at, _), arm in series.arms.items() if at == lam]
-    columns = [
-        {line["step"]: float(line[figure]) for line in log if isinstance(line.get(figure), int | float)} for log in logs
-    ]
+Logs = Mapping[float, Sequence[Sequence[Mapping[str, Any]]]]
+"""By λ, each seed's logged steps."""
+
+
+def logs_of(series: Series, out: Path) -> Logs:
+    """What the arms of a series logged."""
+    found: dict[float, list[list[dict[str, Any]]]] = {}
+    for (lam, _), arm in sorted(series.arms.items()):
+        found.setdefault(lam, []).append(read_log(out / "arms" / arm.id))
+    return found
+
+
+def trajectory(logs: Sequence[Sequence[Mapping[str, Any]]], *names: str) -> tuple[list[int], list[float]]:
+    """Steps and the mean over seeds of a logged number, at the steps that every seed has.
+
+    `names` lead to it: ("fmc",), or ("theta", "sep 4").
+    """
+    columns = [{line["step"]: value for line in log if (value := _number(line, names)) is not None} for log in logs]
     steps = sorted(set.intersection(*(set(column) for column in columns))) if columns else []
     return steps, [math.fsum(column[step] for column in columns) / len(columns) for step in steps]
+
+
+def _number(value: Any, names: Sequence[str]) -> float | None:
+    for name in names:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return float(value) if isinstance(value, int | float) else None
+
+
+def logged_shares(logs: Logs) -> list[str]:
+    """Names of the logged shares of tokens that a clip acted on."""
+    lines = (line for by_seed in logs.values() for log in by_seed for line in log[:1])
+    return sorted({name for line in lines for name in line if name.startswith("clipped_")})
+
+
+def binding_class(logs: Logs) -> str | None:
+    """The token class where teacher and base differ most in log-odds at the first logged step; None without classes."""
+    apart: dict[str, float] = {}
+    for by_seed in logs.values():
+        for line in (log[0] for log in by_seed if log):
+            for name in line["p"] if isinstance(line.get("p"), Mapping) else ():
+                p, b = _number(line, ("p", name)), _number(line, ("b", name))
+                if p is not None and b is not None and 0 < p < 1 and 0 < b < 1:
+                    gap = abs(math.log(p / (1 - p)) - math.log(b / (1 - b)))
+                    apart[name] = max(gap, apart.get(name, 0.0))
+    return max(apart, key=lambda name: apart[name], default=None)

@@ -184,7 +184,8 @@ def facts(found: Gathered) -> list[str]:
         f"lock {lock.seal}, made {lock.content['created']} before any arm had run",
         f"{done} of {done + found.unfinished} arms are finished; runner: {', '.join(runners) or 'none'}"
         + (f"; device: {', '.join(devices)}" if devices else ""),
-        *(f"{name}: {value}" for name, value in {**lock.content["code"], **lock.content["inputs"]}.items()),
+        *(f"code of {name}: {value}" for name, value in lock.content["code"].items()),
+        *(f"{name}: {value}" for name, value in lock.content["inputs"].items()),
         "brackets are 95 % intervals: over prompts and seeds for curves, over prompts for a single λ",
         "useful: NDCG@1, or the task's own metric, where a failure counts zero; on parsed: of parsed answers",
         "every arm's manifest is in arms/<arm>/done.json",

@@ -54,7 +54,7 @@ def page(found: Gathered, shown: list[Table], drawn: list[Figure]) -> str:
         facts=facts(found),
         tables=shown,
         # matplotlib escapes all text that it puts into an SVG.
-        figures=[(figure.caption, Markup(_inline(figure.svg))) for figure in drawn],
+        figures=[(figure.caption, Markup(_inline(figure.svg)), figure.wide) for figure in drawn],
         style=Markup((folder / "comparison.css").read_text(encoding="utf-8")),
     )
 
