@@ -1,0 +1,147 @@
+"""JSON Schemas of a run's files, and the tables of their keys for the documentation."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from types import GenericAlias
+from typing import Any, Final, get_type_hints
+
+from pydantic import BaseModel, ConfigDict, create_model
+
+from docs.tools.file_models import Comparison, Metrics
+from listeval.cli.config_page import docstrings
+from listeval.contract import Flag, Kind
+from listeval.runs.config import RunConfig
+from listeval.runs.manifest import Attempt, Manifest
+from listeval.runs.reask import Tried
+from listeval.runs.rows import Row
+
+Schema = dict[str, Any]
+
+_DOCUMENTED: Final = {type_.__name__: type_ for type_ in (Manifest, Attempt, RunConfig)}
+_MANIFEST: Final = {
+    "schema_version": "Of this file; another one is refused.",
+    "listeval": "The version that began the run.",
+    "created": "When, in UTC; names the run among others.",
+    "config": "Every option, resolved, with its nulls.",
+    "identity": "Everything that determines a row besides its example. Its hash names the run.",
+    "task": "The plug-in: version, options, hash of its code and prompts, metrics with their bounds, verdicts.",
+    "data": "By seed: where the examples came from, a fingerprint of them, and how many were left out and why.",
+    "model": "Name, fingerprint of the weights, hashes of tokenizer and chat template, longest sequence.",
+    "backend": "The engine, its effective settings, and its packages.",
+    "constraint": "What the decoder was held to.",
+    "environment": "Python, machine, packages, and the commit of the working directory.",
+    "attempts": "Every process that worked on the run to its end or to Ctrl-C.",
+}
+_ROW: Final = {
+    "key": "Hash of everything that determines the row.",
+    "outcome": "`scored` (contract failures too), `unscored` (the instrument failed) or `error` (the engine failed).",
+    "reason": "Why a sample is unscored.",
+    "example": "Id of the example.",
+    "index": "Its place among the examples of its seed.",
+    "seed": "The seed that grouped the data and seeded the sampler.",
+    "cluster": "Samples of one cluster stand or fall together; intervals know it.",
+    "kind": "What the contract says of the answer.",
+    "detail": "The same in words.",
+    "flags": "What else was seen; flags decide nothing.",
+    "span": "Where in `text` the answer or the fault is: first and last character.",
+    "missing": "How many input ids are absent.",
+    "bare": "Whether the text is the JSON itself; null in rows from before it was noted.",
+    "scores": "The task's metrics; null where one is undefined. Empty for a failure.",
+    "verdict": "The task's own word on an answer that parsed.",
+    "value": "The parsed answer.",
+    "target": "What parsing and scoring need of the example, so that a run is scored again without the data.",
+    "text": "The answer as it came.",
+    "reasoning": "Thinking that the engine told apart from the answer.",
+    "finish_reason": "`stop`, `length`, or what the engine says.",
+    "n_tokens": "Generated tokens.",
+    "n_prompt_tokens": "Tokens of the prompt.",
+    "latency_s": "Seconds from the request to the answer.",
+    "masked": "Mean probability that a constraint took away from a step; null where it is not told.",
+    "prompt": "The exact prompt.",
+    "error": "What the engine said of its failure.",
+    "attempts": "Every answer to a sample that was asked again, the first one first; else null.",
+}
+
+
+def schemas() -> dict[str, Schema]:
+    """By file name."""
+    return {
+        "manifest": _titled(_manifest(), "manifest.json of a run"),
+        "row": _titled(_row(), "One line of samples.jsonl"),
+        "metrics": _titled(_kept(Metrics), "metrics.json of a run"),
+        "comparison": _titled(_kept(Comparison), "What compare --json prints"),
+    }
+
+
+def rendered(schema: Schema) -> str:
+    """A schema as its file."""
+    return json.dumps(schema, indent=1, ensure_ascii=False) + "\n"
+
+
+def table(schema: Schema) -> Iterator[str]:
+    """The keys of the top level as a Markdown table."""
+    yield "| key | holds | meaning |\n| --- | --- | --- |"
+    for name, part in schema["properties"].items():
+        meaning = " ".join(str(part.get("description", "")).split()).replace("|", "\\|")
+        yield f"| `{name}` | {_kind(part)} | {meaning} |"
+
+
+def _titled(schema: Schema, title: str) -> Schema:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": title, **_untitled(schema)}
+
+
+def _untitled(node: Any) -> Any:
+    """Without the titles that pydantic makes of names."""
+    if isinstance(node, dict):
+        drop = isinstance(node.get("title"), str)
+        return {name: _untitled(part) for name, part in node.items() if not (drop and name == "title")}
+    return [_untitled(part) for part in node] if isinstance(node, list) else node
+
+
+def _kept(model: type[BaseModel]) -> Schema:
+    return model.model_json_schema(mode="serialization")
+
+
+def _manifest() -> Schema:
+    schema = _kept(Manifest)
+    for name, node in {"Manifest": schema, **schema["$defs"]}.items():
+        if name in _DOCUMENTED:
+            _describe(node, docstrings(_DOCUMENTED[name]))
+    _describe(schema, _MANIFEST)
+    return schema
+
+
+def _row() -> Schema:
+    # Pydantic reads the standard library's typed dictionaries only from Python 3.12 on.
+    tried = _closed("Tried", get_type_hints(Tried))
+    attempts: Any = GenericAlias(list, (tried,))
+    schema = _kept(_closed("Row", get_type_hints(Row) | {"attempts": attempts | None}))
+    _describe(schema, _ROW)
+    schema["properties"]["kind"]["enum"] = [kind.value for kind in Kind]
+    schema["properties"]["flags"]["items"]["enum"] = [flag.value for flag in Flag]
+    return schema
+
+
+def _closed(name: str, fields: Mapping[str, Any]) -> Any:
+    """A model of required fields and no others."""
+    wanted: dict[str, Any] = {field: (annotation, ...) for field, annotation in fields.items()}
+    return create_model(name, __config__=ConfigDict(extra="forbid"), **wanted)
+
+
+def _describe(schema: Schema, meanings: Mapping[str, str]) -> None:
+    """Give each property its meaning, unless it has one. KeyError for a meaning of what is not there."""
+    for name, meaning in meanings.items():
+        schema["properties"][name].setdefault("description", " ".join(meaning.split()))
+
+
+def _kind(part: Schema) -> str:
+    if "anyOf" in part:
+        return " or ".join(dict.fromkeys(map(_kind, part["anyOf"])))
+    if "$ref" in part:
+        name = str(part["$ref"]).rpartition("/")[2]
+        return "interval" if name == "Interval" else "object"
+    if part.get("type") == "array":
+        return "list"
+    return str(part.get("type", "any value"))
