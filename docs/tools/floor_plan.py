@@ -7,25 +7,27 @@ from html import escape
 
 from docs.tools.rooms import Room, layers, needed
 
-_WIDTH, _BOX, _TALL, _STEP = 1000, 112, 32, 84
-_MARGIN, _MOST = 20, 8
+_BOX, _TALL, _STEP, _GAP = 108, 32, 84, 12
+_MARGIN, _MOST = 20, 7
 
 
 def draw(rooms: Mapping[str, Room], title: str) -> str:
     """An SVG of `rooms`, the highest first; an arrow goes from a room to one that it imports."""
     arrows = needed(rooms)
-    places = _places(_order(layers(rooms), arrows))
+    floors = _order(layers(rooms), arrows)
+    width = 2 * _MARGIN + min(_MOST, max(map(len, floors))) * (_BOX + _GAP)
+    places = _places(floors, width)
     bottom = max(y for _, y in places.values()) + _TALL + _MARGIN
     lines = [
         _line(places[start], places[end], level=places[start][1] == places[end][1]) for start, end in sorted(arrows)
     ]
     boxes = [_box(rooms[name], *place) for name, place in sorted(places.items())]
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {bottom}" width="{_WIDTH}" height="{bottom}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {bottom}" width="{width}" height="{bottom}" '
         f'role="img" font-family="system-ui, sans-serif" text-anchor="middle">\n<title>{escape(title)}</title>\n'
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         '<path d="M0 0L8 4L0 8z" fill="#64748b"/></marker></defs>\n'
-        f'<rect width="{_WIDTH}" height="{bottom}" rx="8" fill="#f8fafc"/>'
+        f'<rect width="{width}" height="{bottom}" rx="8" fill="#f8fafc"/>'
     )
     return "\n".join([head, *lines, *boxes, "</svg>", ""])
 
@@ -44,16 +46,16 @@ def _order(floors: Sequence[Sequence[str]], arrows: set[tuple[str, str]]) -> lis
     return ordered
 
 
-def _places(floors: Sequence[Sequence[str]]) -> dict[str, tuple[int, int]]:
+def _places(floors: Sequence[Sequence[str]], width: int) -> dict[str, tuple[int, int]]:
     """Left upper corner of each box. A floor with too many for one row takes several, a little below each other."""
     found, top = {}, _MARGIN
     for names in floors:
         rows = -(-len(names) // _MOST)
-        gap = (_WIDTH - 2 * _MARGIN) / len(names)
+        gap = (width - 2 * _MARGIN) / len(names)
         for place, name in enumerate(names):
-            left = min(max(_MARGIN, _MARGIN + gap * (place + 0.5) - _BOX / 2), _WIDTH - _MARGIN - _BOX)
-            found[name] = (round(left), top + place % rows * (_TALL + 12))
-        top += _STEP + (rows - 1) * (_TALL + 12)
+            left = min(max(_MARGIN, _MARGIN + gap * (place + 0.5) - _BOX / 2), width - _MARGIN - _BOX)
+            found[name] = (round(left), top + place % rows * (_TALL + _GAP))
+        top += _STEP + (rows - 1) * (_TALL + _GAP)
     return found
 
 

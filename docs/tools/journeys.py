@@ -23,13 +23,12 @@ from listeval.decoding.bind import bind
 from listeval.decoding.canary import ask
 from listeval.decoding.constraint import resolve
 from listeval.decoding.decoder import Decoder
-from listeval.decoding.permutation import Cursor
+from listeval.decoding.hf_processor import PermutationProcessor
 from listeval.paired import paired_rate
 from listeval.registry import load_task
 from listeval.report.comparison.page import comparison_page
 from listeval.runs.execute import run
 from listeval.runs.judge import judge as judge_answers
-from listeval.runs.ledger import Ledger
 from listeval.runs.metrics import summarise
 from listeval.runs.plan import load_data, render, row_key
 from listeval.runs.prove import prove
@@ -87,9 +86,13 @@ JOURNEYS = (
             Step(load_data, "asks the plug-in for the examples of each seed and refuses ids that repeat"),
             Step(Task.load, "the plug-in's own reading of the data", anyones=True),
             Step(Session.work, "asks for what is owed, and only for that"),
+            Step(
+                NullBackend.generate,
+                "the engine, here the one without a model, takes requests one by one",
+                anyones=True,
+            ),
             Step(row_key, "names the row by its content, before anything is rendered"),
             Step(render, "turns messages into the exact token ids, by the one renderer of all engines"),
-            Step(NullBackend.generate, "the engine, here the one without a model", anyones=True),
         ),
     ),
     Journey(
@@ -101,7 +104,6 @@ JOURNEYS = (
             Step(judge_answers, "makes the rows of one batch"),
             Step(Contract.parse, "reads the text, or says by which kind it fails", anyones=True),
             Step(Task.score, "the plug-in's score of what parsed, a batch at a time", anyones=True),
-            Step(Ledger.note, "notes which samples the run has asked for"),
             Step(Journal.append, "appends the rows; a kill can tear only the last line"),
             Step(summarise, "recomputes every metric from all rows"),
         ),
@@ -118,7 +120,7 @@ JOURNEYS = (
             Step(ask, "sends a request whose free answer cannot match"),
             Step(HFBackend.generate, "decodes a batch with one processor", anyones=True),
             Step(Decoder.processor, "binds the contracts of the batch and times it"),
-            Step(Cursor.allowed, "the tokens that may come next, after every token"),
+            Step(PermutationProcessor.__call__, "masks what may not come next, after every token"),
         ),
     ),
     Journey(
@@ -129,8 +131,8 @@ JOURNEYS = (
             Step(open_arms, "opens each run; `RUN+permutation` is a run repaired from its rows"),
             Step(pair, "joins the arms on the example, and counts what is left out and why"),
             Step(paired_rate, "differences of rates with their intervals and exact tests"),
-            Step(judge_comparison, "the verdict: which way is shown to be better, and what is missing"),
-            Step(comparison_page, "one page without scripts of others"),
+            Step(comparison_page, "one page that loads nothing"),
+            Step(judge_comparison, "the verdict, when a report first asks for it: which way is shown to be better"),
         ),
     ),
     Journey(
