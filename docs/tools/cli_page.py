@@ -66,7 +66,7 @@ def _option(option: click.Option, context: click.Context) -> str:
     record = option.get_help_record(context)
     assert record is not None, "a shown option has a line in the help"
     names, meaning = record
-    return f"| `{_cell(names)}` | {_cell(_inline(meaning))} |"
+    return f"| {_code(names)} | {_cell(_inline(meaning))} |"
 
 
 def _exit_codes() -> Iterator[str]:
@@ -79,6 +79,11 @@ def _exit_codes() -> Iterator[str]:
 def _inline(text: str) -> str:
     """One line; what Markdown would take for a tag stays text."""
     return " ".join(text.split()).replace("<", "&lt;")
+
+
+def _code(text: str) -> str:
+    """As code in a cell: no escape means the same to all readers of Markdown where code holds the cell's border."""
+    return f"<code>{_inline(text).replace('|', '&#124;')}</code>" if "|" in text else f"`{text}`"
 
 
 def _cell(text: str) -> str:

@@ -58,8 +58,9 @@ class Step(NamedTuple):
 
     @property
     def room(self) -> str:
-        """The part of the house that it is in."""
-        return room(self.function.__module__)
+        """The part of the house that it is in; of the trainer, its room there."""
+        module = self.function.__module__
+        return ".".join(module.split(".")[:2]) if module.startswith("listopd.") else room(module)
 
 
 class Journey(NamedTuple):

@@ -59,6 +59,14 @@ def test_a_broken_link_is_found(tmp_path, monkeypatch):
     assert broken(page) == ["page.md: gone.md#", "page.md: #two"]
 
 
+def test_every_place_that_the_architecture_names_is_there():
+    named = set(
+        re.findall(r"`((?:tests|docs|tasks|training)(?:/[\w./]*)?)`", (ROOT / "docs" / "architecture.md").read_text())
+    )
+    assert len(named) > 5
+    assert [place for place in sorted(named) if not (ROOT / place).exists()] == []
+
+
 def test_the_readme_has_at_most_a_thousand_words_one_table_and_one_picture():
     text = (ROOT / "README.md").read_text()
     assert len(text.split()) <= 1000
