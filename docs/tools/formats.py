@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from types import GenericAlias
-from typing import Any, Final, get_type_hints
+from typing import Any, Final, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, create_model
 
@@ -13,13 +13,15 @@ from docs.tools.file_models import Comparison, Metrics
 from listeval.cli.config_page import docstrings
 from listeval.contract import Flag, Kind
 from listeval.runs.config import RunConfig
-from listeval.runs.manifest import Attempt, Manifest
+from listeval.runs.manifest import Manifest
 from listeval.runs.reask import Tried
 from listeval.runs.rows import Row
 
 Schema = dict[str, Any]
 
-_DOCUMENTED: Final = {type_.__name__: type_ for type_ in (Manifest, Attempt, RunConfig)}
+_ELSEWHERE: Final = ("Interval", RunConfig.__name__)
+"""Definitions whose keys are told in words, or on another page."""
+
 _MANIFEST: Final = {
     "schema_version": "Of this file; another one is refused.",
     "listeval": "The version that began the run.",
@@ -81,11 +83,30 @@ def rendered(schema: Schema) -> str:
 
 
 def table(schema: Schema) -> Iterator[str]:
-    """The keys of the top level as a Markdown table."""
+    """The keys as a Markdown table, those of inner objects below the key that holds them."""
     yield "| key | holds | meaning |\n| --- | --- | --- |"
     for name, part in schema["properties"].items():
-        meaning = " ".join(str(part.get("description", "")).split()).replace("|", "\\|")
-        yield f"| `{name}` | {_kind(part)} | {meaning} |"
+        yield _line(schema, name, part)
+        inner, suffix = _inner(part)
+        if inner not in ("", *_ELSEWHERE):
+            for key, node in schema["$defs"][inner]["properties"].items():
+                yield _line(schema, f"{name}{suffix}.{key}", node)
+
+
+def _line(schema: Schema, name: str, part: Schema) -> str:
+    """A key's row; one without words of its own has those of what it holds. KeyError where nothing says what it is."""
+    words = part["description"] if "description" in part else schema["$defs"][_inner(part)[0]]["description"]
+    meaning = " ".join(words.split()).replace("|", "\\|")
+    return f"| `{name}` | {_kind(part)} | {meaning} |"
+
+
+def _inner(part: Schema) -> tuple[str, str]:
+    """Name of the definition that a key holds, if it holds one, and `[]` where it holds a list of them."""
+    for node in (part, *part.get("anyOf", ())):
+        for target, suffix in ((node, ""), (node.get("items", {}), "[]")):
+            if "$ref" in target and "enum" not in target:
+                return str(target["$ref"]).rpartition("/")[2], suffix
+    return "", ""
 
 
 def _titled(schema: Schema, title: str) -> Schema:
@@ -106,11 +127,19 @@ def _kept(model: type[BaseModel]) -> Schema:
 
 def _manifest() -> Schema:
     schema = _kept(Manifest)
-    for name, node in {"Manifest": schema, **schema["$defs"]}.items():
-        if name in _DOCUMENTED:
-            _describe(node, docstrings(_DOCUMENTED[name]))
+    for model in _models(Manifest):
+        _describe(schema if model is Manifest else schema["$defs"][model.__name__], docstrings(model))
     _describe(schema, _MANIFEST)
+    _describe(schema["$defs"]["Attempt"], {"started": "When, in UTC.", "rows": "Rows that it made."})
     return schema
+
+
+def _models(annotation: Any) -> set[type[BaseModel]]:
+    """The models in an annotation, and those of their fields."""
+    found = set().union(*map(_models, get_args(annotation)))
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        found |= {annotation}.union(*(_models(field.annotation) for field in annotation.model_fields.values()))
+    return found
 
 
 def _row() -> Schema:
@@ -119,6 +148,8 @@ def _row() -> Schema:
     attempts: Any = GenericAlias(list, (tried,))
     schema = _kept(_closed("Row", get_type_hints(Row) | {"attempts": attempts | None}))
     _describe(schema, _ROW)
+    _describe(schema["$defs"]["Tried"], {name: _ROW[name] for name in Tried.__annotations__ if name != "attempt"})
+    _describe(schema["$defs"]["Tried"], {"attempt": "Its number, from 1."})
     schema["properties"]["kind"]["enum"] = [kind.value for kind in Kind]
     schema["properties"]["flags"]["items"]["enum"] = [flag.value for flag in Flag]
     return schema
