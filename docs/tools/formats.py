@@ -94,8 +94,9 @@ def table(schema: Schema) -> Iterator[str]:
 
 
 def _line(schema: Schema, name: str, part: Schema) -> str:
-    """A key's row; one without words of its own has those of what it holds. KeyError where nothing says what it is."""
-    words = part["description"] if "description" in part else schema["$defs"][_inner(part)[0]]["description"]
+    """A key's row; one without words of its own has those of what it holds."""
+    held = schema["$defs"].get(_inner(part)[0], {})
+    words = part.get("description") or held.get("description", "")
     meaning = " ".join(words.split()).replace("|", "\\|")
     return f"| `{name}` | {_kind(part)} | {meaning} |"
 
@@ -122,16 +123,24 @@ def _untitled(node: Any) -> Any:
 
 
 def _kept(model: type[BaseModel]) -> Schema:
-    return model.model_json_schema(mode="serialization")
+    return model.model_json_schema(mode="validation")
 
 
 def _manifest() -> Schema:
     schema = _kept(Manifest)
     for model in _models(Manifest):
-        _describe(schema if model is Manifest else schema["$defs"][model.__name__], docstrings(model))
+        _describe(schema if model is Manifest else schema["$defs"][model.__name__], _own_words(model))
     _describe(schema, _MANIFEST)
     _describe(schema["$defs"]["Attempt"], {"started": "When, in UTC.", "rows": "Rows that it made."})
     return schema
+
+
+def _own_words(model: type[BaseModel]) -> dict[str, str]:
+    """What the classes that a model is made of say of its fields."""
+    made = [class_ for class_ in reversed(model.__mro__) if class_ is not BaseModel and issubclass(class_, BaseModel)]
+    return {
+        field: words for class_ in made for field, words in docstrings(class_).items() if field in model.model_fields
+    }
 
 
 def _models(annotation: Any) -> set[type[BaseModel]]:
