@@ -36,6 +36,59 @@ _MANIFEST: Final = {
     "environment": "Python, machine, packages, and the commit of the working directory.",
     "attempts": "Every process that worked on the run to its end or to Ctrl-C.",
 }
+_ENTRIES: Final = {
+    "task": {
+        "name": "Of the plug-in.",
+        "version": "Of its prompts and contract.",
+        "options": "As `--set` has them, with their defaults.",
+        "code": "Hash of its code and prompts.",
+        "metrics": "Name, bounds, whether it has a useful form, and which k of `@k`.",
+        "verdicts": "Every verdict that it may give.",
+    },
+    "data": {
+        "name": "What reports call the data.",
+        "source": "Where it came from.",
+        "fingerprint": "Hash of the examples.",
+        "counts": "How many were read, kept and left out, by the reason.",
+    },
+    "model": {
+        "name": "As `--model` named it.",
+        "fingerprint": "Hash of the weights; of a server what it says of itself.",
+        "path": "Folder of the checkpoint.",
+        "tokenizer_hash": "Of the tokenizer; null where the server renders.",
+        "template_hash": "Of the chat template.",
+        "max_length": "Longest sequence in tokens.",
+    },
+    "backend": {
+        "name": "As `--backend` names it.",
+        "settings": "The effective settings by the engine's own names, with what its constraint cost.",
+        "versions": "Of its packages.",
+    },
+    "canary": {
+        "passed": "Whether the engine constrains.",
+        "why": "What was wrong; empty where it passed.",
+        "text": "The answer.",
+        "finish_reason": "Of the answer.",
+        "spacing": "How the answer is spaced.",
+    },
+    "audit": {
+        "engine": "What constrains.",
+        "valid": "What became of a valid answer.",
+        "numbers": "Whether numbers are bounded.",
+        "unique_items_asked": "What became of the keyword `uniqueItems`.",
+    },
+    "environment": {
+        "python": "Its version.",
+        "platform": "System, machine, C library.",
+        "cpu": "Its name.",
+        "cores": "How many.",
+        "gpu": "Its name.",
+        "memory_gib": "Main memory.",
+        "packages": "Versions of those that matter.",
+        "git": "Commit of the working directory, with `+` where it has changes.",
+    },
+}
+"""What stands in the manifest's entries, where the entry does not say it itself."""
 _ROW: Final = {
     "key": "Hash of everything that determines the row.",
     "outcome": "`scored` (contract failures too), `unscored` (the instrument failed) or `error` (the engine failed).",
@@ -102,10 +155,10 @@ def _line(schema: Schema, name: str, part: Schema) -> str:
 
 
 def _inner(part: Schema) -> tuple[str, str]:
-    """Name of the definition that a key holds, if it holds one, and `[]` where it holds a list of them."""
+    """Name of the definition that a key holds, if it holds one; `[]` where it holds a list of them, `.*` a mapping."""
     for node in (part, *part.get("anyOf", ())):
-        for target, suffix in ((node, ""), (node.get("items", {}), "[]")):
-            if "$ref" in target and "enum" not in target:
+        for target, suffix in ((node, ""), (node.get("items"), "[]"), (node.get("additionalProperties"), ".*")):
+            if isinstance(target, dict) and "$ref" in target:
                 return str(target["$ref"]).rpartition("/")[2], suffix
     return "", ""
 
@@ -131,6 +184,9 @@ def _manifest() -> Schema:
     for model in _models(Manifest):
         _describe(schema if model is Manifest else schema["$defs"][model.__name__], _own_words(model))
     _describe(schema, _MANIFEST)
+    for name, words in _ENTRIES.items():
+        entry = schema["$defs"].get(_inner(schema["properties"][name])[0], {"properties": {}})
+        _describe(entry, {key: meaning for key, meaning in words.items() if key in entry["properties"]})
     _describe(schema["$defs"]["Attempt"], {"started": "When, in UTC.", "rows": "Rows that it made."})
     return schema
 

@@ -10,7 +10,7 @@ import pytest
 from jsonschema import Draft202012Validator, ValidationError
 
 from docs.tools.imports import ROOT
-from listeval.comparison import compare
+from listeval.cli.main import main
 from listeval.runs import RunConfig, run
 
 RUNS: dict[str, dict[str, Any]] = {
@@ -50,9 +50,12 @@ def test_a_run_s_files_are_as_their_schemas_say(runs, name):
         schema("row").validate(row)
 
 
-def test_a_comparison_is_as_its_schema_says(runs):
+def test_a_comparison_is_as_its_schema_says(runs, capsys):
     arms = [str(runs["faults"]), str(runs["gold"]), str(runs["garbage"]), f"{runs['faults']}+permutation"]
-    schema("comparison").validate(json.loads(json.dumps(compare(arms, resamples=2_000).to_json())))
+    with pytest.raises(SystemExit) as done:
+        main(["compare", *arms, "--json"])
+    assert done.value.code == 0
+    schema("comparison").validate(json.loads(capsys.readouterr().out))
 
 
 @pytest.mark.parametrize("name", ["vllm-k4-one-example", "hf-k4-one-example"])
