@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import listeval
 from docs.tools.imports import house, room
+from docs.tools.rooms import rooms_of_listeval
 
 _TYPES = "types"
 
@@ -18,9 +19,9 @@ def harness() -> str:
     for name in sorted(listeval.__all__):
         home = str(getattr(getattr(listeval, name), "__module__", ""))
         groups[room(home) if home.startswith("listeval.") else _TYPES].append(name)
-    lines = ["# `listeval`\n", _first_lines("listeval")]
+    lines, rooms = ["# `listeval`\n", _first_lines("listeval")], rooms_of_listeval()
     for group in sorted(groups, key=lambda group: (group == _TYPES, group)):
-        lines.append(f"## {group}\n")
+        lines.append(f"## {group}\n\n{rooms[group].purpose if group in rooms else 'Annotations for fields'}.\n")
         lines += (f"::: listeval.{name}\n" for name in groups[group])
     return "\n".join(lines)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -18,9 +17,11 @@ LINK = re.compile(r"\[(?:[^\[\]]|\[[^\]]*\])*\]\((?!https?:|mailto:)([^()\s#]*)(
 FENCE = re.compile(r"^```.*?^```", re.S | re.M)
 
 
+FOLDERS = ("docs", "tasks", "reports", "benchmarks", "checkpoints", "training", "listeval")
+
+
 def markdown() -> list[Path]:
-    tracked = subprocess.run(["git", "ls-files", "*.md"], capture_output=True, text=True, check=True, cwd=ROOT)
-    return [ROOT / name for name in tracked.stdout.split()]
+    return [*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in sorted((ROOT / folder).rglob("*.md")))]
 
 
 def anchors(page: Path) -> set[str]:
