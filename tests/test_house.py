@@ -9,14 +9,18 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 import pytest
 
-from docs.tools import imports
-from docs.tools.imports import ROOT, Arrow, Function, arrows, drawn, house, read, room
+ROOT = Path(__file__).parents[1]
+FOLDERS = {"listeval": ROOT, "training/listopd": ROOT / "training", "tasks": ROOT}
+"""Product code, and the folder that its module names count from."""
 
 ROOMS = """
     listeval visible errors known_folders cells wording stats paired contract data hub listwise task_code task_import
@@ -48,6 +52,73 @@ CLOSING = {
 
 HEAVY = ("torch", "transformers", "vllm", "numpy", "scipy", "pandas", "httpx", "rich")
 
+Arrow = tuple[str, str]
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+class Module(NamedTuple):
+    """One file of the product."""
+
+    name: str
+    place: str
+    lines: int
+    tree: ast.Module
+    package: bool
+
+    def functions(self) -> Iterator[Function]:
+        return (node for node in ast.walk(self.tree) if isinstance(node, Function))
+
+    def imports(self, lazy: bool) -> Iterator[Arrow]:
+        """Module and name of each import, those inside functions if `lazy`, those that only types need never."""
+        pending: list[ast.AST] = [self.tree]
+        while pending:
+            node = pending.pop()
+            if isinstance(node, ast.Import):
+                yield from ((alias.name, "") for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                yield from ((self._origin(node), alias.name) for alias in node.names)
+            elif isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
+                pending += node.orelse
+            elif lazy or not isinstance(node, Function | ast.Lambda):
+                pending += ast.iter_child_nodes(node)
+
+    def _origin(self, node: ast.ImportFrom) -> str:
+        if not node.level:
+            return node.module or ""
+        above = self.name.split(".")
+        above = above[: len(above) - node.level + self.package]
+        return ".".join([*above, *([node.module] if node.module else [])])
+
+
+def read(path: Path, base: Path) -> Module:
+    parts = path.relative_to(base).with_suffix("").parts
+    package = parts[-1] == "__init__"
+    source = path.read_text()
+    name = ".".join(parts[: len(parts) - package])
+    return Module(name, str(path.relative_to(ROOT)), len(source.splitlines()), ast.parse(source), package)
+
+
+@cache
+def house() -> dict[str, Module]:
+    found = [read(path, base) for folder, base in FOLDERS.items() for path in (ROOT / folder).rglob("*.py")]
+    return {module.name: module for module in found}
+
+
+def arrows(modules: dict[str, Module], lazy: bool = True) -> set[Arrow]:
+    """From importer to imported, both in `modules`; `from package import module` points at the module alone."""
+    found = set()
+    for module in modules.values():
+        for origin, name in module.imports(lazy):
+            end = whole if (whole := f"{origin}.{name}") in modules else origin
+            if end in modules and end != module.name:
+                found.add((module.name, end))
+    return found
+
+
+@cache
+def drawn(lazy: bool = True) -> frozenset[Arrow]:
+    return frozenset(arrows(house(), lazy))
+
 
 def circle(graph: Iterable[Arrow]) -> list[str]:
     """The modules of a circle, if there is one."""
@@ -59,6 +130,11 @@ def circle(graph: Iterable[Arrow]) -> list[str]:
     except CycleError as error:
         return list(error.args[1])
     return []
+
+
+def room(name: str) -> str:
+    parts = name.split(".")
+    return parts[1] if parts[0] == "listeval" and len(parts) > 1 else parts[0]
 
 
 def unannotated(function: Function) -> list[str]:
@@ -140,7 +216,7 @@ SAMPLE = {
 
 
 def test_the_drawing_sees_what_it_should(tmp_path, monkeypatch):
-    monkeypatch.setattr(imports, "ROOT", tmp_path)
+    monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
     for name, source in SAMPLE.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text(source)
