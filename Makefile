@@ -14,7 +14,7 @@ BFCL     := bfcl-eval==2026.3.23
 DEMO     := runs/demo
 
 .DELETE_ON_ERROR:
-.PHONY: help demo tiny cliff test test-slow test-vllm lint style types format vllm clean
+.PHONY: help demo tiny cliff test test-slow test-vllm lint style types format docs vllm clean
 
 demo: $(VENV)/.demo ## the main job on an embedded sample (what plain `make` does)
 	@echo "== SmolLM2-135M on 16 groups of 4 reviews, one worked example (first time: unpacks the model)"
@@ -106,10 +106,14 @@ format: $(VENV)/.dev ## mend what ruff can mend, and format
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(VENV)/.dev ## make the generated pages anew, then the documentation as a site in build/site
+	$(BIN)/python -m docs.tools
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
 vllm: $(VENV)/.vllm ## install vLLM's CPU build
 
-clean: ## remove .venv and the demo's runs
-	rm -rf $(VENV) runs/demo runs/demo-tiny-*
+clean: ## remove .venv, the demo's runs and the site
+	rm -rf $(VENV) runs/demo runs/demo-tiny-* build/site
 
 $(BIN)/python:
 	@echo "== creating $(VENV)"

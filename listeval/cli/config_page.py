@@ -52,7 +52,7 @@ def page() -> str:
 
 def _rows() -> Iterator[str]:
     flags = {parameter.name: parameter for parameter in command.params if isinstance(parameter, click.Option)}
-    said = _docstrings()
+    said = docstrings(RunConfig)
     for name, field in RunConfig.model_fields.items():
         flag = flags.get(_OTHER_FLAGS.get(name, name))
         meaning = (flag.help if flag else None) or said.get(name, "")
@@ -62,9 +62,9 @@ def _rows() -> Iterator[str]:
         yield "| " + " | ".join(cells) + " |"
 
 
-def _docstrings() -> dict[str, str]:
-    """What stands under each field of the class."""
-    (made,) = ast.parse(dedent(inspect.getsource(RunConfig))).body
+def docstrings(model: type) -> dict[str, str]:
+    """What stands under each field of a class."""
+    (made,) = ast.parse(dedent(inspect.getsource(model))).body
     assert isinstance(made, ast.ClassDef), "a class has the source of one"
     found = {}
     for field, text in zip(made.body, made.body[1:], strict=False):

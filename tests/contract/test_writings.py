@@ -1,4 +1,4 @@
-"""How models really write, kind by kind: every row is one way of writing an answer and what the README calls it."""
+"""How models really write, kind by kind: every row is one way of writing an answer and what its kind is."""
 
 import json
 
