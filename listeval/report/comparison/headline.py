@@ -31,7 +31,7 @@ def choice(verdict: Recommendation) -> str:
     return "No recommendation" if verdict.choice == "none" else LEAD[verdict.choice]
 
 
-def title(verdict: Recommendation) -> str:
+def verdict_title(verdict: Recommendation) -> str:
     """The verdict in a few words, the arm named."""
     if verdict.chosen is not None:
         return f"{choice(verdict)}: {verdict.arm}"
@@ -64,7 +64,7 @@ def heads(verdict: Recommendation) -> list[HeadFigure]:
     return found
 
 
-def costs(comparison: Comparison) -> list[str]:
+def cost_lines(comparison: Comparison) -> list[str]:
     """What each arm that may be recommended costs more than the baseline, cheapest first."""
     verdict = comparison.verdict
     return [f"cost of {f.name}: {cost_of(f)}" for f in (*verdict.tied, *verdict.behind)]
