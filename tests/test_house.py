@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -34,7 +35,7 @@ UPWARD = {
     ("listopd.cli.probe", "listopd"),
     ("listopd.cli.train", "listopd"),
     ("listeval.models.control_text", "backends"),
-    ("listeval.decoding.proof.canary", "backends"),
+    ("listeval.backends.canary", "backends"),
     ("listeval.models.renderer", "backends"),
     ("listeval.task", "backends"),
     ("listeval.task", "registry"),
@@ -48,6 +49,9 @@ CLOSING = {
     ("listopd.train", "listopd.sft"),
 }
 """Imports inside functions that close a circle of modules. None is closed while modules load."""
+
+TWICE = {"Answer", "Function", "PermutationProcessor"}
+"""Public classes of one name: a template's, or in processes of their own, or named on a command line."""
 
 HEAVY = ("torch", "transformers", "vllm", "numpy", "scipy", "pandas", "httpx", "rich")
 
@@ -169,6 +173,17 @@ def test_everything_is_annotated():
         for function in module.functions()
         for name in unannotated(function)
     ] == []
+
+
+def test_no_two_public_classes_of_listeval_have_one_name():
+    names = Counter(
+        node.name
+        for module in house().values()
+        if module.name.startswith("listeval.")
+        for node in module.tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert {name for name, n in names.items() if n > 1} == TWICE
 
 
 def test_no_circle_closes_while_modules_load():

@@ -54,7 +54,7 @@ def read_labels(path: str | Path) -> dict[str, Label]:
 
 def write_labels(labels: Iterable[Label], directory: Path) -> Path:
     """Replace the labels of `directory`, whole or not at all. Raises UserError when the disk refuses."""
-    from listeval.runs.files import write_atomic
+    from listeval.disk import write_atomic
 
     path = directory / FILE
     write_atomic(path, b"".join(label.model_dump_json().encode() + b"\n" for label in labels))

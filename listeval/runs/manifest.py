@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from pydantic_core import from_json
 
 from listeval.decoding.promise import Promise
+from listeval.disk import read_regular, write_atomic
 from listeval.errors import UserError, first_line
 from listeval.runs.config import RunConfig
 from listeval.runs.entries import (
@@ -26,7 +27,6 @@ from listeval.runs.entries import (
     ModelEntry,
     TaskEntry,
 )
-from listeval.runs.files import read_regular, write_atomic
 
 SCHEMA = 1
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from listeval.disk import make_directory, write_atomic
 from listeval.errors import UserError, first_line
-from listeval.runs.files import make_directory, write_atomic
 from listopd import state as states
 
 if TYPE_CHECKING:

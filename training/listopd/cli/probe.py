@@ -120,7 +120,7 @@ def _target(file: Path, suffix: str, what: str) -> Path:
 
 
 def _write(file: Path, text: str) -> None:
-    from listeval.runs.files import write_atomic
+    from listeval.disk import write_atomic
 
     write_atomic(file, text.encode())
     say(f"written: {file}", err=True)
