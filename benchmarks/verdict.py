@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.harness import RESULTS
 from benchmarks.worlds import CHANCE, SKILL, Side, cluster_of, draw, quality
 from listeval.comparison.analysis import adjusted
-from listeval.comparison.contrasts import Draws, Scale, differences, guards
+from listeval.comparison.contrasts import Draws, QualityScale, differences, guards
 from listeval.comparison.decision import Standing, decide, gather
 from listeval.comparison.thresholds import Thresholds
 
@@ -112,7 +112,7 @@ def verdicts(
         pairs, _HEADLINE, labels, tested=_HEADLINE, bounds=dict.fromkeys(_HEADLINE[1:], (0.0, 1.0)), draws=draws,
         level=t.level,
     )  # fmt: skip
-    scale = Scale("q", (0.0, 1.0), np.full(len(index), CHANCE))
+    scale = QualityScale("q", (0.0, 1.0), np.full(len(index), CHANCE))
     known = guards(pairs, scale, labels, margin=t.margin, draws=draws, level=t.guard_level(len(arms)))
     best: Counter[Standing] = Counter()
     for w in range(trials):

@@ -10,6 +10,7 @@ import ast
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
@@ -41,6 +42,9 @@ CLOSING = {
     ("listopd.train", "listopd.sft"),
 }
 """Imports inside functions that close a circle of modules. None is closed while modules load."""
+
+TWICE = {"Answer", "Function", "PermutationProcessor"}
+"""Public classes of one name: a template's, or in processes of their own, or named on a command line."""
 
 HEAVY = ("torch", "transformers", "vllm", "numpy", "scipy", "pandas", "httpx", "rich")
 
@@ -162,6 +166,17 @@ def test_everything_is_annotated():
         for function in module.functions()
         for name in unannotated(function)
     ] == []
+
+
+def test_no_two_public_classes_of_listeval_have_one_name():
+    names = Counter(
+        node.name
+        for module in house().values()
+        if module.name.startswith("listeval.")
+        for node in module.tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert {name for name, n in names.items() if n > 1} == TWICE
 
 
 def test_no_circle_closes_while_modules_load():

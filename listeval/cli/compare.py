@@ -82,7 +82,7 @@ def _permit_repairs(specs: tuple[str, ...], *, trusted: bool) -> None:
 
 def _print(found: Comparison, form: str) -> None:
     if form == "json":
-        from listeval.report.comparison.data import comparison_json
+        from listeval.report.comparison.as_json import comparison_json
 
         say_json(comparison_json(found))
     elif form == "markdown":

@@ -12,7 +12,7 @@ from listeval.errors import ExitCode, UserError
 from listeval.visible import inline
 
 if TYPE_CHECKING:
-    from listeval.plugins.check import Finding, Template
+    from listeval.plugins.check import CheckResult, Template
     from listeval.task import Task
 
 _DEFAULT_MODEL = "smollm2"
@@ -120,7 +120,7 @@ def check(
     return ExitCode.SAMPLES_ERRORED if any(f.state is State.FAILED for f in found) else ExitCode.OK
 
 
-def _findings(task: Task, data: str | None, model: str | None) -> Iterator[Finding]:
+def _findings(task: Task, data: str | None, model: str | None) -> Iterator[CheckResult]:
     from listeval.plugins.check import check_task
     from listeval.plugins.open import load, ready
     from listeval.plugins.registry import find

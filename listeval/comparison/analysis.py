@@ -11,7 +11,7 @@ import numpy as np
 from listeval.comparison.arms import Arm, open_arms
 from listeval.comparison.chance import Chance, chance
 from listeval.comparison.columns import COMPARED, columns, common_parsed, headline
-from listeval.comparison.contrasts import Draws, Guard, Scale, differences, guards
+from listeval.comparison.contrasts import Draws, Guard, QualityScale, differences, guards
 from listeval.comparison.cost import cost
 from listeval.comparison.factorial import factorial
 from listeval.comparison.pairing import Pairing, pair
@@ -119,7 +119,9 @@ def adjusted(found: Sequence[Mapping[str, Difference]], headline: Sequence[str])
     return out
 
 
-def _scale(metric: str | None, metrics: Sequence[Metric], table: Sequence[Columns], luck: Chance) -> Scale | None:
+def _scale(
+    metric: str | None, metrics: Sequence[Metric], table: Sequence[Columns], luck: Chance
+) -> QualityScale | None:
     """Of the quality metric; one without known bounds has the range that was seen."""
     if metric is None:
         return None
@@ -128,13 +130,13 @@ def _scale(metric: str | None, metrics: Sequence[Metric], table: Sequence[Column
         seen = np.concatenate([own[metric] for own in table])
         seen = seen[~np.isnan(seen)]
         known = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 1.0)
-    return Scale(metric, known, luck.values, unknown=bool(luck.why))
+    return QualityScale(metric, known, luck.values, unknown=bool(luck.why))
 
 
 def _guards(
     table: Sequence[Columns],
     clusters: Sequence[str],
-    scale: Scale | None,
+    scale: QualityScale | None,
     thresholds: Thresholds,
     draws: Draws,
 ) -> tuple[Guard | None, list[Guard | None]]:

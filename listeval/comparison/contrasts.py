@@ -29,7 +29,7 @@ class Draws(NamedTuple):
     seed: int = 0
 
 
-class Scale(NamedTuple):
+class QualityScale(NamedTuple):
     """A quality metric: its name, its lowest and highest value, and (n,) what a random order is worth, if it ranks."""
 
     metric: str
@@ -98,7 +98,7 @@ def differences(
 
 
 def guards(
-    pairs: Pairs[Key], scale: Scale, clusters: Sequence[str], *, margin: float, draws: Draws, level: float
+    pairs: Pairs[Key], scale: QualityScale, clusters: Sequence[str], *, margin: float, draws: Draws, level: float
 ) -> dict[Key, Guard]:
     """What is known of each arm's quality; `margin` in the metric's units, `level` of all intervals."""
     sides = {key: _Sides.of(base, arm, scale, margin) for key, (base, arm) in pairs.items()}
@@ -131,7 +131,7 @@ class _Sides(NamedTuple):
     bounds: Bounds
 
     @classmethod
-    def of(cls, base: Columns, arm: Columns, scale: Scale, margin: float) -> _Sides:
+    def of(cls, base: Columns, arm: Columns, scale: QualityScale, margin: float) -> _Sides:
         before = np.where(base[PARSE_RATE] == 1, base[scale.metric], np.nan)
         own = np.where(arm[PARSE_RATE] == 1, arm[scale.metric], np.nan)
         nothing = np.full(len(own), np.nan)

@@ -22,7 +22,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from listeval.comparison.contrasts import Guard, Scale
+from listeval.comparison.contrasts import Guard, QualityScale
 from listeval.comparison.thresholds import Thresholds
 from listeval.stats.intervals import Floats
 from listeval.stats.paired import Difference
@@ -45,7 +45,7 @@ class Standing(Enum):
     """May be recommended."""
 
 
-class Evidence(NamedTuple):
+class ArmEvidence(NamedTuple):
     """One number an arm, (arms,) each; NaN is no evidence."""
 
     useful: Floats
@@ -68,18 +68,18 @@ def gather(
     common: Sequence[Difference | None],
     guards: Sequence[Guard | None],
     unchanged: Sequence[bool],
-    scale: Scale | None,
-) -> Evidence:
+    scale: QualityScale | None,
+) -> ArmEvidence:
     """Evidence of arms: U's difference with Holm's p, Q's over what parses everywhere, the guard, same answers."""
     rows = [
         (*d.difference, p, *_of_quality(seen, guard, same, scale))
         for (d, p), seen, guard, same in zip(useful, common, guards, unchanged, strict=True)
     ]
-    return Evidence(*np.array(rows, dtype=np.float64).reshape(-1, len(Evidence._fields)).T)
+    return ArmEvidence(*np.array(rows, dtype=np.float64).reshape(-1, len(ArmEvidence._fields)).T)
 
 
 def _of_quality(
-    common: Difference | None, guard: Guard | None, unchanged: bool, scale: Scale | None
+    common: Difference | None, guard: Guard | None, unchanged: bool, scale: QualityScale | None
 ) -> tuple[float, float, float, float]:
     if guard is None or scale is None:
         return 0.0, np.inf, 0.0, np.inf
@@ -91,7 +91,7 @@ def _of_quality(
     return guard.quality.low, float(np.fmin(guard.quality.high, seen)), short, above
 
 
-def decide(evidence: Evidence, thresholds: Thresholds, margin: float) -> NDArray[np.object_]:
+def decide(evidence: ArmEvidence, thresholds: Thresholds, margin: float) -> NDArray[np.object_]:
     """(arms,) standings; `margin` in the metric's units."""
     e = evidence
     significant = e.useful_p <= thresholds.alpha

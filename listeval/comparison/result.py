@@ -11,7 +11,7 @@ from typing import Any
 
 from listeval.comparison.arms import Arm
 from listeval.comparison.chance import Chance
-from listeval.comparison.contrasts import Guard, Scale
+from listeval.comparison.contrasts import Guard, QualityScale
 from listeval.comparison.cost import Cost
 from listeval.comparison.export import to_json
 from listeval.comparison.factorial import Factorial
@@ -64,7 +64,7 @@ class Comparison:
     common: int
     """Samples that parse in every arm that parses anything."""
     base_cost: Cost
-    scale: Scale | None
+    scale: QualityScale | None
     """Of the quality metric that the verdict guards; None where the task has none."""
     chance: Chance
     """What a random order is worth on each sample."""

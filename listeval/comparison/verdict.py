@@ -29,7 +29,7 @@ Choice = Literal["repair", "change", "constrain", "re-ask", "train", "keep", "no
 
 
 @dataclass(frozen=True)
-class Finding:
+class Assessment:
     """What an arm is against the baseline."""
 
     contrast: Contrast
@@ -80,12 +80,12 @@ class Recommendation:
     """Which arm to take, or none; `findings` has every arm but the baseline, in order."""
 
     choice: Choice
-    chosen: Finding | None
+    chosen: Assessment | None
     """None for `keep` and `none`."""
-    findings: Sequence[Finding]
-    tied: Sequence[Finding]
+    findings: Sequence[Assessment]
+    tied: Sequence[Assessment]
     """The arms that may be recommended and cannot be told apart from the best; the chosen one among them."""
-    behind: Sequence[Finding]
+    behind: Sequence[Assessment]
     """The others that may be recommended: shown to be worse than the best by more than the margin."""
     rivals: Mapping[str, Interval]
     """By name, for each other arm that may be recommended: U minus the chosen arm's."""
@@ -155,7 +155,7 @@ def recommend(c: Comparison) -> Recommendation:
     )
 
 
-def _findings(c: Comparison) -> list[Finding]:
+def _findings(c: Comparison) -> list[Assessment]:
     common = c.headline[2] if len(c.headline) > 2 else None
     evidence = gather(
         [(found.differences[c.decisive], found.adjusted[c.decisive]) for found in c.contrasts],
@@ -168,9 +168,9 @@ def _findings(c: Comparison) -> list[Finding]:
     return [_finding(c, found, standing) for found, standing in zip(c.contrasts, standings, strict=True)]
 
 
-def _finding(c: Comparison, contrast: Contrast, standing: Standing) -> Finding:
+def _finding(c: Comparison, contrast: Contrast, standing: Standing) -> Assessment:
     found = ways(contrast.arm, c.base)
-    return Finding(
+    return Assessment(
         contrast=contrast,
         ways=found,
         way=max(found, key=c.thresholds.order.index),
@@ -180,15 +180,17 @@ def _finding(c: Comparison, contrast: Contrast, standing: Standing) -> Finding:
     )
 
 
-def _ordered(c: Comparison, better: Sequence[Finding]) -> tuple[Finding | None, list[Finding], list[Finding]]:
+def _ordered(
+    c: Comparison, better: Sequence[Assessment]
+) -> tuple[Assessment | None, list[Assessment], list[Assessment]]:
     """The cheapest arm that cannot be told apart from the best, all such arms cheapest first, and the rest."""
     if not better:
         return None, [], []
 
-    def worth(f: Finding) -> tuple[float, float]:
+    def worth(f: Assessment) -> tuple[float, float]:
         return f.differences[c.decisive].after, f.differences[PARSE_RATE].after
 
-    def dear(f: Finding) -> tuple[tuple[int, ...], float, float]:
+    def dear(f: Assessment) -> tuple[tuple[int, ...], float, float]:
         return c.thresholds.rank(f.ways), f.tokens, -worth(f)[0]
 
     lead = max(better, key=worth)
@@ -197,12 +199,12 @@ def _ordered(c: Comparison, better: Sequence[Finding]) -> tuple[Finding | None, 
     return tied[0], tied, sorted((f for f in better if f.name in apart), key=worth, reverse=True)
 
 
-def _behind(c: Comparison, lead: Finding, others: Sequence[Finding]) -> set[str]:
+def _behind(c: Comparison, lead: Assessment, others: Sequence[Assessment]) -> set[str]:
     """Those of `others`, by name, whose U is shown below the lead's, and may be so by more than the margin."""
     return {name for name, d in _against(c, lead, others).items() if d.high < 0 and d.low < -c.margin}
 
 
-def _against(c: Comparison, one: Finding, others: Sequence[Finding]) -> dict[str, Interval]:
+def _against(c: Comparison, one: Assessment, others: Sequence[Assessment]) -> dict[str, Interval]:
     """U of each of `others` minus that of `one`, simultaneous over the arms."""
     if not others:
         return {}
@@ -218,7 +220,7 @@ def _against(c: Comparison, one: Finding, others: Sequence[Finding]) -> dict[str
     return {name: d.difference for name, d in found.items()}
 
 
-def _finding_json(f: Finding) -> dict[str, Any]:
+def _finding_json(f: Assessment) -> dict[str, Any]:
     guard = f.guard
     return {
         "arm": f.name,

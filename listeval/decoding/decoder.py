@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from listeval.contract import Contract
-    from listeval.decoding.scaffold.hf import Answer
+    from listeval.decoding.scaffold.hf import ScaffoldAnswer
 
 T = TypeVar("T")
 
@@ -72,13 +72,13 @@ class Decoder:
         assert isinstance(form, PermutationSpec), "only a permutation is bound for our own engine"
         return Permutation(form, self.trie, self._vocabulary.stops)
 
-    def scaffolds(self, contracts: Sequence[Contract[Any]], prompts: Sequence[Sequence[int]]) -> list[Answer]:
+    def scaffolds(self, contracts: Sequence[Contract[Any]], prompts: Sequence[Sequence[int]]) -> list[ScaffoldAnswer]:
         """Answers to write after prompts, for `hf_scaffold.decode`. Raises UserError as `processor` does."""
         from listeval.decoding.scaffold.hf import start
 
         tokenizer = self._vocabulary.tokenizer
 
-        def build(form: Form) -> Answer:
+        def build(form: Form) -> ScaffoldAnswer:
             assert isinstance(form, PermutationSpec), "only our own engine appends"
             return start(Scaffold.of(form), tokenizer, self.trie)
 

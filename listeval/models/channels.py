@@ -60,14 +60,14 @@ def split_channels(text: str, prompt: str = "", own: Pair | None = None) -> tupl
     return _reasoning(text, marks, chosen), _ENDS.sub("", answer).lstrip()
 
 
-class Decoder(Protocol):
+class ChannelDecoder(Protocol):
     """What turns ids into text, and may know marks of its model's own (`own_marks`)."""
 
     def decode(self, token_ids: Sequence[int]) -> str:
         """The text of generated ids, the special tokens that are marks among it."""
 
 
-def split_decoded(renderer: Decoder, token_ids: Sequence[int], prompt: str) -> tuple[str | None, str]:
+def split_decoded(renderer: ChannelDecoder, token_ids: Sequence[int], prompt: str) -> tuple[str | None, str]:
     """`split_channels` of generated ids."""
     return split_channels(renderer.decode(token_ids), prompt, getattr(renderer, "own_marks", None))
 

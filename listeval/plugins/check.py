@@ -38,7 +38,7 @@ class State(StrEnum):
     SKIPPED = "skipped"
 
 
-class Finding(NamedTuple):
+class CheckResult(NamedTuple):
     """One check: its name, how it ended, and a sentence with counts or the first example at fault."""
 
     check: str
@@ -54,7 +54,7 @@ class Template(NamedTuple):
     max_length: int | None
 
 
-def check_task(task: Task, dataset: Dataset, again: Dataset, template: Template | None) -> Iterator[Finding]:
+def check_task(task: Task, dataset: Dataset, again: Dataset, template: Template | None) -> Iterator[CheckResult]:
     """Findings as they are made. `again` is the same data loaded a second time; without `template` prompts are skipped.
 
     Whatever the plug-in raises becomes the finding of that check; the next one goes on.
@@ -72,7 +72,7 @@ def check_task(task: Task, dataset: Dataset, again: Dataset, template: Template 
             state, text = check()
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
             state, text = State.FAILED, str(error) if isinstance(error, UserError) else f"it raised {first_line(error)}"
-        yield Finding(name, state, text)
+        yield CheckResult(name, state, text)
 
 
 def _data(dataset: Dataset, again: Dataset) -> tuple[State, str]:

@@ -14,7 +14,7 @@ from pydantic_core import to_json
 
 from listeval.disk import write_atomic
 from listeval.errors import UserError
-from listeval.plugins.check import Finding, State
+from listeval.plugins.check import CheckResult, State
 from listeval.task import Task
 
 FILE = "version.json"
@@ -32,26 +32,26 @@ class Recorded(BaseModel):
 _RECORDS = TypeAdapter(dict[str, Recorded])
 
 
-def record_version(task: Task, folder: Path | None) -> Finding:
+def record_version(task: Task, folder: Path | None) -> CheckResult:
     """Compare the prompts of the bundled sample with those recorded; a new version is recorded.
 
     `folder` is where the task's code is, None where that is unknown. Raises UserError where
     `version.json` is damaged or cannot be written.
     """
     if folder is None:
-        return Finding("version", State.SKIPPED, "the folder of the task's code is unknown")
+        return CheckResult("version", State.SKIPPED, "the folder of the task's code is unknown")
     file, now = folder / FILE, Recorded(version=task.version, prompts=_prompts(task))
     known = _read(file)
     before = known.get(task.name)
     if before == now:
-        return Finding("version", State.OK, f"version {now.version}, prompts unchanged")
+        return CheckResult("version", State.OK, f"version {now.version}, prompts unchanged")
     if before and before.version == now.version:
         text = f"the prompts (or the sample) changed, the version is still {now.version}: raise it in the task's code"
-        return Finding("version", State.FAILED, text)
+        return CheckResult("version", State.FAILED, text)
     if before and before.version > now.version:
-        return Finding("version", State.FAILED, f"version {now.version} is below the {before.version} in {FILE}")
+        return CheckResult("version", State.FAILED, f"version {now.version} is below the {before.version} in {FILE}")
     write_atomic(file, _RECORDS.dump_json({**known, task.name: now}, indent=1) + b"\n")
-    return Finding("version", State.OK, f"version {now.version} recorded in {FILE}")
+    return CheckResult("version", State.OK, f"version {now.version} recorded in {FILE}")
 
 
 def _read(file: Path) -> dict[str, Recorded]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from listeval.runs import Run
 
 
-def title(run: Run) -> str:
+def run_title(run: Run) -> str:
     """Task, data, model and engine of a run in one line."""
     manifest = run.manifest
     options = " ".join(f"{name}={value}" for name, value in manifest.config.options.items())

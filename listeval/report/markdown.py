@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from listeval.contract import Kind
 from listeval.report.constrained import notes
-from listeval.report.heading import title
+from listeval.report.heading import run_title
 from listeval.runs.figures.numbers import appendix, interval, share
 from listeval.runs.figures.words import counts
 from listeval.visible import inline
@@ -40,7 +40,7 @@ def markdown(runs: Sequence[Run]) -> str:
         for kind in Kind
     )
     legend = [
-        f"- {mark} {escape(title(run))} — {counts(run.summary)} ({code(run.path)})"
+        f"- {mark} {escape(run_title(run))} — {counts(run.summary)} ({code(run.path)})"
         for mark, run in zip(header, runs, strict=True)
     ]
     legend += [f"- {mark} {escape(line)}" for mark, run in zip(header, runs, strict=True) for line in notes(run)]

@@ -12,7 +12,7 @@ from rich.text import Text
 from listeval.contract import Kind
 from listeval.report.console import ReportConsole
 from listeval.report.constrained import notes
-from listeval.report.heading import title
+from listeval.report.heading import run_title
 from listeval.runs.figures.columns import RAW
 from listeval.runs.figures.numbers import appendix, interval, share
 from listeval.runs.figures.words import counts, population
@@ -33,7 +33,7 @@ def print_runs(runs: Sequence[Run], console: Console | None = None) -> None:
             print_runs([run], out)
         return
     for run in runs:
-        out.print(Text(f"{_name(run)}: {title(run)}\n{counts(run.summary)}"))
+        out.print(Text(f"{_name(run)}: {run_title(run)}\n{counts(run.summary)}"))
     for table in (_metrics(runs), _kinds(runs), *([_verdicts(runs)] if _verdict_names(runs) else [])):
         out.print()
         out.print(table)

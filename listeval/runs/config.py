@@ -18,7 +18,7 @@ from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, config_error
 from listeval.models.renderer import RESERVED
 from listeval.runs import reask
-from listeval.runs.reask import Way
+from listeval.runs.reask import ReaskWay
 
 _PROMPTLESS = ("replay", "null")
 """Backends that read no prompt."""
@@ -45,7 +45,7 @@ class RunConfig(BaseModel):
     """Budget of one answer; None until `resolved`."""
     attempts: int = Field(default=1, ge=1, le=9)
     """Most answers to a sample: one that breaks the contract is asked for again."""
-    reask: Way | None = None
+    reask: ReaskWay | None = None
     """How: `same` prompt with another seed, or `explain` the failure in a new turn; None until `resolved`."""
     temperature: float = Field(default=0.0, ge=0.0)
     top_p: float = Field(default=1.0, gt=0.0, le=1.0)

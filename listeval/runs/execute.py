@@ -27,7 +27,7 @@ from listeval.runs.observer import Observer, Silent
 from listeval.runs.prompts import keep_clock
 from listeval.runs.prove import prove
 from listeval.runs.scope import chosen, scope_of, widest
-from listeval.runs.session import Session
+from listeval.runs.session import RunLoop
 from listeval.runs.store import Run
 from listeval.task import Dataset, Example, Task
 
@@ -82,7 +82,7 @@ def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observ
             if scope_of(config) != scope_of(manifest.config):
                 watch.note("only part of this run is asked for; its other rows stay and are counted")
             owed = plan.samples(task, data, config, manifest.identity_hash)
-            Session(task, backend, manifest, directory, watch).work(owed)
+            RunLoop(task, backend, manifest, directory, watch).work(owed)
     finally:
         watch.stage("closing the engine")
         backend.close()

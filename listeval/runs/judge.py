@@ -9,7 +9,7 @@ from typing import Any
 from listeval.backends.protocol import Completion
 from listeval.contract import Contract, Failure, Kind, Parsed
 from listeval.decoding.promise import Promise
-from listeval.runs.plan import Owed
+from listeval.runs.plan import SampleRequest
 from listeval.runs.reask import Tried
 from listeval.runs.rows import TOO_LONG, Row
 from listeval.task import Task, Unscored, Verdict
@@ -17,17 +17,17 @@ from listeval.task import Task, Unscored, Verdict
 _NONE = Promise("none")
 
 
-def judge(task: Task, answers: Sequence[tuple[Owed, Completion]], promise: Promise = _NONE) -> list[Row]:
+def make_rows(task: Task, answers: Sequence[tuple[SampleRequest, Completion]], promise: Promise = _NONE) -> list[Row]:
     """Rows of answers that arrived together; those that parse are scored in one batch."""
-    rows = [_row(owed, completion) for owed, completion in answers]
+    rows = [_row(asked, completion) for asked, completion in answers]
     parse_and_score(task, rows, promise)
     return rows
 
 
-def refuse(owed: Owed, limit: int) -> Row:
+def refused_row(asked: SampleRequest, limit: int) -> Row:
     """The row of a prompt that does not fit: unscored with the reason, never cut."""
-    need, budget = len(owed.request.prompt.token_ids), owed.request.sampling.max_tokens
-    row = _row(owed, Completion(owed.request.key, "", "error", n_prompt_tokens=need))
+    need, budget = len(asked.request.prompt.token_ids), asked.request.sampling.max_tokens
+    row = _row(asked, Completion(asked.request.key, "", "error", n_prompt_tokens=need))
     detail = f"prompt of {need:,} tokens + {budget:,} to generate > the model's {limit:,}"
     row["outcome"], row["reason"], row["detail"] = "unscored", TOO_LONG, detail
     return row
@@ -130,15 +130,15 @@ def _classify(row: Row, result: Parsed[Any] | Failure) -> None:
     row["value"], row["missing"] = None, result.missing
 
 
-def _row(owed: Owed, completion: Completion) -> Row:
-    example, request = owed.sample.example, owed.request
+def _row(asked: SampleRequest, completion: Completion) -> Row:
+    example, request = asked.sample.example, asked.request
     prompt = request.prompt
     return Row(
         key=request.key,
         outcome="error",
         reason=None,
         example=example.id,
-        index=owed.sample.place,
+        index=asked.sample.place,
         seed=request.seed,
         cluster=example.cluster,
         kind=Kind.ENGINE_ERROR.value,

@@ -15,7 +15,7 @@ from pydantic_core import to_json
 
 from listeval.disk import read_regular
 from listeval.errors import UserError
-from listeval.runs.rows import Head, Lines, heads
+from listeval.runs.rows import LineWriter, RowHead, row_heads
 
 FILE = ".owed"
 
@@ -44,9 +44,9 @@ class Ledger:
         known = read_ledger(directory)
         self.created = created
         self._known = set(known or ())
-        self._lines = Lines(directory / FILE)
+        self._lines = LineWriter(directory / FILE)
         if known is None:
-            self.note([self._of(found) for _, found in heads(directory / "samples.jsonl")])
+            self.note([self._of(found) for _, found in row_heads(directory / "samples.jsonl")])
 
     def mark(self, key: str, example: str, seed: int) -> bytes:
         """What stands for a sample of this run."""
@@ -62,7 +62,7 @@ class Ledger:
     def done(self, path: Path) -> set[bytes]:
         """Marks of the samples whose rows in the file `path` need no engine any more, whether they are noted or not."""
         done: set[bytes] = set()
-        for _, found in heads(path):
+        for _, found in row_heads(path):
             if found.owed:
                 done.discard(self._of(found))
             else:
@@ -73,5 +73,5 @@ class Ledger:
         """Sync and close."""
         self._lines.close()
 
-    def _of(self, found: Head) -> bytes:
+    def _of(self, found: RowHead) -> bytes:
         return mark(self.created, found.key, found.example, found.seed)

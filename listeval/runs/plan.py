@@ -37,7 +37,7 @@ class Sample(NamedTuple):
     contract: Contract[Any]
 
 
-class Owed(NamedTuple):
+class SampleRequest(NamedTuple):
     """One sample and the request that will answer it."""
 
     sample: Sample
@@ -186,12 +186,12 @@ def _bind(task: Task, example: Example, config: RunConfig) -> Contract[Any]:
         raise UserError(cause, place=place, fix="correct the task or that example") from error
 
 
-def render(sample: Sample, backend: Backend, sampling: Sampling) -> Owed:
+def render(sample: Sample, backend: Backend, sampling: Sampling) -> SampleRequest:
     """The sample with its request. Raises UserError where the chat template refuses the messages."""
     messages = sample.example.messages
     prompt = backend.renderer.render(messages) if backend.renderer else Prompt(tuple(messages))
     key, example, place, seed, contract = sample
-    return Owed(sample, Request(key, example.id, prompt, sampling, seed, contract, place))
+    return SampleRequest(sample, Request(key, example.id, prompt, sampling, seed, contract, place))
 
 
 def row_key(prefix: bytes, example: Example, seed: int, contract: Contract[Any]) -> str:

@@ -29,7 +29,7 @@ def keep_clock(backend: Backend, manifest: Manifest, earlier: Manifest | None) -
     manifest.config = manifest.config.model_copy(update={"clock": renderer.clock})
 
 
-class ControlText:
+class ControlTextCount:
     """Counts the prompts whose data spells control tokens, by what becomes of them.
 
     `encoded_as_text`: nothing more. `as_the_template_writes`: the template's own marks are plain text, too, and no

@@ -22,7 +22,7 @@ from listeval.errors import UserError
 if TYPE_CHECKING:
     from listeval.runs.rows import Row
 
-Way = Literal["same", "explain"]
+ReaskWay = Literal["same", "explain"]
 
 _EXPLAIN = (
     "That answer cannot be used: {fault}. "
@@ -59,7 +59,7 @@ class Further(NamedTuple):
     prompt_tokens: int
 
 
-def check(attempts: int, way: Way | None, *, temperature: float, backend: str) -> Way | None:
+def check(attempts: int, way: ReaskWay | None, *, temperature: float, backend: str) -> ReaskWay | None:
     """The way to ask again, `explain` where none is named; None where nothing is asked again.
 
     Raises UserError where asking again could change nothing.
@@ -84,7 +84,11 @@ def seed_of(seed: int, attempt: int) -> int:
 
 
 def next_request(
-    first: Request, messages: Sequence[Message], last: Tried, way: Way, render: Callable[[tuple[Message, ...]], Prompt]
+    first: Request,
+    messages: Sequence[Message],
+    last: Tried,
+    way: ReaskWay,
+    render: Callable[[tuple[Message, ...]], Prompt],
 ) -> Request:
     """The request after the attempt `last`, whose key names sample and attempt; `messages` are the example's own.
 

@@ -87,7 +87,7 @@ def encode(row: Row) -> bytes:
     return to_json(row, inf_nan_mode="null") + b"\n"
 
 
-class Lines:
+class LineWriter:
     """Appends whole lines to a file: in the kernel's hands at once, on the disk within a second.
 
     Raises UserError when the disk is full, here and later; every line that was complete before stays. A torn last
@@ -144,7 +144,7 @@ class Lines:
             ) from None
 
 
-class Journal(Lines):
+class RowWriter(LineWriter):
     """Appends rows to `samples.jsonl`."""
 
     def append(self, rows: Sequence[Row]) -> None:
@@ -164,7 +164,7 @@ def _whole_lines(file: int) -> int:
     return 0
 
 
-class Head(NamedTuple):
+class RowHead(NamedTuple):
     """What a row's line begins with: whose answer it is, and whether its sample is owed again."""
 
     key: str
@@ -173,7 +173,7 @@ class Head(NamedTuple):
     owed: bool
 
 
-def heads(path: Path) -> Iterator[tuple[int, Head]]:
+def row_heads(path: Path) -> Iterator[tuple[int, RowHead]]:
     """Number and head of every whole line, without parsing the rest of it where the line is as `encode` writes it.
 
     Raises UserError for a line that is no row, with its number.
@@ -185,25 +185,25 @@ def heads(path: Path) -> Iterator[tuple[int, Head]]:
                 key, outcome, reason, example, seed = found.groups()
                 owed = outcome == b"error" or (outcome == b"unscored" and reason == _TOO_LONG)
                 name = from_json(example) if b"\\" in example else example[1:-1].decode()
-                yield number, Head(key.decode(), name, int(seed), owed)
+                yield number, RowHead(key.decode(), name, int(seed), owed)
             else:
-                yield number, head(from_json(line))
+                yield number, row_head(from_json(line))
         except (ValueError, KeyError, TypeError, AttributeError):
             raise not_a_row(path, number) from None
 
 
-def head(row: Row) -> Head:
+def row_head(row: Row) -> RowHead:
     """The head of a whole row. Raises TypeError for a key that is no text."""
     if not isinstance(row["key"], str):
         raise TypeError
     owed = row["outcome"] == "error" or (row["outcome"] == "unscored" and row["reason"] == TOO_LONG)
-    return Head(row["key"], row["example"], row["seed"], owed)
+    return RowHead(row["key"], row["example"], row["seed"], owed)
 
 
 def done_keys(path: Path) -> set[str]:
     """Keys of the samples that need no engine any more; errors, refused prompts and a torn last line are owed."""
     keys: set[str] = set()
-    for _, found in heads(path):
+    for _, found in row_heads(path):
         if found.owed:
             keys.discard(found.key)
         else:

@@ -16,14 +16,14 @@ from listeval.backends.protocol import Backend, Completion, Known, Message, Prom
 from listeval.contract import Kind
 from listeval.plugins.blame import blame
 from listeval.runs.interrupts import Interrupts
-from listeval.runs.judge import judge, refuse
+from listeval.runs.judge import make_rows, refused_row
 from listeval.runs.ledger import Ledger
 from listeval.runs.manifest import Attempt, Manifest
 from listeval.runs.observer import Observer
-from listeval.runs.plan import Owed, Sample, render
-from listeval.runs.prompts import ControlText
+from listeval.runs.plan import Sample, SampleRequest, render
+from listeval.runs.prompts import ControlTextCount
 from listeval.runs.reask import Tried, completion_of, next_request, owed_again, seed_of, tried
-from listeval.runs.rows import Journal, Row
+from listeval.runs.rows import Row, RowWriter
 from listeval.runs.stored import tried_before
 from listeval.runs.stream import Stream
 from listeval.task import Task
@@ -32,11 +32,11 @@ from listeval.task import Task
 class _Case(NamedTuple):
     """A sample on its way to its row: what it was asked first, and what came of that so far."""
 
-    owed: Owed
+    asked: SampleRequest
     attempts: tuple[Tried, ...] = ()
 
 
-class Session:
+class RunLoop:
     """Works on the run in `directory` until nothing is owed; whoever holds it also holds the run's lock."""
 
     def __init__(self, task: Task, backend: Backend, manifest: Manifest, directory: Path, watch: Observer) -> None:
@@ -50,7 +50,7 @@ class Session:
         self._refused: deque[Row] = deque()
         self._asked: deque[bytes] = deque()
         self._tokens = self._made = 0
-        self._spelled = ControlText(backend)
+        self._spelled = ControlTextCount(backend)
 
     def work(self, samples: Iterator[Sample]) -> None:
         """Make every row of `samples` that is not there. On Ctrl-C what the engine had finished is kept."""
@@ -58,7 +58,7 @@ class Session:
         before = tried_before(self.directory, self.manifest.created) if self._most > 1 else {}
         started, clock = datetime.now(UTC), time.perf_counter()
         try:
-            with closing(Journal(path)) as journal, closing(Ledger(self.directory, self.manifest.created)) as ledger:
+            with closing(RowWriter(path)) as journal, closing(Ledger(self.directory, self.manifest.created)) as ledger:
                 self._generate(journal, ledger, self._requests(samples, ledger, ledger.done(path), before))
                 for attempt in range(2, self._most + 1):
                     if due := self._due.pop(attempt, None):
@@ -67,7 +67,7 @@ class Session:
         finally:
             self._note_attempt(started, time.perf_counter() - clock)
 
-    def _generate(self, journal: Journal, ledger: Ledger, requests: Iterator[Request]) -> None:
+    def _generate(self, journal: RowWriter, ledger: Ledger, requests: Iterator[Request]) -> None:
         stream = Stream(self.backend, requests)
         with Interrupts() as interrupts:
             try:
@@ -94,28 +94,28 @@ class Session:
                 self.watch.skip()
                 if number:
                     continue
-            owed = render(sample, self.backend, sampling)
+            asked = render(sample, self.backend, sampling)
             if number == 0:
-                self.watch.prompt(owed.request.prompt)
+                self.watch.prompt(asked.request.prompt)
             if there:
                 continue
-            if self._too_long(owed.request):
-                self._refused.append(refuse(owed, limit or 0))
+            if self._too_long(asked.request):
+                self._refused.append(refused_row(asked, limit or 0))
             elif attempts := tuple(before.get(sample.key, ()))[: self._most - 1]:
-                self._due[len(attempts) + 1].append(_Case(owed, attempts))
+                self._due[len(attempts) + 1].append(_Case(asked, attempts))
             else:
-                self._waiting[sample.key] = _Case(owed)
-                yield self._with_known(owed.request, sample)
+                self._waiting[sample.key] = _Case(asked)
+                yield self._with_known(asked.request, sample)
 
     def _further(self, due: Iterable[_Case]) -> Iterator[Request]:
         """The next attempt at each; where its prompt would not fit, the last answer stays the final one."""
         assert self._way is not None, "a run that asks again knows how"
         for case in due:
-            sample, first = case.owed
+            sample, first = case.asked
             messages, last = sample.example.messages, case.attempts[-1]
             request = next_request(first, messages, last, self._way, partial(self._prompt, sample))
             if self._too_long(request):
-                (row,) = judge(self.task, [(case.owed, completion_of(last, sample.key))], self.manifest.promise)
+                (row,) = make_rows(self.task, [(case.asked, completion_of(last, sample.key))], self.manifest.promise)
                 row["attempts"] = case.attempts if len(case.attempts) > 1 else None
                 row["detail"] += f"; not asked again, a prompt of {len(request.prompt.token_ids):,} tokens does not fit"
                 self._refused.append(row)
@@ -138,10 +138,10 @@ class Session:
         limit = self.backend.model.max_length
         return bool(limit) and len(request.prompt.token_ids) + request.sampling.max_tokens > (limit or 0)
 
-    def _record(self, journal: Journal, ledger: Ledger, batch: Sequence[Completion]) -> None:
+    def _record(self, journal: RowWriter, ledger: Ledger, batch: Sequence[Completion]) -> None:
         cases = [self._waiting.pop(completion.key) for completion in batch]
-        answers = [(case.owed, completion) for case, completion in zip(cases, batch, strict=True)]
-        rows = judge(self.task, answers, self.manifest.promise)
+        answers = [(case.asked, completion) for case, completion in zip(cases, batch, strict=True)]
+        rows = make_rows(self.task, answers, self.manifest.promise)
         final = [row for case, row in zip(cases, rows, strict=True) if self._settle(case, row)]
         while self._refused:
             row = self._refused.popleft()

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from listeval.errors import UserError
 from listeval.runs.ledger import mark, read_ledger
 from listeval.runs.reask import Tried
-from listeval.runs.rows import Row, head, numbered_rows
+from listeval.runs.rows import Row, numbered_rows, row_head
 from listeval.runs.shape import fault
 
 _FOREIGN = "its key, example and seed are of no sample that this run asked for"
@@ -47,7 +47,7 @@ def read_stored(directory: Path, created: str) -> Stored:
         if name := fault(row):
             fix = "restore that line or delete it, then run again"
             raise UserError(f"a row's '{name}' is damaged", place=f"{path}:{number}", fix=fix)
-        key, example, seed, again = head(row)
+        key, example, seed, again = row_head(row)
         if known is not None and mark(created, key, example, seed) not in known:
             strays.append(Stray(number, line, _FOREIGN))
         elif (key in rows and key not in owed) or samples.setdefault((example, seed), key) != key:

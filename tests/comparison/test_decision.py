@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listeval.comparison.contrasts import Draws, Scale, guards
-from listeval.comparison.decision import Evidence, Standing, decide
+from listeval.comparison.contrasts import Draws, QualityScale, guards
+from listeval.comparison.decision import ArmEvidence, Standing, decide
 from listeval.comparison.thresholds import Thresholds
 
 GOOD = {
@@ -19,7 +19,7 @@ GOOD = {
 
 def standing(**changes):
     values = {name: np.array([value]) for name, value in {**GOOD, **changes}.items()}
-    return decide(Evidence(**values), Thresholds(), 0.1)[0]
+    return decide(ArmEvidence(**values), Thresholds(), 0.1)[0]
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_better_needs_all_of_it(values):
 @given(st.lists(st.sampled_from([{}, {"useful_p": 0.9}, {"above_low": -1.0}, {"loss_low": -1.0}]), max_size=6))
 def test_many_arms_at_once_are_each_alone(arms):
     table = {name: np.array([{**GOOD, **arm}[name] for arm in arms]) for name in GOOD}
-    assert list(decide(Evidence(**table), Thresholds(), 0.1)) == [standing(**arm) for arm in arms]
+    assert list(decide(ArmEvidence(**table), Thresholds(), 0.1)) == [standing(**arm) for arm in arms]
 
 
 def guard(base, arm, parsed=None, chance=0.5, margin=0.1, clusters=None):
@@ -71,7 +71,7 @@ def guard(base, arm, parsed=None, chance=0.5, margin=0.1, clusters=None):
         {"parse_rate": (~np.isnan(q)).astype(float), "q": q} for q in (base if parsed is None else base[parsed], arm)
     )
     luck = None if chance is None else np.full(len(base), chance)
-    scale = Scale("q", (0.0, 1.0), luck)
+    scale = QualityScale("q", (0.0, 1.0), luck)
     return guards({0: (own, other)}, scale, labels, margin=margin, draws=Draws(2_000), level=0.95)[0]
 
 

@@ -9,7 +9,7 @@ from listeval.comparison import compare
 from listeval.comparison.decision import Standing
 from listeval.comparison.thresholds import WAYS, Thresholds, cost_order
 from listeval.errors import UserError
-from listeval.report.comparison.headline import heads, subject, title
+from listeval.report.comparison.headline import heads, subject, verdict_title
 from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import facts
 from listeval.runs import RunConfig, run
@@ -72,7 +72,7 @@ def test_too_few_common_answers_are_said_and_nothing_rests_on_them(make_run):
     assert sentence(found).startswith("No recommendation: sft raises the parse rate from 15.0 % to 100.0 %")
     assert "6 common parsed answers are too few to exclude a loss of ndcg@1 beyond the margin of 0.1" in sentence(found)
     assert "would do, were there none" in sentence(found)
-    assert title(found) == "No recommendation"
+    assert verdict_title(found) == "No recommendation"
 
 
 def test_a_wider_margin_is_a_users_word(make_run):

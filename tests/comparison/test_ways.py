@@ -148,3 +148,24 @@ def test_a_task_that_cannot_be_opened_leaves_chance_unknown_and_says_so(make_run
     assert math.isnan(found.contrasts[0].guard.above.value)
     assert found.verdict.choice == "keep"
     assert "whether it ranks better than a random order is not known" in sentence(found.verdict)
+
+
+def test_a_schema_that_was_only_sent_along_is_a_constraint_and_called_unproven(make_run):
+    def sent_along(values):
+        values["constraint"] = values["identity"]["constraint"] = "schema"
+
+    def proven(values):
+        values["identity"]["constraint"] = {"kind": "schema", "engine": "xgrammar", "spacing": "compact"}
+        values["config"]["spacing"] = "compact"
+
+    free, sent, held = make_run("a", half), make_run("b", ranked), make_run("c", ranked, constraint="schema")
+    edit_manifest(sent, sent_along)
+    edit_manifest(held, proven)
+    found = compare([free, sent, held])
+    assert [ways(arm, found.base) for arm in found.arms[1:]] == [("constrain",), ("constrain",)]
+    assert "constraint schema (server, unproven)" in describe(found, 1)
+    assert "unproven" not in describe(found, 2)
+    assert found.unlike == {
+        "spacing": [("b", "unknown"), ("c", "compact")],
+        "engine": [("b", "server"), ("c", "xgrammar")],
+    }

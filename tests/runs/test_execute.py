@@ -272,15 +272,15 @@ def _loaded(text):
 
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_ctrl_c_while_answers_are_scored_keeps_them(start, monkeypatch, tmp_path, attempts):
-    arrived, judge = [], session.judge
+    arrived, make_rows = [], session.make_rows
 
     def interrupted(task, answers, promise):
         if answers:
             os.kill(os.getpid(), signal.SIGINT)
-            arrived.extend(owed.request.key for owed, _ in answers)
-        return judge(task, answers, promise)
+            arrived.extend(asked.request.key for asked, _ in answers)
+        return make_rows(task, answers, promise)
 
-    monkeypatch.setattr(session, "judge", interrupted)
+    monkeypatch.setattr(session, "make_rows", interrupted)
     with pytest.raises(KeyboardInterrupt):
         start(attempts=attempts)
     rows = load_run(tmp_path / "run").rows

@@ -6,7 +6,7 @@ import os
 import pytest
 
 from listeval.errors import UserError
-from listeval.runs.rows import Journal, Row, done_keys, encode, read_rows
+from listeval.runs.rows import Row, RowWriter, done_keys, encode, read_rows
 
 KEYS = list(Row.__annotations__)
 
@@ -17,7 +17,7 @@ def row(key, outcome="scored", **changes):
 
 
 def write(path, *rows):
-    journal = Journal(path)
+    journal = RowWriter(path)
     journal.append(rows)
     journal.close()
 
@@ -78,7 +78,7 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path):
 
 def test_a_full_disk_keeps_every_whole_row(tmp_path, monkeypatch):
     path = tmp_path / "samples.jsonl"
-    journal = Journal(path)
+    journal = RowWriter(path)
     journal.append([row("a")])
     real = os.write
 

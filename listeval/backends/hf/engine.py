@@ -152,12 +152,12 @@ class HFBackend:
                 yield budget, group[start : start + self._batch_size]
 
     def _answer(self, batch: list[Request], budget: int) -> Iterator[Completion]:
-        from listeval.backends.hf.hooks import Stopped
+        from listeval.backends.hf.hooks import GenerationStopped
 
         started = time.perf_counter()
         try:
             answers = self._run(batch, budget)
-        except Stopped:
+        except GenerationStopped:
             return
         except UserError:
             raise
@@ -215,12 +215,12 @@ class HFBackend:
         """As `_run`; an answer that is complete within the budget ends with a stop token, which costs no pass."""
         import torch
 
-        from listeval.backends.hf.hooks import Stopped
+        from listeval.backends.hf.hooks import GenerationStopped
         from listeval.decoding.scaffold.hf import Feeder, decode
 
         def between() -> None:
             if self._stop.is_set():
-                raise Stopped
+                raise GenerationStopped
 
         assert self._decoder is not None, "only a decoder asks for a scaffold"
         contracts, prompts = [r.contract for r in batch], [r.prompt.token_ids for r in batch]

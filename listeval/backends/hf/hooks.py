@@ -13,7 +13,7 @@ from transformers import LogitsProcessor, StoppingCriteria, TopPLogitsWarper
 from listeval.backends.protocol import Sampling
 
 
-class Stopped(Exception):
+class GenerationStopped(Exception):
     """Generation was asked to end; what its batch had so far is dropped and owed again."""
 
 
@@ -26,7 +26,7 @@ class StopWhenSet(StoppingCriteria):  # type: ignore[misc]
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **kwargs: Any) -> torch.Tensor:
         if self._event.is_set():
-            raise Stopped
+            raise GenerationStopped
         return self._go_on
 
 

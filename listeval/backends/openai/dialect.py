@@ -12,7 +12,7 @@ import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from listeval.backends.openai.http import Refused
+from listeval.backends.openai.http import RequestRefused
 
 _LOG = logging.getLogger(__name__)
 _INVALID = (400, 422)
@@ -46,7 +46,7 @@ class Dialect:
             sent[_NEW_BUDGET] = body[_BUDGET]
         return sent
 
-    def suspect(self, error: Refused, sent: Mapping[str, Any]) -> str | None:
+    def suspect(self, error: RequestRefused, sent: Mapping[str, Any]) -> str | None:
         """The field of a refused request to try without (the budget: to rename), or None where none is to blame."""
         if error.status not in _INVALID:
             return None

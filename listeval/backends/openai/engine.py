@@ -32,7 +32,7 @@ from listeval.backends.openai import wire
 from listeval.backends.openai.body import limit_of
 from listeval.backends.openai.constraint import ServerConstraint
 from listeval.backends.openai.dialect import Dialect
-from listeval.backends.openai.http import Connection, EventLoop, Refused, Retry, Unavailable
+from listeval.backends.openai.http import Connection, EventLoop, RequestRefused, Retry, Unavailable
 from listeval.backends.openai.probe import KEY, STOP, STOP_AT_FIRST, Served, check_tokenizer, probe, stop
 from listeval.backends.protocol import (
     BackendOptions,
@@ -181,7 +181,7 @@ class OpenAIBackend:
         start = time.perf_counter()
         try:
             answer = await self._ask(request)
-        except Refused as error:
+        except RequestRefused as error:
             if error.status in STOP or (error.status in STOP_AT_FIRST and not self._answered):
                 raise stop(error, self._url, self._options.api_key_env or KEY) from None
             return Completion.failed(request, str(error), time.perf_counter() - start)
@@ -225,7 +225,7 @@ class OpenAIBackend:
             sent = self._dialect.spoken(body, tried)
             try:
                 answer = await self._http.ask(path, read, sent, limit=limit_of(request.sampling.max_tokens))
-            except Refused as error:
+            except RequestRefused as error:
                 suspect = self._dialect.suspect(error, sent)
                 if suspect is None and self._learned(error, request):
                     path, read, body = self._call(request)
@@ -239,7 +239,7 @@ class OpenAIBackend:
                     self._constraint.settle()
                 return answer
 
-    def _learned(self, error: Refused, request: Request) -> bool:
+    def _learned(self, error: RequestRefused, request: Request) -> bool:
         """Whether the constraint can be put in another way than the one that was refused."""
         return self._constraint is not None and self._constraint.learn(error.status, error.message, request.contract)
 

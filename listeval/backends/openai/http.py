@@ -39,7 +39,7 @@ requests in flight; several small ones are not."""
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 
-class Refused(Exception):
+class RequestRefused(Exception):
     """The server's last word on a request: HTTP `status` and its `message`, redacted."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -134,7 +134,7 @@ class Connection:
     ) -> T:
         """`read(JSON)` of the answer to GET, or to POST of `body`. `path` is relative to the base URL, or a whole URL.
 
-        Raises Refused and Unavailable, whatever the server sends; `read` may raise Torn. An answer of more than
+        Raises RequestRefused and Unavailable, whatever the server sends; `read` may raise Torn. An answer of more than
         `limit` bytes is not read.
         """
         unreached = 0
@@ -153,7 +153,7 @@ class Connection:
         raise Unavailable(self.redact(printable(str(failure))) + tries, gone=unreached == total)
 
     async def _once(self, path: str, read: Callable[[Any], T], body: Mapping[str, Any] | None, limit: int) -> T:
-        """One attempt. Raises Refused for the server's last word, _Failed for anything else that is no answer."""
+        """One attempt. Raises RequestRefused for the server's last word, _Failed for any other that is no answer."""
         import httpx
 
         try:
@@ -161,7 +161,7 @@ class Connection:
             async with asyncio.timeout(self._timeout_s):
                 status, headers, raw = await self._send(path, body, limit)
             return read(self._judge(status, headers, raw))
-        except (Refused, _Failed):
+        except (RequestRefused, _Failed):
             raise
         except TimeoutError:
             raise _Failed(f"no answer within {self._timeout_s:g} s") from None
@@ -215,11 +215,11 @@ class Connection:
         words = self.redact(words)
         if status in (408, 409, 429) or status >= 500:
             if error_code(body) == "insufficient_quota":
-                raise Refused(status, words)
+                raise RequestRefused(status, words)
             raise _Failed(f"HTTP {status}: {words}", retry_after=retry_after(headers.get("Retry-After")))
         if not 200 <= status < 300:
             where = printable(self.redact(headers.get("Location", "")))[:200]
-            raise Refused(status, words or (f"redirect to {where}" if where else "no words"))
+            raise RequestRefused(status, words or (f"redirect to {where}" if where else "no words"))
         if body is None:
             kind = printable(self.redact(headers.get("Content-Type", "no content type")))[:80]
             raise Torn(f"an answer that is not JSON ({kind}): {words[:120]}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from listeval.backends.openai import wire
-from listeval.backends.openai.http import Connection, Refused, Unavailable
+from listeval.backends.openai.http import Connection, RequestRefused, Unavailable
 from listeval.errors import UserError, did_you_mean
 from listeval.models.renderer import Renderer
 
@@ -32,7 +32,7 @@ STOP_AT_FIRST = {
 """Statuses that say so only of the first request; later they may be one request's own (a moderated prompt)."""
 
 
-def stop(error: Refused, url: str, key: str) -> UserError:
+def stop(error: RequestRefused, url: str, key: str) -> UserError:
     """The error that ends a run at the server `url`; `key` is the environment variable that its key came from."""
     fix = (STOP | STOP_AT_FIRST)[error.status].format(key=key)
     return UserError(f"the server refuses every request: {error}", place=url, fix=fix)
@@ -60,7 +60,7 @@ async def probe(http: Connection, url: str, model: str, key: str) -> Served:
     except Unavailable as error:
         fix = "start the server, or correct the address"
         raise UserError(f"no OpenAI-compatible server answers: {error}", place=url, fix=fix) from None
-    except Refused as error:
+    except RequestRefused as error:
         if error.status in STOP:
             raise stop(error, url, key) from None
         # Not every server lists its models, and not every key may ask for the list.
@@ -94,7 +94,7 @@ async def _server_version(http: Connection, url: str) -> str:
     try:
         found = await http.ask(f"{url.removesuffix('/v1')}/version", _version, attempts=1)
         return f"vllm {found}"
-    except (Refused, Unavailable):
+    except (RequestRefused, Unavailable):
         return await http.server(f"{url}/models")
 
 
@@ -120,7 +120,7 @@ async def check_tokenizer(http: Connection, url: str, model: str, renderer: Rend
     body = {"model": model, "prompt": _PROBE, "add_special_tokens": False}
     try:
         theirs = await http.ask(f"{url.removesuffix('/v1')}/tokenize", _tokens, body, attempts=1)
-    except (Refused, Unavailable):
+    except (RequestRefused, Unavailable):
         return
     if list(renderer.encode(_PROBE)) != theirs:
         raise UserError(

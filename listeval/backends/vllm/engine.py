@@ -43,7 +43,7 @@ _WATCH_S = 0.5
 _opened_in_process = False
 
 
-class Engine(NamedTuple):
+class StartedEngine(NamedTuple):
     """What `generate` needs of vLLM, and what it was started with."""
 
     core: Any
@@ -82,7 +82,7 @@ class VLLMBackend:
     def __init__(
         self,
         checkpoint: Checkpoint,
-        engine: Engine,
+        engine: StartedEngine,
         concurrency: int | None,
         constraint: VLLMConstraint | None = None,
     ) -> None:
@@ -282,7 +282,7 @@ def _watch(client: Any, stop: threading.Event) -> None:
             return
 
 
-def _start(checkpoint: Checkpoint, options: BackendOptions) -> Engine:
+def _start(checkpoint: Checkpoint, options: BackendOptions) -> StartedEngine:
     """Import vLLM and build its engine, with all its output captured."""
     global _opened_in_process
     if _opened_in_process:
@@ -314,7 +314,7 @@ def _start(checkpoint: Checkpoint, options: BackendOptions) -> Engine:
         ) from error
     finally:
         _restore("LD_PRELOAD", preload)
-    return Engine(core, log, arguments, device, in_process)
+    return StartedEngine(core, log, arguments, device, in_process)
 
 
 def _platform(asked: str | None) -> str:

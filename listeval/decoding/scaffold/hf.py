@@ -30,7 +30,7 @@ Sampler = Callable[[torch.Tensor, Sequence[int]], torch.Tensor]
 
 
 @dataclass(slots=True)
-class Answer:
+class ScaffoldAnswer:
     """One row: `texts[0] blanks[0] texts[1] ...`. `pending` is written but not yet fed; `tokens` are all written."""
 
     blanks: tuple[Blank, ...]
@@ -104,7 +104,7 @@ class Feeder:
         return logits
 
 
-def start(scaffold: Scaffold, tokenizer: Any, trie: TokenTrie) -> Answer:
+def start(scaffold: Scaffold, tokenizer: Any, trie: TokenTrie) -> ScaffoldAnswer:
     """A row of which the first text is written. Raises UserError for text that the vocabulary cannot spell."""
     ends = pairwise(scaffold.texts)
     blanks = tuple(
@@ -115,13 +115,13 @@ def start(scaffold: Scaffold, tokenizer: Any, trie: TokenTrie) -> Answer:
         text.rstrip(WHITESPACE) if blank is not None and blank.lead else text
         for text, blank in zip(scaffold.texts, [*blanks, None], strict=True)
     )
-    answer = Answer(blanks, tuple(spelled(text, tokenizer, trie) for text in texts))
+    answer = ScaffoldAnswer(blanks, tuple(spelled(text, tokenizer, trie) for text in texts))
     answer.enter()
     return answer
 
 
 def decode(
-    answers: Sequence[Answer],
+    answers: Sequence[ScaffoldAnswer],
     feeder: Feeder,
     trie: TokenTrie,
     sampler: Sampler | None = None,

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from listeval.stats.intervals import Interval
 
 
-class Bar(NamedTuple):
+class ArmBar(NamedTuple):
     """One arm's figure: the bar from 0 to `share`, its interval, and the words beside it. NaN draws nothing."""
 
     mark: str
@@ -30,17 +30,17 @@ class Bar(NamedTuple):
     shown: bool = False
 
 
-class Panel(NamedTuple):
+class BarPanel(NamedTuple):
     """Bars of one figure; the words at even distances under its axis and under that of the differences."""
 
     title: str
     note: str
-    bars: list[Bar]
+    bars: list[ArmBar]
     axis: tuple[str, ...]
     change_axis: tuple[str, ...]
 
 
-class Part(NamedTuple):
+class KindShare(NamedTuple):
     """A stretch of a stacked bar."""
 
     kind: str
@@ -54,7 +54,7 @@ class Stack(NamedTuple):
 
     mark: str
     name: str
-    parts: list[Part]
+    parts: list[KindShare]
 
 
 class Matrix(NamedTuple):
@@ -69,7 +69,7 @@ class Matrix(NamedTuple):
     largest: int
 
 
-def panels(comparison: Comparison) -> list[Panel]:
+def panels(comparison: Comparison) -> list[BarPanel]:
     """The headline figures that are between 0 and 1, with their differences from the baseline."""
     notes = {
         "parse_rate": "share of answers that keep their contract",
@@ -77,7 +77,7 @@ def panels(comparison: Comparison) -> list[Panel]:
         "common": f"the {comparison.common:,} samples that parse in every arm{able(comparison)}",
     }
     return [
-        Panel(words.title(name), notes.get(name) or notes[name.split("_")[0]], _bars(comparison, name), *_axes(name))
+        BarPanel(words.title(name), notes.get(name) or notes[name.split("_")[0]], _bars(comparison, name), *_axes(name))
         for name in comparison.headline
         if _on_unit_axis(comparison, name)
     ]
@@ -89,7 +89,7 @@ def _axes(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return ("0", "0.25", "0.5", "0.75", "1"), ("-1", "0", "+1")
 
 
-def _bars(comparison: Comparison, name: str) -> list[Bar]:
+def _bars(comparison: Comparison, name: str) -> list[ArmBar]:
     return [_bar(comparison, place, name) for place in range(len(comparison.arms))]
 
 
@@ -98,10 +98,10 @@ def _on_unit_axis(comparison: Comparison, name: str) -> bool:
     return bool(found) and min(found) >= 0 and max(found) <= 1
 
 
-def _bar(comparison: Comparison, place: int, name: str) -> Bar:
+def _bar(comparison: Comparison, place: int, name: str) -> ArmBar:
     value = comparison.values[place][name]
     arm, contrast = comparison.sides[place]
-    bar = Bar(mark(place), arm.name, *_percent(value), numbers.interval(name, value))
+    bar = ArmBar(mark(place), arm.name, *_percent(value), numbers.interval(name, value))
     if contrast is None:
         return bar
     d = contrast.differences[name]
@@ -130,7 +130,7 @@ def stacks(comparison: Comparison) -> list[Stack]:
         parts, start = [], 0.0
         for kind, count in counts.items():
             if count:
-                parts.append(Part(kind, count, start, 100 * count / n))
+                parts.append(KindShare(kind, count, start, 100 * count / n))
                 start += 100 * count / n
         found.append(Stack(mark(at), comparison.arms[at].name, parts))
     return found

@@ -12,10 +12,10 @@ from listeval.runs.figures.columns import COMMON
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
-    from listeval.comparison.verdict import Finding, Recommendation
+    from listeval.comparison.verdict import Assessment, Recommendation
 
 
-class Head(NamedTuple):
+class HeadFigure(NamedTuple):
     """One figure of the arm that the verdict is about: before and after, and the change with its interval."""
 
     title: str
@@ -31,14 +31,14 @@ def choice(verdict: Recommendation) -> str:
     return "No recommendation" if verdict.choice == "none" else LEAD[verdict.choice]
 
 
-def title(verdict: Recommendation) -> str:
+def verdict_title(verdict: Recommendation) -> str:
     """The verdict in a few words, the arm named."""
     if verdict.chosen is not None:
         return f"{choice(verdict)}: {verdict.arm}"
     return f"Keep {verdict.baseline}" if verdict.choice == "keep" else choice(verdict)
 
 
-def subject(verdict: Recommendation) -> Finding:
+def subject(verdict: Recommendation) -> Assessment:
     """The arm that the figures are of: the chosen one, else the one with most to say for it, else the best by U."""
     if verdict.chosen is not None:
         return verdict.chosen
@@ -46,12 +46,12 @@ def subject(verdict: Recommendation) -> Finding:
     return max(verdict.findings, key=lambda f: (order.index(f.standing), _after(f, verdict.decisive)))
 
 
-def _after(f: Finding, name: str) -> float:
+def _after(f: Assessment, name: str) -> float:
     value = f.differences[name].after
     return -math.inf if math.isnan(value) else value
 
 
-def heads(verdict: Recommendation) -> list[Head]:
+def heads(verdict: Recommendation) -> list[HeadFigure]:
     """The headline figures of the subject against the baseline; Q over the answers that parse on both sides."""
     f = subject(verdict)
     found = []
@@ -60,17 +60,17 @@ def heads(verdict: Recommendation) -> list[Head]:
         change = numbers.change(name, d.difference) + numbers.points(name)
         if f.unchanged and name.startswith(COMMON):
             change = "the same answers"
-        found.append(Head(words.title(name), numbers.plain(name, d.before), numbers.plain(name, d.after), change))
+        found.append(HeadFigure(words.title(name), numbers.plain(name, d.before), numbers.plain(name, d.after), change))
     return found
 
 
-def costs(comparison: Comparison) -> list[str]:
+def cost_lines(comparison: Comparison) -> list[str]:
     """What each arm that may be recommended costs more than the baseline, cheapest first."""
     verdict = comparison.verdict
     return [f"cost of {f.name}: {cost_of(f)}" for f in (*verdict.tied, *verdict.behind)]
 
 
-def cost_of(f: Finding) -> str:
+def cost_of(f: Assessment) -> str:
     """`+3.2 tokens an answer, trained in 200 steps, 1,204 s on cpu, at 1.2 to 1.4x the speed`."""
     made = f.contrast.cost.training
     parts = ["no further token" if f.tokens == 0 else f"{f.tokens:+,.1f} tokens an answer"]

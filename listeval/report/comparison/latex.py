@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import Table, facts, tables
-from listeval.report.explain import visible
+from listeval.visible import visible
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison

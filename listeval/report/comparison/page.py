@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError
 from listeval.report.comparison import figures
-from listeval.report.comparison.headline import choice, heads, subject, title
+from listeval.report.comparison.headline import choice, heads, subject, verdict_title
 from listeval.report.comparison.samples import samples
 from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import facts, kinds, marked, tables
@@ -59,7 +59,7 @@ def comparison_page(comparison: Comparison) -> str:
         verdict=comparison.verdict,
         sentence=sentence(comparison.verdict),
         choice=choice(comparison.verdict),
-        headline_of=title(comparison.verdict),
+        headline_of=verdict_title(comparison.verdict),
         subject=subject(comparison.verdict),
         heads=heads(comparison.verdict),
         thresholds=comparison.thresholds,

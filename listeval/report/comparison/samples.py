@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from listeval.contract import Kind
-from listeval.report.explain import visible
+from listeval.visible import visible
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from listeval.comparison.thresholds import Way
-    from listeval.comparison.verdict import Finding, Recommendation
+    from listeval.comparison.verdict import Assessment, Recommendation
 
 _MUCH = 0.1
 """The share of samples that could not be paired from which it is said."""
@@ -34,19 +34,19 @@ def sentence(verdict: Recommendation) -> str:
     return f"{body}{_fights(verdict)}{_over(verdict)}."
 
 
-def _recommend(v: Recommendation, f: Finding) -> str:
+def _recommend(v: Recommendation, f: Assessment) -> str:
     changes = _changes(v, f, 1)
     fallen = _changes(v, f, -1)
     but = " but lowers " + " and ".join(fallen) if fallen else ""
     return f"{LEAD[f.way]}: {f.name} raises {' and '.join(changes)}{but}{_quality(v, f)}{_speed(f)}{_rivals(v, f)}"
 
 
-def _changes(v: Recommendation, f: Finding, sign: int) -> list[str]:
+def _changes(v: Recommendation, f: Assessment, sign: int) -> list[str]:
     """The parse rate and U where they are shown to have moved that way, from what to what."""
     return [_from_to(f, name) for name in v.headline[:2] if f.shown(name, v.thresholds.alpha) == sign]
 
 
-def _from_to(f: Finding, name: str) -> str:
+def _from_to(f: Assessment, name: str) -> str:
     d = f.differences[name]
     number, *limits = numbers.change(name, d.difference).split(" ", 1)
     return (
@@ -55,7 +55,7 @@ def _from_to(f: Finding, name: str) -> str:
     )
 
 
-def _quality(v: Recommendation, f: Finding) -> str:
+def _quality(v: Recommendation, f: Assessment) -> str:
     """What became of Q for an arm that is recommended: the loss that the margin excludes, or that it is none."""
     if f.guard is None:
         return ""
@@ -72,14 +72,14 @@ def _quality(v: Recommendation, f: Finding) -> str:
     return f"; its own {metric} of {near} leaves no room for a loss beyond the margin of {v.margin:g}"
 
 
-def _speed(f: Finding) -> str:
+def _speed(f: Assessment) -> str:
     if f.speed.ratio is None:
         return ""
     low, high = f.speed.ratio
     return f", at {low:.2g} to {high:.2g}x the speed"
 
 
-def _rivals(v: Recommendation, f: Finding) -> str:
+def _rivals(v: Recommendation, f: Assessment) -> str:
     """The best arm of every other way that may be recommended, and why it is not the one."""
     text, ways = "", {f.way}
     for other in (*v.tied, *v.behind):
@@ -91,7 +91,7 @@ def _rivals(v: Recommendation, f: Finding) -> str:
     return text
 
 
-def _beside(v: Recommendation, other: Finding) -> str:
+def _beside(v: Recommendation, other: Assessment) -> str:
     """How an arm's U stands to the chosen one's; better by no more than the margin is no reason to pay for it."""
     d = v.rivals[other.name]
     if not _clear(d):
@@ -117,7 +117,7 @@ def _refrain(v: Recommendation) -> str:
     return _nothing(v)
 
 
-def _held_back(v: Recommendation, blocked: Sequence[Finding]) -> str:
+def _held_back(v: Recommendation, blocked: Sequence[Assessment]) -> str:
     """For each thing that stands in the way: the arm that would gain most, and the names of the others."""
     parts = []
     for standing in dict.fromkeys(f.standing for f in blocked):
@@ -127,14 +127,14 @@ def _held_back(v: Recommendation, blocked: Sequence[Finding]) -> str:
     return "; ".join(parts)
 
 
-def _blocked(v: Recommendation, f: Finding) -> str:
+def _blocked(v: Recommendation, f: Assessment) -> str:
     gains = _changes(v, f, 1)
     fallen = _changes(v, f, -1)
     but = " but lowers " + " and ".join(fallen) if fallen else ""
     return f"{f.name} raises {' and '.join(gains)}{but}, but {_obstacle(v, f)}"
 
 
-def _obstacle(v: Recommendation, f: Finding) -> str:
+def _obstacle(v: Recommendation, f: Assessment) -> str:
     assert f.guard is not None, "only quality stands in the way of a gain"
     metric, g = _metric(v), f.guard
     if f.standing is Standing.AT_CHANCE:
@@ -152,13 +152,13 @@ def _obstacle(v: Recommendation, f: Finding) -> str:
     return f"{what} {few} a loss of {metric} beyond the margin of {v.margin:g}{seen}{need}"
 
 
-def _worse(v: Recommendation, f: Finding) -> str:
+def _worse(v: Recommendation, f: Assessment) -> str:
     name = next((n for n in v.headline[:2] if f.shown(n, v.thresholds.alpha) < 0), v.decisive)
     up = _changes(v, f, 1)
     return f"{f.name} " + (f"raises {' and '.join(up)} but " if up else "") + f"lowers {_from_to(f, name)}"
 
 
-def _moved(v: Recommendation, f: Finding) -> str:
+def _moved(v: Recommendation, f: Assessment) -> str:
     """An arm with a figure that is clear of zero, though U is not shown to rise."""
     parts = []
     for name in v.headline:
@@ -174,7 +174,7 @@ def _moved(v: Recommendation, f: Finding) -> str:
     return f"{text}; {words.title(v.decisive)} is not shown to rise ({numbers.change(v.decisive, d)})"
 
 
-def _named(f: Finding, name: str) -> str:
+def _named(f: Assessment, name: str) -> str:
     if not name.startswith(COMMON):
         return _from_to(f, name)
     metric = name.removeprefix(COMMON)

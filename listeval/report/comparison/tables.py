@@ -10,8 +10,7 @@ import numpy as np
 
 from listeval.comparison.ways import Setup
 from listeval.contract import Kind
-from listeval.report.comparison.headline import costs as head_costs
-from listeval.report.comparison.headline import remarks, rule
+from listeval.report.comparison.headline import cost_lines, remarks, rule
 from listeval.runs.figures import numbers, words
 from listeval.runs.figures.columns import TOKENS
 from listeval.runs.figures.numbers import share
@@ -73,7 +72,7 @@ def facts(comparison: Comparison) -> list[str]:
     if pairing.left_out:
         lines.append("left out: " + "; ".join(f"{n:,} {reason}" for reason, n in pairing.left_out.items()))
     lines += [f"note: {note}" for note in (*pairing.notes, *remarks(comparison))]
-    return [*lines, rule(comparison), *head_costs(comparison)]
+    return [*lines, rule(comparison), *cost_lines(comparison)]
 
 
 def describe(comparison: Comparison, at: int) -> str:

@@ -138,7 +138,7 @@ def backend(core: FakeCore, monkeypatch: pytest.MonkeyPatch, sequences: int = 2)
     checkpoint: Any = SimpleNamespace(
         info=ModelInfo("m", "f", max_length=100), renderer=renderer, stops=(2,), vocab_size=50
     )
-    engine = vllm.Engine(core, log, {"max_num_seqs": sequences}, "cpu", True)
+    engine = vllm.StartedEngine(core, log, {"max_num_seqs": sequences}, "cpu", True)
     opened.__init__(checkpoint, engine, None)  # type: ignore[misc]
     monkeypatch.setattr(opened, "_params", lambda request: None)
     monkeypatch.setattr(opened, "add", _plain_add(opened, core))

@@ -78,7 +78,7 @@ def command(
             checkpoint = train(recipe, stage, directory, speaker, place=recipe_path, resume=resume)
     except KeyboardInterrupt:
         if is_main():
-            say(f"listeval: stopped; {_way_on(directory)}", err=True)
+            say(f"listeval: stopped; {_how_to_resume(directory)}", err=True)
         raise click.exceptions.Exit(_INTERRUPTED) from None
     if not is_main():
         return ExitCode.OK
@@ -174,7 +174,7 @@ class _Speaker:
         return f" {int(left // 60)}:{int(left % 60):02d} left"
 
 
-def _way_on(directory: Path) -> str:
+def _how_to_resume(directory: Path) -> str:
     if (directory / "state").exists():
         return f"--out {directory} --resume goes on from the last saved state"
     return "no step had ended, so there is nothing to go on from"

@@ -16,7 +16,7 @@ from pydantic_core import to_json
 
 from listeval.disk import read_regular
 from listeval.errors import UserError
-from listeval.runs.rows import Lines
+from listeval.runs.rows import LineWriter
 from listopd.curve.decode import Written
 
 _Line = TypeAdapter(tuple[str, list[tuple[tuple[int, ...], bool]]])
@@ -28,7 +28,7 @@ class Answers:
     def __init__(self, path: Path | None, identity: Mapping[str, Any]) -> None:
         """Raises UserError for the file of another curve, and where the disk refuses."""
         self.known: dict[str, list[Written]] = {}
-        self._lines: Lines | None = None
+        self._lines: LineWriter | None = None
         if path is None:
             return
         head = b'{"curve":"' + sha256(to_json(identity)).hexdigest().encode() + b'"}'
@@ -39,7 +39,7 @@ class Answers:
         for line in lines[1:]:
             name, answers = _read(line, path)
             self.known[name] = answers
-        self._lines = Lines(path)
+        self._lines = LineWriter(path)
         if not lines:
             self._lines.write(head + b"\n")
 

@@ -9,9 +9,9 @@ from listeval.backends.protocol import Completion, Request, Sampling
 from listeval.contract import Kind
 from listeval.models.channels import split_decoded
 from listeval.models.checkpoint import Checkpoint
-from listeval.runs.judge import judge
+from listeval.runs.judge import make_rows
 from listeval.runs.metrics import summarise
-from listeval.runs.plan import Owed, Sample
+from listeval.runs.plan import Sample, SampleRequest
 from listeval.runs.rows import Row
 from listeval.task import Task
 from listopd.curve.decode import Written
@@ -35,7 +35,7 @@ def judge_point(lam: float, written: Sequence[Written], asked: Questions, task: 
     """The point of one λ; `written` are the answers to the prompts in order."""
     owed = [_owed(question, asked) for question in asked.kept]
     completions = [_completion(one.request, answer, model) for one, answer in zip(owed, written, strict=True)]
-    rows = judge(task, list(zip(owed, completions, strict=True)))
+    rows = make_rows(task, list(zip(owed, completions, strict=True)))
     found = summarise(rows, task.metrics)
     kinds = {name: n for name, n in found.kinds.items() if n}
     return Judged(Point(lam, len(rows), found.metrics, kinds), rows)
@@ -47,11 +47,11 @@ def clusters(asked: Questions) -> list[str]:
     return [example.cluster or example.id for example in examples]
 
 
-def _owed(question: Question, asked: Questions) -> Owed:
+def _owed(question: Question, asked: Questions) -> SampleRequest:
     example = asked.data[question.seed].examples[question.place]
     contract, name = question.contract, question.name
     request = Request(name, example.id, question.prompt, Sampling(), question.seed, contract, question.place)
-    return Owed(Sample(name, example, question.place, question.seed, contract), request)
+    return SampleRequest(Sample(name, example, question.place, question.seed, contract), request)
 
 
 def _completion(request: Request, answer: Written, model: Checkpoint) -> Completion:

@@ -1,0 +1,85 @@
+"""Each figure is defined once: metrics of a run and columns of a comparison come from the same rows in the same way."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from listeval.comparison.columns import COMPARED
+from listeval.comparison.columns import columns as arm_columns
+from listeval.contract import Kind
+from listeval.runs.figures import columns as figures
+from listeval.runs.figures.numbers import change, interval, plain
+from listeval.runs.figures.words import title
+from listeval.runs.metrics import summarise
+from listeval.stats.intervals import Interval
+from listeval.task import Metric
+
+METRICS = [Metric("a", useful=True, bounds=(-1.0, 1.0), at=(1, 2)), Metric("b", bounds=(0.0, 1.0))]
+
+
+@st.composite
+def rows(draw):
+    """Scored rows of up to three seeds; a score may be undefined."""
+    found = []
+    for example in range(draw(st.integers(1, 5))):
+        for seed in range(draw(st.integers(1, 3))):
+            kind = draw(st.sampled_from([Kind.OK, Kind.MISSING_ID, Kind.NO_JSON]))
+            score = st.none() | st.sampled_from([-1.0, 0.0, 0.5, 1.0])
+            scores = {"a": draw(score), "b": draw(st.none() | st.floats(0, 1))} if kind is Kind.OK else {}
+            found.append(
+                {
+                    "example": str(example), "seed": seed, "cluster": "", "kind": kind.value, "outcome": "scored",
+                    "missing": draw(st.integers(1, 2)) if kind is Kind.MISSING_ID else 0, "reason": None, "flags": [],
+                    "bare": draw(st.none() | st.booleans()), "scores": scores, "verdict": None, "masked": None,
+                    "attempts": None, "n_tokens": draw(st.integers(0, 9)), "n_prompt_tokens": 1,
+                }
+            )  # fmt: skip
+    return found
+
+
+@given(rows())
+def test_a_runs_figures_are_the_means_of_a_comparisons_columns(found):
+    (own,) = arm_columns([found], METRICS)
+    summary = summarise(found, METRICS)
+    for name in (*COMPARED, "useful_a", "a", "b"):
+        known = own[name][~np.isnan(own[name])]
+        mean = math.fsum(known) / len(known) if len(known) else math.nan
+        assert summary.metrics[name].value == pytest.approx(mean, abs=1e-12, nan_ok=True), name
+
+
+@given(rows())
+def test_a_useful_column_has_a_zero_where_the_contract_is_broken_and_the_score_elsewhere(found):
+    scored, ok = figures.scores(found, METRICS), figures.parsed(found)
+    column = figures.useful(scored, ok, METRICS)["useful_a"]
+    assert not column[~ok].any()
+    np.testing.assert_array_equal(column[ok], scored["a"][ok])
+    assert "useful_b" not in figures.useful(scored, ok, METRICS)
+
+
+@given(rows())
+def test_every_value_of_a_column_lies_within_its_bounds(found):
+    limits = figures.bounds(METRICS)
+    scored = figures.scores(found, METRICS)
+    columns = scored | figures.useful(scored, figures.parsed(found), METRICS) | figures.best_of(found, METRICS)
+    for name, column in columns.items():
+        low, high = limits[name]
+        assert np.nanmin(column, initial=low) >= low and np.nanmax(column, initial=high) <= high, name
+
+
+@given(rows())
+def test_rates_are_hits_and_misses_or_unknown(found):
+    for name, column in figures.rates(found).items():
+        assert set(column[~np.isnan(column)]) <= {0.0, 1.0}
+        assert name == figures.BARE_RATE or not np.isnan(column).any()
+
+
+def test_a_figure_is_written_one_way():
+    value = Interval(0.4375, 0.2314, 0.6681)
+    assert interval("parse_rate", value) == interval("raw_parse_rate", value) == "43.8 % [23.1, 66.8]"
+    assert interval("ndcg@1", value) == "0.438 [0.231, 0.668]"
+    assert change("parse_rate", value) == "+43.8 [+23.1, +66.8]"
+    assert (plain("tokens", 91.26), plain("a", math.nan)) == ("91.3", "n/a")
+    assert (title("useful_a_b"), title("a_b"), title("parse_rate")) == ("useful a b", "a_b", "parse rate")
