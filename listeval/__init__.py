@@ -50,6 +50,12 @@ if TYPE_CHECKING:
     from listeval.kit.listwise import worked_examples as worked_examples
     from listeval.kit.records import bad_records as bad_records
     from listeval.kit.records import record_answer as record_answer
+    from listeval.kit.shots import with_shots as with_shots
+    from listeval.kit.source import Source as Source
+    from listeval.kit.source import find_source as find_source
+    from listeval.kit.source import own_split as own_split
+    from listeval.kit.table import Table as Table
+    from listeval.kit.table import open_table as open_table
     from listeval.kit.wording import prompt_template as prompt_template
     from listeval.labelling.labels import read_labels as read_labels
     from listeval.plugins.registry import load_task as load_task
@@ -76,12 +82,6 @@ if TYPE_CHECKING:
     from listeval.scoring.ranking import ndcg_at as ndcg_at
     from listeval.scoring.trec import trec_ndcg as trec_ndcg
     from listeval.scoring.trec import trec_run as trec_run
-    from listeval.shots import with_shots as with_shots
-    from listeval.source import Source as Source
-    from listeval.source import find_source as find_source
-    from listeval.source import own_split as own_split
-    from listeval.table import Table as Table
-    from listeval.table import open_table as open_table
     from listeval.task import Appendix as Appendix
     from listeval.task import Dataset as Dataset
     from listeval.task import Example as Example

@@ -39,7 +39,7 @@ UPWARD = {
     ("listopd.cli.train", "listopd"),
     ("listeval.comparison.verdict", "report"),
     ("listeval.models.control_text", "backends"),
-    ("listeval.decoding.proof.canary", "backends"),
+    ("listeval.backends.canary", "backends"),
     ("listeval.models.renderer", "backends"),
 }
 """Modules that import a higher room, and which."""

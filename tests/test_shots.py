@@ -6,7 +6,7 @@ import pytest
 
 from listeval.chat import Message
 from listeval.errors import UserError
-from listeval.shots import with_shots
+from listeval.kit.shots import with_shots
 from listeval.task import Example
 
 

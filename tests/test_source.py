@@ -7,7 +7,7 @@ import hashlib
 import pytest
 
 from listeval.errors import UserError
-from listeval.source import find_source, own_split
+from listeval.kit.source import find_source, own_split
 from tests.hub_server import SHA, lines
 
 ROWS = {name: lines([{"n": name}]) for name in ("sample", "test", "a", "b")}

@@ -19,10 +19,10 @@ from typing import Any, get_args
 
 from listeval.backends.finish import read_finish
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, FinishReason, ModelInfo, Request
+from listeval.disk import read_regular
 from listeval.errors import UserError
 from listeval.models.channels import split_channels
 from listeval.models.checkpoint import refuse_unused
-from listeval.runs.files import read_regular
 
 SAMPLES = "samples.jsonl"
 """The rows of a run directory: the only file whose torn last line is a matter of course."""

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from listeval.errors import UserError
-from listeval.parquet import MAGIC, parquet_rows
+from listeval.kit.parquet import MAGIC, parquet_rows
 
 BOM = codecs.BOM_UTF8
 _GZIP, _LINE_FEED = b"\x1f\x8b", b"\n"

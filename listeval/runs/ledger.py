@@ -13,8 +13,8 @@ from pathlib import Path
 
 from pydantic_core import to_json
 
+from listeval.disk import read_regular
 from listeval.errors import UserError
-from listeval.runs.files import read_regular
 from listeval.runs.rows import Head, Lines, heads
 
 FILE = ".owed"

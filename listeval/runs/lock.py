@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from listeval.disk import open_regular, sweep
 from listeval.errors import UserError
-from listeval.runs.files import open_regular, sweep
 
 _PID = re.compile(rb"\d{0,10}\n?")
 

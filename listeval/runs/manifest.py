@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import from_json
 
 from listeval.decoding.promise import Promise
+from listeval.disk import read_regular, write_atomic
 from listeval.errors import UserError, first_line
 from listeval.runs.config import RunConfig
-from listeval.runs.files import read_regular, write_atomic
 from listeval.runs.shape import check_shape
 
 __all__ = [

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from listeval.backends import canary
+from listeval.backends.canary import ask_unique
 from listeval.backends.protocol import Backend
 from listeval.contract import Contract
 from listeval.decoding.constraint import Constraint
-from listeval.decoding.proof import canary
-from listeval.decoding.proof.audit import ask_unique, audit
+from listeval.decoding.proof.audit import audit
 from listeval.runs.manifest import Manifest
 from listeval.runs.observer import Observer
 

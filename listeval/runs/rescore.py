@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from listeval.disk import write_atomic
 from listeval.errors import placed
 from listeval.plugins.open import make_task, permit, ready
-from listeval.runs.files import write_atomic
 from listeval.runs.judge import parse_and_score
 from listeval.runs.lock import exclusive
 from listeval.runs.observer import Observer, Silent

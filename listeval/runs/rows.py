@@ -17,8 +17,8 @@ from typing import Any, Literal, NamedTuple, TypedDict
 
 from pydantic_core import from_json, to_json
 
+from listeval.disk import open_regular, reading
 from listeval.errors import UserError
-from listeval.runs.files import open_regular, reading
 from listeval.runs.reask import Tried
 
 Outcome = Literal["scored", "unscored", "error"]

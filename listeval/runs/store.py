@@ -13,9 +13,9 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 from pydantic_core import from_json
 
+from listeval.disk import read_regular, write_atomic
 from listeval.errors import UserError, first_line
 from listeval.plugins.blame import blame
-from listeval.runs.files import read_regular, write_atomic
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from listeval.disk import write_atomic
 from listeval.errors import UserError
-from listeval.runs.files import write_atomic
 from listeval.runs.lock import exclusive
 from tests.hostile.damage import Original
 

@@ -118,7 +118,7 @@ def ask_unique(backend: Backend) -> str:
 
     `ignored`, `refused`, or `kept` where the answer is anything but two times the same.
     """
-    from listeval.decoding.proof.canary import Twice, send
+    from listeval.backends.canary import Twice, send
 
     contract = Twice()
     try:

@@ -12,14 +12,15 @@ import pytest
 
 pytest.importorskip("httpx")
 
+from listeval.backends import canary
+from listeval.backends.canary import ask_unique
 from listeval.backends.openai import engine as openai
 from listeval.backends.openai.http import Retry
 from listeval.backends.openai.schema import ServedSchema
 from listeval.backends.protocol import BackendOptions
 from listeval.contract import Calls, Contract, Item, Record
 from listeval.decoding.constraint import PACKAGES, Constraint
-from listeval.decoding.proof import canary
-from listeval.decoding.proof.audit import ask_unique, audit
+from listeval.decoding.proof.audit import audit
 from listeval.decoding.proof.shape import begins_marked, canary_contract
 from listeval.decoding.proof.spelled import spacing_of
 from listeval.errors import ExitCode, UserError
