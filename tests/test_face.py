@@ -113,3 +113,38 @@ def test_a_type_checker_knows_the_names_and_a_task_s_own_fields(tmp_path, slip):
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file", str(ROOT / "pyproject.toml"), str(file)]
     done = subprocess.run([*command, "--cache-dir", str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
     assert said in done.stdout and (done.returncode == 0) == (slip is None), done.stdout
+
+
+OLD_TASK = """
+from pathlib import Path
+from typing import Any
+from listeval import Contract, Dataset, Example, Item, Message, Metric, Record, Target, Task
+from listeval.kit.files import local_file, rows
+from listeval.kit.wording import wording
+
+class Answer(Item):
+    word: str
+
+class OldMail(Task):
+    name, version, summary = "old_mail", 1, "made from the template before tasks had types"
+    metrics = (Metric("accuracy", useful=True, bounds=(0.0, 1.0)),)
+    def load(self, data, seed):
+        file = local_file(Path(__file__).with_name("sample.jsonl"))
+        ask = wording(Path(__file__).with_name("prompt.jinja"))
+        found = [Example(r["id"], (Message("user", ask(word=r["word"])),), {"word": r["word"]}) for _, r in rows(file)]
+        return Dataset(found, file.name, file.fingerprint, {})
+    def contract(self, target: Target) -> Contract[Any]: return Record(Answer)
+    def gold(self, target: Target) -> str: return '{"word": "%s"}' % target["word"]
+    def score(self, targets, values): return [{"accuracy": float(v.word == t["word"])} for t, v in zip(targets, values)]
+"""
+
+
+def test_a_plug_in_from_the_earlier_template_still_runs(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    folder = tmp_path / "tasks" / "old_mail"
+    folder.mkdir(parents=True)
+    (folder / "task.py").write_text(OLD_TASK)
+    (folder / "sample.jsonl").write_text('{"id": "a", "word": "so"}\n')
+    (folder / "prompt.jinja").write_text("Say {{ word }}.")
+    done = listeval.run(listeval.RunConfig(task="old_mail", model="gold", backend="null", seeds=[0, 1], out="out"))
+    assert [row["scores"] for row in done.rows] == [{"accuracy": 1.0}] * 2

@@ -50,11 +50,8 @@ def test_seeds_that_share_their_data_load_it_once():
 
 def test_a_method_that_reads_once_reads_each_data_once():
     one, other = Drawn(), Drawn()
-    assert [one.read("a"), one.read("b"), one.read("a"), one.read("a", again=True)] == [
-        "read a",
-        "read b",
-        *["read a"] * 2,
-    ]
+    assert [one.read("a"), one.read("b"), one.read("a")] == ["read a", "read b", "read a"]
+    assert one.read("a", again=True) == "read a"
     assert one.reads == ["a", "b", "a"]
     assert other.read("a") == "read a" and other.reads == ["a"]
     assert Drawn.read.__doc__ == "What is there."

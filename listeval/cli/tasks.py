@@ -127,7 +127,9 @@ def _findings(task: Task, data: str | None, model: str | None) -> Iterator[Check
     from listeval.plugins.version import record_version
 
     with ready(task):
-        yield from check_task(task, load(task, data, 0), load(task, data, 0), _template(model))
+        # Loaded again by another of its kind: this one may remember what it read.
+        again = load(type(task)(task.options), data, 0)
+        yield from check_task(task, load(task, data, 0), again, _template(model))
         yield record_version(task, find(task.name).home)
 
 

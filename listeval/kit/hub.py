@@ -8,7 +8,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
@@ -16,7 +16,7 @@ from pathlib import Path
 from listeval.errors import UserError, first_line
 from listeval.kit.files import DataFile
 
-_SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})\.\w+")
+_SHARD = re.compile(r"(.+)-\d{5}-of-(\d{5})(\.[\w.]+)")
 """Name of one of several parts: `main/test-00000-of-00002.parquet`."""
 
 
@@ -50,23 +50,22 @@ class HubDataset:
         """
         folder = self._fetch(list(patterns))
         paths = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-        found = [path for path in paths if any(fnmatchcase(path, pattern) for pattern in patterns)]
+        found = [path for path in paths if _matches(path, patterns)]
         if not found:
             wanted = " or ".join(f"'{pattern}'" for pattern in patterns)
             cause = f"no file {wanted} in the data set"
             raise UserError(cause, place=self.repository, fix="give --data a downloaded file or folder")
-        self._check_shards(found)
+        self._check_shards(found, patterns)
         return [self._file(folder, path) for path in found]
 
-    def _check_shards(self, paths: list[str]) -> None:
-        """A cache that was filled by hand may lack a part of what it has, and nobody to ask is there offline."""
-        shards = Counter((shard[1], int(shard[2])) for path in paths if (shard := _SHARD.fullmatch(path)))
-        for (stem, count), present in shards.items():
-            if present != count:
-                cause = f"{present} of the {count} parts of {stem} are in the cache"
-                raise UserError(
-                    cause, place=self.repository, fix="fetch the others: unset HF_HUB_OFFLINE and run again"
-                )
+    def _check_shards(self, found: list[str], patterns: Sequence[str]) -> None:
+        """A cache that was filled by hand may lack a part of what is asked for, and offline nobody says so."""
+        shards = [shard for path in found if (shard := _SHARD.fullmatch(path))]
+        wanted = {f"{s[1]}-{n:05d}-of-{s[2]}{s[3]}" for s in shards for n in range(int(s[2]))}
+        missing = [path for path in sorted(wanted - set(found)) if _matches(path, patterns)]
+        if missing:
+            fix = "fetch the others: unset HF_HUB_OFFLINE and run again"
+            raise UserError(f"the cache has no '{missing[0]}'", place=self.repository, fix=fix)
 
     def _file(self, folder: Path, path: str) -> DataFile:
         full = f"datasets/{self.repository}@{folder.name}/{path}"
@@ -88,3 +87,7 @@ class HubDataset:
             raise UserError(f"the hub cannot be read: {first_line(error)}", place=self.repository, fix=fix) from None
         self._revision = folder.name
         return folder
+
+
+def _matches(path: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(path, pattern) for pattern in patterns)

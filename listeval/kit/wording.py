@@ -17,3 +17,7 @@ def prompt_template(file: Path) -> Callable[..., str]:
 
     environment = Environment(autoescape=False, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     return environment.from_string(file.read_text(encoding="utf-8")).render
+
+
+wording = prompt_template
+"""What plug-ins call it that were made before the public face had all that they need."""

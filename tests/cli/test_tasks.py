@@ -77,6 +77,18 @@ def test_a_plug_in_that_cannot_load_is_named_with_its_line(cli, tmp_path):
         assert err.count("\n") == 1
 
 
+def test_what_a_task_remembers_does_not_hide_that_it_draws_anew(cli, tmp_path):
+    cli("tasks new triage_mail")
+    plugin = tmp_path / "tasks" / "triage_mail" / "task.py"
+    source = plugin.read_text().replace("    def load(", "    @read_once\n    def load(", 1)
+    source = source.replace("    prompt_template,\n", "    prompt_template,\n    read_once,\n", 1)
+    source = source.replace("from pathlib", "from random import random\nfrom pathlib", 1)
+    plugin.write_text(source.replace("Example(id,", "Example(f'{id}-{random()}',", 1))
+    code, out, _ = cli("tasks check triage_mail --json")
+    assert code == 1
+    assert states(out)["data"] == "failed"
+
+
 RAISING = {
     "made": ("    def contract(", "    def __init__(self, options=None):\n        1 / 0\n\n    def contract("),
     "ready": ("    def contract(", "    def prepare(self):\n        1 / 0\n\n    def contract("),
