@@ -19,6 +19,7 @@ from listeval.errors import UserError
 from listopd.cliff.arms import ArmSpec, Foretold, Pair
 from listopd.cliff.foretell import lock_study
 from listopd.cliff.recipe_changes import changes_of
+from listopd.cliff.recipe_job import outcomes_of
 from listopd.cliff.recipes import Recipes
 from listopd.cliff.records import Outcome, read_log, read_outcomes
 from listopd.cliff.study import RecipeRunner, StudyFile
@@ -190,3 +191,37 @@ def test_a_training_that_fails_is_one_line_with_its_own_reason(locked, checkpoin
     _, err = process.communicate()
     assert process.returncode == 2
     assert err.count("\n") == 1
+
+
+@pytest.fixture
+def evaluated(tmp_path):
+    """A finished evaluation by the null engine: 12 answers of fashion, of which some fail."""
+    from listeval.runs import RunConfig, run
+
+    out = tmp_path / "run"
+    run(RunConfig(task="fashion", model="faults", backend="null", limit=12, out=str(out)))
+    return out
+
+
+def test_answers_are_taken_as_the_harness_judged_them(evaluated):
+    from listeval.runs import load_run
+
+    rows = load_run(evaluated).rows
+    found = outcomes_of(evaluated)
+    assert [one.kind for one in found] == [row["kind"] for row in rows]
+    assert {one.kind for one in found} > {"ok"}
+    for one, row in zip(found, rows, strict=True):
+        assert one.fmc == (row["kind"] == "missing_id" and row["missing"] == 1)
+        assert one.useful == (row["scores"]["ndcg@1"] if row["kind"] == "ok" else 0.0)
+        assert one.cluster == row["cluster"]
+    assert len({one.prompt for one in found}) == 12
+
+
+def test_an_answer_that_the_engine_owes_is_no_answer_of_the_model(evaluated):
+    file = evaluated / "samples.jsonl"
+    first, *others = file.read_text().splitlines()
+    owed = json.loads(first) | {"outcome": "error", "kind": "engine_error", "scores": {}, "error": "gone"}
+    file.write_text("\n".join([json.dumps(owed, separators=(",", ":")), *others]) + "\n")
+    assert outcomes_of(evaluated) is None
+    (evaluated / "metrics.json").unlink()
+    assert outcomes_of(evaluated) is None
