@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from listeval.errors import first_line
-from listeval.runs.files import write_atomic
+from listeval.runs.files import read_regular, write_atomic
 from listeval.runs.rows import Row
 from listeval.runs.store import load_run
 from listopd.cliff.arms import ArmSpec
@@ -126,14 +126,14 @@ def outcomes_of(run: Path) -> list[Outcome] | None:
     found = load_run(run)
     if any(row["outcome"] == "error" for row in found.rows):
         return None
-    metric = _useful(found.manifest.task)
+    metric = _useful(run)
     return [_outcome(row, metric) for row in found.rows]
 
 
-def _useful(task: Any) -> str | None:
-    """The task's metric that counts a failure as zero."""
-    metrics = task.get("metrics", ()) if isinstance(task, dict) else ()
-    return next((metric["name"] for metric in metrics if metric.get("useful")), None)
+def _useful(run: Path) -> str | None:
+    """The task's metric that counts a failure as zero, by the run's manifest; None without one."""
+    metrics = json.loads(read_regular(run / "manifest.json"))["task"]["metrics"]
+    return next((str(metric["name"]) for metric in metrics if metric.get("useful")), None)
 
 
 def _outcome(row: Row, metric: str | None) -> Outcome:

@@ -51,7 +51,7 @@ class Recipes:
         """Fingerprints of the recipe, the checkpoints, and the training's and the evaluation's data and task code."""
         from listeval.backends.checkpoint import open_checkpoint
         from listeval.backends.protocol import BackendOptions
-        from listeval.runs.plan import load, task_entry
+        from listeval.runs.plan import load
         from listopd.data import training_task
 
         recipe = self.recipe(arms[0])
@@ -63,7 +63,7 @@ class Recipes:
         task, asked = self.task(recipe), self.spec.evaluation
         for seed in asked.seeds:
             found[f"held-out data {seed}"] = load(task, asked.data, seed).fingerprint
-        return found | {"task code": str(task_entry(task).get("code"))}
+        return found | {"task code": task.code}
 
     def cost(self, arms: Sequence[ArmSpec]) -> Cost:
         """Not known before the first arm has run: it hangs on the checkpoints and the machine."""
