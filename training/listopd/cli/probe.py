@@ -28,7 +28,7 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--kappa", float, "K", "Drift rate per step: listopd.threshold.fit_drift of the cliffs at two budgets."),
     ("--scaffold", float, "P", "Least teacher probability of a position that counts (default 0.9)."),
     ("--lambdas", str, "1,1.1,...", "λ of the target curve (default: 16 from 1 to 5)."),
-    ("--floor", float, "P", "Base's least probability of a token that the curve counts; 0: all (default 0.003)."),
+    ("--floor", float, "P", "Base's least probability of a token that the curve counts; 0: all (default 0.0003)."),
     ("--bootstrap", int, "N", "Resamples of the prompts for the intervals (default 2000)."),
     ("--dtype", str, "NAME", "float32 (default), bfloat16 or float16."),
     ("--device", str, "NAME", "cpu, cuda, cuda:1, ... (default: the best there is)."),

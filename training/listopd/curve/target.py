@@ -28,7 +28,7 @@ def check_arm(arm: Arm) -> Arm:
     if not (math.isfinite(arm.lam) and arm.lam >= 0):
         raise UserError(f"λ must be a number of 0 or more, not {arm.lam}", place="λ", fix="give numbers such as 1.2")
     if not 0 <= arm.floor < 1:
-        raise UserError(f"the floor must be in [0, 1), not {arm.floor}", place="floor", fix="0 for none, or 0.003")
+        raise UserError(f"the floor must be in [0, 1), not {arm.floor}", place="floor", fix="0 for none, or 0.0003")
     return arm
 
 

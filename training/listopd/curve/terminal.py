@@ -70,6 +70,9 @@ def _lines(curve: TargetCurve) -> list[str]:
         flip = "none" if found.flip_kind is None else f"{found.flip:.3f} at '{found.flip_kind.meaning}'"
         flip += f" of item {found.flip_item}" if found.flip_kind is not None and found.flip_item else ""
         said.append(f"On {where}: λ*(A) {_lam(found.safety)}, λ*(B) {_lam(found.operating)}, λ_flip {flip}.")
+    if curve.floor:
+        rare = f"what the base writes less often than {curve.floor:g} is left out, though long training may reach it"
+        said.append(f"Beyond λ = 1 {rare}: --floor 0 shows that.")
     return said
 
 
