@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch import Tensor
+
+from listopd.curve.target import Arm, target_scores
 from listopd.lab.decode import greedy
 from listopd.lab.judging import HeldOut, held_out, judge
 from listopd.lab.language import PAD, Answers, Language, mask_of
@@ -27,9 +30,6 @@ from listopd.lab.network import Cache, Network, Sizes
 from listopd.lab.starts import Phase, supervise
 from listopd.lab.target import sureness
 from listopd.lab.training import Knobs, Shape, Stack
-from torch import Tensor
-
-from listopd.curve.target import Arm, target_scores
 from listopd.objective.log_probs import log_probs
 
 FLOORS = (0.0, 1e-2, 3e-3, 1e-3, 3e-4, 2e-4, 1e-4)

@@ -17,7 +17,7 @@ from listeval.backends.null import NullBackend
 from listeval.comparison import compare
 from listeval.comparison.arms import open_arms
 from listeval.comparison.pairing import pair
-from listeval.comparison.verdict import judge as judge_comparison
+from listeval.comparison.verdict import recommend
 from listeval.contract.base import Contract
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import resolve
@@ -27,12 +27,12 @@ from listeval.decoding.proof.audit import audit
 from listeval.plugins.registry import load_task
 from listeval.report.comparison.page import comparison_page
 from listeval.runs.execute import run
-from listeval.runs.judge import judge as judge_answers
+from listeval.runs.judge import make_rows
 from listeval.runs.metrics import summarise
 from listeval.runs.plan import load_data, render, row_key
 from listeval.runs.prove import prove
-from listeval.runs.rows import Journal
-from listeval.runs.session import Session
+from listeval.runs.rows import RowWriter
+from listeval.runs.session import RunLoop
 from listeval.stats.paired import paired_rate
 from listeval.task import Task
 from listopd.distillation import prepare, with_lambda
@@ -86,7 +86,7 @@ JOURNEYS = (
             Step(load_task, "finds the plug-in by its name, hashes its code, imports it"),
             Step(load_data, "asks the plug-in for the examples of each seed and refuses ids that repeat"),
             Step(Task.load, "the plug-in's own reading of the data", anyones=True),
-            Step(Session.work, "asks for what is owed, and only for that"),
+            Step(RunLoop.work, "asks for what is owed, and only for that"),
             Step(
                 NullBackend.generate,
                 "the engine, here the one without a model, takes requests one by one",
@@ -101,11 +101,11 @@ JOURNEYS = (
         "A failed parse goes through the same lines as a right answer. Scores are asked for only where the contract "
         "was kept. The ledger is written before the row, so that no kill leaves a row that looks like another run's.",
         (
-            Step(Session.work, "takes completions as they finish, in batches of what has arrived"),
-            Step(judge_answers, "makes the rows of one batch"),
+            Step(RunLoop.work, "takes completions as they finish, in batches of what has arrived"),
+            Step(make_rows, "makes the rows of one batch"),
             Step(Contract.parse, "reads the text, or says by which kind it fails", anyones=True),
             Step(Task.score, "the plug-in's score of what parsed, a batch at a time", anyones=True),
-            Step(Journal.append, "appends the rows; a kill can tear only the last line"),
+            Step(RowWriter.append, "appends the rows; a kill can tear only the last line"),
             Step(summarise, "recomputes every metric from all rows"),
         ),
     ),
@@ -133,7 +133,7 @@ JOURNEYS = (
             Step(pair, "joins the arms on the example, and counts what is left out and why"),
             Step(paired_rate, "differences of rates with their intervals and exact tests"),
             Step(comparison_page, "one page that loads nothing"),
-            Step(judge_comparison, "the verdict, when a report first asks for it: which way is shown to be better"),
+            Step(recommend, "the verdict, when a report first asks for it: which way is shown to be better"),
         ),
     ),
     Journey(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from listeval.report.comparison.sentence import sentence
-from listeval.report.comparison.tables import Table, facts, tables
+from listeval.report.comparison.tables import FigureTable, facts, tables
 from listeval.visible import visible
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def comparison_latex(comparison: Comparison) -> str:
     return "\n".join([*comments, latex_text(sentence(comparison.verdict)), "", *map(latex_table, tables(comparison))])
 
 
-def latex_table(table: Table) -> str:
+def latex_table(table: FigureTable) -> str:
     """One booktabs table with its caption."""
     width = len(table.header)
     caption = latex_text(f"{table.title}. {table.note}".strip())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from listeval.report import markdown
 from listeval.report.comparison.sentence import sentence
-from listeval.report.comparison.tables import Table, facts, tables
+from listeval.report.comparison.tables import FigureTable, facts, tables
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
@@ -20,7 +20,7 @@ def comparison_markdown(comparison: Comparison) -> str:
     return "\n\n".join(parts)
 
 
-def _table(table: Table) -> str:
+def _table(table: FigureTable) -> str:
     width = len(table.header)
     rows = [
         [f"**{_text(row[0])}**", *[""] * (width - 1)] if len(row) == 1 else [_text(cell) for cell in row]

@@ -27,7 +27,7 @@ _MOST = 8
 """Changes of kind listed for an arm; the page and the JSON have the whole matrix."""
 
 
-class Table(NamedTuple):
+class FigureTable(NamedTuple):
     """`rows` have as many cells as `header`; a row of one cell is the heading of those below it."""
 
     title: str
@@ -36,7 +36,7 @@ class Table(NamedTuple):
     note: str = ""
 
 
-def tables(comparison: Comparison) -> list[Table]:
+def tables(comparison: Comparison) -> list[FigureTable]:
     """Headline figures, the others, failure kinds, what became of what, cost."""
     own = [name for name in comparison.values[0] if name not in comparison.headline and name != TOKENS]
     return [
@@ -116,7 +116,7 @@ def able(comparison: Comparison) -> str:
     return " that parses any" if dead and comparison.common else ""
 
 
-def _headline(comparison: Comparison) -> Table:
+def _headline(comparison: Comparison) -> FigureTable:
     """The figures that are tested, and how far each arm's own ranking is from a random order."""
     table = _differences(comparison, "Headline figures", comparison.headline, _family(comparison))
     scale = comparison.scale
@@ -135,7 +135,7 @@ def _headline(comparison: Comparison) -> Table:
     return table._replace(rows=rows, note=table.note + note)
 
 
-def effects(comparison: Comparison) -> Table:
+def effects(comparison: Comparison) -> FigureTable:
     """Training and constraining as a 2x2, each against neither."""
     rows: list[Sequence[str]] = []
     for found in comparison.factorials:
@@ -145,10 +145,10 @@ def effects(comparison: Comparison) -> Table:
             rows += [[part, numbers.change(name, value)] for part, value in own._asdict().items()]
     note = "Interaction: both less the sum of the two; below zero they do the same work twice."
     level = f"[{100 * comparison.thresholds.level:g} %]"
-    return Table("Train and constrain", ["", f"against neither {level}"], rows, note)
+    return FigureTable("Train and constrain", ["", f"against neither {level}"], rows, note)
 
 
-def _differences(comparison: Comparison, title: str, names: Sequence[str], note: str) -> Table:
+def _differences(comparison: Comparison, title: str, names: Sequence[str], note: str) -> FigureTable:
     rows: list[Sequence[str]] = []
     for name in names:
         rows.append([words.title(name)])
@@ -156,8 +156,8 @@ def _differences(comparison: Comparison, title: str, names: Sequence[str], note:
     level = f"[{100 * comparison.thresholds.level:g} %]"
     header = ["", f"value {level}", f"difference {level}", "p", "effect"]
     if not any(len(row) > 1 and row[3] for row in rows):
-        return Table(title, header[:3] + header[4:], [[*row[:3], *row[4:]] for row in rows], note)
-    return Table(title, header, rows, note)
+        return FigureTable(title, header[:3] + header[4:], [[*row[:3], *row[4:]] for row in rows], note)
+    return FigureTable(title, header, rows, note)
 
 
 def _figure(comparison: Comparison, at: int, name: str) -> list[str]:
@@ -171,11 +171,11 @@ def _figure(comparison: Comparison, at: int, name: str) -> list[str]:
     return [marked(comparison, at), value, change, p, numbers.effect(name, d.effect)]
 
 
-def kinds(comparison: Comparison) -> Table:
+def kinds(comparison: Comparison) -> FigureTable:
     """The whole taxonomy over the paired samples; each column sums to 100 %."""
     rows = [[kind.value, *(_count(counts[kind], comparison) for counts in comparison.kinds)] for kind in Kind]
     note = f"Counts; every column sums to {len(comparison.pairing.keys):,}."
-    return Table("Failure kinds", ["kind", *(mark(at) for at in range(len(comparison.arms)))], rows, note)
+    return FigureTable("Failure kinds", ["kind", *(mark(at) for at in range(len(comparison.arms)))], rows, note)
 
 
 def _count(n: int, comparison: Comparison) -> str:
@@ -184,7 +184,7 @@ def _count(n: int, comparison: Comparison) -> str:
     return f"{n:,} ({share(n, len(comparison.pairing.keys))})"
 
 
-def migrations(comparison: Comparison) -> Table:
+def migrations(comparison: Comparison) -> FigureTable:
     """Which kinds of the baseline became which of each arm; those that stayed are one line an arm."""
     rows: list[Sequence[str]] = []
     for at, contrast in enumerate(comparison.contrasts, 1):
@@ -195,10 +195,10 @@ def migrations(comparison: Comparison) -> Table:
         rest = moved[_MOST:]
         rows += [["other changes", f"{sum(n for n, *_ in rest):,}"]] if rest else []
         rows.append(["unchanged", f"{len(comparison.pairing.keys) - sum(n for n, *_ in moved):,}"])
-    return Table("What became of the baseline's kinds", ["kind", "n"], rows)
+    return FigureTable("What became of the baseline's kinds", ["kind", "n"], rows)
 
 
-def costs(comparison: Comparison) -> Table:
+def costs(comparison: Comparison) -> FigureTable:
     """Time and tokens; a dash where a run did not record a figure."""
     header = ["", "tok/s", "s per 1,000", "tokens", "extra", "compile ms", "masked", "training"]
     rows = []
@@ -216,8 +216,8 @@ def costs(comparison: Comparison) -> Table:
     elif all(f.speed.ratio is None for f in comparison.verdict.findings):
         note += " No speed is claimed: see why in --json."
     if all(c.training is None for c in comparison.costs):
-        return Table("Cost", header[:-1], [row[:-1] for row in rows], note)
-    return Table("Cost", header, rows, note)
+        return FigureTable("Cost", header[:-1], [row[:-1] for row in rows], note)
+    return FigureTable("Cost", header, rows, note)
 
 
 def _trained(c: Cost) -> str:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from listeval.report.comparison.headline import heads, subject
 from listeval.report.comparison.sentence import sentence
-from listeval.report.comparison.tables import Table, facts, tables
+from listeval.report.comparison.tables import FigureTable, facts, tables
 from listeval.report.console import ReportConsole
 from listeval.visible import inline
 
@@ -49,7 +49,7 @@ def _heads(comparison: Comparison) -> Grid:
     return grid
 
 
-def _grid(table: Table) -> Grid:
+def _grid(table: FigureTable) -> Grid:
     grid = Grid(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     shown = [at for at, name in enumerate(table.header) if name not in _NO_ROOM]
     figures = len(shown) > 2

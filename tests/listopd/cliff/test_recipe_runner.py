@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from listeval.errors import UserError
 from listopd.cliff.arms import ArmSpec, Foretold, Pair
 from listopd.cliff.foretell import lock_study
 from listopd.cliff.recipe_changes import changes_of
+from listopd.cliff.recipe_job import outcomes_of
 from listopd.cliff.recipes import Recipes
 from listopd.cliff.records import Outcome, read_log, read_outcomes
 from listopd.cliff.study import RecipeRunner, StudyFile
@@ -126,6 +128,15 @@ def start(file, out, *flags):
     )
 
 
+def kill_all(process, out):
+    """As when the machine goes down: the sweep, and what it started."""
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    for file in (out / "arms").glob("*/.process"):
+        with suppress(ProcessLookupError, ValueError):
+            os.killpg(int(file.read_text()), signal.SIGKILL)
+
+
 def figures(folder):
     timed = ("seconds", "tokens_per_s", "times_floor")
     return [{k: v for k, v in line.items() if not k.startswith(timed)} for line in read_log(folder)]
@@ -140,8 +151,7 @@ def test_a_killed_sweep_goes_on_from_the_last_saved_step_and_ends_as_one_that_no
     until = time.monotonic() + 120
     while not (state.exists() and _step(state) >= 2) and time.monotonic() < until and process.poll() is None:
         time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    kill_all(process, out)
     saved = _step(state)
     assert 2 <= saved <= 6
     second = start(file, out, "--jobs", "2")
@@ -175,11 +185,13 @@ def test_an_arm_whose_process_outlived_its_sweep_is_left_alone(locked):
     folder = out / "arms" / file.arms[0].id
     folder.mkdir(parents=True)
     with (folder / ".process").open("w") as held:
+        held.write("4242\n")
+        held.flush()
         fcntl.flock(held, fcntl.LOCK_EX)
         process = start(file, out, "--quiet")
         _, err = process.communicate()
     assert process.returncode == 2
-    assert "a process of an earlier sweep still works on this arm" in err
+    assert "a process of an earlier sweep (pid 4242) still works on this arm" in err
 
 
 @pytest.mark.slow
@@ -190,3 +202,53 @@ def test_a_training_that_fails_is_one_line_with_its_own_reason(locked, checkpoin
     _, err = process.communicate()
     assert process.returncode == 2
     assert err.count("\n") == 1
+
+
+@pytest.fixture
+def evaluated(tmp_path):
+    """A finished evaluation by the null engine: 12 answers of fashion, of which some fail."""
+    from listeval.runs import RunConfig, run
+
+    out = tmp_path / "run"
+    run(RunConfig(task="fashion", model="faults", backend="null", limit=12, out=str(out)))
+    return out
+
+
+def test_answers_are_taken_as_the_harness_judged_them(evaluated):
+    from listeval.runs import load_run
+
+    rows = load_run(evaluated).rows
+    found = outcomes_of(evaluated)
+    assert [one.kind for one in found] == [row["kind"] for row in rows]
+    assert {one.kind for one in found} > {"ok"}
+    for one, row in zip(found, rows, strict=True):
+        assert one.fmc == (row["kind"] == "missing_id" and row["missing"] == 1)
+        assert one.useful == (row["scores"]["ndcg@1"] if row["kind"] == "ok" else 0.0)
+        assert one.cluster == row["cluster"]
+    assert len({one.prompt for one in found}) == 12
+
+
+def test_an_answer_that_the_engine_owes_is_no_answer_of_the_model(evaluated):
+    file = evaluated / "samples.jsonl"
+    first, *others = file.read_text().splitlines()
+    owed = json.loads(first) | {"outcome": "error", "kind": "engine_error", "scores": {}, "error": "gone"}
+    file.write_text("\n".join([json.dumps(owed, separators=(",", ":")), *others]) + "\n")
+    assert outcomes_of(evaluated) is None
+    (evaluated / "metrics.json").unlink()
+    assert outcomes_of(evaluated) is None
+
+
+@pytest.mark.slow
+def test_ctrl_c_saves_the_running_arm_s_state(locked):
+    file, out = locked("stopped")
+    process = start(file, out, "--quiet")
+    train = out / "arms" / file.arms[0].id / "train"
+    until = time.monotonic() + 120
+    while not read_log(train) and time.monotonic() < until and process.poll() is None:
+        time.sleep(0.02)
+    # What a terminal does: everyone in the foreground is told.
+    os.killpg(process.pid, signal.SIGINT)
+    _, err = process.communicate()
+    assert process.returncode == 130
+    assert "goes on from here" in err
+    assert _step(train / "state" / "step.json") == len(read_log(train))

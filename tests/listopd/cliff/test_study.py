@@ -1,6 +1,7 @@
 """A study file: what it expands to, and what it may not say."""
 
 import math
+from pathlib import Path
 
 import pytest
 import yaml
@@ -11,7 +12,7 @@ from listopd.cliff.forecast import aim
 from listopd.cliff.foretell import lock_study
 from listopd.cliff.plan import plan_of, plan_text
 from listopd.cliff.series import series_of
-from listopd.cliff.study import StudyFile
+from listopd.cliff.study import StudyFile, study_path
 from listopd.cliff.sweep import sweep_arms
 from tests.listopd.cliff.toy import Toy
 
@@ -115,3 +116,11 @@ def test_the_file_s_bytes_are_its_identity(study):
     one, other = study("a.yaml"), study("b.yaml", about="another word")
     assert one.sha256 != other.sha256
     assert yaml.safe_load(one.content)["name"] == "small"
+
+
+def test_a_study_that_ships_is_found_by_its_name_unless_a_file_has_it(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert StudyFile(study_path("shipped")).study.name == "cliff-shipped"
+    (tmp_path / "shipped").write_text("own")
+    assert study_path("shipped") == Path("shipped")
+    assert study_path("elsewhere/shipped.yaml") == Path("elsewhere/shipped.yaml")

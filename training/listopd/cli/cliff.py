@@ -29,7 +29,8 @@ _TRUST = click.option("--trust", is_flag=True, help="Take from STUDY what else n
 
 @click.group("cliff", short_help="Studies of the extrapolation cliff: plan, lock, sweep, verify, report.")
 def command() -> None:
-    """STUDY is a YAML file: pairs, λ grid, seeds, budgets, methods, evaluation, predictions. See docs/cliff.md.
+    """STUDY is a YAML file, or the name of a bundled one: pairs, λ grid, seeds, budgets, methods, evaluation,
+    predictions. See docs/cliff.md.
 
     The order is plan, lock, sweep, verify, report. Once it is locked, neither study nor predictions may change.
     """
@@ -151,9 +152,9 @@ def report(study: str, out: str | None, as_json: bool) -> None:
 
 
 def _open(study: str, out: str | None) -> tuple[StudyFile, Path]:
-    from listopd.cliff.study import StudyFile
+    from listopd.cliff.study import StudyFile, study_path
 
-    file = StudyFile(Path(study))
+    file = StudyFile(study_path(study))
     return file, Path(out) if out else Path("runs") / file.study.name
 
 

@@ -86,7 +86,7 @@ def _midpoint(claim: MidpointClaim, series: Series, evidence: Evidence) -> Judge
     if high < series.lams[0]:
         return Judged(Verdict.UNDECIDED, expected, f"the grid begins at {series.lams[0]:g}")
     if found.midpoint is None:
-        return Judged(_gate_closed(found), expected, f"no cliff: drop {shown(found.drop)}")
+        return Judged(_gate_closed(found), expected, f"no cliff is shown: drop {shown(found.drop)}")
     verdict = inside(found.midpoint, low, high)
     if found.settled or found.midpoint.low > high:
         return Judged(verdict, expected, shown(found.midpoint), found.midpoint)

@@ -9,7 +9,7 @@ import subprocess
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -65,30 +65,39 @@ def _go_on(job: Job, slot: int, running: dict[int, _Running], *, cuda: bool) -> 
 @contextmanager
 def _alone(folder: Path) -> Iterator[int]:
     """A lock that the started process inherits: where a kill took the sweep only, its process still holds it."""
-    handle = os.open(folder / ".process", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    handle = os.open(folder / ".process", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         yield handle
     except BlockingIOError:
-        cause = "a process of an earlier sweep still works on this arm"
+        holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
+        cause = f"a process of an earlier sweep (pid {holder}) still works on this arm"
         raise UserError(cause, place=str(folder), fix="wait for it, or end it; then sweep again") from None
     finally:
         os.close(handle)
 
 
 def _start(command: list[str], stream: IO[Any], environment: dict[str, str], lock: int) -> subprocess.Popen[bytes]:
+    """In a session of its own: a terminal's Ctrl-C reaches the sweep alone, which then asks each process once to stop.
+
+    Asked twice, a training would end without saving its state.
+    """
     try:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,
             env=environment,
             pass_fds=(lock,),
+            start_new_session=True,
         )
     except OSError as error:
         cause = f"'{command[0]}' cannot be started: {error.strerror}"
         raise UserError(cause, place="launcher", fix="correct the study's launcher") from None
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{process.pid}\n".encode(), 0)
+    return process
 
 
 def _check(job: Job, code: int, heard: Path) -> None:
@@ -111,5 +120,6 @@ def _stopping(running: dict[int, _Running]) -> Iterator[None]:
             try:
                 process.wait(_GRACE_S)
             except subprocess.TimeoutExpired:
-                process.kill()
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

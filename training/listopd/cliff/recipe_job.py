@@ -14,8 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from listeval.disk import write_atomic
-from listeval.errors import UserError, first_line
+from listeval.disk import read_regular, write_atomic
+from listeval.errors import first_line
 from listeval.runs.rows import Row
 from listeval.runs.store import load_run
 from listopd.cliff.arms import ArmSpec
@@ -46,15 +46,15 @@ class Job:
     def next(self) -> list[str] | None:
         """The next command; None once the arm is finished, which is noted.
 
-        Raises UserError where an evaluation has engine errors or cannot be read.
+        Raises UserError where an evaluation cannot be read.
         """
         if self.arm.steps and not (self.train / "checkpoint").is_dir():
             return self._training()
         for budget in self.arm.budgets:
-            if (self._evaluated(budget) / "metrics.json").is_file():
-                write_outcomes(self.folder, budget, outcomes_of(self._evaluated(budget)))
-            else:
+            told = outcomes_of(self._evaluated(budget))
+            if told is None:
                 return self._evaluation(budget)
+            write_outcomes(self.folder, budget, told)
         write_atomic(log_file(self.folder), "".join(json.dumps(x) + "\n" for x in read_log(self.train)).encode())
         finish(self.folder, self.arm, self._manifest())
         return None
@@ -116,20 +116,24 @@ class Job:
         return {"runner": "recipes", "manifests": named}
 
 
-def outcomes_of(run: Path) -> list[Outcome]:
-    """The answers of a finished evaluation. Raises UserError where an engine owes some, or the run is damaged."""
+def outcomes_of(run: Path) -> list[Outcome] | None:
+    """The answers of an evaluation; None where it is not finished, or an engine owes some.
+
+    Raises UserError where the run is damaged.
+    """
+    if not (run / "metrics.json").is_file():
+        return None
     found = load_run(run)
-    owed = sum(row["outcome"] == "error" for row in found.rows)
-    if owed:
-        raise UserError(f"the engine failed on {owed} answers", place=str(run), fix=f"listeval run @{run}, then sweep")
-    metric = _useful(found.manifest.task)
+    if any(row["outcome"] == "error" for row in found.rows):
+        return None
+    metric = _useful(run)
     return [_outcome(row, metric) for row in found.rows]
 
 
-def _useful(task: Any) -> str | None:
-    """The task's metric that counts a failure as zero."""
-    metrics = task.get("metrics", ()) if isinstance(task, dict) else ()
-    return next((metric["name"] for metric in metrics if metric.get("useful")), None)
+def _useful(run: Path) -> str | None:
+    """The task's metric that counts a failure as zero, by the run's manifest; None without one."""
+    metrics = json.loads(read_regular(run / "manifest.json"))["task"]["metrics"]
+    return next((str(metric["name"]) for metric in metrics if metric.get("useful")), None)
 
 
 def _outcome(row: Row, metric: str | None) -> Outcome:

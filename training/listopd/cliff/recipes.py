@@ -52,7 +52,6 @@ class Recipes:
         from listeval.backends.protocol import BackendOptions
         from listeval.models.checkpoint import open_checkpoint
         from listeval.plugins.open import load
-        from listeval.runs.plan import task_entry
         from listopd.questions import training_task
 
         recipe = self.recipe(arms[0])
@@ -64,7 +63,7 @@ class Recipes:
         task, asked = self.task(recipe), self.spec.evaluation
         for seed in asked.seeds:
             found[f"held-out data {seed}"] = load(task, asked.data, seed).fingerprint
-        return found | {"task code": task_entry(task).code}
+        return found | {"task code": task.code}
 
     def cost(self, arms: Sequence[ArmSpec]) -> Cost:
         """Not known before the first arm has run: it hangs on the checkpoints and the machine."""

@@ -180,6 +180,21 @@ class StudyFile:
         return sha256(self.content).hexdigest()
 
 
+def study_path(name: str) -> Path:
+    """The file of that name, or the study that ships under it."""
+    from listeval.bundled import bundled
+
+    path = Path(name).expanduser()
+    shipped = (root / "cliff" / f"{path.name.removesuffix('.yaml')}.yaml" for root in _roots(bundled()))
+    found = next((file for file in shipped if file.is_file()), None)
+    return path if found is None or path.exists() or path.parent != Path() else found
+
+
+def _roots(bundled: Path) -> tuple[Path, Path]:
+    """Recipes in the wheel, and in the repository of an editable install."""
+    return bundled / "recipes", bundled / "training" / "recipes"
+
+
 def _refused(error: ValidationError, path: Path) -> UserError:
     # Of a value that may be of several kinds, the error that lies deepest says what was meant.
     worst = max(error.errors(), key=lambda one: (one["type"] == "extra_forbidden", len(one["loc"])))

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Literal
 
-from listeval.report.comparison.tables import Table
+from listeval.report.comparison.tables import FigureTable
 from listeval.stats.intervals import Interval
 from listopd.cliff.claims import Rule
 from listopd.cliff.report.gather import AtLambda, Gathered, Shown
@@ -21,30 +21,32 @@ WINDOW = 0.05
 Word = Literal["predicts", "shifts", "abstains"]
 
 
-def tables(found: Gathered) -> list[Table]:
+def tables(found: Gathered) -> list[FigureTable]:
     """All that the study has arms for."""
     several = [_budgets(found), _caps(found), _sizes(found)]
     return [_predictions(found), _curves(found), *_points(found), *(one for one in several if one.rows), _scope(found)]
 
 
-def _predictions(found: Gathered) -> Table:
+def _predictions(found: Gathered) -> FigureTable:
     rows = [
         [one.id + (" (rival)" if one.rival else ""), one.verdict, one.says, one.expected, one.observed, one.series,
          str(one.seeds), str(one.prompts)]
         for one in found.findings
     ]  # fmt: skip
     note = "Hit: the whole 95 % interval lies inside the window. Missed: outside. Else not decidable."
-    return Table("Predictions", ["id", "verdict", "says", "expected", "seen", "arms", "seeds", "prompts"], rows, note)
+    return FigureTable(
+        "Predictions", ["id", "verdict", "says", "expected", "seen", "arms", "seeds", "prompts"], rows, note
+    )
 
 
-def _curves(found: Gathered) -> Table:
+def _curves(found: Gathered) -> FigureTable:
     rows = [_curve(one) for one in found.shown if one.found is not None]
     note = (
         f"Midpoint and onset are given only where the drop's lower limit is above {GATE:g}. Predicted: where each rule "
         "puts the cliff; none: it says that there is none."
     )
     header = ["series", "plateau", "floor", "drop", "midpoint", "onset", *(NAMES[rule] for rule in RULES)]
-    return Table("Curves of the parse rate", [*header, "seeds", "prompts"], rows, note)
+    return FigureTable("Curves of the parse rate", [*header, "seeds", "prompts"], rows, note)
 
 
 def _curve(one: Shown) -> list[str]:
@@ -56,13 +58,13 @@ def _curve(one: Shown) -> list[str]:
     return [one.series.name, *ends, *where, *told, str(one.seeds), str(one.prompts)]
 
 
-def _points(found: Gathered) -> Iterator[Table]:
+def _points(found: Gathered) -> Iterator[FigureTable]:
     header = ["λ", "parse", "FMC", "useful", "on parsed", "parse by seed", "failures"]
     for part, mine in found.parts():
         rows: list[list[str]] = []
         for one in mine:
             rows += [[f"{one.series.name}; {one.seeds} seeds, {one.prompts} prompts"], *map(_point, one.points)]
-        yield Table(f"Part {part}", header, rows, found.file.study.parts[part].about)
+        yield FigureTable(f"Part {part}", header, rows, found.file.study.parts[part].about)
 
 
 def _point(point: AtLambda) -> list[str]:
@@ -84,17 +86,17 @@ def _several(found: Gathered, name: str) -> Iterator[list[Shown]]:
     yield from (group for group in groups.values() if len(group) > 1 and group[0].found is not None)
 
 
-def _budgets(found: Gathered) -> Table:
+def _budgets(found: Gathered) -> FigureTable:
     rows = [
         [one.series.name, str(one.series.budget), maybe(one.found and one.found.midpoint), str(one.seeds)]
         for group in _several(found, "budget")
         for one in group
     ]
     note = "The midpoint after each budget of the same arms. A drift to the left alone is no evidence for a clip."
-    return Table("Budgets", ["series", "steps", "midpoint", "seeds"], rows, note)
+    return FigureTable("Budgets", ["series", "steps", "midpoint", "seeds"], rows, note)
 
 
-def _caps(found: Gathered) -> Table:
+def _caps(found: Gathered) -> FigureTable:
     rows = [
         [one.series.name, "none" if math.isinf(one.series.cap) else f"{one.series.cap:g}",
          maybe(one.found and one.found.midpoint), number(one.foresight.A), number(one.foresight.B),
@@ -103,14 +105,14 @@ def _caps(found: Gathered) -> Table:
         for one in group
     ]  # fmt: skip
     header = ["series", "c", "midpoint", NAMES["A"], NAMES["B"], NAMES["curve"], "seeds"]
-    return Table("Caps", header, rows, "λ* moves with the cap c, the target curve does not.")
+    return FigureTable("Caps", header, rows, "λ* moves with the cap c, the target curve does not.")
 
 
-def _sizes(found: Gathered) -> Table:
+def _sizes(found: Gathered) -> FigureTable:
     rows = [_size(one, found) for one in found.shown if one.series.pair.size and one.found is not None]
     note = "Best: the λ of the highest useful score, chosen on the same answers, so its figure is a little too high."
     header = ["size", "series", "parse at the start", "parse at λ = 1", "best λ", "parse there", "useful there"]
-    return Table("Sizes", [*header, "seeds"], rows, note)
+    return FigureTable("Sizes", [*header, "seeds"], rows, note)
 
 
 def _size(one: Shown, found: Gathered) -> list[str]:
@@ -136,7 +138,7 @@ def _size(one: Shown, found: Gathered) -> list[str]:
     ]
 
 
-def _scope(found: Gathered) -> Table:
+def _scope(found: Gathered) -> FigureTable:
     rows = [
         [one.series.name, *(scope(one, rule) for rule in RULES), str(one.seeds)]
         for one in found.shown
@@ -147,7 +149,7 @@ def _scope(found: Gathered) -> Table:
         " the grid and there is none. Shifts: the cliff lies elsewhere, or only one of the two sees any. Abstains: the"
         " rule says nothing of this pair, or the arms do not decide."
     )
-    return Table("Scope of each rule", ["series", *(NAMES[rule] for rule in RULES), "seeds"], rows, note)
+    return FigureTable("Scope of each rule", ["series", *(NAMES[rule] for rule in RULES), "seeds"], rows, note)
 
 
 def scope(one: Shown, rule: Rule) -> Word:

@@ -8,7 +8,7 @@ from listeval.disk import write_atomic
 from listeval.report import markdown
 from listeval.report.comparison.latex import latex_table, latex_text
 from listeval.report.comparison.page import templates
-from listeval.report.comparison.tables import Table
+from listeval.report.comparison.tables import FigureTable
 from listopd.cliff.lock import Lock
 from listopd.cliff.report.figures import Figure, figures
 from listopd.cliff.report.gather import Gathered, gather
@@ -35,7 +35,7 @@ def write_report(file: StudyFile, lock: Lock, out: Path) -> list[Path]:
     return [out / name for name in texts]
 
 
-def page(found: Gathered, shown: list[Table], drawn: list[Figure]) -> str:
+def page(found: Gathered, shown: list[FigureTable], drawn: list[Figure]) -> str:
     """One page that needs nothing else: no network, no scripts, figures inside."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
@@ -64,7 +64,7 @@ def _inline(svg: str) -> str:
     return svg[svg.index("<svg") :]
 
 
-def as_markdown(found: Gathered, shown: list[Table], drawn: list[Figure]) -> str:
+def as_markdown(found: Gathered, shown: list[FigureTable], drawn: list[Figure]) -> str:
     """Facts, tables, and links to the figures."""
     parts = [f"# Cliff study: {markdown.escape(found.file.study.name)}", f"**{markdown.escape(verdict_line(found))}**"]
     parts.append("\n".join(f"- {markdown.escape(line)}" for line in facts(found)))
@@ -77,7 +77,7 @@ def as_markdown(found: Gathered, shown: list[Table], drawn: list[Figure]) -> str
     return "\n\n".join(parts) + "\n"
 
 
-def _markdown(one: Table) -> str:
+def _markdown(one: FigureTable) -> str:
     width = len(one.header)
     rows = [
         [f"**{markdown.escape(row[0])}**", *[""] * (width - 1)]
@@ -88,7 +88,7 @@ def _markdown(one: Table) -> str:
     return markdown.table([markdown.escape(name) for name in one.header], rows)
 
 
-def as_latex(found: Gathered, shown: list[Table]) -> str:
+def as_latex(found: Gathered, shown: list[FigureTable]) -> str:
     """booktabs tables with captions; the facts stand as comments."""
     comments = [f"% {' '.join(line.split())}" for line in facts(found)]
     return "\n".join([*comments, latex_text(verdict_line(found)), "", *map(latex_table, shown)])
