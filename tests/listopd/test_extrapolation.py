@@ -18,7 +18,7 @@ from listopd.extrapolation import (
     PerPositionSpec,
     RolloutStats,
 )
-from listopd.threshold import Positions, lambda_flip, lambda_star, operating_threshold
+from listopd.threshold import Positions, flip_threshold, lambda_flip, lambda_star, operating_threshold
 
 torch = pytest.importorskip("torch")
 
@@ -109,6 +109,24 @@ def test_auto_never_passes_a_flip_that_its_filter_hides():
     only = AutoSpec(ceiling=5, epsilon=0).build()
     only.step(measured([(0.7, 0.95)]))
     assert value(only) == pytest.approx(lambda_flip(0.7, 0.95)) and "lambda_star" not in only.describe()
+
+
+anywhere = st.tuples(st.floats(0.3, 0.9999), st.floats(0.3, 0.9999), st.sampled_from(["item_next 3", "quote 1", ""]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.lists(anywhere, min_size=1, max_size=30), min_size=1, max_size=6), st.floats(0, 0.5), st.floats(0, 0.99)
+)
+def test_auto_never_passes_the_flip_of_the_latest_batch(found, epsilon, smoothing):
+    """Whatever came before, whatever the clip's threshold is, and also where the teacher is below the filter."""
+    policy = AutoSpec(epsilon=epsilon, ceiling=5, smoothing=smoothing).build()
+    for batch in found:
+        p, b, kinds = zip(*batch, strict=True)
+        positions = Positions.of(range(len(p)), p, b, kinds)
+        policy.step(RolloutStats(1, 1, positions))
+        flip = flip_threshold(positions)
+        assert math.isinf(flip) or 1.0 <= value(policy) <= max(1.0, (1 - epsilon) * flip) * (1 + 1e-9)
 
 
 def test_auto_holds_still_without_scaffold_tokens_and_says_what_it_needs():

@@ -48,6 +48,8 @@ def test_without_a_cliff_lambda_may_go_to_the_end_of_the_grid():
     assert said(found).startswith("No cliff up to λ = 2: the untrained target still parses 95 %")
     assert limit_of(found) == 2.0
     assert said(found, breaks=None).endswith("so λ may go as far.")
+    worse = curve(0.98, 0.98, 0.97, 0.9, 0.85, 0.8)
+    assert "but loses more than 10 % beyond λ = 1.3" in said(worse) and limit_of(worse) == 1.3
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--student", str, "CKPT", "Who writes the rollouts (default: the base)."),
     ("--data", str, "PATH|hub", "Data file or folder; default: the task's bundled sample."),
-    ("--limit", int, "N", "Only the first N examples of each seed (default 32)."),
+    ("--limit", int, "N", "Only the first N examples of each seed (default 32; 128 with --curve)."),
     ("--seeds", str, "0,1,2", "Each seed groups and orders the data anew (default 0)."),
     ("--temperature", float, "T", "Of the rollouts; 0 is greedy (default)."),
     ("--max-tokens", int, "N", "Token budget of a rollout (default: the task's)."),
@@ -34,9 +34,6 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--dtype", str, "NAME", "float32 (default), bfloat16 or float16."),
     ("--device", str, "NAME", "cpu, cuda, cuda:1, ... (default: the best there is)."),
 )
-
-_CURVE_LIMIT = 128
-"""Examples of each seed where a curve is asked for: its rates need more prompts than p and b do."""
 
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -87,6 +84,7 @@ def command(
     where training would break. With --out a curve that was stopped goes on.
     """
     from listeval.cli.run import parse_setting
+    from listopd.curve.locked import LIMIT
     from listopd.probe.config import build_config
     from listopd.probe.plan import read_plan
     from listopd.probe.run import probe
@@ -102,7 +100,7 @@ def command(
         if isinstance(values.get(name), str):
             values[name] = [part.strip() for part in values[name].split(",") if part.strip()]
     if values.get("curve"):
-        values.setdefault("limit", _CURVE_LIMIT)
+        values.setdefault("limit", LIMIT)
     config = build_config(values)
     drawing = None if figure is None else _target(Path(figure), (".svg",), "figure")
     plot = None if curve_figure is None else _plot(Path(curve_figure), config.curve)

@@ -12,21 +12,19 @@ from collections.abc import Sequence
 from listeval.contract import Kind
 from listopd.curve.breaks import Break, Mechanism
 from listopd.curve.result import SelfTest, Threshold
-from listopd.estimates import GATE, Cliff
+from listopd.estimates import GATE, ONSET_LOSS, Cliff
 
 
 def limit_of(cliff: Cliff) -> float:
     """The largest λ that the curve allows.
 
-    With a cliff the onset's lower limit; without one the end of the grid. Where nothing is decided, the last λ up to
-    which the curve has not fallen by more than the onset's loss.
+    With a cliff the onset's lower limit; else the last λ up to which the curve has not fallen by more than the onset's
+    loss, which may be the end of the grid.
     """
     if cliff.onset is not None:
         low = cliff.onset.value if math.isnan(cliff.onset.low) else cliff.onset.low
         return max(cliff.lams[0], low)
-    if decided(cliff):
-        return cliff.lams[-1]
-    kept = [lam for lam, value in zip(cliff.lams, cliff.curve, strict=True) if cliff.curve[0] - value <= GATE / 3]
+    kept = [lam for lam, value in zip(cliff.lams, cliff.curve, strict=True) if cliff.curve[0] - value <= ONSET_LOSS]
     return kept[-1]
 
 
@@ -47,7 +45,7 @@ def advise(
     if cliff.exists:
         return _cliff(cliff, breaks) + _saturates(thresholds, limit_of(cliff), capped)
     if decided(cliff):
-        return _flat(cliff, breaks) + _saturates(thresholds, cliff.lams[-1], capped)
+        return _flat(cliff, breaks) + _saturates(thresholds, limit_of(cliff), capped)
     return _open(cliff)
 
 
@@ -66,8 +64,11 @@ def _flat(cliff: Cliff, breaks: Break | None) -> str:
     last = cliff.rates[-1]
     said = (
         f"No cliff up to λ = {cliff.lams[-1]:g}: the untrained target still parses {_rate(last.value)}"
-        f"{_within(last.low, last.high, percent=True)} there, so λ may go as far"
+        f"{_within(last.low, last.high, percent=True)} there"
     )
+    limit = limit_of(cliff)
+    whole = limit == cliff.lams[-1]
+    said += ", so λ may go as far" if whole else f", but loses more than {_rate(ONSET_LOSS)} beyond λ = {limit:g}"
     return said + (f"; what breaks first is {_first(breaks)}." if breaks else ".")
 
 

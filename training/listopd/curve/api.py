@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from listopd.curve.locked import LIMIT
 from listopd.curve.result import TargetCurve
 from listopd.probe.config import build_config
 from listopd.probe.run import probe
@@ -28,7 +29,7 @@ def target_curve(
 
     Raises UserError for whatever a user can put right.
     """
-    values = {"teacher": teacher, "base": base, "task": task, **options, "curve": True}
+    values = {"teacher": teacher, "base": base, "task": task, "limit": LIMIT, **options, "curve": True}
     found = probe(build_config(values), say, answers).curve
     assert found is not None, "a probe with a curve has one"
     return found

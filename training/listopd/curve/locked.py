@@ -30,3 +30,6 @@ them.
 
 GRID = (1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3, 1.4, 1.5, 1.6, 1.8, 2.0, 2.5, 3.0, 4.0, 5.0)
 """λ of the curve unless others are asked for: close where sharp cliffs have been seen, open up to 5."""
+
+LIMIT = 128
+"""Examples of each seed unless another number is asked for: rates need more prompts than p and b do."""
