@@ -38,8 +38,8 @@ CLOSING = {
 }
 """Imports inside functions that close a circle of modules. None is closed while modules load."""
 
-TWICE = {"Answer", "Function", "PermutationProcessor"}
-"""Public classes of one name: a template's, or in processes of their own, or named on a command line."""
+TWICE = {"Function", "PermutationProcessor"}
+"""Public classes of one name: in processes of their own, or named on a command line."""
 
 HEAVY = ("torch", "transformers", "vllm", "numpy", "scipy", "pandas", "httpx", "rich")
 

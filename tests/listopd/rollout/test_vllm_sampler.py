@@ -180,7 +180,7 @@ class TestEngine:
 def sampler_for(engine, device, processes=1):
     """What `make_sampler` gives or raises for a trainee that only says where it is."""
     network = SimpleNamespace(device=SimpleNamespace(type=device))
-    accelerator = SimpleNamespace(num_processes=processes)
+    accelerator = SimpleNamespace(num_processes=processes, mixed_precision="no")
     trainee = SimpleNamespace(network=network, accelerator=accelerator, sharded=False)
     spec = Opd(student="s", teacher="t", engine=engine, steps=1, optimiser={"lr": 1.0})
     return make_sampler(spec, SimpleNamespace(stops=(0,)), trainee, 8, Recipe(opd=spec))
