@@ -164,9 +164,10 @@ def _explained(refusal: Refusal) -> Iterator[InitErrorDetails]:
         yield from (_error("missing", (*path, name), "Field required", value) for name in absent)
     elif best.validator == "additionalProperties" and best.validator_value is False:
         yield from (_error("extra_forbidden", (*path, name), "unknown", value) for name in _strange(best, value))
-    elif best.validator in ("unevaluatedProperties", "propertyNames") or (best.validator is None and path):
-        at = path if best.validator is None else (*path, _quoted(best.message))
-        yield _error("extra_forbidden", at, "unknown", value)
+    elif list(best.absolute_schema_path)[-2:-1] == ["propertyNames"]:
+        yield _error("extra_forbidden", (*path, str(value)), "unknown", value)
+    elif best.validator == "unevaluatedProperties":
+        yield _error("extra_forbidden", (*path, _quoted(best.message)), "unknown", value)
     elif best.validator == "maxItems" and not path:
         yield _error("too_long", path, best.message[:_SHOWN], value)
     elif best.validator in ("type", *_OPTIONS) and not path and _wrong_root(best):
