@@ -50,7 +50,8 @@ def _reader(model: type[BaseModel]) -> SchemaValidator:
     told: Any = as_json_tells(core, lambda node: shared.get(cast(Any, node).get("schema_ref"), node))
     for part, ref in zip(told.get("definitions", ()) if shared else (), shared, strict=True):
         part.setdefault("ref", ref)
-    return SchemaValidator(cast(CoreSchema, told))
+    # A prebuilt validator of the class would pass by what was told here.
+    return SchemaValidator(cast(CoreSchema, told), None, False)
 
 
 @lru_cache(maxsize=64)
