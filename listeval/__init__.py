@@ -29,9 +29,13 @@ if TYPE_CHECKING:
     from listeval.contract import Kind as Kind
     from listeval.contract import Parsed as Parsed
     from listeval.contract import Record as Record
+    from listeval.contract import Schema as Schema
     from listeval.contract import Score as Score
     from listeval.contract.documents import Document as Document
     from listeval.contract.documents import why_unusable as why_unusable
+    from listeval.contract.model_schema import ModelSchema as ModelSchema
+    from listeval.contract.schema_validator import why_no_schema as why_no_schema
+    from listeval.decoding.proof.probes import example_answer as example_answer
     from listeval.errors import UserError as UserError
     from listeval.errors import did_you_mean as did_you_mean
     from listeval.errors import first_line as first_line
@@ -51,6 +55,7 @@ if TYPE_CHECKING:
     from listeval.kit.listwise import bad_lists as bad_lists
     from listeval.kit.listwise import list_answer as list_answer
     from listeval.kit.listwise import worked_examples as worked_examples
+    from listeval.kit.named_class import named_class as named_class
     from listeval.kit.records import bad_records as bad_records
     from listeval.kit.records import record_answer as record_answer
     from listeval.kit.shots import with_shots as with_shots

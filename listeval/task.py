@@ -135,6 +135,13 @@ class TaskOptions(BaseModel):
     """Base of a task's options, set on the command line by `--set name=value`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+    imports: ClassVar[tuple[str, ...]] = ()
+    """Options whose value names code (`module:Class`) that the task imports: from a file they need the user's word."""
+
+    @classmethod
+    def option_names(cls) -> list[str]:
+        """The options as a user writes them: a field's alias where it has one."""
+        return [field.alias or name for name, field in cls.model_fields.items()]
 
 
 def read_once(
@@ -211,6 +218,12 @@ class Task(ABC, Generic[TargetT, ValueT]):
 
         Called with the answers that arrived together, so work may be shared between them.
         """
+
+    def labelled(self, target: TargetT) -> bool:
+        """Whether an answer to this example can be right or wrong. Where it cannot, its metrics are NaN, and a broken
+        contract counts in none of their means: the rates and the failure table alone know of it.
+        """
+        return True
 
     def prepare(self) -> None:
         """Get ready to score; called once, before the model is opened.

@@ -70,14 +70,14 @@ def command(
 
 
 def _permit_repairs(specs: tuple[str, ...], *, trusted: bool) -> None:
-    """Raises UserError where a repair would import code from ./tasks that the user has not allowed."""
-    from listeval.cli.consent import of_task, permit
+    """Raises UserError where a repair would import code that the user has not allowed."""
+    from listeval.cli.consent import of_run, permit
     from listeval.comparison.arms import split
     from listeval.runs import load_run
 
     for path, policies in map(split, specs):
-        if policies and not trusted:
-            permit(of_task(load_run(path).manifest.task.name), str(path), trusted=False)
+        if policies:
+            permit(of_run(load_run(path).manifest.task), str(path), trusted=trusted)
 
 
 def _print(found: Comparison, form: str) -> None:

@@ -11,12 +11,15 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from listeval.errors import UserError
 from listeval.visible import inline
+
+if TYPE_CHECKING:
+    from listeval.runs.entries import TaskEntry
 
 _LOCAL = ("auto", "hf", "vllm")
 _KEY = "OPENAI_API_KEY"
@@ -31,16 +34,20 @@ class Ask(NamedTuple):
 
     what: str
     flag: str
+    code: str = ""
+    """`module:Class` that may be imported once this is allowed."""
 
 
 def permit(asks: Iterable[Ask], source: str, *, trusted: bool) -> None:
     """Raises UserError unless `trusted`, nothing is asked, or the user says yes on the terminal."""
     found = list(asks)
     if trusted or not found:
+        _allow(found)
         return
     what = "; ".join(ask.what for ask in found)
     if sys.stdin.isatty() and sys.stderr.isatty():
         if click.confirm(inline(f"{source} asks to {what}. Allow it?"), default=False, err=True):
+            _allow(found)
             return
         raise UserError(f"not allowed: {what}", place=source, fix="give these options on the command line")
     flags = " ".join(dict.fromkeys(ask.flag for ask in found if ask.flag))
@@ -68,7 +75,42 @@ def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
         asks.append(Ask(f"write its run to '{own['out']}'", f"--out {own['out']}"))
     if own.get("allow_code_execution"):
         asks.append(Ask("run the code that the model writes", "--allow-code-execution"))
-    return asks + (of_task(own["task"], f"--task {own['task']}") if isinstance(own.get("task"), str) else [])
+    if isinstance(own.get("task"), str):
+        asks += of_task(own["task"], f"--task {own['task']}")
+    if isinstance(values.get("task"), str):
+        said = given.get("options") or {}
+        asks += of_options(values["task"], {k: v for k, v in (values.get("options") or {}).items() if k not in said})
+    return asks
+
+
+def of_options(name: str, options: Mapping[str, Any]) -> list[Ask]:
+    """What the options of a task that a file sets ask for: to import the code that they name."""
+    from listeval.plugins.registry import load_task, local_code
+
+    if not options or local_code(name) is not None:
+        return []  # code in ./tasks is asked for itself, and imported only then
+    named = {option: options[option] for option in load_task(name).Options.imports if options.get(option)}
+    return [Ask(f"import '{value}'", f"--set {option}={value}", str(value)) for option, value in named.items()]
+
+
+def of_run(task: TaskEntry) -> list[Ask]:
+    """What a run's manifest asks for where its task is made again."""
+    return [ask._replace(flag="") for ask in (*of_task(task.name), *of_options(task.name, task.options))]
+
+
+def allow_options(name: str, options: Mapping[str, Any]) -> None:
+    """Options of a task that the user has given or allowed: the code that they name may be imported."""
+    from listeval.plugins.registry import load_task
+
+    _allow(Ask("", "", str(options[option])) for option in load_task(name).Options.imports if options.get(option))
+
+
+def _allow(asks: Iterable[Ask]) -> None:
+    from listeval.kit.named_class import allow_import
+
+    for ask in asks:
+        if ask.code:
+            allow_import(ask.code)
 
 
 def of_task(name: str, flag: str = "") -> list[Ask]:

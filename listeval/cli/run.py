@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from listeval.cli.consent import of_config, permit
+from listeval.cli.consent import allow_options, of_config, permit
 from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError, placed
 
@@ -121,7 +121,9 @@ def command(
     with placed((config or "").removeprefix("@")):
         resolved = build_config({name: value for name, value in values.items() if value is not None})
         if config is not None:
-            permit(of_config(from_file, flags), config, trusted=trust)
+            own = {**flags, "options": dict(map(parse_setting, settings))}
+            permit(of_config(from_file, own), config, trusted=trust)
+        allow_options(resolved.task, resolved.options)
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
             finished = run(resolved, progress)
     _print(finished, as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from listeval.cli.consent import of_task, permit
+from listeval.cli.consent import of_run, permit
 from listeval.cli.say import say_json, say_strays
 from listeval.errors import ExitCode
 
@@ -14,14 +14,13 @@ from listeval.errors import ExitCode
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 @click.option("--allow-code-execution", is_flag=True, help="Let the task run the model's code again, sandboxed.")
 @click.option("--quiet", is_flag=True, help="No progress.")
-@click.option("--trust", is_flag=True, help="Import task code from ./tasks that RUN names.")
+@click.option("--trust", is_flag=True, help="Import the code that RUN names: a task in ./tasks, a contract.")
 def command(run_path: str, as_json: bool, allow_code_execution: bool, quiet: bool, trust: bool) -> ExitCode:
     """Parse and score RUN again with today's task code; needs neither model nor data."""
     from listeval.cli.progress import Progress
     from listeval.runs import load_run, rescore
 
-    if not trust:
-        permit(of_task(load_run(run_path).manifest.task.name), run_path, trusted=False)
+    permit(of_run(load_run(run_path).manifest.task), run_path, trusted=trust)
     with Progress(quiet=quiet) as progress:
         finished = rescore(run_path, allow_code_execution=allow_code_execution, observer=progress)
     code = say_strays([finished])

@@ -46,18 +46,21 @@ def show_task(name: str, settings: tuple[str, ...], data: str | None) -> None:
     """Options of NAME, then its first example: prompt, JSON Schema, gold answer."""
     import json
 
+    from listeval.cli.consent import allow_options
     from listeval.cli.run import parse_setting
     from listeval.plugins.blame import blame
     from listeval.plugins.open import load, make_task
 
-    task = make_task(name, dict(map(parse_setting, settings)))
+    options = dict(map(parse_setting, settings))
+    allow_options(name, options)
+    task = make_task(name, options)
     dataset = load(task, data, 0)
     if not dataset.examples:
         raise UserError(f"task '{name}' has no example here", place=dataset.source, fix="give other --data or options")
     example = dataset.examples[0]
     say(f"{task.name} (version {task.version}): {task.summary}")
     say(f"metrics: {', '.join(metric.name for metric in task.metrics)}")
-    for option, field in task.Options.model_fields.items():
+    for option, field in zip(task.Options.option_names(), task.Options.model_fields.values(), strict=True):
         say(f"  --set {option}={field.default}  {field.description or ''}")
     say(f"data: {dataset.source}, {len(dataset.examples)} examples; {_counts(dataset.counts)}")
     for message in example.messages:
@@ -102,11 +105,14 @@ def check(
     Gold answers parse and score 1.0, known-bad answers land in their kinds, ids are unique, prompts
     render with a real chat template and fit, and the version was raised if the prompts changed.
     """
+    from listeval.cli.consent import allow_options
     from listeval.cli.run import parse_setting
     from listeval.plugins.check import State
     from listeval.plugins.open import make_task, permit
 
-    task = make_task(name, dict(map(parse_setting, settings)))
+    options = dict(map(parse_setting, settings))
+    allow_options(name, options)
+    task = make_task(name, options)
     permit(task, allow_code_execution)
     found = []
     for finding in _findings(task, data, model):

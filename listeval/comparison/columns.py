@@ -40,7 +40,7 @@ def _of_arm(
     own = figures.scores(rows, metrics)
     return {
         **figures.rates(rows, COMPARED),
-        **figures.useful(own, ok, metrics),
+        **figures.useful(own, rows, metrics),
         **{COMMON + name: np.where(common, column, np.nan) for name, column in own.items()},
         **own,
         TOKENS: np.array([figures.spent(row, "n_tokens") for row in rows], dtype=np.float64),

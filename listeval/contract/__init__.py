@@ -1,4 +1,4 @@
-"""What a valid answer is: three contract shapes, one-pass parsing, and a failure taxonomy that sums to 100 %."""
+"""What a valid answer is: contract shapes, one-pass parsing, and a failure taxonomy that sums to 100 %."""
 
 from listeval.contract.base import Contract
 from listeval.contract.calls import Call, Calls
@@ -6,6 +6,7 @@ from listeval.contract.extract import Extraction
 from listeval.contract.keyed_list import KeyedList
 from listeval.contract.outcome import Failure, Parsed
 from listeval.contract.record import Record
+from listeval.contract.schema import Schema
 from listeval.contract.taxonomy import Flag, Kind
 from listeval.contract.values import Id, Item, Score
 
@@ -22,5 +23,6 @@ __all__ = [
     "Kind",
     "Parsed",
     "Record",
+    "Schema",
     "Score",
 ]

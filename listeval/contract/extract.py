@@ -9,7 +9,7 @@ from collections.abc import Collection
 from enum import StrEnum
 
 from listeval.contract.taxonomy import Flag
-from listeval.contract.writing import BLANK, find_json
+from listeval.contract.writing import BLANK, find_json, is_scalar
 
 Span = tuple[int, int]
 
@@ -19,6 +19,8 @@ class Extraction(StrEnum):
 
     OUTERMOST_ARRAY = "outermost_array"
     OUTERMOST_OBJECT = "outermost_object"
+    OUTERMOST_JSON = "outermost_json"
+    """A text that is a bare value (a number, a word in quotes) is the block; else whichever bracket opens first."""
     WHOLE = "whole"
 
 
@@ -26,6 +28,7 @@ _FENCE_OPEN = re.compile(r"(?:`{3,8}|~{3,8})[ \t]{0,2}[\w+./-]{0,24}$")
 _ROOTS: dict[Extraction, tuple[type, ...]] = {
     Extraction.OUTERMOST_ARRAY: (list,),
     Extraction.OUTERMOST_OBJECT: (dict,),
+    Extraction.OUTERMOST_JSON: (dict, list, str, int, float, type(None)),
     Extraction.WHOLE: (dict, list),
 }
 
@@ -38,14 +41,28 @@ def extract(rule: Extraction, text: str) -> Span | None:
         start, end = text.find("["), text.rfind("]") + 1
     elif rule is Extraction.OUTERMOST_OBJECT:
         start, end = text.find("{"), text.rfind("}") + 1
+    elif rule is Extraction.OUTERMOST_JSON:
+        start, end = _outermost(text)
     else:
         start, end = len(text) - len(text.lstrip()), len(text.rstrip())
     return (start, end) if 0 <= start < end else None
 
 
+def _outermost(text: str) -> Span:
+    body = unfenced(text)
+    if is_scalar(body):
+        start = text.find(body)
+        return start, start + len(body)
+    found = _FIRST_BRACKET.search(text)
+    return (-1, 0) if found is None else (found.start(), text.rfind("]" if found[0] == "[" else "}") + 1)
+
+
+_FIRST_BRACKET = re.compile(r"[\[{]")
+
+
 def is_bare(rule: Extraction, text: str) -> bool:
     """Whether the whole text is one JSON value of the type that `rule` cuts out, as `json.loads` reads it."""
-    if text.lstrip(" \t\r\n")[:1] not in ("[", "{"):
+    if rule is not Extraction.OUTERMOST_JSON and text.lstrip(" \t\r\n")[:1] not in ("[", "{"):
         return False
     try:
         return isinstance(json.loads(text), _ROOTS[rule])

@@ -124,7 +124,7 @@ def _kind(contract: Contract[Any], error: _Error) -> Kind:
             return Kind.MISSING_KEY
         case "extra_forbidden" | "unexpected_keyword_argument":
             return Kind.EXTRA_KEY
-        case "union_tag_invalid":
+        case "union_tag_invalid" | "schema_value":
             return Kind.BAD_VALUE
         case "value_error" | "assertion_error":
             return Kind.CONTRACT_OTHER

@@ -70,6 +70,21 @@ def value_at(text: str, start: int) -> tuple[Any, int] | None:
         return None
 
 
+def is_scalar(text: str) -> bool:
+    """Whether the whole text is one JSON value that is neither an object nor a list."""
+    if text[:1] not in tuple('"-0123456789tfn'):
+        return False
+    try:
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=_no_json)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _no_json(word: str) -> Any:
+    raise ValueError(word)
+
+
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str)
 
 

@@ -11,6 +11,7 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.contract.outcome import Failure
+from listeval.contract.schema_validator import schema_validator
 from listeval.contract.taxonomy import Kind
 from listeval.decoding.constraint import json_form
 from listeval.decoding.schema_nodes import without
@@ -39,14 +40,12 @@ class Promise(NamedTuple):
         """Whether a complete answer that fails its contract breaks the promise."""
         if self.kind != "schema":
             return True
-        from jsonschema import Draft202012Validator
-
         try:
             value = json.loads(text)
         except (ValueError, RecursionError):
             return True
         schema = without(json_form(contract).schema, self.ignored)
-        return not Draft202012Validator(schema).is_valid(value)
+        return not schema_validator(schema).is_valid(value)
 
 
 def promised_schema(contract: Contract[Any]) -> dict[str, Any]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
-NAMING = frozenset({"properties", "patternProperties", "$defs", "definitions"})
+NAMING = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 """Keywords whose value maps names, not keywords, to schemas."""
-LITERAL = frozenset({"enum", "const", "required"})
+LITERAL = frozenset({"enum", "const", "required", "dependentRequired"})
 """Keywords whose value holds no schema, whatever it looks like."""
 
 Node = dict[str, Any]

@@ -20,7 +20,7 @@ def make_task(name: str, options: dict[str, Any]) -> Task:
     try:
         chosen_options = task_type.Options.model_validate(options)
     except ValidationError as error:
-        raise config_error(error, list(task_type.Options.model_fields), prefix="--set ") from None
+        raise config_error(error, task_type.Options.option_names(), prefix="--set ") from None
     with blame(task_type.__new__(task_type), "cannot be made"):
         return task_type(chosen_options)
 

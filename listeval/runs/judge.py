@@ -60,6 +60,8 @@ def parse_and_score(task: Task, rows: Sequence[Row], promise: Promise = _NONE) -
             row["attempts"] = [_read_again(contract, tried, promise) for tried in row["attempts"]]
         if isinstance(result, Parsed):
             parsed.append((row, result.value))
+        elif not task.labelled(row["target"]):
+            row["scores"] = {metric.name: None for metric in task.metrics}
     if parsed:
         _score(task, parsed)
 

@@ -5,7 +5,8 @@ are over the samples that the engine answered; `bare_rate` is how often the text
 contract's type, so that `json.loads` reads it (rows from before it was noted are in it after a re-score).
 A task metric is the mean over parsed answers where it is defined (a macro average: every group
 counts once); `useful_<metric>` is the mean
-over all scored samples with zero for every contract failure. A parsed answer for which a task
+over all scored samples with zero for every contract failure (but of examples that no answer can be right about,
+see `Task.labelled`). A parsed answer for which a task
 leaves its metric undefined is in neither. `<metric>@<k>` is a mean over examples. What a row has
 of each figure is defined in `figures.columns`.
 
@@ -153,7 +154,7 @@ def _values(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, float]:
 def _means(scored: Sequence[Row], metrics: Sequence[Metric]) -> Columns:
     """The task's metrics, their useful forms and their `name@k`."""
     plain = figures.scores(scored, metrics)
-    return plain | figures.useful(plain, figures.parsed(scored), metrics) | figures.best_of(scored, metrics)
+    return plain | figures.useful(plain, scored, metrics) | figures.best_of(scored, metrics)
 
 
 def _answered(rows: Sequence[Row]) -> list[Row]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from listeval.contract.schema_validator import schema_validator
 from listeval.decoding.proof.sample_text import matching, not_matching, of_format
 
 STRANGER = "zq-none"
@@ -41,6 +42,15 @@ def valid(schema: Node) -> Any:
     return _fill(schema, schema, 0)
 
 
+def example_answer(schema: Node) -> Any | None:
+    """A value that `schema` admits, as `jsonschema` finds; None where none could be made up."""
+    try:
+        found = valid(schema)
+    except (Unfillable, LookupError, TypeError, ValueError):
+        return None
+    return found if schema_validator(schema).is_valid(found) else None
+
+
 def alternatives(schema: Node) -> Iterator[Probe]:
     """Values that `schema` admits by each option of its unions but the first, and what makes them a union."""
     for place in _places(schema, schema, valid(schema), lambda value: value):
@@ -54,9 +64,7 @@ def alternatives(schema: Node) -> Iterator[Probe]:
 
 def violations(schema: Node) -> Iterator[Probe]:
     """Probes of each keyword at each node that `valid` reaches, every option of a union included."""
-    from jsonschema import Draft202012Validator
-
-    admits = Draft202012Validator(schema).is_valid
+    admits = schema_validator(schema).is_valid
     for place in _places(schema, schema, valid(schema), lambda value: value, every=True):
         union = next((word for word in UNIONS if word in place.node), "")
         if union:

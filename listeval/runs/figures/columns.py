@@ -57,9 +57,18 @@ def _score(row: Row, name: str) -> float:
     return math.nan if value is None else value
 
 
-def useful(scored: Columns, ok: NDArray[np.bool_], metrics: Sequence[Metric]) -> Columns:
-    """(n,) for each metric with a useful form: its column of `scored`, zero where the contract is broken."""
-    return {USEFUL + metric.name: np.where(ok, scored[metric.name], 0.0) for metric in metrics if metric.useful}
+def unlabelled(rows: Sequence[Row]) -> NDArray[np.bool_]:
+    """(n,): the contract is broken, and no answer to this example would have been right or wrong."""
+    return np.array([row["kind"] != Kind.OK and bool(row["scores"]) for row in rows], dtype=bool)
+
+
+def useful(scored: Columns, rows: Sequence[Row], metrics: Sequence[Metric]) -> Columns:
+    """(n,) for each metric with a useful form: its column of `scored`, zero where the contract of `rows` is broken.
+
+    NaN where there is nothing to be right about.
+    """
+    known = parsed(rows) | unlabelled(rows)
+    return {USEFUL + metric.name: np.where(known, scored[metric.name], 0.0) for metric in metrics if metric.useful}
 
 
 def best_of(rows: Sequence[Row], metrics: Sequence[Metric]) -> Columns:

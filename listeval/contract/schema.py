@@ -1,0 +1,206 @@
+"""`Schema`: an answer of any type that a JSON Schema describes, one schema a document.
+
+The JSON Schema decides (draft 2020-12, or the one that `$schema` names); its refusals become errors of the shape stage,
+so kinds, places and sentences are those of every other contract. Beyond the schema JSON's own rules hold: a key stands
+once in an object, and numbers are finite. `format` is an annotation, as the standard has it, and is not checked.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
+from functools import lru_cache
+from hashlib import sha256
+from itertools import islice
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from pydantic_core import InitErrorDetails, PydanticCustomError, SchemaValidator, ValidationError, core_schema
+
+from listeval.contract.base import Contract
+from listeval.contract.extract import Extraction
+from listeval.contract.schema_validator import schema_validator
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError as Refusal
+
+_TYPES = ("object", "array", "string", "number", "boolean", "null")
+_OPTIONS = ("anyOf", "oneOf")
+_MOST = 64
+"""So many refusals of one answer are looked at; the first kind among them names it."""
+_SHOWN = 160
+_LATEST = "https://json-schema.org/draft/2020-12/schema"
+
+Path = tuple[str | int, ...]
+
+
+class Schema(Contract[Any]):
+    """Any JSON value that `schema` admits; parses to that value, as `json.loads` reads it.
+
+    `schema` is taken as sound, see `why_no_schema`.
+    """
+
+    depth: ClassVar[int] = 0
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self._schema = dict(schema)
+        self._text = json.dumps(self._schema)
+        types = root_types(self._text)
+        self.extraction = _EXTRACTION.get(types, Extraction.OUTERMOST_JSON)
+        self.noun = _NOUN.get(types, "JSON value")  # type: ignore[misc]  # each schema has its own
+        self.validate = self._validated
+
+    def _validated(self, block: str) -> Any:
+        value = _READER.validate_json(block)
+        found = list(islice(self._errors(value), _MOST))
+        if found:
+            raise ValidationError.from_exception_data("Schema", found)
+        return value
+
+    def _errors(self, value: Any) -> Iterator[InitErrorDetails]:
+        endless = next(_not_finite(value, ()), None)
+        if endless is not None:
+            yield _error("schema_value", endless, "should be a finite number", value)
+            return
+        for refusal in schema_validator(self._schema).iter_errors(value):
+            yield from _explained(refusal)
+
+    def keys(self) -> Collection[str]:
+        return property_names(self._text)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {word: part for word, part in self._schema.items() if (word, part) != ("$schema", _LATEST)}
+
+    def spec(self) -> dict[str, Any]:
+        return {"shape": "schema", "schema": sha256(self._text.encode()).hexdigest()[:16]}
+
+
+_READER = SchemaValidator(core_schema.any_schema())
+_EXTRACTION = {
+    frozenset({"object"}): Extraction.OUTERMOST_OBJECT,
+    frozenset({"array"}): Extraction.OUTERMOST_ARRAY,
+}
+_NOUN = {frozenset({"object"}): "JSON object", frozenset({"array"}): "JSON list"}
+
+
+@lru_cache(maxsize=512)
+def root_types(text: str) -> frozenset[str]:
+    """The JSON types that an answer's root may have by the schema of this text; all where it does not say."""
+    schema = json.loads(text)
+    return _types(schema, schema, 0)
+
+
+def _types(node: Any, root: Any, depth: int) -> frozenset[str]:
+    every = frozenset(_TYPES)
+    node = _referred(node, root)
+    if not isinstance(node, dict) or depth > 16:
+        return every
+    found = every
+    if "type" in node:
+        named = node["type"] if isinstance(node["type"], list) else [node["type"]]
+        found &= {"number" if name == "integer" else name for name in named}
+    for word in _OPTIONS:
+        if isinstance(node.get(word), list):
+            found &= frozenset().union(*(_types(option, root, depth + 1) for option in node[word]))
+    for option in node.get("allOf") or ():
+        found &= _types(option, root, depth + 1)
+    return found
+
+
+def _referred(node: Any, root: Any) -> Any:
+    """The node that a chain of local references ends at; any other reference says nothing."""
+    for _ in range(16):
+        if not isinstance(node, dict) or not isinstance(node.get("$ref"), str):
+            return node
+        found: Any = root
+        for part in node["$ref"].removeprefix("#").strip("/").split("/") if node["$ref"] != "#" else ():
+            found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
+        node = found
+    return None
+
+
+@lru_cache(maxsize=512)
+def property_names(text: str) -> tuple[str, ...]:
+    """The keys that the schema of this text names for objects at the root, or right within the root's list."""
+    schema = json.loads(text)
+    names: dict[str, None] = {}
+    stack = [(schema, 0)]
+    while stack:
+        node, depth = stack.pop()
+        node = _referred(node, schema)
+        if not isinstance(node, dict) or depth > 4:
+            continue
+        names |= dict.fromkeys(node.get("properties") or ())
+        inner = [
+            node.get("items"),
+            *(option for word in ("anyOf", "oneOf", "allOf") for option in node.get(word) or ()),
+        ]
+        stack += [(part, depth + 1) for part in inner]
+    return tuple(names)
+
+
+def _not_finite(value: Any, path: Path) -> Iterator[Path]:
+    """Where NaN and infinities stand, which JSON has none of and a large exponent makes."""
+    if isinstance(value, float) and not math.isfinite(value):
+        yield path
+    elif isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            if isinstance(part, dict | list | float):
+                yield from _not_finite(part, (*path, key))
+
+
+def _explained(refusal: Refusal) -> Iterator[InitErrorDetails]:
+    """The errors of one refusal: that of the option which a value comes closest to, where there are options."""
+    from jsonschema.exceptions import best_match
+
+    best = best_match([refusal])
+    path, value = tuple(best.absolute_path), best.instance
+    if best.validator == "required":
+        yield from (_error("missing", (*path, name), "Field required", value) for name in _named(best, value))
+    elif best.validator == "dependentRequired":
+        wanted = (name for key, names in best.validator_value.items() if key in value for name in names)
+        absent = (name for name in wanted if name not in value)
+        yield from (_error("missing", (*path, name), "Field required", value) for name in absent)
+    elif best.validator == "additionalProperties" and best.validator_value is False:
+        yield from (_error("extra_forbidden", (*path, name), "unknown", value) for name in _strange(best, value))
+    elif list(best.absolute_schema_path)[-2:-1] == ["propertyNames"]:
+        yield _error("extra_forbidden", (*path, str(value)), "unknown", value)
+    elif best.validator == "unevaluatedProperties":
+        yield _error("extra_forbidden", (*path, _quoted(best.message)), "unknown", value)
+    elif best.validator == "maxItems" and not path:
+        yield _error("too_long", path, best.message[:_SHOWN], value)
+    elif best.validator in ("type", *_OPTIONS) and not path and _wrong_root(best):
+        yield _error("schema_type", path, best.message[:_SHOWN], value)
+    else:
+        said = best.message[:_SHOWN]
+        yield _error("schema_value", path, f"does not fit: {said}" if path else said, value)
+
+
+def _wrong_root(refusal: Refusal) -> bool:
+    """Whether it is the type of the answer's root that no option takes."""
+    if refusal.validator == "type":
+        return True
+    return bool(refusal.context) and all(part.validator == "type" and not part.path for part in refusal.context)
+
+
+def _named(refusal: Refusal, value: Mapping[str, Any]) -> list[str]:
+    """The key that this refusal is about; `jsonschema` refuses once for each that is absent."""
+    absent = [name for name in refusal.validator_value if name not in value]
+    return [name for name in absent if refusal.message.startswith(repr(name))] or absent[:1]
+
+
+def _strange(refusal: Refusal, value: Mapping[str, Any]) -> list[str]:
+    schema = refusal.schema if isinstance(refusal.schema, dict) else {}
+    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    return [name for name in value if name not in known and not any(re.search(p, name) for p in patterns)]
+
+
+def _quoted(message: str) -> str:
+    found = re.search(r"'([^']*)'", message)
+    return found[1] if found else "?"
+
+
+def _error(kind: str, path: Path, said: str, value: Any) -> InitErrorDetails:
+    # The sentence is an argument: braces in it would be read as a template's.
+    return InitErrorDetails(type=PydanticCustomError(kind, "{said}", {"said": said}), loc=path, input=value)

@@ -1,0 +1,97 @@
+"""Rows of three shapes, told apart by their fields: the user's own, JSONSchemaBench's, and SOB's.
+
+- own: `prompt` or `messages`; `schema` (or one for all rows); perhaps `expected`, `id`, `cluster`.
+- JSONSchemaBench (arXiv 2501.10868): `json_schema` and `unique_id`; there is nothing to be right about but the schema.
+- SOB (arXiv 2604.25359): `context`, `question`, `json_schema`, `ground_truth`, `record_id`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from listeval import JsonRow, Message, UserError, is_missing, is_missing_id
+
+_ROLES = ("system", "user", "assistant")
+_FORM = 'a row is {"prompt": "...", "schema": {...}, "expected": ...}'
+
+
+class Asked(NamedTuple):
+    """One row: what is asked, by which schema (None: the common one), and what is expected (None: nobody knows)."""
+
+    id: str
+    messages: tuple[Message, ...]
+    context: str
+    schema: Any
+    expected: Any
+    cluster: str = ""
+    shown: bool = False
+    """Whether the benchmark that the row is of shows the schema in the prompt."""
+    lenient: bool = False
+    """Whether a schema that cannot be used leaves this row out, and is counted, rather than stop the run."""
+
+
+def read(row: JsonRow, number: int, place: str) -> Asked:
+    """The row, by its shape. Raises UserError, with its place, for one that is of none."""
+    if "json_schema" not in row:
+        return _own(row, number, place)
+    schema = _json(row["json_schema"], "json_schema", place)
+    if "question" not in row:
+        ask = (Message("user", "Make up an answer."),)
+        return Asked(_id(row, "unique_id", number), ask, "", schema, None, shown=True, lenient=True)
+    expected = None if is_missing(row.get("ground_truth")) else _json(row["ground_truth"], "ground_truth", place)
+    ask = (Message("user", _text(row, "question", place)),)
+    context = "" if is_missing(row.get("context")) else _text(row, "context", place)
+    return Asked(_id(row, "record_id", number), ask, context, schema, expected, shown=True, lenient=True)
+
+
+def _own(row: JsonRow, number: int, place: str) -> Asked:
+    has = [name for name in ("prompt", "messages") if not is_missing(row.get(name))]
+    if len(has) != 1:
+        cause = "both 'prompt' and 'messages'" if has else "neither 'prompt' nor 'messages'"
+        raise UserError(f"the row has {cause}", place=place, fix=_FORM)
+    messages = (
+        _turns(row["messages"], place) if has == ["messages"] else (Message("user", _text(row, "prompt", place)),)
+    )
+    schema = None if is_missing(row.get("schema")) else row["schema"]
+    if isinstance(schema, str):
+        schema = _json(schema, "schema", place)
+    expected = None if is_missing(row.get("expected")) else row["expected"]
+    cluster = "" if is_missing_id(row.get("cluster")) else str(row["cluster"])
+    return Asked(_id(row, "id", number), messages, "", schema, expected, cluster)
+
+
+def _turns(given: Any, place: str) -> tuple[Message, ...]:
+    fix = 'messages are [{"role": "user", "content": "..."}, ...], the last one the user\'s'
+    if not isinstance(given, list) or not given:
+        raise UserError("'messages' is not a list of turns", place=place, fix=fix)
+    found = []
+    for turn in given:
+        if not isinstance(turn, Mapping) or turn.get("role") not in _ROLES or not isinstance(turn.get("content"), str):
+            raise UserError("a turn needs a role (system, user, assistant) and a text as content", place=place, fix=fix)
+        found.append(Message(turn["role"], turn["content"]))
+    if found[-1].role != "user":
+        raise UserError("the last message is not the user's", place=place, fix=fix)
+    return tuple(found)
+
+
+def _text(row: JsonRow, name: str, place: str) -> str:
+    if not isinstance(row.get(name), str) or not row[name].strip():
+        raise UserError(f"no text in the field '{name}'", place=place, fix=_FORM)
+    return str(row[name])
+
+
+def _json(value: Any, name: str, place: str) -> Any:
+    """A JSON value that a column of texts holds; one that is there as JSON stands for itself."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except (ValueError, RecursionError) as error:
+        fix = "write the value as JSON"
+        raise UserError(f"the text in '{name}' is not JSON: {error}", place=place, fix=fix) from None
+
+
+def _id(row: JsonRow, name: str, number: int) -> str:
+    return f"row-{number}" if is_missing_id(row.get(name)) else str(row[name])
