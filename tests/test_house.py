@@ -24,7 +24,7 @@ from docs.tools.imports import ROOT, Arrow, Function, arrows, drawn, house, read
 
 ROOMS = """
     moved listeval visible errors disk bundled chat stats contract scoring task kit decoding models plugins backends
-    runs labelling comparison report cli __main__ listopd templates tasks
+    runs labelling comparison report export cli __main__ listopd templates tasks
 """.split()  # noqa: SIM905 - a list of words reads better than a list of strings
 """From the ground up: a room imports what stands before it. `listeval` is the face, whose names load on first use."""
 
@@ -41,7 +41,19 @@ CLOSING = {
 TWICE = {"Function", "PermutationProcessor"}
 """Public classes of one name: in processes of their own, or named on a command line."""
 
-HEAVY = ("torch", "transformers", "vllm", "numpy", "scipy", "pandas", "httpx", "rich")
+HEAVY = (
+    "torch",
+    "transformers",
+    "vllm",
+    "numpy",
+    "scipy",
+    "pandas",
+    "pyarrow",
+    "datasets",
+    "matplotlib",
+    "httpx",
+    "rich",
+)
 
 
 def circle(graph: Iterable[Arrow]) -> list[str]:

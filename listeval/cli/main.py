@@ -32,7 +32,21 @@ _HOST = {
 """What a machine may refuse anywhere, and what helps."""
 _NOT_MAPPED = ("failed to map segment", "Cannot allocate memory", "without setting an exception", "exception set")
 """What the loader and the interpreter say of a library for which there is no memory."""
-_VERBS = ("run", "score", "show", "report", "compare", "train", "probe", "cliff", "tasks", "rubrics", "label", "doctor")
+_VERBS = (
+    "run",
+    "score",
+    "show",
+    "report",
+    "compare",
+    "export",
+    "train",
+    "probe",
+    "cliff",
+    "tasks",
+    "rubrics",
+    "label",
+    "doctor",
+)
 _TRAINER = ("train", "probe", "cliff")
 """Verbs of the package `listopd`, which reports for itself what it is doing."""
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from listeval.comparison.arms import Arm
 from listeval.comparison.chance import Chance
@@ -25,6 +25,9 @@ from listeval.runs.figures import columns as figures
 from listeval.stats.intervals import Bounds, Interval
 from listeval.stats.paired import Difference
 from listeval.task import Metric
+
+if TYPE_CHECKING:
+    import pandas
 
 DEFAULTS = Thresholds()
 _OF_CONSTRAINTS = ("spacing", "engine")
@@ -48,7 +51,7 @@ class Contrast:
     """Whether it leaves every answer that parsed as it was, by construction."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """The arms over the same samples; the first is the baseline. Lists by arm are in the order of `arms`."""
 
@@ -135,6 +138,26 @@ class Comparison:
             for what in _OF_CONSTRAINTS
         }
         return {what: pairs for what, pairs in found.items() if len({value for _, value in pairs}) > 1}
+
+    def __repr__(self) -> str:
+        names = ", ".join(repr(arm.name) for arm in self.arms)
+        return f"Comparison({names}, samples={len(self.pairing.keys)})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the headline figures of every arm, and the differences from the baseline."""
+        from listeval.comparison.frame import headline_table
+
+        return headline_table(self)
+
+    def frame(self) -> pandas.DataFrame:
+        """One row an arm and figure: value with interval, and for all but the baseline the paired difference.
+
+        Differences are arm minus baseline, in the figure's own units; NaN where nothing was measured or tested.
+        Raises UserError where pandas is not installed.
+        """
+        from listeval.comparison.frame import comparison_frame
+
+        return comparison_frame(self)
 
     def to_json(self) -> dict[str, Any]:
         """JSON values; NaN and infinity become null. `compare --json` prints this and the verdict's sentence."""

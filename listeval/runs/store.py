@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, Field
 from pydantic_core import from_json
@@ -23,6 +23,10 @@ from listeval.runs.rows import Row
 from listeval.runs.stored import Stored, Stray, read_stored
 from listeval.task import Metric, Task
 
+if TYPE_CHECKING:
+    import pandas
+    from datasets import Dataset
+
 _OURS = ("manifest.json", "samples.jsonl", "metrics.json")
 
 
@@ -34,12 +38,46 @@ class _Kept(BaseModel):
     files: list[str] = []
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Run:
     """A run directory and its manifest. Rows and summary are read on first use."""
 
     path: Path
     manifest: Manifest
+
+    def __repr__(self) -> str:
+        made = self.manifest
+        words = f"task={made.task.name!r}, model={made.model.name!r}, constraint={made.constraint!r}"
+        return f"Run({str(self.path)!r}, {words})"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the figures with their intervals, and what they are over."""
+        from listeval.runs.figures import numbers, words
+        from listeval.runs.figures.html_table import html_table
+
+        found = self.summary.metrics.items()
+        rows = [
+            (words.title(name), numbers.interval(name, value), words.population(name, self.summary, self.metrics))
+            for name, value in found
+        ]
+        return html_table(f"{self!r}: {words.counts(self.summary)}", ("figure", "95 % interval", "over"), rows)
+
+    def frame(self) -> pandas.DataFrame:
+        """One row a sample: `id`, `seed`, `outcome`, `kind`, `flags`, a column a metric, `prompt`, `text` and more.
+
+        A score is NaN where an answer has none: broken contracts and unscored samples are not zeros. A metric that is
+        called as another column is has `score_` before its name. Raises UserError where pandas is not installed.
+        """
+        from listeval.runs.frame import data_frame
+        from listeval.runs.table import table
+
+        return data_frame(table([self]))
+
+    def dataset(self) -> Dataset:
+        """The same columns as a Dataset of `datasets`; `value` and `target` are JSON text. Raises UserError."""
+        from listeval.runs.frame import dataset
+
+        return dataset(self)
 
     @cached_property
     def rows(self) -> list[Row]:

@@ -20,6 +20,7 @@ FLAGS = {
     "show": "--json --kind --limit --prompt --sample --verdict",
     "report": "--format --json",
     "compare": "--across-prompts --alpha --cost-order --format --html --json --margin --seed --trust",
+    "export": "--dataset --out --to",
     "train": "--card --json --out --quiet --resume --trust",
     "probe": (
         "--base --bootstrap --cap --clip --curve --curve-figure --data --device --dtype --figure --floor --ids --json "
@@ -32,6 +33,10 @@ FLAGS = {
     ),
     "doctor": "--json",
 }
+
+ALWAYS = "numpy pydantic rich jinja2 yaml torch transformers vllm httpx scipy"
+FRAMES = ("pandas", "pyarrow", "datasets", "huggingface_hub", "matplotlib", "inspect_ai")
+"""What frames and exports are made with."""
 
 
 def flags(command: click.Command) -> str:
@@ -47,7 +52,8 @@ def verb(name: str) -> click.Command:
 
 def test_verbs_are_frozen():
     assert cli.list_commands(click.Context(cli)) == [
-        "run", "score", "show", "report", "compare", "train", "probe", "cliff", "tasks", "rubrics", "label", "doctor",
+        "run", "score", "show", "report", "compare", "export", "train", "probe", "cliff", "tasks", "rubrics", "label",
+        "doctor",
     ]  # fmt: skip
     assert {name: flags(command) for name, command in verb("rubrics").commands.items()} == {
         "list": "--json",
@@ -80,9 +86,9 @@ def test_exit_codes_are_frozen():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("args", ["--help", "run --help", "--version"])
+@pytest.mark.parametrize("args", ["--help", "run --help", "export --help", "--version"])
 def test_help_imports_nothing_heavy(args):
-    heavy = "numpy pydantic rich jinja2 yaml torch transformers vllm httpx scipy".split()  # noqa: SIM905
+    heavy = [*ALWAYS.split(), *FRAMES]
     code = (
         "import sys; from listeval.cli.main import main\n"
         f"try: main({args.split()!r})\n"

@@ -1,0 +1,100 @@
+"""What every format needs of a run: its figures, each sample's share of them, and what they say of themselves."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from listeval.comparison.columns import headline
+from listeval.contract import Kind
+from listeval.errors import UserError
+from listeval.runs.figures import columns as figures
+from listeval.runs.figures.numbers import interval, is_rate
+from listeval.stats.intervals import Interval
+
+if TYPE_CHECKING:
+    from listeval.runs.store import Run
+
+_HUB = re.compile(r"hf://datasets/(?P<repository>[^@]+)@(?P<revision>[^/]+)/")
+_LOWER = (figures.FMC, figures.RAW + figures.FMC)
+
+
+class HubSource(NamedTuple):
+    """The data set on the hub that a run read, and the revision."""
+
+    repository: str
+    revision: str
+
+
+def hub_source(run: Run) -> HubSource | None:
+    """Where the run's examples came from, if that was the hub."""
+    found = _HUB.match(next(iter(run.manifest.data.values())).source)
+    return HubSource(found["repository"], found["revision"]) if found else None
+
+
+def data_name(run: Run) -> str:
+    """What the run's data is called."""
+    first = next(iter(run.manifest.data.values()))
+    return first.name or first.source
+
+
+def measured(run: Run) -> dict[str, Interval]:
+    """The figures that have a value. Raises UserError where the run measured nothing."""
+    found = {name: value for name, value in run.summary.metrics.items() if math.isfinite(value.value)}
+    if not found:
+        raise UserError(
+            "no sample is answered, so there is no figure to export",
+            place=str(run.path),
+            fix=f"complete it: listeval run @{run.path}",
+        )
+    return found
+
+
+def per_sample(run: Run) -> list[dict[str, float]]:
+    """By row, each figure that the row counts for: their mean is the run's figure.
+
+    An engine's failure counts for none, an unscored answer for the rates alone. `<metric>@<k>` is of examples and
+    `raw_<figure>` of first answers, so neither is here.
+    """
+    rows, metrics = run.rows, run.metrics
+    rates = figures.rates(rows)
+    plain = figures.scores(rows, metrics)
+    scored = plain | figures.useful(plain, figures.parsed(rows), metrics)
+    found: list[dict[str, float]] = []
+    for at, row in enumerate(rows):
+        own = {} if row["kind"] == Kind.ENGINE_ERROR else {name: float(column[at]) for name, column in rates.items()}
+        if row["outcome"] == "scored":
+            own |= {name: float(column[at]) for name, column in scored.items()}
+        found.append({name: value for name, value in own.items() if not math.isnan(value)})
+    return found
+
+
+def lower_is_better(run: Run) -> Mapping[str, bool]:
+    """Which way is better, for the figures of which that is known: rates, and metrics that have a useful form."""
+    useful = {metric.name for metric in run.metrics if metric.useful}
+    at = {figures.at_name(metric.name, k) for metric in run.metrics for k in metric.at}
+    known: dict[str, bool] = {}
+    for name in run.summary.metrics:
+        plain = name.removeprefix(figures.RAW)
+        if is_rate(name) or plain.removeprefix(figures.USEFUL) in useful or plain in at:
+            known[name] = name in _LOWER
+    return known
+
+
+def decisive(run: Run) -> tuple[str, Interval]:
+    """The one figure of a run: its first useful metric over all answers, else the parse rate."""
+    found = measured(run)
+    names = headline(run.metrics)
+    name = names[min(1, len(names) - 1)]
+    return (name, found[name]) if name in found else (figures.PARSE_RATE, found[figures.PARSE_RATE])
+
+
+def in_words(run: Run) -> str:
+    """How the figures were made, on one line: what a leaderboard's note has room for."""
+    made = run.manifest
+    name, value = decisive(run)
+    rest = f"parse_rate {interval(figures.PARSE_RATE, run.summary.metrics[figures.PARSE_RATE])}"
+    first = "" if name == figures.PARSE_RATE else f"{name} {interval(name, value)}, "
+    return f"listeval {made.listeval}, constraint {made.constraint}, {run.summary.n} samples: {first}{rest}"

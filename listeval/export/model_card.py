@@ -1,0 +1,90 @@
+"""A run for a model's page on the hub: `.eval_results/*.yaml`, or the `model-index` of a model card.
+
+Both are made by huggingface_hub's own classes, which know what the hub takes. The first holds one value a data set:
+the first useful metric over all answers, else the parse rate; its note says which, with the interval.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from listeval.disk import write_atomic
+from listeval.errors import UserError
+from listeval.export.figures import data_name, decisive, hub_source, in_words, measured
+from listeval.runs.figures.words import title
+
+if TYPE_CHECKING:
+    from listeval.runs.store import Run
+
+_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
+
+
+def write_eval_results(run: Run, out: Path, dataset: str) -> Sequence[Path]:
+    """One entry for the benchmark's data set. Raises UserError where nobody says which one that is on the hub."""
+    hub = _hub()
+    repository, revision = _dataset(run, dataset)
+    if not repository:
+        cause = f"the run's data ({data_name(run)}) is no data set of the hub"
+        raise UserError(cause, place=str(run.path), fix="name the one that it is of: --dataset OWNER/NAME")
+    entry = hub.EvalResultEntry(
+        dataset_id=repository,
+        task_id=run.manifest.task.name,
+        value=decisive(run)[1].value,
+        dataset_revision=revision,
+        date=run.manifest.created,
+        notes=in_words(run),
+    )
+    write_atomic(out, _yaml(hub.eval_result_entries_to_yaml([entry])))
+    return [out]
+
+
+def write_model_index(run: Run, out: Path, dataset: str) -> Sequence[Path]:
+    """All figures as the metadata of a model card: what stands between the `---` at the top of its README."""
+    hub = _hub()
+    repository, revision = _dataset(run, dataset)
+    name = data_name(run)
+    results = [
+        hub.EvalResult(
+            task_type="text-generation",
+            task_name=run.manifest.task.name,
+            dataset_type=repository or re.sub(r"[^\w.-]+", "-", name),
+            dataset_name=name,
+            dataset_revision=revision,
+            metric_type=figure,
+            metric_name=title(figure),
+            metric_value=value.value,
+            metric_args={"interval": [value.low, value.high], "level": 0.95} if value.low == value.low else None,
+        )
+        for figure, value in measured(run).items()
+    ]
+    model = Path(run.manifest.model.name).name
+    card = hub.ModelCardData(model_name=model, eval_results=results)
+    write_atomic(out, f"---\n{card.to_yaml()}\n---\n".encode())
+    return [out]
+
+
+def _dataset(run: Run, said: str) -> tuple[str, str | None]:
+    """Repository and revision: as the user says, else as the run read it. Raises UserError for what is no name."""
+    if said and not _REPOSITORY.fullmatch(said):
+        raise UserError(f"'{said}' is no data set of the hub", place="--dataset", fix="write OWNER/NAME")
+    found = hub_source(run)
+    if found is not None and said in ("", found.repository):
+        return found
+    return said, None
+
+
+def _hub() -> Any:
+    try:
+        import huggingface_hub
+    except ImportError:
+        raise UserError.missing_package("huggingface_hub", "pip install 'listeval[hub]'", "this format") from None
+    return huggingface_hub
+
+
+def _yaml(value: Any) -> bytes:
+    import yaml
+
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True).encode()
