@@ -70,7 +70,7 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit.
 
-    0 done, 1 samples errored, 2 usage, 3 canary failed, 4 prediction missed, 130 interrupted, 143 terminated.
+    0 done, 1 samples errored, 2 usage, 3 canary failed, 4 a gate or prediction missed, 130 interrupted, 143 terminated.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from listeval.cli.gate import judge_runs, run_gates, wanted
 from listeval.cli.say import say_block, say_json, say_strays
 from listeval.errors import ExitCode
 
@@ -14,10 +17,12 @@ from listeval.errors import ExitCode
     "--format", "form", type=click.Choice(["table", "markdown", "json"]), default="table", help="Default: table."
 )
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
-def command(run_paths: tuple[str, ...], form: str, as_json: bool) -> ExitCode:
+@run_gates
+def command(run_paths: tuple[str, ...], form: str, as_json: bool, **gates: Any) -> ExitCode:
     """Metrics with intervals, outcome counts and the failure table of each RUN, recomputed from its rows."""
     from listeval.runs import load_run
 
+    asked = wanted(**gates)
     runs = [load_run(path) for path in run_paths]
     code = say_strays(runs)
     if as_json or form == "json":
@@ -31,4 +36,4 @@ def command(run_paths: tuple[str, ...], form: str, as_json: bool) -> ExitCode:
         from listeval.report.terminal import print_runs
 
         print_runs(runs)
-    return code
+    return max(code, judge_runs(runs, asked))

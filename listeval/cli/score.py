@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from listeval.cli.consent import of_task, permit
+from listeval.cli.gate import judge_runs, run_gates, wanted
 from listeval.cli.say import say_json, say_strays
 from listeval.errors import ExitCode
 
@@ -15,11 +18,15 @@ from listeval.errors import ExitCode
 @click.option("--allow-code-execution", is_flag=True, help="Let the task run the model's code again, sandboxed.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--trust", is_flag=True, help="Import task code from ./tasks that RUN names.")
-def command(run_path: str, as_json: bool, allow_code_execution: bool, quiet: bool, trust: bool) -> ExitCode:
+@run_gates
+def command(
+    run_path: str, as_json: bool, allow_code_execution: bool, quiet: bool, trust: bool, **gates: Any
+) -> ExitCode:
     """Parse and score RUN again with today's task code; needs neither model nor data."""
     from listeval.cli.progress import Progress
     from listeval.runs import load_run, rescore
 
+    asked = wanted(**gates)
     if not trust:
         permit(of_task(load_run(run_path).manifest.task.name), run_path, trusted=False)
     with Progress(quiet=quiet) as progress:
@@ -27,8 +34,8 @@ def command(run_path: str, as_json: bool, allow_code_execution: bool, quiet: boo
     code = say_strays([finished])
     if as_json:
         say_json(finished.to_json())
-        return code
-    from listeval.report.terminal import print_runs
+    else:
+        from listeval.report.terminal import print_runs
 
-    print_runs([finished])
-    return code
+        print_runs([finished])
+    return max(code, judge_runs([finished], asked))
