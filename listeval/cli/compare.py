@@ -20,7 +20,7 @@ _ORDER = "Cheapest first, of repair,change,constrain,re-ask,train (the default).
 
 
 @click.command("compare", short_help="Constrain, repair or train? Runs on the same samples, paired.")
-@click.argument("run_paths", metavar="RUN...", nargs=-1, required=True)
+@click.argument("run_paths", metavar="RUN...", type=click.Path(), nargs=-1, required=True)
 @click.option(
     "--format",
     "form",

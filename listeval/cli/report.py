@@ -12,7 +12,7 @@ from listeval.errors import ExitCode
 
 
 @click.command("report", short_help="Tables of one or several runs: terminal, Markdown or JSON.")
-@click.argument("run_paths", metavar="RUN...", nargs=-1, required=True)
+@click.argument("run_paths", metavar="RUN...", type=click.Path(), nargs=-1, required=True)
 @click.option(
     "--format", "form", type=click.Choice(["table", "markdown", "json"]), default="table", help="Default: table."
 )

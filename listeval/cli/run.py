@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from listeval.cli.completion import configs, options_of
 from listeval.cli.consent import of_config, permit
 from listeval.cli.gate import judge_runs, run_gates, wanted
 from listeval.cli.say import say, say_json, say_strays
@@ -49,12 +50,12 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     for flag, kind, metavar, text in reversed(_OPTIONS):
-        function = click.option(flag, type=kind, metavar=metavar, help=text)(function)
+        function = click.option(flag, type=kind, metavar=metavar, help=text, **options_of(flag))(function)
     return function
 
 
 @click.command("run", short_help="Run a task on a model and report how its contract holds.")
-@click.argument("config", required=False, metavar="[@RUN|@FILE]")
+@click.argument("config", required=False, metavar="[@RUN|@FILE]", shell_complete=configs)
 @_options
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Task option, repeatable: --set k=4.")
 @click.option(

@@ -13,7 +13,7 @@ from listeval.errors import ExitCode
 
 
 @click.command("score", short_help="Parse and score a run's answers again, without a model.")
-@click.argument("run_path", metavar="RUN")
+@click.argument("run_path", metavar="RUN", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 @click.option("--allow-code-execution", is_flag=True, help="Let the task run the model's code again, sandboxed.")
 @click.option("--quiet", is_flag=True, help="No progress.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from listeval.cli.completion import kinds
 from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError, did_you_mean
 
@@ -15,8 +16,10 @@ if TYPE_CHECKING:
 
 
 @click.command("show", short_help="Show answers of a run and explain why each failed.")
-@click.argument("run_path", metavar="RUN")
-@click.option("--kind", metavar="KIND", help="Only this kind, e.g. duplicate_id; `any` for every answer.")
+@click.argument("run_path", metavar="RUN", type=click.Path())
+@click.option(
+    "--kind", metavar="KIND", shell_complete=kinds, help="Only this kind, e.g. duplicate_id; `any` for every answer."
+)
 @click.option("--verdict", metavar="NAME", help="Only this verdict of the task, e.g. timeout.")
 @click.option("--sample", metavar="ID", help="Only the example with this id.")
 @click.option("--limit", type=click.IntRange(min=1), default=3, show_default=True, help="How many.")
