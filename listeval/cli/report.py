@@ -17,8 +17,9 @@ from listeval.errors import ExitCode
     "--format", "form", type=click.Choice(["table", "markdown", "json"]), default="table", help="Default: table."
 )
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
+@click.option("--all", "all_kinds", is_flag=True, help="Kinds that did not occur too (table).")
 @run_gates
-def command(run_paths: tuple[str, ...], form: str, as_json: bool, **gates: Any) -> ExitCode:
+def command(run_paths: tuple[str, ...], form: str, as_json: bool, all_kinds: bool, **gates: Any) -> ExitCode:
     """Metrics with intervals, outcome counts and the failure table of each RUN, recomputed from its rows."""
     from listeval.runs import load_run
 
@@ -35,5 +36,5 @@ def command(run_paths: tuple[str, ...], form: str, as_json: bool, **gates: Any) 
     else:
         from listeval.report.terminal import print_runs
 
-        print_runs(runs)
+        print_runs(runs, all_kinds=all_kinds)
     return max(code, judge_runs(runs, asked))

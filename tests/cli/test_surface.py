@@ -18,8 +18,8 @@ FLAGS = {
         "--temperature --thinking --timeout-s --tokenizer --top-p --trust"
     ),
     "score": "--allow-code-execution --fail-if --fail-on --fail-under --json --junit --quiet --trust",
-    "show": "--json --kind --limit --prompt --sample --verdict",
-    "report": "--fail-if --fail-on --fail-under --format --json --junit",
+    "show": "--json --kind --limit --prompt --sample --trust --verdict",
+    "report": "--all --fail-if --fail-on --fail-under --format --json --junit",
     "compare": (
         "--across-prompts --alpha --cost-order --fail-if --fail-on --format --html --json --junit --margin --seed "
         "--trust"
