@@ -24,6 +24,7 @@ class ExitCode(IntEnum):
     USAGE = 2
     CANARY_FAILED = 3
     PREDICTION_MISSED = 4
+    """A bound that the user stated was missed: a gate, or a prediction of a study."""
 
 
 class UserError(Exception):

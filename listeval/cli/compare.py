@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from listeval.cli.gate import comparison_gates, judge_comparison, wanted
 from listeval.cli.say import say, say_block, say_json, say_strays
 from listeval.cli.writable import writable
 from listeval.errors import ExitCode
@@ -19,7 +20,7 @@ _ORDER = "Cheapest first, of repair,change,constrain,re-ask,train (the default).
 
 
 @click.command("compare", short_help="Constrain, repair or train? Runs on the same samples, paired.")
-@click.argument("run_paths", metavar="RUN...", nargs=-1, required=True)
+@click.argument("run_paths", metavar="RUN...", type=click.Path(), nargs=-1, required=True)
 @click.option(
     "--format",
     "form",
@@ -35,6 +36,7 @@ _ORDER = "Cheapest first, of repair,change,constrain,re-ask,train (the default).
 @click.option("--margin", type=float, default=0.1, show_default=True, help=_MARGIN)
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Chance of a false claim over all arms.")
 @click.option("--cost-order", "order", metavar="WAYS", default="", help=_ORDER)
+@comparison_gates
 def command(
     run_paths: tuple[str, ...],
     form: str,
@@ -46,6 +48,7 @@ def command(
     margin: float,
     alpha: float,
     order: str,
+    **gates: Any,
 ) -> ExitCode:
     """Compare runs on the samples that all of them answered; the first RUN is the baseline.
 
@@ -55,6 +58,7 @@ def command(
     from listeval.comparison import compare
     from listeval.comparison.thresholds import Thresholds, cost_order
 
+    asked = wanted((), **gates)
     target = None if page is None else writable(Path(page), "page", "compare.html")
     _permit_repairs(run_paths, trusted=trust)
     rules = Thresholds(margin, alpha, cost_order([way.strip() for way in order.split(",") if way.strip()]))
@@ -66,7 +70,7 @@ def command(
         write_page(found, target)
         say(f"page: {target}", err=True)
     _print(found, "json" if as_json else form)
-    return code
+    return max(code, judge_comparison(found, asked))
 
 
 def _permit_repairs(specs: tuple[str, ...], *, trusted: bool) -> None:

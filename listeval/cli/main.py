@@ -13,7 +13,7 @@ from io import TextIOWrapper
 import click
 
 from listeval import __version__
-from listeval.cli import signals
+from listeval.cli import completion, signals
 from listeval.cli.pulse import Pulse
 from listeval.errors import ExitCode, UserError, did_you_mean
 from listeval.visible import inline
@@ -67,7 +67,7 @@ class _Verbs(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        if args and args[0] not in _VERBS:
+        if args and args[0] not in _VERBS and not ctx.resilient_parsing:
             raise UserError(f"unknown command '{args[0]}'", fix=did_you_mean(args[0], list(_VERBS)))
         return super().resolve_command(ctx, args)
 
@@ -84,7 +84,7 @@ def cli() -> None:
 def main(args: list[str] | None = None) -> None:
     """Run the command line and exit.
 
-    0 done, 1 samples errored, 2 usage, 3 canary failed, 4 prediction missed, 130 interrupted, 143 terminated.
+    0 done, 1 samples errored, 2 usage, 3 canary failed, 4 a gate or prediction missed, 130 interrupted, 143 terminated.
     """
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
@@ -102,7 +102,12 @@ def main(args: list[str] | None = None) -> None:
 def _pulse(args: list[str]) -> Pulse:
     """Says that a verb is at work; training and probing say so themselves."""
     verb = args[0] if args else ""
-    silent = not {"--quiet", "--help", "-h"}.isdisjoint(args) or verb not in _VERBS or verb in _TRAINER
+    silent = (
+        bool(completion.instruction())
+        or not {"--quiet", "--help", "-h"}.isdisjoint(args)
+        or verb not in _VERBS
+        or verb in _TRAINER
+    )
     return Pulse(f"listeval {verb}", quiet=silent)
 
 
@@ -126,6 +131,8 @@ def _stopped() -> int:
 
 def _verb(args: list[str]) -> int:
     try:
+        if asked := completion.instruction():
+            return completion.answer(cli, asked)
         # Not `cli.main`: it would turn a closed pipe into exit code 1, which means that samples errored.
         with cli.make_context("listeval", args) as context:
             code = cli.invoke(context)

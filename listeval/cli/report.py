@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
+from listeval.cli.gate import judge_runs, run_gates, wanted
 from listeval.cli.say import say_block, say_json, say_strays
 from listeval.errors import ExitCode
 
 
 @click.command("report", short_help="Tables of one or several runs: terminal, Markdown or JSON.")
-@click.argument("run_paths", metavar="RUN...", nargs=-1, required=True)
+@click.argument("run_paths", metavar="RUN...", type=click.Path(), nargs=-1, required=True)
 @click.option(
     "--format", "form", type=click.Choice(["table", "markdown", "json"]), default="table", help="Default: table."
 )
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
-def command(run_paths: tuple[str, ...], form: str, as_json: bool) -> ExitCode:
+@click.option("--all", "all_kinds", is_flag=True, help="Kinds that did not occur too (table).")
+@run_gates
+def command(run_paths: tuple[str, ...], form: str, as_json: bool, all_kinds: bool, **gates: Any) -> ExitCode:
     """Metrics with intervals, outcome counts and the failure table of each RUN, recomputed from its rows."""
     from listeval.runs import load_run
 
+    asked = wanted(**gates)
     runs = [load_run(path) for path in run_paths]
     code = say_strays(runs)
     if as_json or form == "json":
@@ -30,5 +36,5 @@ def command(run_paths: tuple[str, ...], form: str, as_json: bool) -> ExitCode:
     else:
         from listeval.report.terminal import print_runs
 
-        print_runs(runs)
-    return code
+        print_runs(runs, all_kinds=all_kinds)
+    return max(code, judge_runs(runs, asked))

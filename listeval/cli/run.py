@@ -8,7 +8,9 @@ from typing import Any
 
 import click
 
+from listeval.cli.completion import configs, options_of
 from listeval.cli.consent import allow_options, of_config, permit
+from listeval.cli.gate import judge_runs, run_gates, wanted
 from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError, placed
 
@@ -48,12 +50,12 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     for flag, kind, metavar, text in reversed(_OPTIONS):
-        function = click.option(flag, type=kind, metavar=metavar, help=text)(function)
+        function = click.option(flag, type=kind, metavar=metavar, help=text, **options_of(flag))(function)
     return function
 
 
 @click.command("run", short_help="Run a task on a model and report how its contract holds.")
-@click.argument("config", required=False, metavar="[@RUN|@FILE]")
+@click.argument("config", required=False, metavar="[@RUN|@FILE]", shell_complete=configs)
 @_options
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Task option, repeatable: --set k=4.")
 @click.option(
@@ -82,6 +84,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--show-prompt", is_flag=True, help="Print the first rendered prompt to stderr.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 @click.option("--quiet", is_flag=True, help="No progress.")
+@run_gates
 def command(
     config: str | None,
     settings: tuple[str, ...],
@@ -91,6 +94,10 @@ def command(
     show_prompt: bool,
     as_json: bool,
     quiet: bool,
+    fail_under: tuple[str, ...],
+    fail_if: tuple[str, ...],
+    fail_on: str,
+    junit: str | None,
     **flags: Any,
 ) -> ExitCode:
     """Run TASK on MODEL: prompts, answers, contract, scores, intervals.
@@ -103,6 +110,7 @@ def command(
     from listeval.runs import run
     from listeval.runs.config import build_config
 
+    asked = wanted(fail_under, fail_if, fail_on, junit)
     values = _from_file(config)
     from_file = dict(values)
     if config is not None and Path(config[1:]).is_dir():
@@ -127,7 +135,8 @@ def command(
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
             finished = run(resolved, progress)
     _print(finished, as_json)
-    return max(say_strays([finished]), ExitCode.SAMPLES_ERRORED if finished.summary.errors else ExitCode.OK)
+    errored = ExitCode.SAMPLES_ERRORED if finished.summary.errors else ExitCode.OK
+    return max(say_strays([finished]), errored, judge_runs([finished], asked))
 
 
 def _print(finished: Any, as_json: bool) -> None:

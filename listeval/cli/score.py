@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from listeval.cli.consent import of_run, permit
+from listeval.cli.gate import judge_runs, run_gates, wanted
 from listeval.cli.say import say_json, say_strays
 from listeval.errors import ExitCode
 
 
 @click.command("score", short_help="Parse and score a run's answers again, without a model.")
-@click.argument("run_path", metavar="RUN")
+@click.argument("run_path", metavar="RUN", type=click.Path())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 @click.option("--allow-code-execution", is_flag=True, help="Let the task run the model's code again, sandboxed.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--trust", is_flag=True, help="Import the code that RUN names: a task in ./tasks, a contract.")
-def command(run_path: str, as_json: bool, allow_code_execution: bool, quiet: bool, trust: bool) -> ExitCode:
+@run_gates
+def command(
+    run_path: str, as_json: bool, allow_code_execution: bool, quiet: bool, trust: bool, **gates: Any
+) -> ExitCode:
     """Parse and score RUN again with today's task code; needs neither model nor data."""
     from listeval.cli.progress import Progress
     from listeval.runs import load_run, rescore
 
+    asked = wanted(**gates)
     permit(of_run(load_run(run_path).manifest.task), run_path, trusted=trust)
     with Progress(quiet=quiet) as progress:
         finished = rescore(run_path, allow_code_execution=allow_code_execution, observer=progress)
     code = say_strays([finished])
     if as_json:
         say_json(finished.to_json())
-        return code
-    from listeval.report.terminal import print_runs
+    else:
+        from listeval.report.terminal import print_runs
 
-    print_runs([finished])
-    return code
+        print_runs([finished])
+    return max(code, judge_runs([finished], asked))

@@ -3,24 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import click
 
+from listeval.cli.completion import kinds
 from listeval.cli.say import say, say_json, say_strays
-from listeval.errors import ExitCode, UserError, did_you_mean
+from listeval.errors import ExitCode, UserError, did_you_mean, first_line
 
 if TYPE_CHECKING:
     from listeval.runs.rows import Row
+    from listeval.runs.store import Run
 
 
 @click.command("show", short_help="Show answers of a run and explain why each failed.")
-@click.argument("run_path", metavar="RUN")
-@click.option("--kind", metavar="KIND", help="Only this kind, e.g. duplicate_id; `any` for every answer.")
+@click.argument("run_path", metavar="RUN", type=click.Path())
+@click.option(
+    "--kind", metavar="KIND", shell_complete=kinds, help="Only this kind, e.g. duplicate_id; `any` for every answer."
+)
 @click.option("--verdict", metavar="NAME", help="Only this verdict of the task, e.g. timeout.")
 @click.option("--sample", metavar="ID", help="Only the example with this id.")
 @click.option("--limit", type=click.IntRange(min=1), default=3, show_default=True, help="How many.")
 @click.option("--prompt", "with_prompt", is_flag=True, help="The prompt too.")
+@click.option("--trust", is_flag=True, help="Import task code from ./tasks that RUN names, for the right answers.")
 @click.option("--json", "as_json", is_flag=True, help="The whole rows, one JSON object a line.")
 def command(
     run_path: str,
@@ -29,9 +35,10 @@ def command(
     sample: str | None,
     limit: int,
     with_prompt: bool,
+    trust: bool,
     as_json: bool,
 ) -> ExitCode:
-    """Show failures of RUN (or what --kind and --sample choose), with the faulty span marked."""
+    """Show failures of RUN (or what --kind and --sample choose), the faulty span marked, with the right answer."""
     from listeval.contract import Kind
     from listeval.runs import load_run
 
@@ -63,9 +70,33 @@ def command(
         return code
     from listeval.report.explain import print_rows
 
-    print_rows(chosen[:limit], with_prompt=with_prompt)
+    print_rows(chosen[:limit], with_prompt=with_prompt, right=_right_answers(run, trusted=trust))
     say(f"{min(limit, len(chosen))} of {len(chosen)} shown ({len(rows)} samples in the run)")
     return code
+
+
+def _right_answers(run: Run, *, trusted: bool) -> Callable[[Row], str] | None:
+    """What the task says to a row's right answer; None, and a line on stderr, where its code is not to be had."""
+    from listeval.cli.consent import of_task
+    from listeval.plugins.open import make_task
+
+    entry = run.manifest.task
+    if not trusted and of_task(entry.name):
+        say(f"right answers are not shown: they need the code in ./tasks/{entry.name} (--trust imports it)", err=True)
+        return None
+    try:
+        task = make_task(entry.name, entry.options)
+    except UserError as error:
+        say(f"right answers are not shown: {error}", err=True)
+        return None
+
+    def right(row: Row) -> str:
+        try:
+            return task.gold(row["target"])
+        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything, and a row may be of an older one
+            return f"(not known: {first_line(error)})"
+
+    return right
 
 
 def _one_of_each_kind_first(rows: list[Row]) -> list[Row]:

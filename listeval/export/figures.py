@@ -61,7 +61,7 @@ def per_sample(run: Run) -> list[dict[str, float]]:
     rows, metrics = run.rows, run.metrics
     rates = figures.rates(rows)
     plain = figures.scores(rows, metrics)
-    scored = plain | figures.useful(plain, figures.parsed(rows), metrics)
+    scored = plain | figures.useful(plain, rows, metrics)
     found: list[dict[str, float]] = []
     for at, row in enumerate(rows):
         own = {} if row["kind"] == Kind.ENGINE_ERROR else {name: float(column[at]) for name, column in rates.items()}

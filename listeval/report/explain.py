@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -20,8 +20,17 @@ if TYPE_CHECKING:
 _HEAD, _AROUND = 700, 300
 
 
-def print_rows(rows: Sequence[Row], *, with_prompt: bool = False, console: Console | None = None) -> None:
-    """Each row: id, verdict in words, the (shortened) answer with the faulty span marked. Model text stays inert."""
+def print_rows(
+    rows: Sequence[Row],
+    *,
+    with_prompt: bool = False,
+    right: Callable[[Row], str] | None = None,
+    console: Console | None = None,
+) -> None:
+    """Each row: id, verdict in words, the (shortened) answer with the faulty span marked, and the right answer.
+
+    `right` gives a row's right answer. Model text stays inert.
+    """
     out = console or ReportConsole()
     for row in rows:
         out.print(Text(inline(f"{row['example']} (seed {row['seed']})"), style="bold"), end="  ")
@@ -37,6 +46,9 @@ def print_rows(rows: Sequence[Row], *, with_prompt: bool = False, console: Conso
         if with_prompt:
             out.print(Text(f"--- prompt ---\n{visible(row['prompt'])}\n--- answer ---", style="dim"))
         out.print(answer(row))
+        if right is not None:
+            out.print(Text("--- right answer ---", style="dim"))
+            out.print(Text(visible(_clip(right(row)))))
         if row["reasoning"]:
             out.print(Text(f"--- reasoning ---\n{visible(_clip(row['reasoning']))}", style="dim"))
         out.print()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from listeval.contract import Kind
 from listeval.report.constrained import notes
 from listeval.report.heading import run_title
+from listeval.report.shown import metrics_to_show
 from listeval.runs.figures.numbers import appendix, interval, share
 from listeval.runs.figures.words import counts
 from listeval.visible import inline
@@ -22,7 +23,7 @@ _MARKUP = re.compile(r"[\\`*<>\[\]|&~$#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|(?<=
 
 def markdown(runs: Sequence[Run]) -> str:
     """Metrics and failure kinds of each run, one column a run, and what the columns are."""
-    names = list(dict.fromkeys(name for run in runs for name in run.summary.metrics))
+    names = metrics_to_show(runs)
     header = [f"[{number}]" for number, _ in enumerate(runs, 1)]
     metrics = (
         [

@@ -1,8 +1,8 @@
-"""Tables on a terminal of 80 columns: metrics with intervals, then the whole failure taxonomy."""
+"""Tables on a terminal: metrics with intervals, then the failures, runs beside each other as far as they fit."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -13,6 +13,7 @@ from listeval.contract import Kind
 from listeval.report.console import ReportConsole
 from listeval.report.constrained import notes
 from listeval.report.heading import run_title
+from listeval.report.shown import kinds_to_show, metrics_to_show
 from listeval.runs.figures.columns import RAW
 from listeval.runs.figures.numbers import appendix, interval, share
 from listeval.runs.figures.words import counts, population
@@ -21,22 +22,41 @@ from listeval.visible import inline
 if TYPE_CHECKING:
     from listeval.runs import Run
 
-_STACK_FROM = 3
-"""So many runs side by side do not fit 80 columns; then each run is a table of its own."""
+_NAME, _CELL = 22, 24
+"""Columns for a row's name and for a run: a rate with its interval, and the space after it."""
+
+_Draw = Callable[[Sequence["Run"]], Table]
 
 
-def print_runs(runs: Sequence[Run], console: Console | None = None) -> None:
-    """One run: metrics and the failure table with meanings. Several: side by side, or stacked from three on."""
+def print_runs(runs: Sequence[Run], console: Console | None = None, *, all_kinds: bool = False) -> None:
+    """One run: metrics and the failure table with meanings. Several: columns side by side, as many as fit the width.
+
+    Kinds that occur in no run are counted; `all_kinds` lists them.
+    """
     out = console or ReportConsole()
-    if len(runs) >= _STACK_FROM:
-        for run in runs:
-            print_runs([run], out)
-        return
     for run in runs:
         out.print(Text(f"{_name(run)}: {run_title(run)}\n{counts(run.summary)}"))
-    for table in (_metrics(runs), _kinds(runs), *([_verdicts(runs)] if _verdict_names(runs) else [])):
-        out.print()
-        out.print(table)
+    kinds = kinds_to_show(runs, all_kinds=all_kinds)
+    figures = metrics_to_show(runs)
+    draws: list[_Draw] = [lambda some: _metrics(some, figures), lambda some: _kinds(some, kinds)]
+    for draw in draws + ([_verdicts] if _verdict_names(runs) else []):
+        for some in _abreast(runs, out.width):
+            out.print()
+            out.print(draw(some))
+    if len(kinds) < len(Kind):
+        out.print(Text(f"{len(Kind) - len(kinds)} other kinds did not occur (listeval report --all)", style="dim"))
+    _print_remarks(runs, out)
+
+
+def _abreast(runs: Sequence[Run], width: int) -> Iterator[Sequence[Run]]:
+    """Runs in groups that fit beside each other, two at least, groups as even as can be."""
+    most = max(2, (width - _NAME) // _CELL)
+    groups = -(-len(runs) // most)
+    for at in range(groups):
+        yield runs[len(runs) * at // groups : len(runs) * (at + 1) // groups]
+
+
+def _print_remarks(runs: Sequence[Run], out: Console) -> None:
     for run in runs:
         flags = ", ".join(f"{name} {n}" for name, n in run.summary.flags.items() if n)
         if flags:
@@ -59,11 +79,10 @@ def _table(runs: Sequence[Run], first: str) -> Table:
     return table
 
 
-def _metrics(runs: Sequence[Run]) -> Table:
+def _metrics(runs: Sequence[Run], names: Sequence[str]) -> Table:
     if len(runs) == 1 and runs[0].summary.further:
-        return _first_and_final(runs[0])
+        return _first_and_final(runs[0], names)
     table = _table(runs, "metric")
-    names = list(dict.fromkeys(name for run in runs for name in run.summary.metrics))
     if len(runs) == 1:
         table.add_column("over", style="dim")
     for name in names:
@@ -77,13 +96,13 @@ def _metrics(runs: Sequence[Run]) -> Table:
     return table
 
 
-def _first_and_final(run: Run) -> Table:
+def _first_and_final(run: Run, names: Sequence[str]) -> Table:
     """Metrics of a run that asks again: the first answers beside the final ones."""
     table = Table("metric", "first answers", "final answers", box=None, pad_edge=False, header_style="bold")
     found = run.summary.metrics
-    for name, final in found.items():
+    for name in names:
         if (raw := found.get(RAW + name)) is not None:
-            table.add_row(name, interval(name, raw), interval(name, final))
+            table.add_row(name, interval(name, raw), interval(name, found[name]))
     for name, value in run.figures.items():
         table.add_row(name, "", appendix(value))
     return table
@@ -105,11 +124,11 @@ def _verdicts(runs: Sequence[Run]) -> Table:
     return table
 
 
-def _kinds(runs: Sequence[Run]) -> Table:
-    return _kinds_of_one(runs[0]) if len(runs) == 1 else _kinds_side_by_side(runs)
+def _kinds(runs: Sequence[Run], kinds: Sequence[Kind]) -> Table:
+    return _kinds_of_one(runs[0], kinds) if len(runs) == 1 else _kinds_side_by_side(runs, kinds)
 
 
-def _kinds_of_one(run: Run) -> Table:
+def _kinds_of_one(run: Run, kinds: Sequence[Kind]) -> Table:
     # Only the meaning gives way to a narrow terminal.
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0), expand=True)
     table.add_column("kind", no_wrap=True)
@@ -118,8 +137,8 @@ def _kinds_of_one(run: Run) -> Table:
         table.add_column("first", no_wrap=True, justify="right")
     table.add_column("n", no_wrap=True, justify="right")
     table.add_column("share", no_wrap=True, justify="right")
-    table.add_column("meaning", style="dim", overflow="ellipsis", no_wrap=True, ratio=1)
-    for kind in Kind:
+    table.add_column("meaning", style="dim", ratio=1)
+    for kind in kinds:
         n = run.summary.kinds[kind]
         first = [] if raw is None else [str(raw[kind])]
         style = "" if n or first not in ([], ["0"]) else "dim"
@@ -127,9 +146,9 @@ def _kinds_of_one(run: Run) -> Table:
     return table
 
 
-def _kinds_side_by_side(runs: Sequence[Run]) -> Table:
+def _kinds_side_by_side(runs: Sequence[Run], kinds: Sequence[Kind]) -> Table:
     table = _table(runs, "kind")
-    for kind in Kind:
+    for kind in kinds:
         found = [run.summary.kinds[kind] for run in runs]
         cells = [f"{n} ({share(n, run.summary.n)})" for n, run in zip(found, runs, strict=True)]
         table.add_row(kind.value, *cells, style="" if any(found) else "dim")

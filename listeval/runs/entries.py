@@ -61,10 +61,12 @@ class TaskEntry(Entry):
     """Names its code and prompts."""
     metrics: list[MetricEntry]
     verdicts: list[str] = []
+    contract: str = ""
+    """Shape of its answers: `KeyedList`, `Record`, `Calls`, ...; empty where it is not known."""
 
     def behind_rows(self) -> dict[str, Any]:
         """The part that determines prompts and scores, for a run's identity."""
-        return self.model_dump(mode="json", exclude={"metrics", "verdicts"})
+        return self.model_dump(mode="json", exclude={"metrics", "verdicts", "contract"})
 
 
 class DataEntry(Entry):

@@ -24,7 +24,7 @@ from listeval.runs.entries import BackendEntry, DataEntry, EnvironmentEntry, Met
 from listeval.runs.environment import environment
 from listeval.runs.manifest import Manifest
 from listeval.runs.scope import chosen
-from listeval.task import Dataset, Example, Task
+from listeval.task import Dataset, Example, Target, Task
 
 
 class Sample(NamedTuple):
@@ -117,7 +117,7 @@ def make_manifest(config: RunConfig, task: Task, data: dict[int, Dataset], backe
         created=datetime.now(UTC).isoformat(timespec="microseconds"),
         config=config,
         identity=identity(config, task, data, backend),
-        task=task_entry(task),
+        task=task_entry(task, _first_target(data)),
         data={
             str(seed): DataEntry(
                 name=d.name or Path(d.source).name, source=d.source, fingerprint=d.fingerprint, counts=dict(d.counts)
@@ -131,8 +131,9 @@ def make_manifest(config: RunConfig, task: Task, data: dict[int, Dataset], backe
     )
 
 
-def task_entry(task: Task) -> TaskEntry:
-    """What the manifest says of a task: its options, and a hash of its code and prompts."""
+def task_entry(task: Task, target: Target | None = None) -> TaskEntry:
+    """What the manifest says of a task: its options, a hash of its code and prompts, the contract of a `target`."""
+    shape = {} if target is None else {"contract": _contract_name(task, target)}
     return TaskEntry(
         name=task.name,
         version=task.version,
@@ -140,7 +141,21 @@ def task_entry(task: Task) -> TaskEntry:
         code=task.code,
         metrics=[MetricEntry(**metric._asdict()) for metric in task.metrics],
         verdicts=list(task.verdicts),
+        **shape,
     )
+
+
+def _contract_name(task: Task, target: Target) -> str:
+    """The contract's class, or ours that a task's own one stands on; empty where the task cannot bind this one."""
+    try:
+        family = type(task.contract(target)).__mro__
+    except Exception:  # noqa: BLE001 - a plug-in may raise anything, and the run itself will say so
+        return ""
+    return next(cls.__name__ for cls in family if cls.__module__.startswith("listeval.contract"))
+
+
+def _first_target(data: dict[int, Dataset]) -> Target | None:
+    return next((example.target for dataset in data.values() for example in dataset.examples), None)
 
 
 def default_out(manifest: Manifest) -> Path:

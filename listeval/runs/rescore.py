@@ -42,7 +42,7 @@ def rescore(path: str | Path, *, allow_code_execution: bool = False, observer: O
             # A row that is not this run's stays as it is, and so does its being named.
             strays = [stray.line for stray in old.strays]
             write_atomic(old.path / "samples.jsonl", b"".join([*map(encode, rows), *strays]))
-            old.manifest.task = task_entry(task)
+            old.manifest.task = task_entry(task, rows[0]["target"] if rows else None)
             old.manifest.write(old.path)
         fresh = Run(old.path, old.manifest)
         fresh.conclude(task)

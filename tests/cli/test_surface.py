@@ -12,14 +12,18 @@ from listeval.errors import ExitCode
 FLAGS = {
     "run": (
         "--allow-code-execution --api-key-env --attempts --backend --base-url --batch-size --chat-template-arg "
-        "--concurrency --constraint --data --device --dtype --engine --json --limit --max-model-len --max-tokens "
+        "--concurrency --constraint --data --device --dtype --engine --fail-if --fail-on --fail-under --json --junit "
+        "--limit --max-model-len --max-tokens "
         "--model --no-thinking --out --quiet --reask --samples --seeds --set --show-prompt --spacing --system --task "
         "--temperature --thinking --timeout-s --tokenizer --top-p --trust"
     ),
-    "score": "--allow-code-execution --json --quiet --trust",
-    "show": "--json --kind --limit --prompt --sample --verdict",
-    "report": "--format --json",
-    "compare": "--across-prompts --alpha --cost-order --format --html --json --margin --seed --trust",
+    "score": "--allow-code-execution --fail-if --fail-on --fail-under --json --junit --quiet --trust",
+    "show": "--json --kind --limit --prompt --sample --trust --verdict",
+    "report": "--all --fail-if --fail-on --fail-under --format --json --junit",
+    "compare": (
+        "--across-prompts --alpha --cost-order --fail-if --fail-on --format --html --json --junit --margin --seed "
+        "--trust"
+    ),
     "export": "--dataset --out --to",
     "train": "--card --json --out --quiet --resume --trust",
     "probe": (

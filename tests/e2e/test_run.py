@@ -23,8 +23,17 @@ def test_json_is_one_object_on_stdout_and_nothing_else(listeval):
 def test_the_table_fits_80_columns_and_leads_on(listeval):
     done = listeval(*NULL, "--limit", 20, "--set", "k=4")
     assert max(map(len, done.stdout.splitlines()[:-3])) <= 80
-    for word in ("parse_rate", "fmc", "kendall_tau", "useful_ndcg@1", "contract_other", "listeval show runs/"):
+    for word in (
+        "parse_rate",
+        "fmc",
+        "kendall_tau",
+        "useful_ndcg@1",
+        "other kinds did not occur",
+        "listeval show runs/",
+    ):
         assert word in done.stdout
+    run = done.stdout.splitlines()[-2].removeprefix("run: ")
+    assert "contract_other" not in done.stdout and "contract_other" in listeval("report", run, "--all").stdout
 
 
 def test_show_report_score_and_rerun(listeval, tmp_path):

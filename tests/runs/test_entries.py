@@ -57,8 +57,9 @@ def test_an_entry_is_read_by_field_and_as_json():
         entry["no such field"]
 
 
-def test_the_part_behind_the_rows_is_without_metrics_and_verdicts(start):
+def test_the_part_behind_the_rows_is_without_metrics_verdicts_and_contract(start):
     task = start(limit=1).manifest.task
+    assert task.contract == "KeyedList"
     assert task.metrics and "metrics" in task.model_dump()
     assert set(task.behind_rows()) == {"name", "version", "options", "code"}
     assert TaskEntry.model_validate(task.model_dump()) == task

@@ -1,0 +1,194 @@
+"""Gates: what a run or a comparison is held to, by value or by an end of its interval; and their JUnit XML."""
+
+import json
+import math
+import xml.etree.ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from listeval.cli.main import main
+from listeval.errors import UserError
+from listeval.report.gates import SIDES, Checked, Gate, check_run, fail_if, fail_under
+from listeval.report.junit import Suite, junit
+from listeval.runs import RunConfig, load_run, run
+from listeval.stats.intervals import Interval
+
+FINITE = st.floats(-5, 5)
+SIGNS = ("<", "<=", ">", ">=")
+
+
+@pytest.fixture
+def runs(tmp_path, monkeypatch):
+    """Null runs: `good` (all gold), `bad` (all garbage), `mixed`."""
+    monkeypatch.chdir(tmp_path)
+    for name, model in {"good": "gold", "bad": "garbage", "mixed": "m"}.items():
+        run(RunConfig(task="fashion", model=model, backend="null", limit=12, out=name))
+    return tmp_path
+
+
+def code(*args):
+    with pytest.raises(SystemExit) as stop:
+        main([str(arg) for arg in args])
+    return stop.value.code
+
+
+@given(st.floats(0, 1), st.sampled_from(["parse_rate", "useful_ndcg@1", "a=b"]))
+def test_what_is_written_is_what_is_read(limit, figure):
+    gate = fail_under(f"{figure}={limit!r}", "low")
+    assert (gate.figure, gate.sign, gate.limit, gate.side) == (figure, "<", limit, "low")
+
+
+@given(FINITE, st.sampled_from(SIGNS), st.sampled_from(["", " "]))
+def test_a_condition_is_read_with_and_without_spaces(limit, sign, space):
+    gate = fail_if(f"useful_ndcg@1{space}{sign}{space}{limit!r}", "value")
+    assert (gate.figure, gate.sign, gate.limit) == ("useful_ndcg@1", sign, limit)
+
+
+@pytest.mark.parametrize("text", ["", "parse_rate", "parse_rate=", "=0.5", "parse_rate=nan", "parse_rate=inf", "a=95%"])
+def test_what_is_no_bound_is_refused(text):
+    with pytest.raises(UserError, match="FIGURE=NUMBER"):
+        fail_under(text, "value")
+
+
+@pytest.mark.parametrize("text", ["", "a", "a=1", "a<", "<1", "a == 1", "a < b", "a < nan", "a < 1 < 2", "a b < 1"])
+def test_what_is_no_condition_is_refused(text):
+    with pytest.raises(UserError, match="not a condition"):
+        fail_if(text, "value")
+
+
+@given(FINITE, FINITE, st.sampled_from(SIGNS), st.sampled_from(SIDES))
+def test_only_the_chosen_side_decides_and_opposite_signs_disagree(x, limit, sign, side):
+    found = Interval(math.nan, math.nan, math.nan)._replace(**{side: x})
+    opposite = {"<": ">=", "<=": ">", ">": "<=", ">=": "<"}[sign]
+    assert Gate("f", sign, limit, "", side).missed_by(found) != Gate("f", opposite, limit, "", side).missed_by(found)
+    for other in set(SIDES) - {side}:
+        assert Gate("f", sign, limit, "", other).missed_by(found), "what is not known keeps to nothing"
+
+
+@given(st.integers(0, 200), st.integers(0, 200), st.integers(1, 200))
+def test_a_difference_of_exactly_the_limit_is_not_beyond_it(a, b, n):
+    found = Interval(a / n - b / n, math.nan, math.nan)
+    limit = float(repr(round((a - b) / n, 15)))
+    assert not Gate("f", "<", limit, "").missed_by(found)
+    assert not Gate("f", ">", limit, "").missed_by(found)
+    assert Gate("f", "<=", limit, "").missed_by(found)
+
+
+def test_the_value_decides_unless_another_side_is_named(runs, capsys):
+    assert code("report", "good", "--fail-under", "parse_rate=0.95") == 0
+    assert "gate held (fails if parse_rate < 0.95): good has 100.0 %" in capsys.readouterr().err
+    assert code("report", "good", "--fail-under", "parse_rate=0.95", "--fail-on", "low") == 4
+    said = capsys.readouterr().err
+    assert "gate missed" in said and "by its low end; the interval holds the limit" in said
+    assert code("report", "mixed", "--fail-under", "parse_rate=0.95", "--fail-on", "high") == 4
+
+
+def test_every_gate_of_every_run_has_to_hold(runs):
+    gates = ("--fail-under", "parse_rate=0.9", "--fail-under", "useful_ndcg@1=0.9")
+    assert code("report", "good", *gates) == 0
+    assert code("report", "good", "good", *gates) == 0
+    assert code("report", "good", "bad", *gates) == 4
+    assert code("score", "good", *gates, "--quiet") == 0
+    assert code("score", "bad", *gates, "--quiet") == 4
+
+
+def test_a_figure_that_may_not_be_high_is_a_condition(runs):
+    assert code("report", "good", "--fail-if", "mae > 0.5") == 0
+    assert code("report", "good", "--fail-if", "mae <= 0.5") == 4
+
+
+def test_what_was_not_measured_is_missed(runs, capsys):
+    """Nothing parses in `bad`, so it has no ndcg@1 that could be good enough."""
+    assert math.isnan(load_run("bad").summary.metrics["ndcg@1"].value)
+    assert code("report", "bad", "--fail-under", "ndcg@1=0.1") == 4
+    assert code("report", "bad", "--fail-if", "mae > 3") == 4
+    assert "bad has n/a" in capsys.readouterr().err
+
+
+def test_run_prints_its_table_then_fails(runs, capsys):
+    args = ("run", "--task", "fashion", "--backend", "null", "--limit", 4, "--quiet", "--json")
+    assert code(*args, "--model", "garbage", "--fail-under", "parse_rate=0.5", "--junit", "j.xml") == 4
+    said = capsys.readouterr()
+    assert json.loads(said.out)["n"] == 4 and "gate missed" in said.err
+    assert code(*args, "--model", "gold", "--fail-under", "parse_rate=0.5") == 0
+    assert {case.tag for case in ET.parse("j.xml").iter()} >= {"testsuites", "testsuite", "testcase", "failure"}
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (("report", "good", "--fail-under", "parse_rat=0.5"), "did you mean 'parse_rate'?"),
+        (("report", "good", "--fail-under", "parse_rate=95"), "can only be missed"),
+        (("report", "good", "--fail-under", "ndcg@1=1.5"), "can only be missed"),
+        (("report", "good", "--fail-if", "parse_rate > -1"), "can only be missed"),
+        (("compare", "good", "bad", "--fail-if", "ndcg@1 < 0"), "no difference is taken of 'ndcg@1'"),
+        (("compare", "good", "bad", "--fail-if", "parse_rate=1"), "not a condition"),
+        (("report", "good", "--junit", "no/such.xml"), "cannot write the JUnit file"),
+        (("run", "--task", "fashion", "--fail-under", "x"), "FIGURE=NUMBER"),
+    ],
+)
+def test_mistakes_are_one_line(runs, capsys, args, said):
+    assert code(*args) == 2
+    err = capsys.readouterr().err
+    assert said in err and len(err.splitlines()) == 1
+
+
+def test_a_comparison_is_held_by_its_paired_difference(runs, capsys):
+    assert code("compare", "good", "bad", "--fail-if", "useful_ndcg@1 < -0.02") == 4
+    assert "bad has -1.000" in capsys.readouterr().err
+    assert code("compare", "bad", "good", "--fail-if", "useful_ndcg@1 < -0.02") == 0
+    assert code("compare", "bad", "good", "bad+permutation", "--fail-if", "parse_rate > 0.5") == 4
+
+
+def test_no_difference_is_held_by_value_and_not_shown_by_a_few_samples(runs, capsys):
+    run(RunConfig(task="fashion", model="gold", backend="null", limit=12, out="again"))
+    gate = ("compare", "good", "again", "--fail-if", "parse_rate < -0.02")
+    assert code(*gate) == 0
+    assert "the interval holds the limit" in capsys.readouterr().err
+    assert code(*gate, "--fail-on", "low") == 4, "twelve samples do not exclude a loss of two points"
+    assert code(*gate, "--fail-on", "high") == 0, "no loss is shown"
+
+
+def test_junit_says_what_the_exit_code_says(runs):
+    assert code("compare", "good", "bad", "mixed", "--fail-if", "parse_rate < -0.9", "--junit", "j.xml") == 4
+    root = ET.parse("j.xml").getroot()
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("3", "1", "0")
+    suite = root.find("testsuite")
+    assert suite is not None
+    assert suite.get("name") == "bad and mixed against good"
+    assert [case.get("name") for case in suite.iter("testcase") if case.find("failure") is not None] == [
+        "bad: fails if parse_rate < -0.9"
+    ]
+
+
+def test_samples_without_an_answer_are_an_error_not_a_missed_gate(runs):
+    rows = (runs / "good" / "samples.jsonl").read_text().splitlines()
+    first = json.loads(rows[0]) | {"outcome": "error", "kind": "engine_error", "error": "gone", "scores": {}}
+    (runs / "good" / "samples.jsonl").write_text("\n".join([json.dumps(first, separators=(",", ":")), *rows[1:], ""]))
+    assert load_run("good").summary.errors == 1
+    code("report", "good", "--fail-under", "parse_rate=1", "--junit", "j.xml")
+    root = ET.parse("j.xml").getroot()
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("2", "0", "1")
+
+
+@given(st.text(), st.text(), st.booleans())
+def test_junit_is_well_formed_whatever_a_run_is_called(name, found, missed):
+    checked = Checked(Gate("f", "<", 0.5, "f < 0.5"), name, found, missed, thin=False)
+    root = ET.fromstring(junit([Suite(name, [checked], 0, 0)]))
+    assert len(list(root.iter("testcase"))) == 2
+    assert len(list(root.iter("failure"))) == missed
+
+
+def test_gates_of_an_appendix_have_no_interval(runs):
+    done = load_run("good")
+    done.__dict__["figures"] = {"whole": 0.5, "none": None}
+    held, low, none = check_run(
+        done, [fail_under("whole=0.4", "value"), fail_under("whole=0.4", "low"), fail_under("none=0", "value")]
+    )
+    assert (held.missed, low.missed, none.missed) == (False, True, True)
+
+
+def test_the_sides_are_those_of_an_interval():
+    assert set(SIDES) == set(Interval._fields)

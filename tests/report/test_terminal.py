@@ -1,0 +1,107 @@
+"""Tables on a terminal: kinds that occur, runs beside each other, FMC only of lists; and the right answer in `show`."""
+
+import json
+
+import pytest
+
+from listeval.cli.main import main
+from listeval.contract import Kind
+from listeval.report.console import ReportConsole
+from listeval.report.terminal import print_runs
+from listeval.runs import RunConfig, load_run, run
+
+
+@pytest.fixture
+def start(tmp_path, monkeypatch):
+    """Make a null run by its name, model and task."""
+    monkeypatch.chdir(tmp_path)
+
+    def make(out, model="m", task="fashion"):
+        return run(RunConfig(task=task, model=model, backend="null", limit=8, out=out))
+
+    return make
+
+
+def said(runs, width=80, **options):
+    console = ReportConsole()
+    console.size = (width, 25)
+    with console.capture() as capture:
+        print_runs(runs, console, **options)
+    return capture.get()
+
+
+def kinds_in(text):
+    return {kind for kind in Kind for line in text.splitlines() if line.startswith(f"{kind} ")}
+
+
+@pytest.mark.parametrize("model", ["gold", "garbage", "m"])
+def test_only_kinds_that_occur_and_ok_are_listed(start, model):
+    done = start("r", model)
+    occur = {kind for kind in Kind if done.summary.kinds[kind]} | {Kind.OK}
+    assert kinds_in(said([done])) == occur
+    assert f"{len(Kind) - len(occur)} other kinds did not occur" in said([done])
+    whole = said([done], all_kinds=True)
+    assert kinds_in(whole) == set(Kind) and "did not occur" not in whole
+
+
+@pytest.mark.parametrize(("width", "tables"), [(80, 3), (120, 2), (180, 1)])
+def test_runs_stand_beside_each_other_as_far_as_they_fit(start, width, tables):
+    runs = [start(f"run{n}", f"m{n}") for n in range(5)]
+    text = said(runs, width)
+    heads = [line for line in text.splitlines() if line.startswith("metric ")]
+    assert len(heads) == tables
+    assert [name for line in heads for name in line.split()[1:]] == [f"run{n}" for n in range(5)]
+    body = text.partition("metric ")[2].partition("other kinds")[0]
+    assert max(map(len, body.splitlines())) <= width
+
+
+def test_fmc_is_of_lists_only(start):
+    lists, records = start("l"), start("r", task="gsm8k")
+    assert (lists.manifest.task.contract, records.manifest.task.contract) == ("KeyedList", "Record")
+    assert "fmc" in said([lists]) and "fmc" not in said([records])
+    assert "fmc" in said([lists, records])
+    records.manifest.task.contract = ""
+    assert "fmc" in said([records]), "a run from before it was noted"
+
+
+def show(capsys, *args):
+    capsys.readouterr()
+    with pytest.raises(SystemExit) as stop:
+        main(["show", *args])
+    assert stop.value.code == 0
+    return capsys.readouterr()
+
+
+def test_show_puts_the_right_answer_beside_a_wrong_one(start, capsys):
+    start("bad", "garbage")
+    right = start("good", "gold").rows[0]
+    shown = show(capsys, "bad", "--sample", right["example"])
+    assert right["text"] in shown.out.partition("--- right answer ---")[2].replace("\n", "")
+    rows = show(capsys, "bad", "--json").out.splitlines()
+    assert set(json.loads(rows[0])) == set(load_run("bad").rows[0])
+
+
+TASK = """
+from pathlib import Path
+from listeval import Dataset, Example, Item, Message, Metric, Record, Task
+Path("imported").touch()
+class Word(Item):
+    word: str
+class Echo(Task):
+    name, version, summary, metrics = "echo", 1, "repeat a word", (Metric("same", useful=True),)
+    def load(self, data, seed): return Dataset([Example("a", (Message("user", "a"),), {"word": "a"})], "x", "v", {})
+    def contract(self, target): return Record(Word)
+    def gold(self, target): return '{"word": "%s"}' % target["word"]
+    def score(self, targets, values): return [{"same": 1.0} for _ in targets]
+"""
+
+
+def test_code_of_the_working_folder_is_not_imported_for_it(start, capsys, tmp_path):
+    (tmp_path / "tasks" / "echo").mkdir(parents=True)
+    (tmp_path / "tasks" / "echo" / "task.py").write_text(TASK)
+    start("e", "garbage", "echo")
+    (tmp_path / "imported").unlink()
+    shown = show(capsys, "e")
+    assert "right answer" not in shown.out and "--trust imports it" in shown.err
+    assert not (tmp_path / "imported").exists()
+    assert '{"word": "a"}' in show(capsys, "e", "--trust").out.partition("--- right answer ---")[2]
