@@ -19,8 +19,6 @@ from listeval.runs.figures.words import title
 if TYPE_CHECKING:
     from listeval.runs.store import Run
 
-_REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
-
 
 def write_eval_results(run: Run, out: Path, dataset: str) -> Sequence[Path]:
     """One entry for the benchmark's data set. Raises UserError where nobody says which one that is on the hub."""
@@ -68,12 +66,24 @@ def write_model_index(run: Run, out: Path, dataset: str) -> Sequence[Path]:
 
 def _dataset(run: Run, said: str) -> tuple[str, str | None]:
     """Repository and revision: as the user says, else as the run read it. Raises UserError for what is no name."""
-    if said and not _REPOSITORY.fullmatch(said):
+    if said and not _is_repository(said):
         raise UserError(f"'{said}' is no data set of the hub", place="--dataset", fix="write OWNER/NAME")
     found = hub_source(run)
     if found is not None and said in ("", found.repository):
         return found
     return said, None
+
+
+def _is_repository(name: str) -> bool:
+    """Whether the hub could have a data set of that name, with its owner."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(name)
+    except HFValidationError:
+        return False
+    return "/" in name
 
 
 def _hub() -> Any:

@@ -13,7 +13,7 @@ ODD = 'says "a,b";\r\n=1+1 \u2028 \N{SNOWMAN} \x00 <script>alert(1)</script>'
 def change(directory, places):
     """`places[n]` updates the n-th stored row, in the order of the file."""
     file = directory / "samples.jsonl"
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    rows = [json.loads(line) for line in file.read_bytes().splitlines()]
     for at, values in places.items():
         rows[at] |= values
     file.write_bytes(b"".join(map(encode, rows)))
