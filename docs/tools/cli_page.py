@@ -23,7 +23,7 @@ _CODES: Final = {
     "SAMPLES_ERRORED": "some samples errored, rows are not the run's own, a check failed, or a text has no label",
     "USAGE": "usage or configuration",
     "CANARY_FAILED": "the canary of a constraint failed",
-    "PREDICTION_MISSED": "a bound that you stated was missed: a gate (`--fail-under`, `--fail-if`), or a prediction of a study",
+    "PREDICTION_MISSED": "a bound that you stated was missed: a gate (`--fail-under`, `--fail-if`) or a prediction",
 }
 
 
