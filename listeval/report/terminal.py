@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 _NAME, _CELL = 22, 24
 """Columns for a row's name and for a run: a rate with its interval, and the space after it."""
 
-_Draw = Callable[[Sequence["Run"]], Table]
+_Draw = Callable[[Sequence["Run"], bool], Table]
+"""A table of some runs, and whether there are no others."""
 
 
 def print_runs(runs: Sequence[Run], console: Console | None = None, *, all_kinds: bool = False) -> None:
@@ -38,11 +40,11 @@ def print_runs(runs: Sequence[Run], console: Console | None = None, *, all_kinds
         out.print(Text(f"{_name(run)}: {run_title(run)}\n{counts(run.summary)}"))
     kinds = kinds_to_show(runs, all_kinds=all_kinds)
     figures = metrics_to_show(runs)
-    draws: list[_Draw] = [lambda some: _metrics(some, figures), lambda some: _kinds(some, kinds)]
+    draws: list[_Draw] = [partial(_metrics, figures), partial(_kinds, kinds)]
     for draw in draws + ([_verdicts] if _verdict_names(runs) else []):
         for some in _abreast(runs, out.width):
             out.print()
-            out.print(draw(some))
+            out.print(draw(some, len(runs) == 1))
     if len(kinds) < len(Kind):
         out.print(Text(f"{len(Kind) - len(kinds)} other kinds did not occur (listeval report --all)", style="dim"))
     _print_remarks(runs, out)
@@ -71,28 +73,28 @@ def _name(run: Run) -> str:
     return inline(run.path.resolve().name)
 
 
-def _table(runs: Sequence[Run], first: str) -> Table:
+def _table(runs: Sequence[Run], first: str, alone: bool) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column(first, no_wrap=True)
     for run in runs:
-        table.add_column(Text(_name(run) if len(runs) > 1 else "value [95 % interval]"), overflow="fold")
+        table.add_column(Text("value [95 % interval]" if alone else _name(run)), overflow="fold")
     return table
 
 
-def _metrics(runs: Sequence[Run], names: Sequence[str]) -> Table:
-    if len(runs) == 1 and runs[0].summary.further:
+def _metrics(names: Sequence[str], runs: Sequence[Run], alone: bool) -> Table:
+    if alone and runs[0].summary.further:
         return _first_and_final(runs[0], names)
-    table = _table(runs, "metric")
-    if len(runs) == 1:
+    table = _table(runs, "metric", alone)
+    if alone:
         table.add_column("over", style="dim")
     for name in names:
         found = [run.summary.metrics.get(name) for run in runs]
         cells = [interval(name, value) if value is not None else "" for value in found]
-        over = [population(name, runs[0].summary, runs[0].metrics)] if len(runs) == 1 else []
+        over = [population(name, runs[0].summary, runs[0].metrics)] if alone else []
         table.add_row(inline(name), *cells, *over)
     for name in dict.fromkeys(name for run in runs for name in run.figures):
         cells = [appendix(run.figures.get(name)) for run in runs]
-        table.add_row(inline(name), *cells, *(["the whole run"] if len(runs) == 1 else []))
+        table.add_row(inline(name), *cells, *(["the whole run"] if alone else []))
     return table
 
 
@@ -112,10 +114,10 @@ def _verdict_names(runs: Sequence[Run]) -> list[str]:
     return list(dict.fromkeys(name for run in runs for name in run.summary.verdicts))
 
 
-def _verdicts(runs: Sequence[Run]) -> Table:
+def _verdicts(runs: Sequence[Run], alone: bool) -> Table:
     """The task's own word on the answers that kept their contract."""
-    table = _table(runs, "verdict")
-    if len(runs) == 1:
+    table = _table(runs, "verdict", alone)
+    if alone:
         table.columns[1].header = Text("n (share of parsed)")
     for name in _verdict_names(runs):
         found = [(run.summary.verdicts.get(name, 0), sum(run.summary.verdicts.values())) for run in runs]
@@ -124,8 +126,8 @@ def _verdicts(runs: Sequence[Run]) -> Table:
     return table
 
 
-def _kinds(runs: Sequence[Run], kinds: Sequence[Kind]) -> Table:
-    return _kinds_of_one(runs[0], kinds) if len(runs) == 1 else _kinds_side_by_side(runs, kinds)
+def _kinds(kinds: Sequence[Kind], runs: Sequence[Run], alone: bool) -> Table:
+    return _kinds_of_one(runs[0], kinds) if alone else _kinds_side_by_side(runs, kinds)
 
 
 def _kinds_of_one(run: Run, kinds: Sequence[Kind]) -> Table:
@@ -147,7 +149,7 @@ def _kinds_of_one(run: Run, kinds: Sequence[Kind]) -> Table:
 
 
 def _kinds_side_by_side(runs: Sequence[Run], kinds: Sequence[Kind]) -> Table:
-    table = _table(runs, "kind")
+    table = _table(runs, "kind", alone=False)
     for kind in kinds:
         found = [run.summary.kinds[kind] for run in runs]
         cells = [f"{n} ({share(n, run.summary.n)})" for n, run in zip(found, runs, strict=True)]
