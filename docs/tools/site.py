@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).parents[2]
 _LINK = re.compile(r"(?<!!)\[((?:[^\[\]]|\[[^\]]*\])*)\]\((?!https?:|mailto:|#)([^()\s#]+)(#[^()\s]*)?\)")
+_IMAGE = re.compile(r"!\[([^\[\]]*)\]\(((?!https?:)[^()\s#]+\.svg)\)")
 _SINGLE = {
     "CONTRIBUTING.md": "contributing.md",
     "SECURITY.md": "security.md",
@@ -42,12 +43,23 @@ def elsewhere() -> dict[str, str]:
     return found
 
 
+def pictures() -> dict[str, str]:
+    """Place on the site of the figures of published studies, by their path in the repository."""
+    folder = ROOT / "reports" / "published"
+    return {
+        file.relative_to(ROOT).as_posix(): f"published/{file.relative_to(folder).as_posix()}"
+        for file in sorted(folder.rglob("figures/*.svg"))
+    }
+
+
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages from elsewhere and those of the API."""
     from mkdocs.structure.files import File
 
     for source, place in elsewhere().items():
         files.append(File.generated(config, place, content=(ROOT / source).read_text()))
+    for source, place in pictures().items():
+        files.append(File.generated(config, place, abs_src_path=str(ROOT / source)))
     if str(ROOT) not in sys.path:
         sys.path.insert(0, str(ROOT))
     from docs.tools.api_pages import harness, trainer
@@ -59,7 +71,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, *, page: Page, files: Files, **_: Any) -> str:
     """Links in the words of the repository become links of the site."""
-    places = elsewhere()
+    places, drawn = elsewhere(), pictures()
     sources = {place: source for source, place in places.items()}
     here = page.file.src_uri
     source = sources.get(here, f"docs/{here}")
@@ -72,4 +84,9 @@ def on_page_markdown(markdown: str, *, page: Page, files: Files, **_: Any) -> st
             return f"[{words}]({posixpath.relpath(place, posixpath.dirname(here) or '.')}{anchor})"
         return words if os.path.lexists(ROOT / path) else found[0]
 
-    return _LINK.sub(link, markdown)
+    def image(found: re.Match[str]) -> str:
+        path = posixpath.normpath(posixpath.join(posixpath.dirname(source), found[2]))
+        place = drawn.get(path)
+        return f"![{found[1]}]({posixpath.relpath(place, posixpath.dirname(here) or '.')})" if place else found[0]
+
+    return _IMAGE.sub(image, _LINK.sub(link, markdown))
