@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError
-from listeval.runs.table import Column, as_json, opened, table
+from listeval.runs.table import Held, as_json, table
 
 if TYPE_CHECKING:
     import pandas
@@ -19,17 +18,8 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'listeval[frames]'"
 
 
-def frame(runs: Run | str | Path | Sequence[Run | str | Path]) -> pandas.DataFrame:
-    """One row a sample of one or several runs (or their directories), with what each run is in front.
-
-    Columns: `run`, `task`, `model`, `backend`, `constraint`, then those of `Run.frame`. A metric that a run does not
-    have is NaN there. Raises UserError where pandas is not installed or a directory is no run.
-    """
-    return data_frame(table(opened(runs), named=True))
-
-
-def data_frame(columns: Mapping[str, Column]) -> pandas.DataFrame:
-    """Columns as a DataFrame: numbers are float64, counts int64, a truth that may be unknown is pandas' `boolean`."""
+def data_frame(columns: Mapping[str, Held]) -> pandas.DataFrame:
+    """Helds as a DataFrame: numbers are float64, counts int64, a truth that may be unknown is pandas' `boolean`."""
     try:
         import pandas
     except ImportError:
@@ -46,8 +36,8 @@ def data_frame(columns: Mapping[str, Column]) -> pandas.DataFrame:
     return pandas.DataFrame(found).astype(dict.fromkeys(texts, "str"))
 
 
-def arrow_table(columns: Mapping[str, Column]) -> pyarrow.Table:
-    """Columns as an Arrow table of one schema whatever the rows hold; values of any shape are JSON text."""
+def arrow_table(columns: Mapping[str, Held]) -> pyarrow.Table:
+    """Helds as an Arrow table of one schema whatever the rows hold; values of any shape are JSON text."""
     try:
         import pyarrow
     except ImportError:
@@ -72,5 +62,5 @@ def dataset(run: Run) -> Dataset:
     return Dataset(arrow_table(table([run])))
 
 
-def _plain(held: Column) -> list[Any]:
+def _plain(held: Held) -> list[Any]:
     return list(map(as_json, held.values)) if held.holds == "any" else held.values

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 Holds = Literal["text", "integer", "number", "truth", "texts", "any"]
 
 
-class Column(NamedTuple):
+class Held(NamedTuple):
     """What a column holds, and its values, one a row; None where a row has none."""
 
     holds: Holds
@@ -61,7 +60,7 @@ _AFTER: dict[str, _Field] = {
 }
 
 
-def table(runs: Sequence[Run], *, named: bool = False) -> dict[str, Column]:
+def table(runs: Sequence[Run], *, named: bool = False) -> dict[str, Held]:
     """Columns over all rows of `runs`, in their order; `named` puts what each run is before them.
 
     A metric's column has its name, with `score_` before it where another column is called so; it is None for an
@@ -69,17 +68,17 @@ def table(runs: Sequence[Run], *, named: bool = False) -> dict[str, Column]:
     """
     owned = [(run, row) for run in runs for row in run.rows]
     rows = [row for _, row in owned]
-    own = {name: Column("text", [read(run) for run, _ in owned]) for name, read in _RUN.items()} if named else {}
+    own = {name: Held("text", [read(run) for run, _ in owned]) for name, read in _RUN.items()} if named else {}
     taken = [*own, *_BEFORE, *_AFTER]
-    scores: dict[str, Column] = {}
+    scores: dict[str, Held] = {}
     for metric in dict.fromkeys(metric.name for run in runs for metric in run.metrics):
         name = _free(metric, [*taken, *scores])
-        scores[name] = Column("number", [row["scores"].get(metric) for row in rows])
+        scores[name] = Held("number", [row["scores"].get(metric) for row in rows])
     return own | _columns(rows, _BEFORE) | scores | _columns(rows, _AFTER)
 
 
-def _columns(rows: Sequence[Row], fields: dict[str, _Field]) -> dict[str, Column]:
-    return {name: Column(holds, list(map(read, rows))) for name, (holds, read) in fields.items()}
+def _columns(rows: Sequence[Row], fields: dict[str, _Field]) -> dict[str, Held]:
+    return {name: Held(holds, list(map(read, rows))) for name, (holds, read) in fields.items()}
 
 
 def _free(name: str, taken: Sequence[str]) -> str:
@@ -91,11 +90,3 @@ def _free(name: str, taken: Sequence[str]) -> str:
 def as_json(value: Any) -> str | None:
     """A value of any shape as JSON text; None stays None."""
     return None if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def opened(runs: Run | str | Path | Sequence[Run | str | Path]) -> list[Run]:
-    """Runs, or the directories of runs, one or several. Raises UserError where one is no run."""
-    from listeval.runs.store import Run, load_run
-
-    given = [runs] if isinstance(runs, Run | str | Path) else list(runs)
-    return [run if isinstance(run, Run) else load_run(run) for run in given]

@@ -12,7 +12,7 @@ import pytest
 import listeval
 from listeval.errors import UserError
 from listeval.export import export
-from listeval.runs import table as tables
+from listeval.runs.frames import opened
 from listeval.runs.table import table
 from listeval.task import Metric
 from tests.export.conftest import ODD
@@ -117,4 +117,4 @@ def test_csv_needs_no_package_of_tables(mixed, tmp_path):
 
 
 def test_opened_takes_runs_and_directories(mixed):
-    assert [run.path for run in tables.opened([mixed, mixed.path, str(mixed.path)])] == [mixed.path] * 3
+    assert [run.path for run in opened([mixed, mixed.path, str(mixed.path)])] == [mixed.path] * 3
