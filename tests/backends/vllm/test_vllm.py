@@ -32,7 +32,7 @@ from listeval.backends.protocol import BackendOptions, Message, Request, Samplin
 from listeval.errors import UserError
 name, model, mode = sys.argv[1:]
 print("noise that no reader of stdout wants", file=sys.stderr)
-backend = import_module("listeval.backends." + name).open(model, BackendOptions(device="cpu", dtype="float32"))
+backend = import_module(f"listeval.backends.{name}.engine").open(model, BackendOptions(device="cpu", dtype="float32"))
 chats = [(Message("user", "Rate the dress. " * n + "id=" + str(n)),) for n in (1, 12, 3, 7, 2, 9, 4, 15)]
 prompts = [backend.renderer.render(chat) for chat in chats]
 requests = [Request(str(i), str(i), p, Sampling(max_tokens=40), 0, None) for i, p in enumerate(prompts)]

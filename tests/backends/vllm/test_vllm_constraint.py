@@ -32,10 +32,11 @@ IDS = ("A10", "A1", 'Z"q', "é 🙂")
 
 SCRIPT = """
 import json, sys
-from listeval.backends import vllm
+from listeval.backends.vllm import engine as vllm
 from listeval.backends.protocol import BackendOptions, Message, Request, Sampling
-from listeval.decoding import canary
-from listeval.decoding.proof.audit import ask_unique, audit
+from listeval.backends import canary
+from listeval.backends.canary import ask_unique
+from listeval.decoding.proof.audit import audit
 from listeval.decoding.constraint import Constraint
 from tests.backends.vllm.test_vllm_constraint import IDS
 from tests.decoding.conftest import contract
