@@ -10,6 +10,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from collections import Counter
 from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
@@ -203,3 +204,13 @@ def test_the_drawing_sees_what_it_should(tmp_path, monkeypatch):
     assert set(circle(loading)) == {"a.one", "a.other", "a.typed"}
     assert circle(loading - {("a.other", "a.typed")}) == []
     assert unannotated(next(small["a.two"].functions())) == ["x", "return"]
+
+
+def test_no_folder_of_tests_is_called_like_a_package_that_may_be_absent():
+    """pytest puts folders of tests on the path, where `tests/backends/vllm` would pass for an installed vLLM."""
+    ours = {"listopd"}
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*told["dependencies"], *(one for extra in told["optional-dependencies"].values() for one in extra)]
+    packages = {re.split(r"[^\w-]", line)[0].replace("-", "_") for line in asked} | {"openai", "vllm", "ray", "verl"}
+    folders = {path.name for path in (ROOT / "tests").rglob("*") if path.is_dir()} - ours
+    assert folders & packages == set()

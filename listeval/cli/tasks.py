@@ -127,7 +127,7 @@ def check(
 
 
 def _findings(task: Task, data: str | None, model: str | None) -> Iterator[CheckResult]:
-    from listeval.plugins.check import check_task
+    from listeval.plugins.check import State, check_task
     from listeval.plugins.open import load, ready
     from listeval.plugins.registry import find
     from listeval.plugins.version import record_version
@@ -135,8 +135,11 @@ def _findings(task: Task, data: str | None, model: str | None) -> Iterator[Check
     with ready(task):
         # Loaded again by another of its kind: this one may remember what it read.
         again = load(type(task)(task.options), data, 0)
-        yield from check_task(task, load(task, data, 0), again, _template(model))
-        yield record_version(task, find(task.name).home)
+        sound = True
+        for result in check_task(task, load(task, data, 0), again, _template(model)):
+            sound &= result.state is not State.FAILED
+            yield result
+        yield record_version(task, find(task.name).home, sound=sound)
 
 
 def _template(model: str | None) -> Template | None:

@@ -1,1 +1,1 @@
-"""Task plug-ins: found, hashed, imported, checked and begun; nothing here knows a model or an engine."""
+"""Task plug-ins: found, hashed, imported, checked and begun; nothing here opens a model or an engine."""

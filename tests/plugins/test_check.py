@@ -194,6 +194,10 @@ class TestVersion:
         assert record_version(Echo(), tmp_path).text == "version 1 recorded in version.json"
         assert record_version(Echo(), tmp_path).text == "version 1, prompts unchanged"
 
+    def test_a_task_that_failed_a_check_is_not_recorded(self, tmp_path):
+        assert record_version(Echo(), tmp_path, sound=False).state is State.SKIPPED
+        assert not (tmp_path / "version.json").exists()
+
     def test_a_changed_prompt_needs_a_new_version(self, tmp_path):
         record_version(Echo(), tmp_path)
         assert record_version(broken(asks="repeat {}"), tmp_path).state is State.FAILED

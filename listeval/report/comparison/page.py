@@ -21,6 +21,8 @@ from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import facts, kinds, marked, tables
 
 if TYPE_CHECKING:
+    from jinja2 import Environment
+
     from listeval.comparison import Comparison
 
 _INERT = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026", 0x2028: "\\u2028", 0x2029: "\\u2029"}
@@ -36,7 +38,6 @@ def write_page(comparison: Comparison, path: Path) -> None:
 
 def comparison_page(comparison: Comparison) -> str:
     """The page."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     from listeval import __version__
@@ -44,13 +45,7 @@ def comparison_page(comparison: Comparison) -> str:
     folder = templates()
     script = (folder / "comparison.js").read_text(encoding="utf-8")
     shown = samples(comparison)
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.tests["missing"] = math.isnan
     headline, *others = (table for table in tables(comparison) if table.title != kinds(comparison).title)
     return environment.get_template("comparison.html").render(
@@ -79,6 +74,19 @@ def comparison_page(comparison: Comparison) -> str:
         style=Markup((folder / "comparison.css").read_text(encoding="utf-8")),
         script=Markup(script),
         script_hash=b64encode(sha256(script.encode()).digest()).decode(),
+    )
+
+
+def page_environment() -> Environment:
+    """What renders a page: text is escaped, and an undefined name is an error."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    return Environment(
+        loader=FileSystemLoader(templates()),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 

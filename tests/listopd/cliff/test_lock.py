@@ -25,7 +25,7 @@ def test_a_lock_holds_the_predicted_numbers_and_what_they_hang_on(study, tmp_pat
     assert back == made
     assert back.numbers == {"where": pytest.approx(1.15, abs=0.026)}
     assert back.content["study"]["sha256"] == file.sha256
-    assert back.content["inputs"] == {"data": "data"}
+    assert back.content["inputs"] == {"data": "data", "part P": "as it is"}
     assert set(back.content["code"]) == {"listeval", "listopd"}
     assert [len(told) for told in back.foretold["flip"].outcomes] == [40] * 7
 

@@ -52,7 +52,7 @@ class Toy:
             raise UserError("the toy has no aspo")
 
     def inputs(self, arms: Sequence[ArmSpec]) -> Mapping[str, str]:
-        return {"data": self.data}
+        return {"data": self.data} | {f"part {arm.part}": "as it is" for arm in arms}
 
     def cost(self, arms: Sequence[ArmSpec]) -> Cost:
         return Cost(float(sum(arm.steps for arm in arms)), "a second a step")

@@ -110,8 +110,9 @@ _ANEW = "put the lock back as it was made, or lock in another --out and sweep ag
 
 
 def check_inputs(lock: Lock, inputs: Mapping[str, str], out: Path) -> None:
-    """Raises UserError where code, data or models are not those that were locked."""
-    changed = _changed(lock.content["code"], code()) + _changed(lock.content["inputs"], inputs)
+    """Raises UserError where code, data or models are not those that were locked; `inputs` may be of some arms only."""
+    locked = {name: value for name, value in lock.content["inputs"].items() if name in inputs}
+    changed = _changed(lock.content["code"], code()) + _changed(locked, inputs)
     if changed:
         cause = f"not what was locked: {', '.join(changed)}"
         raise UserError(cause, place=str(out), fix="put it back, or lock in another --out")

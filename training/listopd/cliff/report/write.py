@@ -7,7 +7,7 @@ from pathlib import Path
 from listeval.disk import write_atomic
 from listeval.report import markdown
 from listeval.report.comparison.latex import latex_table, latex_text
-from listeval.report.comparison.page import templates
+from listeval.report.comparison.page import page_environment, templates
 from listeval.report.comparison.tables import FigureTable
 from listopd.cliff.lock import Lock
 from listopd.cliff.report.figures import Figure, figures
@@ -37,25 +37,20 @@ def write_report(file: StudyFile, lock: Lock, out: Path) -> list[Path]:
 
 def page(found: Gathered, shown: list[FigureTable], drawn: list[Figure]) -> str:
     """One page that needs nothing else: no network, no scripts, figures inside."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    folder = templates()
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("cliff.html").render(
-        title=f"Cliff study: {found.file.study.name}",
-        verdict=verdict_line(found),
-        facts=facts(found),
-        tables=shown,
-        # matplotlib escapes all text that it puts into an SVG.
-        figures=[(figure.caption, Markup(_inline(figure.svg)), figure.wide) for figure in drawn],
-        style=Markup((folder / "comparison.css").read_text(encoding="utf-8")),
+    return (
+        page_environment()
+        .get_template("cliff.html")
+        .render(
+            title=f"Cliff study: {found.file.study.name}",
+            verdict=verdict_line(found),
+            facts=facts(found),
+            tables=shown,
+            # matplotlib escapes all text that it puts into an SVG.
+            figures=[(figure.caption, Markup(_inline(figure.svg)), figure.wide) for figure in drawn],
+            style=Markup((templates() / "comparison.css").read_text(encoding="utf-8")),
+        )
     )
 
 

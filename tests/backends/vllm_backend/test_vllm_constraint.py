@@ -38,7 +38,7 @@ from listeval.backends import canary
 from listeval.backends.canary import ask_unique
 from listeval.decoding.proof.audit import audit
 from listeval.decoding.constraint import Constraint
-from tests.backends.vllm.test_vllm_constraint import IDS
+from tests.backends.vllm_backend.test_vllm_constraint import IDS
 from tests.decoding.conftest import contract
 from tests.decoding.test_schema_engines import word
 model, kind, engine = sys.argv[1:]
