@@ -14,14 +14,14 @@ const marksOf = (cell, sample, state, first) => {
   // A fault that is nearly the whole answer (an id that is missing) points at nothing.
   const whole = fault && fault[1] - fault[0] > 0.6 * text.length && text.length > LONG;
   if (fault && !whole && cell.w === undefined) spans.push([fault[0], fault[1], "fault", cell.d]);
-  const against = (other) => {
-    const found = wordDiff(other, text);
+  const against = (other, word) => {
+    const found = wordDiff(other, text, word);
     found.added.forEach(({ start, end }) => spans.push([start, end, "diff", ""]));
     return found;
   };
   const right = sample.rights[cell.r || 0];
   if (cell.w !== undefined) {
-    gone = against(cell.w).gone;
+    gone = against(cell.w, OBJECT).gone;
     words = "marked: what the repair changed";
   } else if (state.mark === "baseline" || right === null || right === undefined) {
     if (head.paired && first && cell !== first && first.t !== text) against(first.t);

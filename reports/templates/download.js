@@ -26,7 +26,12 @@ const records = function* (filters, state, found) {
   }
 };
 
-const asLines = (rows) => rows.map((row) => JSON.stringify(row)).join("\n") + (rows.length ? "\n" : "");
+// A row a line, whatever a reader takes for the end of one; what is hidden is an escape of JSON.
+const asLines = (rows) => {
+  const units = (sign) => [...Array(sign.length).keys()].map((at) => `\\u${sign.charCodeAt(at).toString(16).padStart(4, "0")}`);
+  const line = (row) => JSON.stringify(row).replace(HIDDEN, (sign) => (sign === " " ? sign : units(sign).join("")));
+  return rows.map((row) => `${line(row)}\n`).join("");
+};
 
 // RFC 4180, a column a score; what is missing is an empty cell.
 const asTable = (rows) => {

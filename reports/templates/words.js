@@ -1,19 +1,21 @@
 // Word by word: what a text has that another has not, and what it lacks. Spaces are not compared.
 const WORD = /[\p{L}\p{N}_.+-]+|[^\p{L}\p{N}_.+\s-]/gu;
+// A repair takes and gives whole objects of a list, so they are words there.
+const OBJECT = new RegExp(`\\{[^{}]*\\}|${WORD.source}`, "gu");
 const CELLS = 4e6; // Of the table of the longest common sequence; beyond it, one stretch between common ends.
 
 // {added: [{start, end}] of `after`, gone: [{at, text}]}, in order.
-const wordDiff = (before, after) => {
-  const old = [...before.matchAll(WORD)];
-  const now = [...after.matchAll(WORD)];
+const wordDiff = (before, after, word = WORD) => {
+  const read = (text) => [...text.matchAll(word)].map((found) => ({ 0: found[0], index: found.index, word: found[0].replace(/\s+/g, "") }));
+  const [old, now] = [read(before), read(after)];
   let head = 0;
-  while (head < old.length && head < now.length && old[head][0] === now[head][0]) head += 1;
+  while (head < old.length && head < now.length && old[head].word === now[head].word) head += 1;
   let tail = 0;
   const most = Math.min(old.length, now.length) - head;
-  while (tail < most && old[old.length - 1 - tail][0] === now[now.length - 1 - tail][0]) tail += 1;
+  while (tail < most && old[old.length - 1 - tail].word === now[now.length - 1 - tail].word) tail += 1;
   const a = old.slice(head, old.length - tail);
   const b = now.slice(head, now.length - tail);
-  const kept = a.length * b.length > CELLS ? [] : common(a.map(String), b.map(String));
+  const kept = a.length * b.length > CELLS ? [] : common(a.map((one) => one.word), b.map((one) => one.word));
   const added = [];
   const gone = [];
   let [i, j] = [0, 0];

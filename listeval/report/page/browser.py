@@ -27,7 +27,7 @@ _BLOCK = 128
 """Samples in a block."""
 _TEXT, _PROMPT, _AROUND = 8_000, 8_000, 600
 """Characters of an answer and of a prompt that a page has at most, and those before a fault beyond that."""
-_PROMPTS = 0.35
+_PROMPTS = 0.2
 """The share of the room that is kept for prompts while not all of them are in."""
 _ABSENT = "~"
 _KINDS = [kind.value for kind in Kind]
@@ -105,7 +105,7 @@ def _index(samples: Samples) -> dict[str, Any]:
         "ids": [key.example for key in samples.keys],
         "seeds": [key.seed for key in samples.keys],
         "kinds": ["".join(_ABSENT if row is None else code[row["kind"]] for row in arm) for arm in samples.rows],
-        "scores": [[[_score(row, name) for row in arm] for name in metrics] for arm in samples.rows],
+        "scores": [[_scores(arm, name) for name in metrics] for arm in samples.rows],
         "tokens": [[-1 if row is None else row["n_tokens"] for row in arm] for arm in samples.rows],
         "flags": [
             [[place, [_FLAGS.index(f) for f in row["flags"] if f in _FLAGS]] for place, row in enumerate(arm)
@@ -119,9 +119,10 @@ def _metrics(samples: Samples) -> list[str]:
     return list(dict.fromkeys(name for arm in samples.rows for row in arm if row is not None for name in row["scores"]))
 
 
-def _score(row: Row | None, name: str) -> float | None:
-    value = None if row is None else row["scores"].get(name)
-    return None if value is None else round(value, 4)
+def _scores(rows: Sequence[Row | None], name: str) -> list[float | None]:
+    """A column of scores, None where there is none."""
+    found = (None if row is None else row["scores"].get(name) for row in rows)
+    return [None if value is None else round(value, 4) for value in found]
 
 
 def _answers(samples: Samples, place: int, clip: _Clip) -> list[Any]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from listeval.comparison.training import training_lambda
 from listeval.report.page.axis import Axis, around
 from listeval.runs.figures import numbers, words
+from listeval.runs.metrics import seed_values
 from listeval.stats.intervals import Interval
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _settings(runs: Sequence[Run], values: Sequence[Mapping[str, Interval]]) -> 
     seeds = [
         Point(run.path.resolve().name, float(seed), {name: Interval(x, math.nan, math.nan) for name, x in own.items()})
         for run in runs
-        for seed, own in run.summary.by_seed.items()
+        for seed, own in seed_values(run.rows, run.metrics).items()
     ]
     if seeds:
         yield SEED, seeds
