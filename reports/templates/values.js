@@ -110,7 +110,7 @@ const compareValues = (node, right, ranked) => {
       if (match) walk(field.node, match.node, `${path}.${field.name}`);
       else mark(field.node, field.start, "not in the right answer");
     }
-    for (const field of other.fields) if (!fieldOf(own, field.name)) missing.push(`${path}.${field.name}`.slice(1));
+    for (const field of other.fields) if (!fieldOf(own, field.name)) missing.push(`${path}.${field.name}`);
   };
   const list = (own, other, path) => {
     const key = keyOf(other.items);
@@ -149,5 +149,5 @@ const compareValues = (node, right, ranked) => {
     });
   };
   walk(node, right, "");
-  return { spans, missing };
+  return { spans, missing: missing.map((path) => path.replace(/^\./, "")) };
 };

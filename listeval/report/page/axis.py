@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 _TICKS = 4
 """Steps of an axis, about."""
+_POINTS = 7
+"""Values that an axis may have as its ticks."""
 _LEAST = 1e-9
 
 
@@ -41,10 +43,25 @@ def fitted(values: Iterable[float], *, scale: float = 1.0, unit: str = "", sign:
     return _between(min(known), max(known), scale, unit, sign)
 
 
-def around(values: Iterable[float], *, scale: float = 1.0, unit: str = "") -> Axis:
-    """An axis over just the range of `values`, zero in it or not: for lines, which begin nowhere."""
+def around(values: Iterable[float], *, scale: float = 1.0, unit: str = "", most: float = math.inf) -> Axis:
+    """An axis over just the range of `values`, zero in it or not: for lines, which begin nowhere.
+
+    Values that are all one stand within the axis, not beyond the highest possible value `most`.
+    """
     known = [value for value in values if math.isfinite(value)] or [0.0]
-    return _between(min(known), max(known), scale, unit, sign=False)
+    low, high = min(known), max(known)
+    if high - low < _LEAST and high + 0.1 > most:
+        low, high = most - max(0.1, 1.5 * (most - high)), most
+    return _between(low, high, scale, unit, sign=False)
+
+
+def at_points(values: Iterable[float]) -> Axis:
+    """An axis whose ticks are the `values` themselves, where they are few; else as `around`."""
+    known = sorted({value for value in values if math.isfinite(value)})
+    if not 2 <= len(known) <= _POINTS:
+        return around(known)
+    low, high = known[0], known[-1]
+    return Axis(low, high, [Tick(100 * (value - low) / (high - low), f"{value:g}") for value in known])
 
 
 def _between(low: float, high: float, scale: float, unit: str, sign: bool) -> Axis:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from listeval.comparison.training import training_lambda
-from listeval.report.page.axis import Axis, around
+from listeval.report.page.axis import Axis, around, at_points
 from listeval.runs.figures import numbers, words
 from listeval.runs.metrics import seed_values
 from listeval.stats.intervals import Interval
@@ -50,6 +50,11 @@ class CurvePlot(NamedTuple):
     x: Axis
     y: Axis
     lines: list[Line]
+
+    @property
+    def joined(self) -> bool:
+        """Whether points follow each other; seeds have an order, but no distance."""
+        return self.setting != SEED
 
 
 class Point(NamedTuple):
@@ -115,9 +120,11 @@ def _rest(own: Mapping[str, float | str], setting: str, traits: Sequence[Mapping
 
 def _plot(figure: str, setting: str, points: Sequence[Point]) -> CurvePlot:
     there = [p for p in points if figure in p.values and not math.isnan(p.values[figure].value)]
-    x = around([p.x for p in there])
+    x = at_points([p.x for p in there])
     scale, unit = (100.0, " %") if numbers.is_rate(figure) else (1.0, "")
-    y = around([limit for p in there for limit in p.values[figure]], scale=scale, unit=unit)
+    y = around(
+        [limit for p in there for limit in p.values[figure]], scale=scale, unit=unit, most=1.0 if unit else math.inf
+    )
     lines = []
     for at, name in enumerate(dict.fromkeys(p.line for p in there)):
         own = sorted((p for p in there if p.line == name), key=lambda p: p.x)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.report.constrained import audit_words, constraint_words
@@ -41,7 +42,7 @@ _CODE = {"command", "code", "data fingerprint", "fingerprint", "tokenizer", "tem
 _FIELDS: dict[str, tuple[_Field, ...]] = {
     "Run": (
         ("directory", lambda run: str(run.path)),
-        ("begun", lambda run: run.manifest.created),
+        ("begun", lambda run: _when(run.manifest.created)),
         ("worked", lambda run: _work(run)),
         ("command", lambda run: run_command(run.manifest.config)),
         ("besides", lambda run: not_in_command(run.manifest.config)),
@@ -104,8 +105,17 @@ def _work(run: Run) -> str:
     if not attempts:
         return ""
     seconds, rows = sum(one.seconds for one in attempts), sum(one.rows for one in attempts)
-    times = "" if len(attempts) == 1 else f" in {len(attempts)} processes, the last begun {attempts[-1].started}"
+    times = "" if len(attempts) == 1 else f" in {len(attempts)} processes, the last begun {_when(attempts[-1].started)}"
     return f"{rows:,} answers in {seconds:,.1f} s{times}"
+
+
+def _when(moment: str) -> str:
+    """`2026-11-26 22:15:41 UTC`; a moment that is written otherwise stays as it is."""
+    try:
+        found = datetime.fromisoformat(moment)
+    except ValueError:
+        return moment
+    return moment if found.tzinfo is None else f"{found.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _each(manifest: Manifest, name: str, shown: Callable[[str], str] = str) -> str:
