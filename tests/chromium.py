@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """The browser; skips where there is none."""
+    """The browser; skips where there is none. Its event loop runs as long as it does, so no longer than a module."""
     sync_api = pytest.importorskip("playwright.sync_api", reason="needs playwright")
     system = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
     with sync_api.sync_playwright() as playwright:

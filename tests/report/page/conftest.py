@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from right_rankings import good
 
 from listeval.plugins.open import make_task
 from listeval.runs import RunConfig, load_run, run
@@ -34,12 +35,6 @@ def make_run(tmp_path):
         return load_run(done.path)
 
     return make
-
-
-def good(row, drop=0):
-    """The right ranking, less `drop` objects."""
-    grades = list(row["target"]["grades"].items())
-    return json.dumps([{"review_id": name, "score": score} for name, score in grades[: len(grades) - drop]])
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 import math
 
 import pytest
-from conftest import good
+from right_rankings import good
 
 from listeval.report.page.curves import curves
 

@@ -5,7 +5,7 @@ import shlex
 from html import unescape
 
 import pytest
-from conftest import good
+from right_rankings import good
 
 from listeval.report.page.provenance import provenance
 from listeval.report.page.run_page import heads, runs_page

@@ -6,7 +6,7 @@ from base64 import b64decode
 from collections import Counter
 
 import pytest
-from conftest import good
+from right_rankings import good
 
 from listeval.comparison import compare
 from listeval.report.page.browser import browser
