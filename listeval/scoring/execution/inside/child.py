@@ -10,9 +10,8 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Sequence
 
-from listeval.scoring.execution.inside import forker, kernel
+from listeval.scoring.execution.inside import forker
 from listeval.scoring.execution.program import Limits
 
 _CPUCLOCK_SCHED = 2
@@ -81,19 +80,10 @@ def _limit(pid: int, role: bytes, limits: Limits) -> None:
 class Forker:
     """The process that programs are forked from, and the one process that it keeps ready or is asked for."""
 
-    def __init__(self, limits: Limits, filters: Sequence[bytes]) -> None:
-        self._limits = limits
+    def __init__(self, channel: socket.socket, limits: Limits) -> None:
+        self._channel, self._limits = channel, limits
         self._asked: tuple[bytes, socket.socket] | None = None
         self._ready: Child | None = None
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        if kernel.fork() == 0:
-            os.dup2(theirs.fileno(), 3)
-            os.closerange(4, 256)
-            try:
-                forker.serve(socket.socket(fileno=3), limits, filters)
-            finally:
-                os._exit(70)
-        theirs.close()
 
     def ask(self) -> None:
         """Have a process for an answer forked meanwhile."""

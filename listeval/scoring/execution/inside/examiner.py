@@ -10,10 +10,11 @@ answer. It serves one trial after the other where the tests of the last one cann
 
 from __future__ import annotations
 
+import _socket
 import builtins
 import marshal
 import os
-import socket
+import struct
 from collections.abc import Sequence
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
@@ -30,6 +31,7 @@ USED = b"u"
 """Put before an answer after which this process must not be used again."""
 
 _BUILTINS = dict(vars(builtins))
+_DESCRIPTOR = struct.Struct("i")
 
 
 class _Names(dict[str, Any]):
@@ -62,31 +64,32 @@ class Order(NamedTuple):
 def serve() -> None:
     """Judge answers until killed or left alone. Never returns."""
     try:
-        with socket.socket(fileno=CHANNEL) as judge:
-            prepared = None
-            while order := _receive(judge):
-                if len(order) == 1:
-                    prepared, answer = prepare(*order)
-                    judge.send(answer)
-                    continue
-                *told, channel = order
-                try:
-                    judge.send(_trial(judge, Order(*told), channel, prepared))
-                finally:
-                    os.close(channel)
+        judge = _socket.socket(fileno=CHANNEL)
+        prepared = None
+        while order := _receive(judge):
+            if len(order) == 1:
+                prepared, answer = prepare(*order)
+                judge.send(answer)
+                continue
+            *told, channel = order
+            try:
+                judge.send(_trial(judge, Order(*told), channel, prepared))
+            finally:
+                os.close(channel)
     finally:
         os._exit(70)
 
 
-def _receive(judge: socket.socket) -> list[Any]:
+def _receive(judge: _socket.socket) -> list[Any]:
     """The next trial with the descriptor that leads to the answer; empty when there will be none."""
-    parts, found = [], []
+    parts: list[bytes] = []
+    found: list[int] = []
     while True:
-        packet, descriptors, _, _ = socket.recv_fds(judge, PACKET, 1)
+        packet, carried, _, _ = judge.recvmsg(PACKET, _socket.CMSG_SPACE(_DESCRIPTOR.size))
         if not packet:
             return []
         parts.append(packet[1:])
-        found += descriptors
+        found += [number for _, _, data in carried for number in _DESCRIPTOR.unpack(data)]
         if packet[:1] == LAST:
             return [*loads(b"".join(parts).decode("ascii")), *found]
 
@@ -98,7 +101,7 @@ def prepare(setup: str) -> tuple[dict[str, Any], bytes]:
     return namespace, answer if answer == DONE else USED + BROKEN + (answer[1:] or b"out of memory")
 
 
-def _trial(judge: socket.socket, order: Order, channel: int, prepared: dict[str, Any] | None) -> bytes:
+def _trial(judge: _socket.socket, order: Order, channel: int, prepared: dict[str, Any] | None) -> bytes:
     namespace, answer = (prepared, DONE) if prepared is not None else prepare(order.setup)
     if answer != DONE:
         return answer

@@ -9,16 +9,16 @@ negative one for no reply.
 
 from __future__ import annotations
 
+import _socket
 import gc
 import os
 import resource
-import socket
 import struct
 from collections.abc import Sequence
 from typing import NoReturn
 
 from listeval.scoring.execution.inside import examiner, kernel, runner
-from listeval.scoring.execution.inside.rehearsal import rehearse
+from listeval.scoring.execution.inside.rehearsal import Rehearsal, rehearse
 from listeval.scoring.execution.inside.root import TMP
 from listeval.scoring.execution.program import Limits
 
@@ -33,7 +33,7 @@ ENDED = struct.Struct("<id")
 _STACK = 8 << 20
 
 
-def serve(channel: socket.socket, limits: Limits, filters: Sequence[bytes]) -> NoReturn:
+def serve(channel: _socket.socket, limits: Limits, filters: Sequence[bytes]) -> NoReturn:
     """Fork and reap as asked until the other end is closed."""
     zygote = os.pidfd_open(os.getpid())
     inherited, system_calls = map(kernel.SystemCallFilter, filters)
@@ -44,12 +44,14 @@ def serve(channel: socket.socket, limits: Limits, filters: Sequence[bytes]) -> N
         os._exit(0)
     inherited.apply()
     rehearse()
+    rehearsal = Rehearsal()
     runner.hide()
     # Objects that are there now stay shared with every fork instead of being copied by a collection.
     gc.collect()
+    kernel._libc.malloc_trim(0)
     gc.freeze()
     gc.disable()
-    receive, room = channel.recvmsg, socket.CMSG_SPACE(PID.size)
+    receive, room = channel.recvmsg, _socket.CMSG_SPACE(PID.size)
     while True:
         request, carried, _, _ = receive(PID.size, room)
         if not request:
@@ -57,7 +59,7 @@ def serve(channel: socket.socket, limits: Limits, filters: Sequence[bytes]) -> N
         if carried:
             (theirs,) = PID.unpack(carried[0][2])
             try:
-                pid = _fork(request, theirs, zygote, limits, system_calls)
+                pid = _fork(rehearsal, request, theirs, zygote, limits, system_calls)
                 channel.send(PID.pack(pid))
             except OSError as error:
                 channel.send(FAILED + f"{error.filename}: {error.strerror}".encode())
@@ -69,12 +71,14 @@ def serve(channel: socket.socket, limits: Limits, filters: Sequence[bytes]) -> N
             os.waitpid(-pid, 0)
 
 
-def _fork(role: bytes, theirs: int, zygote: int, limits: Limits, system_calls: kernel.SystemCallFilter) -> int:
+def _fork(rehearsal: Rehearsal, role: bytes, theirs: int, zygote: int, limits: Limits, system_calls: kernel.SystemCallFilter) -> int:
     kernel.unshare(kernel.NEWPID)
     pid = kernel.fork()
     if pid == 0:
         try:
             _confine(theirs, limits.descriptors, system_calls)
+            if role == ANSWER:
+                rehearsal.run()
             (runner if role == ANSWER else examiner).serve()
         finally:
             os._exit(70)

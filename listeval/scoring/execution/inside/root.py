@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from listeval.scoring.execution.inside import kernel
 
@@ -39,16 +38,16 @@ def enter_root(
     new = "/tmp"  # any directory does: it is covered in this mount namespace only
     kernel.mount_tmpfs(new, "size=1m,mode=755")
     for path in directories:
-        Path(new + path).mkdir(parents=True, exist_ok=True)
+        os.makedirs(new + path, exist_ok=True)
         _show(path, new)
     for path in [*files, *devices]:
-        Path(new + path).parent.mkdir(parents=True, exist_ok=True)
-        Path(new + path).touch()
+        os.makedirs(os.path.dirname(new + path), exist_ok=True)
+        os.close(os.open(new + path, os.O_CREAT, 0o644))
         _show(path, new, devices=path in devices)
     for path, target in links:
         if not os.path.lexists(new + path):
-            Path(new + path).symlink_to(target)
-    Path(new + TMP).mkdir(exist_ok=True)
+            os.symlink(target, new + path)
+    os.makedirs(new + TMP, exist_ok=True)
     kernel.pivot(new)
     kernel.make_read_only("/")
 
