@@ -83,6 +83,7 @@ class Forker:
     def __init__(self, channel: socket.socket, limits: Limits) -> None:
         self._channel, self._limits = channel, limits
         self._asked: tuple[bytes, socket.socket] | None = None
+        self._dead: list[int] = []
         self._ready: Child | None = None
 
     def ask(self) -> None:
@@ -106,14 +107,14 @@ class Forker:
         return self._receive()
 
     def reap(self, pid: int) -> None:
-        """Let go of a process that has ended."""
-        self._request(forker.PID.pack(-pid))
+        """Let go of a process that has ended, when the next is asked for."""
+        self._dead.append(pid)
 
     def examine(self, pid: int) -> tuple[int, float]:
         """The wait status and CPU seconds of a process that has ended, or is about to. Raises ForkerDied."""
         if self._asked:
             self._ready = self._receive()
-        self._request(forker.PID.pack(pid))
+        self._request(forker.REQUEST.pack(forker.ANSWER, pid))
         reply = self._channel.recv(forker.ENDED.size)
         if not reply:
             raise ForkerDied("the process that forks was killed")
@@ -124,7 +125,7 @@ class Forker:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._asked = role, ours
         with theirs:
-            self._request(role, theirs.fileno())
+            self._request(forker.REQUEST.pack(role, self._dead.pop(0) if self._dead else 0), theirs.fileno())
 
     def _request(self, request: bytes, *descriptors: int) -> None:
         with contextlib.suppress(BrokenPipeError):  # it may have left its reason, which is read next

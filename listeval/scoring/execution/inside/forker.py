@@ -3,8 +3,8 @@
 It keeps apart from the one that talks and judges for speed as well: what that one writes to its memory would have to be
 copied after every fork; so would be what this one touches, which is as little as can be.
 
-One byte asks for a process and says what for, and brings its end of a channel. A pid asks for the end of a process, a
-negative one for no reply.
+A request with a descriptor asks for a process: what for, and the pid of one that has ended and is to be let go (or 0);
+the descriptor is the new one's end of a channel. One without asks for the end of the process of that pid.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from listeval.scoring.execution.inside.root import TMP
 from listeval.scoring.execution.program import Limits
 
 ANSWER, TESTS = b"a", b"t"
-"""Requests for a process: one that runs an answer, one that runs tests."""
+"""What a process is for: to run an answer, or tests."""
+REQUEST = struct.Struct("ci")
 FAILED = b"!"
 """Before the reason, in place of a pid, which is shorter."""
 PID = struct.Struct("i")
@@ -53,22 +54,23 @@ def serve(channel: _socket.socket, limits: Limits, filters: Sequence[bytes]) -> 
     gc.disable()
     receive, room = channel.recvmsg, _socket.CMSG_SPACE(PID.size)
     while True:
-        request, carried, _, _ = receive(PID.size, room)
+        request, carried, _, _ = receive(REQUEST.size, room)
         if not request:
             os._exit(0)
+        role, pid = REQUEST.unpack(request)
         if carried:
             (theirs,) = PID.unpack(carried[0][2])
+            if pid:
+                os.waitpid(pid, 0)
             try:
-                pid = _fork(rehearsal, request, theirs, zygote, limits, system_calls)
+                pid = _fork(rehearsal, role, theirs, zygote, limits, system_calls)
                 channel.send(PID.pack(pid))
             except OSError as error:
                 channel.send(FAILED + f"{error.filename}: {error.strerror}".encode())
             os.close(theirs)
-        elif (pid := PID.unpack(request)[0]) > 0:
+        else:
             _, status, usage = os.wait4(pid, 0)
             channel.send(ENDED.pack(status, usage.ru_utime + usage.ru_stime))
-        else:
-            os.waitpid(-pid, 0)
 
 
 def _fork(rehearsal: Rehearsal, role: bytes, theirs: int, zygote: int, limits: Limits, system_calls: kernel.SystemCallFilter) -> int:

@@ -10,6 +10,7 @@ never taken for a value itself.
 from __future__ import annotations
 
 import contextlib
+import json
 import marshal
 import math
 import operator
@@ -190,6 +191,24 @@ class Function(Object, metaclass=Class):
     __eq__, __ne__, __hash__ = _compare("eq"), _compare("ne"), Object.__hash__
 
 
+def _literal(text: str) -> Any:
+    """The value of a literal. Raises ValueError, SyntaxError, TypeError and RecursionError for what is none."""
+    # Most are JSON but for the quotes, which is read in a tenth of the time.
+    if '"' not in text and "\\" not in text:
+        with contextlib.suppress(ValueError):
+            return _read_json(text.replace("'", '"'))
+    from ast import literal_eval  # not before the fork, where every program would pay for it
+
+    return literal_eval(text)
+
+
+def _refuse_constant(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no literal")
+
+
+_read_json = json.JSONDecoder(parse_constant=_refuse_constant).decode
+
+
 class Proxies(Peer):
     """The answer's names and objects.
 
@@ -293,13 +312,11 @@ class Proxies(Peer):
 
     def ask_quickly(self, packed: bytes) -> Any:
         """The result of a packed call. Raises like `ask`."""
-        from ast import literal_eval  # not before the fork, where every program would pay for it
-
         self.write(packed)
         packet = read_packet(self.channel)
         if packet[:1] == QUICK:
             try:
-                return literal_eval(packet[1:].decode("utf-8", "surrogatepass"))
+                return _literal(packet[1:].decode("utf-8", "surrogatepass"))
             except (ValueError, SyntaxError, TypeError, RecursionError) as error:
                 raise Refused(f"a result of another form ({type(error).__name__})") from None
         return self.settle(self.receive(packet), Memo())
