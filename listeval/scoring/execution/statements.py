@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from listeval.errors import first_line
+from listeval.scoring.execution.foreseen import foreseen
 from listeval.scoring.execution.program import Program
 
 _BUILTINS = frozenset(vars(builtins))
@@ -157,11 +158,14 @@ def asked(program: Program) -> tuple[str, ...]:
 
 
 def examination(program: Program) -> str:
-    """JSON of all but the code: compiled tests, the setup, the names asked for, whether the tests leave nothing."""
+    """JSON of all but the code: compiled tests, the setup, the names asked for, whether the tests leave nothing and,
+    where they do, the calls that they make for sure."""
     return _examination(program._replace(code=""))
 
 
 @lru_cache(maxsize=1 << 10)
 def _examination(program: Program) -> str:
     tests = [read(test).code for test in program.tests]
-    return json.dumps([tests, program.setup, asked(program), leave_nothing(program)])
+    names, pure = asked(program), leave_nothing(program)
+    calls = foreseen(program.tests, names) if pure else ""
+    return json.dumps([tests, program.setup, names, pure, calls])

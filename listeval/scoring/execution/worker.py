@@ -31,7 +31,19 @@ _FIX = (
 )
 PROCESSES = "let it have more processes (pids.max of the container or cgroup, ulimit -u), some 8 for each worker"
 _MEMORY = "let it have more memory (memory.max of the container or cgroup, ulimit -v)"
-_FORKED = ("kernel", "root", "values", "peer", "exported", "proxies", "runner", "examiner", "rehearsal", "forker", "start")
+_FORKED = (
+    "kernel",
+    "root",
+    "values",
+    "peer",
+    "exported",
+    "proxies",
+    "runner",
+    "examiner",
+    "rehearsal",
+    "forker",
+    "start",
+)
 _JUDGES = ("child", "judge", "zygote")
 """Modules that every program's process is forked with, and those that it is not."""
 _open: weakref.WeakSet[Worker] = weakref.WeakSet()
@@ -77,7 +89,9 @@ class Worker:
             for message, names in hello:
                 modules = _modules(names)
                 sizes = [(name, len(code)) for name, code in modules]
-                self._write(json.dumps({**message, "modules": sizes}).encode() + b"\n" + b"".join(dict(modules).values()))
+                self._write(
+                    json.dumps({**message, "modules": sizes}).encode() + b"\n" + b"".join(dict(modules).values())
+                )
             said = self._receive()
             reason = said.get("broken", "")
         except WorkerDied:

@@ -15,18 +15,20 @@ import builtins
 import marshal
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 from listeval.scoring.execution.inside import runner
 from listeval.scoring.execution.inside.peer import LAST, PACKET, Gone, loads, read_packet
-from listeval.scoring.execution.inside.proxies import Object, Proxies
+from listeval.scoring.execution.inside.proxies import Object, Proxies, number_of
 from listeval.scoring.execution.inside.runner import CHANNEL, DONE, MEMORY, SETUP, TEST
 
 BROKEN, GONE, QUOTED, PROVED = b"b", b"g", b"q", b"p"
 """Answers of this process alone: the setup failed here; the answer's process hung up; what it said in place of a proof,
 behind the kind of the statement; its setup has run, and the answer is still to come."""
+Call = tuple[str, tuple[Any, ...], dict[str, Any]]
+"""Name, arguments, named arguments of a call that a test is sure to make."""
 USED = b"u"
 """Put before an answer after which this process must not be used again."""
 
@@ -47,7 +49,8 @@ class _Names(dict[str, Any]):
 
 
 class Order(NamedTuple):
-    """A trial. `tests`: compiled, as marshal wrote them for the host. `quick`: see `Proxies`.
+    """A trial. `tests`: compiled, as marshal wrote them for the host. `quick`: see `Proxies`. `calls`: what the first
+    tests call for sure, one call each, written likewise: names, arguments, named arguments (see `Foreseen`).
 
     `proofs`: kind and proof, in hexadecimal, of the statements that the answer's process has got. `number`: what the
     judge wants to see backwards where all tests have passed.
@@ -57,6 +60,7 @@ class Order(NamedTuple):
     tests: list[str]
     names: list[str]
     quick: bool
+    calls: str
     proofs: list[list[str]]
     number: str
 
@@ -106,6 +110,7 @@ def _trial(judge: _socket.socket, order: Order, channel: int, prepared: dict[str
     if answer != DONE:
         return answer
     tests = [marshal.loads(bytes.fromhex(test)) for test in order.tests]
+    calls = marshal.loads(bytes.fromhex(order.calls)) if order.calls else []
     announced: dict[str, int] = {}
     for kind, proof in order.proofs:
         # That it ended with statements unread is told before what it wrote.
@@ -116,7 +121,7 @@ def _trial(judge: _socket.socket, order: Order, channel: int, prepared: dict[str
         announced = functions
         if kind.encode() == SETUP:
             judge.send(PROVED)
-    answer = examine(Proxies(channel, quick=order.quick), namespace, tests, order.names, announced)
+    answer = examine(Proxies(channel, quick=order.quick), namespace, tests, order.names, announced, calls)
     return answer + bytes.fromhex(order.number)[::-1] if answer in (DONE, USED + DONE) else answer
 
 
@@ -140,6 +145,7 @@ def examine(
     tests: Sequence[CodeType],
     names: Sequence[str],
     announced: dict[str, int],
+    calls: Sequence[Call] = (),
 ) -> bytes:
     """Run the tests in a prepared namespace on the answer behind `peer`; the answer for the judge."""
     known = namespace["__builtins__"] = _Names(_BUILTINS)
@@ -150,6 +156,7 @@ def examine(
             if (found := functions.pop(name, None) or _own(peer, name)) is not None:
                 namespace[name] = found
         known.update(functions)
+        peer.call_ahead(_foreseen(calls, {**known, **namespace}))
         for test in tests:
             answer = _test(peer, test, namespace)
             if answer != DONE:
@@ -157,6 +164,15 @@ def examine(
     except Gone:
         return USED + GONE
     return USED + DONE if peer.imported else DONE
+
+
+def _foreseen(calls: Iterable[Call], bound: dict[str, Any]) -> Iterator[tuple[int, tuple[Any, ...], dict[str, Any]]]:
+    """The calls that go to the answer, up to the first that does not, as with a name that `import *` has bound."""
+    for name, arguments, named in calls:
+        number = number_of(bound.get(name))
+        if number is None:
+            return
+        yield number, arguments, named
 
 
 def _own(peer: Proxies, name: str) -> Any:

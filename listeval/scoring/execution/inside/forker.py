@@ -73,7 +73,9 @@ def serve(channel: _socket.socket, limits: Limits, filters: Sequence[bytes]) -> 
             channel.send(ENDED.pack(status, usage.ru_utime + usage.ru_stime))
 
 
-def _fork(rehearsal: Rehearsal, role: bytes, theirs: int, zygote: int, limits: Limits, system_calls: kernel.SystemCallFilter) -> int:
+def _fork(
+    rehearsal: Rehearsal, role: bytes, theirs: int, zygote: int, limits: Limits, system_calls: kernel.SystemCallFilter
+) -> int:
     kernel.unshare(kernel.NEWPID)
     pid = kernel.fork()
     if pid == 0:

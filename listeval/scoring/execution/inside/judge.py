@@ -55,10 +55,13 @@ class Trial:
     """
 
     def __init__(
-        self, child: Child, tests: Child, program: Program, pure: bool, limits: Limits, host: socket.socket
+        self, child: Child, tests: Child, program: Program, pure: bool, calls: str, limits: Limits, host: socket.socket
     ) -> None:
-        """`pure`: whether the tests can leave nothing behind, nor see what a call does to its arguments."""
-        self._pure = pure
+        """`pure`: whether the tests can leave nothing behind, nor see what a call does to its arguments.
+
+        `calls`: those that are foreseen, see `examiner.Order`.
+        """
+        self._pure, self._calls = pure, calls
         self._child, self._tests, self._program, self._limits = child, tests, program, limits
         self._wall, self._cpu = time.monotonic(), child.cpu() + tests.cpu()
         self._host = host.fileno()
@@ -114,7 +117,7 @@ class Trial:
         """Have the tests run on the answer. Their process talks to the answer's by itself."""
         program = self._program
         proofs = [[kind.decode(), proof.hex()] for kind, proof in self._proofs]
-        order = [program.setup, program.tests, program.names, self._pure, proofs, self._number.hex()]
+        order = [program.setup, program.tests, program.names, self._pure, self._calls, proofs, self._number.hex()]
         self._order(order, [self._child.channel.fileno()])
 
     def _examined(self) -> None:

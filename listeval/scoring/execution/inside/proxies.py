@@ -15,17 +15,38 @@ import marshal
 import math
 import operator
 import sys
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from importlib import import_module
+from itertools import islice, takewhile
 from types import ModuleType
 from typing import Any, NoReturn
 
-from listeval.scoring.execution.inside.exported import BINARY, COMPARISONS, NO_REFERENCES, OTHERS, SPECIAL, UNARY
-from listeval.scoring.execution.inside.peer import PACKET, QUICK, Peer, builtin_exception, read_packet
+from listeval.scoring.execution.inside.exported import (
+    BINARY,
+    COMPARISONS,
+    NO_REFERENCES,
+    OTHERS,
+    SHORT,
+    SPECIAL,
+    UNARY,
+)
+from listeval.scoring.execution.inside.peer import (
+    AHEAD,
+    PACKET,
+    QUICK,
+    SKIPPED,
+    Gone,
+    Peer,
+    builtin_exception,
+    read_packet,
+)
 from listeval.scoring.execution.inside.values import Memo, Refused
 
 _HOME = "_home of an answer's object"
 """Where a proxy keeps its end and its number: a name that no attribute can have."""
+_MOST_AHEAD = 8
+"""Calls sent ahead at most: with their results they must fit the channel, since both ends may write at once."""
 _UNWANTED = frozenset({"__main__", "antigravity", "idlelib", "test", "tests", "this", "turtledemo"})
 """Modules that do something when they are imported."""
 
@@ -209,6 +230,11 @@ def _refuse_constant(word: str) -> NoReturn:
 _read_json = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
+def number_of(function: Any) -> int | None:
+    """The number of a function of the answer's; None for everything else."""
+    return _home(function)[1] if type(function) is Function else None
+
+
 class Proxies(Peer):
     """The answer's names and objects.
 
@@ -223,6 +249,7 @@ class Proxies(Peer):
         self.imported = False
         self._known: dict[int, Any] = {}
         self._functions: list[Any] = []
+        self._ahead: deque[bytes] = deque()
         self._values: dict[int, tuple[Any, ...]] = {}
         self._told: set[int] = set()
         self.operations = {"call": self._call, "next": self._next}
@@ -310,16 +337,43 @@ class Proxies(Peer):
             return None
         return QUICK + packed if 0 < len(packed) < PACKET else None
 
+    def call_ahead(self, calls: Iterable[tuple[int, tuple[Any, ...], dict[str, Any]]]) -> None:
+        """Send calls that are sure to be asked for, in this order, so that neither end waits for the other."""
+        packed = takewhile(
+            lambda one: one is not None and len(one) <= SHORT, map(self.pack, islice(calls, _MOST_AHEAD))
+        )
+        for one in filter(None, packed):
+            self.write(AHEAD + one[1:] if self._ahead else one)
+            self._ahead.append(one)
+
+    def _call_off(self) -> None:
+        """Forget the calls that were sent ahead and, as the answer's end must have found, cannot be made so."""
+        sent = len(self._ahead)
+        self._ahead.clear()
+        for _ in range(sent):
+            packet = read_packet(self.channel)
+            if not packet:
+                self.gone = True
+                raise Gone
+            if packet != SKIPPED:
+                raise Refused("a result that nobody waits for")
+
     def ask_quickly(self, packed: bytes) -> Any:
         """The result of a packed call. Raises like `ask`."""
-        self.write(packed)
+        if self._ahead and self._ahead[0] == packed:
+            self._ahead.popleft()
+        else:
+            self._call_off()
+            self.write(packed)
         packet = read_packet(self.channel)
         if packet[:1] == QUICK:
             try:
                 return _literal(packet[1:].decode("utf-8", "surrogatepass"))
             except (ValueError, SyntaxError, TypeError, RecursionError) as error:
                 raise Refused(f"a result of another form ({type(error).__name__})") from None
-        return self.settle(self.receive(packet), Memo())
+        reply = self.receive(packet)
+        self._call_off()
+        return self.settle(reply, Memo())
 
     def function(self, number: int) -> Any:
         found = self._known.get(number)

@@ -15,6 +15,7 @@ from typing import IO
 from listeval.scoring.execution.inside import child, judge, kernel, root
 from listeval.scoring.execution.program import Limits, Program
 
+
 def serve(lines: IO[bytes], forks: int, limits: Limits) -> None:
     """Judge programs until the host hangs up. `lines`: what it says; `forks`: a channel to the process that forks."""
     with socket.socket(fileno=os.dup(lines.fileno())) as channel:
@@ -38,8 +39,8 @@ class _Zygote:
         while line := lines.readline():
             # The kernel may have killed it while it waited, for memory that others used.
             running = self._forker.take() if waiting.ended() else waiting
-            code, (*rest, pure) = json.loads(line)  # the tests are compiled: `statements.examination`
-            trial = judge.Trial(running, tests, Program(code, *rest), pure, self._limits, self._channel)
+            code, (*rest, pure, calls) = json.loads(line)  # the tests are compiled: `statements.examination`
+            trial = judge.Trial(running, tests, Program(code, *rest), pure, calls, self._limits, self._channel)
             self._forker.ask()
             try:
                 ran = trial.verdict()
