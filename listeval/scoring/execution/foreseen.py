@@ -8,10 +8,9 @@ sent at once, and the answer sees nothing but what it would have seen: the same 
 from __future__ import annotations
 
 import ast
-import marshal
 from collections.abc import Collection, Iterable
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 _LITERALS = (ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.UnaryOp, ast.unaryop, ast.expr_context)
 """Not sets, whose order may depend on how they are made."""
@@ -19,16 +18,12 @@ _PERHAPS = (ast.BoolOp, ast.IfExp)
 """What may leave out a part of itself, as a chain of comparisons does."""
 
 
-class Call(NamedTuple):
-    """A call of the answer's function `name`."""
-
-    name: str
-    arguments: tuple[Any, ...]
-    named: dict[str, Any]
+Call = tuple[str, tuple[Any, ...], dict[str, Any]]
+"""Name, arguments and named arguments."""
 
 
-def foreseen(tests: Iterable[str], names: Collection[str]) -> str:
-    """The calls of the first tests, one each, as marshal writes them, in hexadecimal; `names` are the answer's.
+def foreseen(tests: Iterable[str], names: Collection[str]) -> list[Call]:
+    """The calls of the first tests, one each; `names` are the answer's.
 
     They end before the first test that has none. The tests have to be `pure` (`statements.Statement`).
     """
@@ -38,7 +33,7 @@ def foreseen(tests: Iterable[str], names: Collection[str]) -> str:
         if call is None:
             break
         calls.append(call)
-    return marshal.dumps([tuple(call) for call in calls]).hex()
+    return calls
 
 
 @lru_cache(maxsize=1 << 12)
@@ -61,7 +56,7 @@ def _only_call(test: str, names: frozenset[str]) -> Call | None:
     try:
         arguments = tuple(ast.literal_eval(value) for value in call.args)
         named = {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
-        return Call(theirs[0].id, arguments, named)
+        return theirs[0].id, arguments, named
     except (ValueError, TypeError):
         return None
 

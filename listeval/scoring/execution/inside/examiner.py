@@ -20,7 +20,7 @@ from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 from listeval.scoring.execution.inside import runner
-from listeval.scoring.execution.inside.peer import LAST, PACKET, Gone, loads, read_packet
+from listeval.scoring.execution.inside.peer import LAST, PACKET, Gone, read_packet
 from listeval.scoring.execution.inside.proxies import Object, Proxies, number_of
 from listeval.scoring.execution.inside.runner import CHANNEL, DONE, MEMORY, SETUP, TEST
 
@@ -48,21 +48,27 @@ class _Names(dict[str, Any]):
         return found
 
 
-class Order(NamedTuple):
-    """A trial. `tests`: compiled, as marshal wrote them for the host. `quick`: see `Proxies`. `calls`: what the first
-    tests call for sure, one call each, written likewise: names, arguments, named arguments (see `Foreseen`).
-
-    `proofs`: kind and proof, in hexadecimal, of the statements that the answer's process has got. `number`: what the
-    judge wants to see backwards where all tests have passed.
-    """
+class Examination(NamedTuple):
+    """What the host says of tests. `names`: what they leave to the answer. `quick`: see `Proxies`. `calls`: what the
+    first tests call for sure, one call each (`foreseen`)."""
 
     setup: str
-    tests: list[str]
-    names: list[str]
+    tests: Sequence[CodeType]
+    names: Sequence[str]
     quick: bool
-    calls: str
-    proofs: list[list[str]]
-    number: str
+    calls: Sequence[Call]
+
+
+class Order(NamedTuple):
+    """A trial. `examined`: an `Examination` as marshal wrote it for the host.
+
+    `proofs`: kind and proof of the statements that the answer's process has got. `number`: what the judge wants to see
+    backwards where all tests have passed.
+    """
+
+    examined: bytes
+    proofs: Sequence[tuple[bytes, bytes]]
+    number: bytes
 
 
 def serve() -> None:
@@ -95,7 +101,7 @@ def _receive(judge: _socket.socket) -> list[Any]:
         parts.append(packet[1:])
         found += [number for _, _, data in carried for number in _DESCRIPTOR.unpack(data)]
         if packet[:1] == LAST:
-            return [*loads(b"".join(parts).decode("ascii")), *found]
+            return [*marshal.loads(b"".join(parts)), *found]
 
 
 def prepare(setup: str) -> tuple[dict[str, Any], bytes]:
@@ -106,23 +112,22 @@ def prepare(setup: str) -> tuple[dict[str, Any], bytes]:
 
 
 def _trial(judge: _socket.socket, order: Order, channel: int, prepared: dict[str, Any] | None) -> bytes:
-    namespace, answer = (prepared, DONE) if prepared is not None else prepare(order.setup)
+    told = Examination(*marshal.loads(order.examined))
+    namespace, answer = (prepared, DONE) if prepared is not None else prepare(told.setup)
     if answer != DONE:
         return answer
-    tests = [marshal.loads(bytes.fromhex(test)) for test in order.tests]
-    calls = marshal.loads(bytes.fromhex(order.calls)) if order.calls else []
     announced: dict[str, int] = {}
     for kind, proof in order.proofs:
         # That it ended with statements unread is told before what it wrote.
         said = read_packet(channel) or read_packet(channel)
-        functions = _announced(said, bytes.fromhex(proof), order.names)
+        functions = _announced(said, proof, told.names)
         if functions is None:
-            return QUOTED + kind.encode() + said
+            return QUOTED + kind + said
         announced = functions
-        if kind.encode() == SETUP:
+        if kind == SETUP:
             judge.send(PROVED)
-    answer = examine(Proxies(channel, quick=order.quick), namespace, tests, order.names, announced, calls)
-    return answer + bytes.fromhex(order.number)[::-1] if answer in (DONE, USED + DONE) else answer
+    answer = examine(Proxies(channel, quick=told.quick), namespace, told, announced)
+    return answer + order.number[::-1] if answer in (DONE, USED + DONE) else answer
 
 
 def _announced(said: bytes, proof: bytes, names: Sequence[str]) -> dict[str, int] | None:
@@ -139,25 +144,18 @@ def _announced(said: bytes, proof: bytes, names: Sequence[str]) -> dict[str, int
         return None
 
 
-def examine(
-    peer: Proxies,
-    namespace: dict[str, Any],
-    tests: Sequence[CodeType],
-    names: Sequence[str],
-    announced: dict[str, int],
-    calls: Sequence[Call] = (),
-) -> bytes:
+def examine(peer: Proxies, namespace: dict[str, Any], told: Examination, announced: dict[str, int]) -> bytes:
     """Run the tests in a prepared namespace on the answer behind `peer`; the answer for the judge."""
     known = namespace["__builtins__"] = _Names(_BUILTINS)
     known.peer = peer
     try:
         functions = {name: peer.function(number) for name, number in announced.items()}
-        for name in _BUILTINS.keys() & names - namespace.keys():
+        for name in _BUILTINS.keys() & told.names - namespace.keys():
             if (found := functions.pop(name, None) or _own(peer, name)) is not None:
                 namespace[name] = found
         known.update(functions)
-        peer.call_ahead(_foreseen(calls, {**known, **namespace}))
-        for test in tests:
+        peer.call_ahead(_foreseen(told.calls, namespace, known))
+        for test in told.tests:
             answer = _test(peer, test, namespace)
             if answer != DONE:
                 return answer
@@ -166,10 +164,10 @@ def examine(
     return USED + DONE if peer.imported else DONE
 
 
-def _foreseen(calls: Iterable[Call], bound: dict[str, Any]) -> Iterator[tuple[int, tuple[Any, ...], dict[str, Any]]]:
+def _foreseen(calls: Iterable[Call], *bound: dict[str, Any]) -> Iterator[tuple[int, tuple[Any, ...], dict[str, Any]]]:
     """The calls that go to the answer, up to the first that does not, as with a name that `import *` has bound."""
     for name, arguments, named in calls:
-        number = number_of(bound.get(name))
+        number = number_of(next((names[name] for names in bound if name in names), None))
         if number is None:
             return
         yield number, arguments, named

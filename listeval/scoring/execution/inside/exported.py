@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import marshal
 import operator
+import re
 from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
@@ -31,7 +32,7 @@ SHORT = 2000
 """Characters of a literal beyond which JSON is faster."""
 NO_REFERENCES = 2
 """The version of marshal that writes the same bytes for equal values."""
-_NO_LITERALS = ("inf", "nan", "frozenset(", "bytearray(", "array(", "Ellipsis", "<")
+_no_literal = re.compile(r"inf|nan|frozenset\(|bytearray\(|array\(|Ellipsis|<").search
 """What the text of a value that marshal takes may hold where it is no literal. A string that holds one goes the long
 way for nothing."""
 _load, _save = marshal.loads, marshal.dumps
@@ -90,7 +91,7 @@ class Exported(Peer):
             text = repr(result) if _save(result, NO_REFERENCES) else ""
         except BaseException:  # noqa: BLE001 - what cannot be written so goes the long way
             text = ""
-        if 0 < len(text) <= SHORT and not any(word in text for word in _NO_LITERALS):
+        if 0 < len(text) <= SHORT and not _no_literal(text):
             self._plain = True
             self.write(QUICK + text.encode("utf-8", "surrogatepass"))
         else:

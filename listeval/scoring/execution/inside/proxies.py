@@ -18,7 +18,6 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable
 from importlib import import_module
-from itertools import islice, takewhile
 from types import ModuleType
 from typing import Any, NoReturn
 
@@ -339,12 +338,12 @@ class Proxies(Peer):
 
     def call_ahead(self, calls: Iterable[tuple[int, tuple[Any, ...], dict[str, Any]]]) -> None:
         """Send calls that are sure to be asked for, in this order, so that neither end waits for the other."""
-        packed = takewhile(
-            lambda one: one is not None and len(one) <= SHORT, map(self.pack, islice(calls, _MOST_AHEAD))
-        )
-        for one in filter(None, packed):
-            self.write(AHEAD + one[1:] if self._ahead else one)
-            self._ahead.append(one)
+        for call in calls:
+            packed = self.pack(call)
+            if packed is None or len(packed) > SHORT or len(self._ahead) == _MOST_AHEAD:
+                break
+            self.write(AHEAD + packed[1:] if self._ahead else packed)
+            self._ahead.append(packed)
 
     def _call_off(self) -> None:
         """Forget the calls that were sent ahead and, as the answer's end must have found, cannot be made so."""

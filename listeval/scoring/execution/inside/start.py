@@ -45,7 +45,7 @@ def main(lines: IO[bytes], config: dict[str, Any], load: Callable[[], dict[str, 
         _prepare()
         limits = Limits(*config["limits"])
         forks = _start_forker(limits, [bytes.fromhex(text) for text in config["filters"]])
-        sys.modules[load()["zygote"]].serve(lines, forks, limits)
+        sys.modules[load()["zygote"]].serve(lines, forks, proc, limits)
     except OSError as error:
         _broken(lines, error)
     except MemoryError:

@@ -5,6 +5,7 @@ A process is forked while the program before it runs, so the time is not lost.
 
 from __future__ import annotations
 
+import _socket
 import json
 import os
 import socket
@@ -13,16 +14,22 @@ from pathlib import Path
 from typing import IO
 
 from listeval.scoring.execution.inside import child, judge, kernel, root
-from listeval.scoring.execution.program import Limits, Program
+from listeval.scoring.execution.program import Limits
 
 
-def serve(lines: IO[bytes], forks: int, limits: Limits) -> None:
-    """Judge programs until the host hangs up. `lines`: what it says; `forks`: a channel to the process that forks."""
+def serve(lines: IO[bytes], forks: int, proc: int, limits: Limits) -> None:
+    """Judge programs until the host hangs up.
+
+    `lines`: what it says. Descriptors: `forks`, a channel to the process that forks; `proc`, a /proc with programs.
+    """
     with socket.socket(fileno=os.dup(lines.fileno())) as channel:
         try:
-            _Zygote(channel, child.Forker(socket.socket(fileno=forks), limits), limits).serve(lines)
+            _Zygote(channel, child.Forker(_socket.socket(fileno=forks), proc, limits), limits).serve(lines)
         except child.ForkerDied as error:
             _send(channel, {"broken": str(error)})
+
+
+_TMP = Path(root.TMP)
 
 
 class _Zygote:
@@ -39,8 +46,9 @@ class _Zygote:
         while line := lines.readline():
             # The kernel may have killed it while it waited, for memory that others used.
             running = self._forker.take() if waiting.ended() else waiting
-            code, (*rest, pure, calls) = json.loads(line)  # the tests are compiled: `statements.examination`
-            trial = judge.Trial(running, tests, Program(code, *rest), pure, calls, self._limits, self._channel)
+            code, setup, names, pure, examined = json.loads(line)  # `statements.examination`
+            task = judge.Task(code, setup, names, pure, bytes.fromhex(examined))
+            trial = judge.Trial(running, tests, task, self._limits, self._channel)
             self._forker.ask()
             try:
                 ran = trial.verdict()
@@ -73,7 +81,7 @@ class _Zygote:
 
     def _state(self) -> tuple[int, int, int]:
         found = os.statvfs(root.TMP)
-        return Path(root.TMP).stat().st_mode, found.f_ffree, found.f_bfree
+        return _TMP.stat().st_mode, found.f_ffree, found.f_bfree
 
 
 def _send(channel: socket.socket, message: object) -> None:
