@@ -118,8 +118,7 @@ def _trial(judge: _socket.socket, order: Order, channel: int, prepared: dict[str
         return answer
     announced: dict[str, int] = {}
     for kind, proof in order.proofs:
-        # That it ended with statements unread is told before what it wrote.
-        said = read_packet(channel) or read_packet(channel)
+        said = read_packet(channel)
         functions = _announced(said, proof, told.names)
         if functions is None:
             return QUOTED + kind + said

@@ -168,6 +168,9 @@ def read_packet(channel: int) -> bytes:
     """The next packet; empty at the end of the channel."""
     try:
         return bytes(_buffer[: _readv(channel, (_buffer,))])
+    except ConnectionResetError:
+        # The other end is gone and has left packets unread, which is told once, before what it wrote.
+        return read_packet(channel)
     except OSError:
         return b""
 

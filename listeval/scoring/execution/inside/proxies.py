@@ -342,7 +342,11 @@ class Proxies(Peer):
             packed = self.pack(call)
             if packed is None or len(packed) > SHORT or len(self._ahead) == _MOST_AHEAD:
                 break
-            self.write(AHEAD + packed[1:] if self._ahead else packed)
+            try:
+                self.write(AHEAD + packed[1:] if self._ahead else packed)
+            except Gone:
+                self.gone = False  # what it answered to the calls before is still to be read
+                break
             self._ahead.append(packed)
 
     def _call_off(self) -> None:
