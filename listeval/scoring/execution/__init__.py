@@ -18,7 +18,8 @@ Covered, one test each:
 - An unprivileged user without capabilities (never root, also where root started it), `no_new_privs`, and an allow-list
   of system calls: no new processes, no execve, no signals, no ptrace, no namespaces, no shared memory (`syscalls`).
 - CPU time (not wall time, so a busy machine turns no verdict), a wall limit for sleepers (who waits for a processor is
-  none), address space, threads, file size, open files. A PID namespace of its own: killed as a whole, threads included, at the end.
+  none), address space, threads, file size, open files. A PID namespace of its own: killed as a whole, threads included,
+  at the end.
 - Verdicts: `ok` needs every test to have run to its end in its own process. Exit, a crash, closed descriptors, words
   on any descriptor, patches of any module, builtin or type, traces, frames, ctypes, a fake module, a changed import
   system: none of it is where the tests are. An object of the answer's is equal to, less or more than a test's value

@@ -49,7 +49,7 @@ class _Silent(Exception):
     """The channel was closed without an answer."""
 
 
-class Task(NamedTuple):
+class Assignment(NamedTuple):
     """A program as it is judged. `names`: what its tests leave to the answer. `pure`: whether they can leave nothing
     behind, nor see what a call does to its arguments. `examined`: what their process is told; empty without tests."""
 
@@ -66,7 +66,7 @@ class Trial:
     Statements are sent ahead as far as the channel takes them.
     """
 
-    def __init__(self, child: Child, tests: Child, task: Task, limits: Limits, host: socket.socket) -> None:
+    def __init__(self, child: Child, tests: Child, task: Assignment, limits: Limits, host: socket.socket) -> None:
         self._child, self._tests, self._task, self._limits = child, tests, task, limits
         self._wall, self._cpu = time.monotonic(), child.cpu() + tests.cpu()
         self._host = host.fileno()

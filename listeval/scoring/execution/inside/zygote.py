@@ -47,7 +47,7 @@ class _Zygote:
             # The kernel may have killed it while it waited, for memory that others used.
             running = self._forker.take() if waiting.ended() else waiting
             code, setup, names, pure, examined = json.loads(line)  # `statements.examination`
-            task = judge.Task(code, setup, names, pure, bytes.fromhex(examined))
+            task = judge.Assignment(code, setup, names, pure, bytes.fromhex(examined))
             trial = judge.Trial(running, tests, task, self._limits, self._channel)
             self._forker.ask()
             try:
