@@ -16,7 +16,7 @@ from listeval.decoding.engines.protocol import Unsupported
 from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.promise import Promise
 from listeval.decoding.proof.audit import UNIQUE
-from listeval.decoding.proof.shape import IDS, MARK, begins_marked, canary_contract
+from listeval.decoding.proof.marked_schema import IDS, MARK, begins_marked, canary_contract
 from listeval.decoding.proof.spelled import spacing_of
 from listeval.decoding.refusal import named
 from listeval.decoding.vllm_payload import PROCESSOR

@@ -10,10 +10,10 @@ import numpy as np
 
 from listeval.comparison.arms import Arm, open_arms
 from listeval.comparison.chance import Chance, chance
-from listeval.comparison.columns import COMPARED, columns, common_parsed, headline
 from listeval.comparison.contrasts import Draws, Guard, QualityScale, differences, guards
 from listeval.comparison.cost import cost
 from listeval.comparison.factorial import factorial
+from listeval.comparison.paired_columns import COMPARED, columns, common_parsed, headline
 from listeval.comparison.pairing import Pairing, pair
 from listeval.comparison.result import DEFAULTS, Comparison, Contrast
 from listeval.comparison.thresholds import Thresholds

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from listeval.runs.data_frames import data_frame
 from listeval.runs.figures import numbers, words
 from listeval.runs.figures.html_table import html_table
-from listeval.runs.frame import data_frame
 from listeval.runs.table import Held, Holds
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listeval.disk import write_atomic
-from listeval.runs.frame import arrow_table
+from listeval.runs.data_frames import arrow_table
 from listeval.runs.table import Held, as_json, table
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
 from listeval.runs.rows import Row
-from listeval.runs.stored import Stored, Stray, read_stored
+from listeval.runs.stored_rows import Stored, Stray, read_stored
 from listeval.task import Metric, Task
 
 if TYPE_CHECKING:
@@ -68,14 +68,14 @@ class Run:
         A score is NaN where an answer has none: broken contracts and unscored samples are not zeros. A metric that is
         called as another column is has `score_` before its name. Raises UserError where pandas is not installed.
         """
-        from listeval.runs.frame import data_frame
+        from listeval.runs.data_frames import data_frame
         from listeval.runs.table import table
 
         return data_frame(table([self]))
 
     def dataset(self) -> Dataset:
         """The same columns as a Dataset of `datasets`; `value` and `target` are JSON text. Raises UserError."""
-        from listeval.runs.frame import dataset
+        from listeval.runs.data_frames import dataset
 
         return dataset(self)
 

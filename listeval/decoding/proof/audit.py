@@ -21,6 +21,7 @@ from listeval.decoding.engines.walk import tokens_of, walk
 from listeval.decoding.promise import promised_schema
 from listeval.decoding.proof.audit_rules import audit_rules
 from listeval.decoding.proof.freedom import COMPACT, dumps, measured
+from listeval.decoding.proof.marked_schema import has_further_rules
 from listeval.decoding.proof.probes import (
     Probe,
     Unfillable,
@@ -30,7 +31,6 @@ from listeval.decoding.proof.probes import (
     violations,
     with_unique_items,
 )
-from listeval.decoding.proof.shape import has_further_rules
 from listeval.decoding.schema_nodes import keywords as keywords_of
 from listeval.decoding.spacing import Spacing
 

@@ -16,15 +16,15 @@ from listeval.backends.protocol import Backend, Completion, Known, Message, Prom
 from listeval.contract import Kind
 from listeval.plugins.blame import blame
 from listeval.runs.interrupts import Interrupts
-from listeval.runs.judge import make_rows, refused_row
 from listeval.runs.ledger import Ledger
+from listeval.runs.make_rows import make_rows, refused_row
 from listeval.runs.manifest import Attempt, Manifest
 from listeval.runs.observer import Observer
-from listeval.runs.plan import Sample, SampleRequest, render
+from listeval.runs.preparation import Sample, SampleRequest, render
 from listeval.runs.prompts import ControlTextCount
 from listeval.runs.reask import Tried, completion_of, next_request, owed_again, seed_of, tried
 from listeval.runs.rows import Row, RowWriter
-from listeval.runs.stored import tried_before
+from listeval.runs.stored_rows import tried_before
 from listeval.runs.stream import Stream
 from listeval.task import Task
 
