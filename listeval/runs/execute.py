@@ -23,7 +23,7 @@ from listeval.runs.manifest import (
     no_manifest,
     read_manifest,
 )
-from listeval.runs.observer import Observer, Silent
+from listeval.runs.observer import Observer, SilentObserver
 from listeval.runs.prompts import keep_clock
 from listeval.runs.prove import prove
 from listeval.runs.run_loop import RunLoop
@@ -39,7 +39,7 @@ def run(config: RunConfig, observer: Observer | None = None) -> Run:
     can put right; KeyboardInterrupt passes through. Either way the rows so far are on disk and
     the same call goes on from them.
     """
-    watch = observer or Silent()
+    watch = observer or SilentObserver()
     watch.stage(f"loading the task {config.task}")
     task = opening.make_task(config.task, config.options)
     opening.permit(task, config.allow_code_execution)

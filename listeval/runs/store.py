@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _OURS = ("manifest.json", "samples.jsonl", "metrics.json")
 
 
-class _Kept(BaseModel):
+class _StoredMetrics(BaseModel):
     """The part of `metrics.json` that does not follow from the rows alone."""
 
     n: int | None = None
@@ -140,13 +140,13 @@ class Run:
         kept = self._metrics()
         return dict(kept.figures) if kept.n == self.summary.n else {}
 
-    def _metrics(self) -> _Kept:
+    def _metrics(self) -> _StoredMetrics:
         """What is read of `metrics.json`; empty where it is not there. Raises UserError where it is damaged."""
         path = self.path / "metrics.json"
         try:
-            return _Kept.model_validate(from_json(read_regular(path)))
+            return _StoredMetrics.model_validate(from_json(read_regular(path)))
         except FileNotFoundError:
-            return _Kept()
+            return _StoredMetrics()
         except OSError as error:
             raise UserError(f"cannot be read: {error.strerror}", place=str(path), fix="check the file") from None
         except ValueError as error:
