@@ -16,8 +16,8 @@ from listeval.models.renderer import RESERVED
 from listeval.runs import reask
 from listeval.runs.reask import ReaskWay
 
-_PROMPTLESS = ("replay", "null")
-"""Backends that read no prompt."""
+WITHOUT_MODEL = ("replay", "null")
+"""Backends in which no model reads a prompt or generates an answer."""
 
 
 class RunConfig(BaseModel):
@@ -89,7 +89,7 @@ class RunConfig(BaseModel):
         where asking again could change nothing.
         """
         for name in ("system", "chat_template_arg"):
-            if backend in _PROMPTLESS and getattr(self, name) is not None:
+            if backend in WITHOUT_MODEL and getattr(self, name) is not None:
                 flag = f"--{name.replace('_', '-')}"
                 raise UserError(f"the {backend} backend has no use for {flag}", place=flag, fix="leave it out")
         found = resolve(self.constraint, self.engine, backend, self.spacing)

@@ -16,6 +16,7 @@ from pydantic_core import from_json
 from listeval.disk import read_regular, write_atomic
 from listeval.errors import UserError, first_line
 from listeval.plugins.blame import blame
+from listeval.runs.config import WITHOUT_MODEL
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
@@ -156,7 +157,12 @@ class Run:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Generated tokens over generation time, all finished attempts together; None before one finished."""
+        """Generated tokens over generation time, all finished attempts together.
+
+        None before one finished, and where no model generates.
+        """
+        if self.manifest.backend.name in WITHOUT_MODEL:
+            return None
         seconds = sum(a.seconds for a in self.manifest.attempts)
         return round(sum(a.tokens for a in self.manifest.attempts) / seconds, 1) if seconds else None
 
