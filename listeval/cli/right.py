@@ -19,15 +19,20 @@ def right_answers(run: Run, *, trusted: bool) -> Callable[[Row], str | None] | N
     None, and a line on stderr, where the code is not to be had.
     """
     from listeval.cli.consent import of_run, of_task, permit
+    from listeval.labelling.grading import Grading
     from listeval.plugins.open import make_task
 
     entry = run.manifest.task
-    if not trusted and of_task(entry.name):
-        say(f"right answers are not shown: they need the code in ./tasks/{entry.name} (--trust imports it)", err=True)
+    if entry.name == Grading.name:
+        # A judge's grades have no right answer.
         return None
-    if trusted:
-        permit(of_run(entry), str(run.path), trusted=True)
     try:
+        if not trusted and of_task(entry.name):
+            cause = f"they need the code in ./tasks/{entry.name} (--trust imports it)"
+            say(f"right answers are not shown: {cause}", err=True)
+            return None
+        if trusted:
+            permit(of_run(entry), str(run.path), trusted=True)
         task = make_task(entry.name, entry.options)
     except UserError as error:
         say(f"right answers are not shown: {error}", err=True)

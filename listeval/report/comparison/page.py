@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from listeval.report.comparison import figures
+from listeval.report.comparison import charts
 from listeval.report.comparison.headline import choice, heads, subject, verdict_title
 from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import costs, effects, facts, kinds, marked, tables
@@ -43,13 +43,13 @@ def comparison_page(comparison: Comparison, right: RightAnswer | None = None) ->
         heads=heads(verdict),
         thresholds=c.thresholds,
         facts=facts(c),
-        panels=figures.panels(c),
-        stacks=figures.stacks(c),
-        legend=legend(drawn_order(figures.present(c))),
-        matrices=figures.matrices(c),
+        panels=charts.panels(c),
+        stacks=charts.stacks(c),
+        legend=legend(drawn_order(charts.present(c))),
+        matrices=charts.matrices(c),
         plots=_curves(c),
         headline=tables(c)[0],
-        others=figures.others(c),
+        others=charts.others(c),
         effects=effects(c) if c.factorials else None,
         costs=costs(c),
         kinds=kinds(c),

@@ -7,7 +7,7 @@ from right_rankings import good
 
 from listeval.plugins.open import make_task
 from listeval.runs import RunConfig, load_run, run
-from listeval.runs.judge import parse_and_score
+from listeval.runs.make_rows import parse_and_score
 from listeval.runs.rows import encode
 from tests.chromium import chromium  # noqa: F401
 
