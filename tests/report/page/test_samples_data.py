@@ -74,6 +74,25 @@ def test_a_page_says_what_it_left_out(two_runs, monkeypatch):
     assert "listeval show RUN --sample ID --prompt" in page
 
 
+def test_what_has_no_room_can_be_filtered_and_says_so(two_runs, monkeypatch, chromium, tmp_path):
+    monkeypatch.setattr("listeval.report.page.run_page.browser", lambda samples: browser(samples, 5_000))
+    file = tmp_path / "page.html"
+    file.write_text(runs_page(two_runs), encoding="utf-8")
+    page = chromium.new_page()
+    page.goto(file.as_uri() + "#samples?kind=missing_id")
+    page.wait_for_selector(".sample")
+    assert page.locator("#count").inner_text() == "28 of 56 match"
+    page.keyboard.press("n")
+    page.keyboard.press("n")
+    page.wait_for_function("() => document.getElementById('page-of').textContent.startsWith('3 of')")
+    last = page.locator(".sample").last.inner_text()
+    assert "no room for these answers: listeval show" in last
+    assert "[1] missing_id, [2] ok" in last
+    page.fill("#text", "review_id")
+    page.wait_for_function("() => document.getElementById('count').textContent.includes('to search in')")
+    page.close()
+
+
 def test_long_texts_are_cut_around_the_fault_and_counted(make_run):
     # The fault lies behind 9,000 characters.
     long = lambda row: '[{"review_id": "' + "x" * 9_000 + '", "score": 1}, {"review_id": 7}]'  # noqa: E731
