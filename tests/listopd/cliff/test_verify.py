@@ -62,6 +62,8 @@ MIDPOINT = {"kind": "midpoint", "of": P, "at": 1.15}
         ({"kind": "rate", "of": P, "lam": 1.3, "high": 0.2}, falls_at(1.15), "hit"),
         ({"kind": "rate", "of": P, "lam": 1.3, "low": 0.8}, falls_at(1.15), "missed"),
         ({"kind": "rate", "of": P, "lam": 1.15, "low": 0.5}, falls_at(1.15), "not decidable"),
+        ({"kind": "rate", "of": P, "lam": 1.3, "at": "curve"}, falls_at(1.15), "hit"),
+        ({"kind": "rate", "of": P, "lam": 1.3, "at": "curve"}, stays(0.97), "missed"),
         ({"kind": "failures", "of": P, "mostly": "fmc"}, falls_at(1.15), "hit"),
         ({"kind": "failures", "of": P, "mostly": "missing_id"}, falls_at(1.15), "hit"),
         ({"kind": "failures", "of": P, "mostly": "runaway"}, falls_at(1.15), "missed"),
@@ -77,6 +79,12 @@ def test_a_midpoint_whose_rule_sees_no_cliff_is_a_claim_of_none(judge):
     found = judge(MIDPOINT | {"at": "curve"}, Toy(stays(0.97), foretold=9.0))
     assert found.verdict is Verdict.HIT
     assert "none up to 1.3" in found.expected
+
+
+def test_a_rate_that_no_curve_was_decoded_at_is_not_decidable(judge):
+    found = judge({"kind": "rate", "of": P, "lam": 1.3, "at": "curve"}, Toy(falls_at(1.15)), curve=[1, 1.1])
+    assert found.verdict is Verdict.UNDECIDED
+    assert "abstained" in found.expected
 
 
 @pytest.mark.parametrize(("rule", "number"), [("A", lambda_star(0.999, 0.9, 5)), ("B", lambda_star(0.99, 0.8, 5))])

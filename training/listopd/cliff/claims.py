@@ -79,16 +79,21 @@ class FailuresClaim(_Claim):
 
 
 class RateClaim(_Claim):
-    """The parse rate at one λ lies between two limits."""
+    """The parse rate at one λ lies between two limits, or within so much of what the target curve gives there."""
 
     kind: Literal["rate"]
     lam: float
     low: float = Field(0.0, ge=0, le=1)
     high: float = Field(1.0, ge=0, le=1)
+    at: Literal["curve"] | None = None
+    within: float = Field(0.05, gt=0, lt=1)
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not 0 < self.high - self.low < 1:
+        limited = {"low", "high"} & self.model_fields_set
+        if self.at is not None and limited:
+            raise ValueError("either low and high, or at and within")
+        if self.at is None and ("within" in self.model_fields_set or not 0 < self.high - self.low < 1):
             raise ValueError("low is below high, and they leave something out")
         return self
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from listeval.errors import UserError
 from listopd.cliff.arms import Foretold
-from listopd.cliff.claims import Claim, DriftClaim, MidpointClaim, Rule, ShiftClaim, TabularClaim
-from listopd.cliff.foresight import foresee
+from listopd.cliff.claims import Claim, DriftClaim, MidpointClaim, RateClaim, Rule, ShiftClaim, TabularClaim
+from listopd.cliff.foresight import foresee, foretold_rate
 from listopd.cliff.series import Series, pick, series_of
 from listopd.cliff.study import StudyFile
 
@@ -50,9 +50,16 @@ def _check_lams(claim: Claim, series: Series, place: str) -> None:
 
 
 def numbers(aimed: Iterable[Aimed], foretold: Mapping[str, Foretold], draws: int) -> dict[str, float]:
-    """The λ of every claim that has one: infinite where its rule says that there is no cliff, NaN where it abstains."""
+    """What every claim is measured by: a λ, or the rate that the target curve gives at one.
+
+    Infinite where a rule says that there is no cliff, NaN where it abstains.
+    """
     found: dict[str, float] = {}
     for claim, series, _ in aimed:
+        if isinstance(claim, RateClaim):
+            if claim.at is not None and series is not None:
+                found[claim.id] = foretold_rate(foretold[series.pair.name], claim.lam)
+            continue
         rule = _rule(claim)
         stated = getattr(claim, "at", getattr(claim, "star", None))
         if rule is None and stated is not None:

@@ -159,8 +159,14 @@ def _share(hits: list[bool], failed: list[tuple[Outcome, int]]) -> Interval:
 def _rate(claim: RateClaim, series: Series, evidence: Evidence) -> Judged:
     found = cliff(good_of(series, evidence.out), draws=evidence.draws)
     rate = found.rates[found.lams.index(claim.lam)]
-    expected = f"parse rate at {claim.lam:g} within [{claim.low:g}, {claim.high:g}]"
-    return Judged(inside(rate, claim.low, claim.high), expected, shown(rate), rate)
+    if claim.at is None:
+        expected = f"parse rate at {claim.lam:g} within [{claim.low:g}, {claim.high:g}]"
+        return Judged(inside(rate, claim.low, claim.high), expected, shown(rate), rate)
+    number = evidence.numbers[claim.id]
+    if math.isnan(number):
+        return Judged(Verdict.UNDECIDED, _ABSTAINS, shown(rate), rate)
+    expected = f"parse rate at {claim.lam:g}: {number:.3f} ± {claim.within:g}"
+    return Judged(inside(rate, number - claim.within, number + claim.within), expected, shown(rate), rate)
 
 
 def _shift(claim: ShiftClaim, series: Series, than: Series, evidence: Evidence) -> Judged:
