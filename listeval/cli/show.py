@@ -78,13 +78,18 @@ def command(
 def _right_answers(run: Run, *, trusted: bool) -> Callable[[Row], str] | None:
     """What the task says to a row's right answer; None, and a line on stderr, where its code is not to be had."""
     from listeval.cli.consent import of_task
+    from listeval.labelling.grading import Grading
     from listeval.plugins.open import make_task
 
     entry = run.manifest.task
-    if not trusted and of_task(entry.name):
-        say(f"right answers are not shown: they need the code in ./tasks/{entry.name} (--trust imports it)", err=True)
+    if entry.name == Grading.name:
+        # A judge's grades have no right answer.
         return None
     try:
+        if not trusted and of_task(entry.name):
+            cause = f"they need the code in ./tasks/{entry.name} (--trust imports it)"
+            say(f"right answers are not shown: {cause}", err=True)
+            return None
         task = make_task(entry.name, entry.options)
     except UserError as error:
         say(f"right answers are not shown: {error}", err=True)
