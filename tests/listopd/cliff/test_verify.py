@@ -122,6 +122,21 @@ def test_what_two_budgets_foretell_of_a_third_is_judged(judge):
     assert judge(claim, Toy(curve), {"P": grid}).verdict is Verdict.HIT
 
 
+@pytest.mark.parametrize(("kappa", "verdict"), [(0.4, "hit"), (0.25, "missed")])
+def test_what_one_cap_shows_foretells_another(judge, kappa, verdict):
+    grid = PART | {"lams": [1.0, *(1.1 + 0.05 * step for step in range(30))], "budgets": [3, 5]}
+    stars = {cap: lambda_star(0.99, 0.8, cap) for cap in (5, 2)}
+
+    def curve(arm, steps):
+        rate = 0.4 if arm.cap == 5 else kappa
+        return falls_at(stars[arm.cap] / -math.expm1(-rate * steps), 0.01)(arm, steps)
+
+    claim = {"kind": "drift", "of": {**P, "cap": 2, "budget": 3}, "than": {**P, "cap": 5}, "fit": [3, 5]}
+    found = judge(claim | {"within": 0.1}, Toy(curve), {"P": grid | {"caps": [5, 2]}})
+    assert found.verdict == verdict
+    assert float(found.expected.split()[0]) == pytest.approx(stars[2] / -math.expm1(-1.2), abs=0.02)
+
+
 def test_a_budget_that_moves_the_other_way_is_missed(judge):
     at = {3: 1.2, 5: 1.15, 8: 1.45}
     grid = PART | {"lams": [1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3, 1.35, 1.4, 1.5, 1.6], "budgets": [3, 5, 8]}

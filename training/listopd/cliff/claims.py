@@ -108,9 +108,13 @@ class ShiftClaim(_Curve):
 
 
 class DriftClaim(_Curve):
-    """κ fitted to the midpoints of the budgets `fit` foretells the midpoint of the budget in `of`, within so much."""
+    """κ fitted to the midpoints of the budgets `fit` foretells the midpoint of the budget in `of`, within so much.
+
+    With `than` it is fitted to that series, of another cap say, by its own λ*.
+    """
 
     kind: Literal["drift"]
+    than: Where | None = Field(None, description="the series that κ is fitted to; default: that of `of`")
     fit: Annotated[tuple[int, ...], Field(min_length=1)]
     star: Literal["A", "B"] | float = "B"
     within: float = Field(0.2, gt=0)

@@ -35,7 +35,8 @@ def _aim(claim: Claim, series: list[Series], place: str) -> Aimed:
     if isinstance(claim, ShiftClaim):
         return Aimed(claim, mine, (pick(claim.than, series, place),))
     if isinstance(claim, DriftClaim):
-        budgets = (claim.of.model_copy(update={"budget": budget}) for budget in claim.fit)
+        fitted = claim.than or claim.of
+        budgets = (fitted.model_copy(update={"budget": budget}) for budget in claim.fit)
         return Aimed(claim, mine, tuple(pick(one, series, place) for one in budgets))
     _check_lams(claim, mine, place)
     return Aimed(claim, mine)
@@ -55,7 +56,7 @@ def numbers(aimed: Iterable[Aimed], foretold: Mapping[str, Foretold], draws: int
     Infinite where a rule says that there is no cliff, NaN where it abstains.
     """
     found: dict[str, float] = {}
-    for claim, series, _ in aimed:
+    for claim, series, others in aimed:
         if isinstance(claim, RateClaim):
             if claim.at is not None and series is not None:
                 found[claim.id] = foretold_rate(foretold[series.pair.name], claim.lam)
@@ -67,7 +68,15 @@ def numbers(aimed: Iterable[Aimed], foretold: Mapping[str, Foretold], draws: int
         if rule is None or series is None:
             continue
         found[claim.id] = foresee(foretold[series.pair.name], series.cap, draws).of(rule)
+        if isinstance(claim, DriftClaim):
+            fitted = others[0]
+            found[fitted_star(claim)] = foresee(foretold[fitted.pair.name], fitted.cap, draws).of(rule)
     return found
+
+
+def fitted_star(claim: DriftClaim) -> str:
+    """The name of the λ* by which κ is fitted; that of the series foretold goes by the claim's own."""
+    return f"{claim.id}, fitted" if claim.than is not None and isinstance(claim.star, str) else claim.id
 
 
 def _rule(claim: Claim) -> Rule | None:

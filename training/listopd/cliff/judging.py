@@ -21,7 +21,7 @@ from listopd.cliff.claims import (
     ShiftClaim,
     TabularClaim,
 )
-from listopd.cliff.forecast import Aimed
+from listopd.cliff.forecast import Aimed, fitted_star
 from listopd.cliff.observe import good_of, up_to
 from listopd.cliff.records import Outcome
 from listopd.cliff.series import Series
@@ -184,8 +184,8 @@ def _shift(claim: ShiftClaim, series: Series, than: Series, evidence: Evidence) 
 
 
 def _drift(claim: DriftClaim, series: Series, fitted: tuple[Series, ...], evidence: Evidence) -> Judged:
-    star = evidence.numbers[claim.id]
-    if math.isnan(star):
+    star, own = evidence.numbers[fitted_star(claim)], evidence.numbers[claim.id]
+    if math.isnan(star) or math.isnan(own):
         return Judged(Verdict.UNDECIDED, _ABSTAINS, "no λ* to fit with")
     expected = f"κ of {', '.join(map(str, claim.fit))} steps foretells {series.budget}"
     points = cliff_points({one.budget: evidence.curve(one, claim) for one in fitted})
@@ -193,7 +193,7 @@ def _drift(claim: DriftClaim, series: Series, fitted: tuple[Series, ...], eviden
     if len(points) < len(claim.fit) or found is None:
         return Judged(Verdict.UNDECIDED, expected, "some budget has no cliff")
     try:
-        told = fit_drift(points, star).cliff(series.budget).value
+        told = fit_drift(points, star)._replace(star=own).cliff(series.budget).value
     except UserError as error:
         return Judged(Verdict.UNDECIDED, expected, error.cause)
     verdict = inside(found, told - claim.within, told + claim.within)
