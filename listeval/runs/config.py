@@ -154,6 +154,17 @@ class RunConfig(BaseModel):
         )
 
 
+def listed(value: object) -> object:
+    """`0,1` as a list of its parts, a file's single number or a list's numbers as text; anything else as it is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, list):
+        return [str(part) if isinstance(part, int) and not isinstance(part, bool) else part for part in value]
+    return value
+
+
 def build_config(values: dict[str, Any]) -> RunConfig:
     """Validate values from a command line or a file.
 
@@ -171,7 +182,7 @@ def build_config(values: dict[str, Any]) -> RunConfig:
     return config
 
 
-def _decoded(content: bytes) -> str:
+def decoded(content: bytes) -> str:
     """Text in the encoding that its byte order mark names; UTF-8 without one."""
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if marked else "utf-8-sig", "replace")
@@ -188,7 +199,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
         return {**read_manifest(path).config.model_dump(mode="json"), "out": str(path)}
     try:
-        text = _decoded(path.read_bytes())
+        text = decoded(path.read_bytes())
     except OSError as error:
         raise UserError(
             f"no configuration: {error.strerror}", place=str(path), fix="name a run or a config file"

@@ -68,9 +68,9 @@ def order_effect(task: Task, rows: Sequence[Row]) -> OrderEffect | None:
 
     Raises whatever the task raises.
     """
-    found = _rankings(task, rows) if is_shuffled(task) else []
-    if not found:
+    if not is_shuffled(task):
         return None
+    found = _rankings(task, rows)
     clusters = [cluster(row) for row in rows]
     excess = _excess(found)
     by_place = {str(place): _spread(excess[:, place], found, len(rows)) for place in range(excess.shape[1])}
@@ -84,8 +84,7 @@ def order_columns(task: Task, rows: Sequence[Row]) -> Columns:
 
     Empty for a run whose order is not shuffled. Raises whatever the task raises.
     """
-    found = _rankings(task, rows) if is_shuffled(task) else []
-    return _columns(found, rows) if found else {}
+    return _columns(_rankings(task, rows), rows) if is_shuffled(task) else {}
 
 
 def _columns(found: Sequence[_Ranking], rows: Sequence[Row]) -> Columns:
@@ -129,6 +128,8 @@ def _of(item: Any, field: str) -> Any:
 
 def _excess(found: Sequence[_Ranking]) -> Floats:
     """(answers, places): score less gold score, NaN beyond a shorter list."""
+    if not found:
+        return np.empty((0, 0))
     return padded([np.clip(one.scores, *one.scale) - np.clip(one.gold, *one.scale) for one in found])
 
 
@@ -190,7 +191,8 @@ def _tau(one: Floats, other: Floats) -> Floats:
 def _spread(values: Floats, found: Sequence[_Ranking], n: int) -> Floats:
     """Values of answers as a column of all rows."""
     column = np.full(n, np.nan)
-    column[[one.row for one in found]] = values
+    if found:
+        column[[one.row for one in found]] = values
     return column
 
 
