@@ -12,7 +12,7 @@ from listeval.backends import choose
 from listeval.errors import UserError
 from listeval.models.resolve import fingerprint, resolve
 from listeval.plugins import open as opening
-from listeval.runs import plan
+from listeval.runs import preparation
 from listeval.runs.config import RunConfig
 from listeval.runs.engines import Engines, Load
 from listeval.runs.execute import check_before_opening, run
@@ -62,12 +62,12 @@ def _prospect(planned: PlannedRun) -> Prospect:
         task = opening.make_task(config.task, config.options)
         opening.permit(task, config.allow_code_execution)
         config = config.resolved(task.max_tokens, choose(config.backend))
-        data = plan.load_data(task, config)
+        data = preparation.load_data(task, config)
         total = sum(len(chosen(dataset.examples, config)) for dataset in data.values())
         there = 0
         if (old := _begun(config)) is not None:
-            check_before_opening(config, plan.unopened_identity(config, task, data))
-            keys = {sample.key for sample in plan.samples(task, data, config, old.identity_hash)}
+            check_before_opening(config, preparation.unopened_identity(config, task, data))
+            keys = {sample.key for sample in preparation.samples(task, data, config, old.identity_hash)}
             there = len(keys & done_keys(Path(config.out or "") / "samples.jsonl"))
         return Prospect(planned, config, total, there, Load.of(config))
     except UserError as error:

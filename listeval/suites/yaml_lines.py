@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from listeval.errors import UserError
-from listeval.runs.config import decoded
+from listeval.runs.config_file import decoded
 
 _NAMED = ("backend", "model")
 """Keys whose `null` is a name: that of the engine without a model."""

@@ -201,9 +201,9 @@ def _found(tmp_path):
 def _silent(line):
     from contextlib import nullcontext
 
-    from listeval.runs.observer import Silent
+    from listeval.runs.observer import SilentObserver
 
-    return nullcontext(Silent())
+    return nullcontext(SilentObserver())
 
 
 ASKS = {

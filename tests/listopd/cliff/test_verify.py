@@ -6,8 +6,8 @@ import pytest
 
 from listeval.errors import ExitCode, UserError
 from listeval.stats.intervals import Interval
-from listopd.cliff.foretell import lock_study
 from listopd.cliff.lock import read_lock
+from listopd.cliff.lock_study import lock_study
 from listopd.cliff.sweep import sweep_arms
 from listopd.cliff.verdict import Verdict, inside
 from listopd.cliff.verify import exit_code, findings_text, verify_study

@@ -6,14 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from listeval.errors import UserError
-from listopd.cliff.arms import Foretold
+from listopd.cliff.arms import PairForecast
 from listopd.cliff.claims import Claim, DriftClaim, MidpointClaim, Rule, ShiftClaim, TabularClaim
-from listopd.cliff.foresight import foresee
+from listopd.cliff.cliff_rules import estimate_cliffs
 from listopd.cliff.series import Series, pick, series_of
 from listopd.cliff.study import StudyFile
 
 
-class Aimed(NamedTuple):
+class ClaimSeries(NamedTuple):
     """A claim with the series that it is about; a shift has a second one, a drift those of its other budgets."""
 
     claim: Claim
@@ -21,24 +21,24 @@ class Aimed(NamedTuple):
     others: tuple[Series, ...] = ()
 
 
-def aim(file: StudyFile) -> list[Aimed]:
+def claims_with_series(file: StudyFile) -> list[ClaimSeries]:
     """Every claim with its series. Raises UserError for a claim that means no series, or several."""
     series = series_of(file.arms)
     place = str(file.path)
-    return [_aim(claim, series, f"{place}, prediction '{claim.id}'") for claim in file.study.predictions]
+    return [_series_of_claim(claim, series, f"{place}, prediction '{claim.id}'") for claim in file.study.predictions]
 
 
-def _aim(claim: Claim, series: list[Series], place: str) -> Aimed:
+def _series_of_claim(claim: Claim, series: list[Series], place: str) -> ClaimSeries:
     if isinstance(claim, TabularClaim):
-        return Aimed(claim, None)
+        return ClaimSeries(claim, None)
     mine = pick(claim.of, series, place)
     if isinstance(claim, ShiftClaim):
-        return Aimed(claim, mine, (pick(claim.than, series, place),))
+        return ClaimSeries(claim, mine, (pick(claim.than, series, place),))
     if isinstance(claim, DriftClaim):
         budgets = (claim.of.model_copy(update={"budget": budget}) for budget in claim.fit)
-        return Aimed(claim, mine, tuple(pick(one, series, place) for one in budgets))
+        return ClaimSeries(claim, mine, tuple(pick(one, series, place) for one in budgets))
     _check_lams(claim, mine, place)
-    return Aimed(claim, mine)
+    return ClaimSeries(claim, mine)
 
 
 def _check_lams(claim: Claim, series: Series, place: str) -> None:
@@ -49,7 +49,7 @@ def _check_lams(claim: Claim, series: Series, place: str) -> None:
         )
 
 
-def numbers(aimed: Iterable[Aimed], foretold: Mapping[str, Foretold], draws: int) -> dict[str, float]:
+def numbers(aimed: Iterable[ClaimSeries], foretold: Mapping[str, PairForecast], draws: int) -> dict[str, float]:
     """The λ of every claim that has one: infinite where its rule says that there is no cliff, NaN where it abstains."""
     found: dict[str, float] = {}
     for claim, series, _ in aimed:
@@ -59,7 +59,7 @@ def numbers(aimed: Iterable[Aimed], foretold: Mapping[str, Foretold], draws: int
             found[claim.id] = float(stated)
         if rule is None or series is None:
             continue
-        found[claim.id] = foresee(foretold[series.pair.name], series.cap, draws).of(rule)
+        found[claim.id] = estimate_cliffs(foretold[series.pair.name], series.cap, draws).of(rule)
     return found
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from listeval.errors import UserError
 from listeval.stats.intervals import Interval, rate_interval
+from listopd.cliff.claim_series import ClaimSeries
 from listopd.cliff.claims import (
     CliffClaim,
     DriftClaim,
@@ -21,7 +22,6 @@ from listopd.cliff.claims import (
     ShiftClaim,
     TabularClaim,
 )
-from listopd.cliff.forecast import Aimed
 from listopd.cliff.observe import good_of, up_to
 from listopd.cliff.records import Outcome
 from listopd.cliff.series import Series
@@ -50,7 +50,7 @@ class Evidence(NamedTuple):
         return good_of(series, self.out, claim.good, claim.token)
 
 
-def judge_claim(aimed: Aimed, evidence: Evidence) -> Judged:
+def judge_claim(aimed: ClaimSeries, evidence: Evidence) -> Judged:
     """Hit, missed or not decidable, with words. Raises UserError for damaged files."""
     claim = aimed.claim
     if isinstance(claim, TabularClaim):
