@@ -132,7 +132,7 @@ def _panel(option: str, name: str, curves: Sequence[Curve]) -> CurvePanel:
         for at, curve in enumerate(curves)
     ]  # fmt: skip
     across = [Tick(_across(x, xs, ratios), _number(x)) for x in xs]
-    up = [Tick(_up(step, steps), numbers.plain(name, step)) for step in steps]
+    up = [Tick(_up(step, steps), _mark(name, step)) for step in steps]
     task = curves[0].points[0].run.manifest.task.name
     return CurvePanel(f"{task}: {words.title(name)}", option, series, across, up)
 
@@ -161,6 +161,10 @@ def _steps(low: float, high: float) -> list[float]:
     step = next(n * power for n in (1, 2, 5, 10) if n * power * 4 >= span * 0.999)
     first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
     return [n * step for n in range(first, max(last, first + 1) + 1)]
+
+
+def _mark(name: str, y: float) -> str:
+    return f"{100 * y:.4g} %" if numbers.is_rate(name) else f"{y:.4g}"
 
 
 def _number(x: float) -> str:

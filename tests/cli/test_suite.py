@@ -276,3 +276,14 @@ def test_a_curve_shows_rank_stability_where_the_order_is_shuffled(cli):
     code, told, _ = cli(line)
     assert code == 0
     assert told.split("by k")[1].count("rank_stability") == 1
+
+
+def test_a_page_shows_somebody_else_s_words_and_obeys_none(cli, tmp_path):
+    nasty = "</title><script>alert(1)</script>\u202e"
+    text = {"tasks": [{"task": "fashion", "name": nasty}], "models": ["null", {"model": "gold", "name": nasty}]}
+    (tmp_path / "s.yaml").write_text(json.dumps({**text, "backend": "null", "limit": 2, "settings": {"k": [2, 4]}}))
+    assert cli("suite s.yaml --quiet")[0] == 0
+    page = (tmp_path / "runs" / "s" / "index.html").read_text()
+    assert "<script" not in page
+    assert "\u202e" not in page
+    assert "default-src 'none'" in page
