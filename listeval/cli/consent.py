@@ -121,6 +121,11 @@ def of_task(name: str, flag: str = "") -> list[Ask]:
     return [] if folder is None else [Ask(f"run the task code in {folder}", flag)]
 
 
+def of_model(name: str, flag: str) -> list[Ask]:
+    """What a model asks for that a file names, where `flag` is how the user names it himself."""
+    return [Ask(f"fetch '{name}' from the hub", f"{flag} {name}")] if _on_hub(name) else []
+
+
 def of_recipe(values: Mapping[str, Any], spelled: Callable[[str, Any], str]) -> list[Ask]:
     """What a training's recipe asks for by these `values` of its keys; `spelled` is how the user says one himself."""
     models = [key for key in values if key.rpartition(".")[2] in ("model", "student", "teacher", "base", "tokenizer")]

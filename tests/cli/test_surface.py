@@ -71,6 +71,9 @@ def test_verbs_are_frozen():
         "verify": "--json --out",
         "report": "--json --out",
     }
+    assert {name: flags(command) for name, command in verb("train").others.items()} == {
+        "merge": "--base --dtype --out --trust",
+    }
     assert {name: flags(command) for name, command in verb("tasks").commands.items()} == {
         "list": "--json",
         "show": "--data --set",

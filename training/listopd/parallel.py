@@ -113,13 +113,15 @@ def weights_of(accelerator: Accelerator, scorer: Any) -> dict[str, Any]:
 
     Where the network is sharded all processes must ask together, and each gets all.
     """
-    from listopd.adapters import deltas
+    from listopd.adapters import merged
 
+    return merged(accelerator.unwrap_model(scorer).network, whole_state(accelerator, scorer))
+
+
+def whole_state(accelerator: Accelerator, scorer: Any) -> dict[str, Any]:
+    """The state of the scored network as it is, adapters beside what they adapt; asked for as `weights_of` is."""
     network = accelerator.unwrap_model(scorer).network
-    state = {name: _whole(tensor) for name, tensor in network.state_dict().items()}
-    added = deltas(network, state)
-    found = {name: tensor + added[name] if name in added else tensor for name, tensor in state.items()}
-    return {name.replace(".base_layer", ""): tensor for name, tensor in found.items() if "lora_" not in name}
+    return {name: _whole(tensor) for name, tensor in network.state_dict().items()}
 
 
 def _whole(tensor: Any) -> Any:
