@@ -24,7 +24,7 @@ FLAGS = {
         "--across-prompts --alpha --cost-order --fail-if --fail-on --format --html --json --junit --margin --seed "
         "--trust"
     ),
-    "export": "--dataset --out --to",
+    "export": "--dataset --dry-run --license --out --private --to",
     "train": "--card --json --out --quiet --resume --trust",
     "probe": (
         "--base --bootstrap --cap --clip --curve --curve-figure --data --device --dtype --figure --floor --ids --json "
@@ -73,6 +73,7 @@ def test_verbs_are_frozen():
     }
     assert {name: flags(command) for name, command in verb("train").others.items()} == {
         "merge": "--base --dtype --out --trust",
+        "push": "--base --dry-run --license --private --run",
     }
     assert {name: flags(command) for name, command in verb("tasks").commands.items()} == {
         "list": "--json",

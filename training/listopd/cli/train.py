@@ -18,7 +18,7 @@ from listeval.cli.consent import of_recipe, permit
 from listeval.cli.say import say, say_json
 from listeval.errors import ExitCode, UserError
 from listeval.visible import inline
-from listopd.cli import train_merge
+from listopd.cli import train_merge, train_push
 from listopd.cli.train_plan import show_plans
 
 _SPEAK_EVERY_S = 1.6
@@ -30,7 +30,7 @@ _CLEAR = "\r\x1b[K"
 class _Train(click.Command):
     """The trainer, and beside its stages commands with arguments and options of their own, by their first word."""
 
-    others: Mapping[str, click.Command] = {"merge": train_merge.command}
+    others: Mapping[str, click.Command] = {"merge": train_merge.command, "push": train_push.command}
 
     def make_context(
         self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
@@ -70,7 +70,8 @@ def command(
     KEY=VALUE replaces one value of the recipe by its dotted path, such as opd.epochs=3. The trained model is
     DIR/checkpoint; `listeval run --model DIR/checkpoint` evaluates it. What only a file names and would fetch, run
     or send needs your word: KEY=VALUE again, --trust, or yes on the terminal. STAGE plan trains nothing: it says what
-    memory and time the recipe's stages take on which card. `listeval train merge --help` tells of merging adapters.
+    memory and time the recipe's stages take on which card. `listeval train merge --help` tells of merging adapters,
+    `listeval train push --help` of uploads to the hub.
     """
     from listopd.parallel import is_main
     from listopd.recipe import asked, read_recipe
