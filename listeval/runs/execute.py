@@ -29,6 +29,7 @@ from listeval.runs.prove import prove
 from listeval.runs.scope import chosen, scope_of, widest
 from listeval.runs.session import RunLoop
 from listeval.runs.store import Run
+from listeval.runs.tracking.tracked import Tracked, tracked
 from listeval.task import Dataset, Example, Task
 
 
@@ -49,21 +50,23 @@ def run(config: RunConfig, observer: Observer | None = None) -> Run:
 def run_task(task: Task, config: RunConfig, watch: Observer) -> Run:
     """`run` with a task that is at hand, whatever `config` calls it."""
     config = config.resolved(task.max_tokens, choose(config.backend))
-    watch.stage("reading the data")
-    data = plan.load_data(task, config)
-    if config.decoding is not None:
-        bind(config.decoding, plan.first_contract(task, data, config))
-    watch.stage(f"getting {task.name} ready to score")
-    with opening.ready(task):
-        finished = _work(task, config, data, watch)
-        if finished.hidden:
-            watch.note(f"{finished.hidden} further rows of this run are kept; --limit or --samples leaves them out")
-        watch.stage("computing metrics and intervals")
-        finished.conclude(task)
+    with tracked(config.track, watch) as watched:
+        watch.stage("reading the data")
+        data = plan.load_data(task, config)
+        if config.decoding is not None:
+            bind(config.decoding, plan.first_contract(task, data, config))
+        watch.stage(f"getting {task.name} ready to score")
+        with opening.ready(task):
+            finished = _work(task, config, data, watched)
+            if finished.hidden:
+                watch.note(f"{finished.hidden} further rows of this run are kept; --limit or --samples leaves them out")
+            watch.stage("computing metrics and intervals")
+            finished.conclude(task)
+        watched.finish(finished)
     return finished
 
 
-def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observer) -> Run:
+def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Tracked) -> Run:
     """Open the model and make every row that is owed."""
     if config.out:
         _check_before_opening(config, plan.unopened_identity(config, task, data))
@@ -78,6 +81,7 @@ def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observ
             if config.decoding is not None:
                 contract = plan.first_contract(task, data, config)
                 prove(backend, config.decoding, contract, manifest, directory, watch)
+            watch.open(manifest, directory)
             watch.begin(sum(len(chosen(dataset.examples, config)) for dataset in data.values()))
             if scope_of(config) != scope_of(manifest.config):
                 watch.note("only part of this run is asked for; its other rows stay and are counted")

@@ -15,7 +15,7 @@ FLAGS = {
         "--concurrency --constraint --data --device --dtype --engine --fail-if --fail-on --fail-under --json --junit "
         "--limit --max-model-len --max-tokens "
         "--model --no-thinking --out --quiet --reask --samples --seeds --set --show-prompt --spacing --system --task "
-        "--temperature --thinking --timeout-s --tokenizer --top-p --trust"
+        "--temperature --thinking --timeout-s --tokenizer --top-p --track --trust"
     ),
     "score": "--allow-code-execution --fail-if --fail-on --fail-under --json --junit --quiet --trust",
     "show": "--json --kind --limit --prompt --sample --trust --verdict",
@@ -39,8 +39,10 @@ FLAGS = {
 }
 
 ALWAYS = "numpy pydantic rich jinja2 yaml torch transformers vllm httpx scipy"
-FRAMES = ("pandas", "pyarrow", "datasets", "huggingface_hub", "matplotlib", "inspect_ai")
-"""What frames and exports are made with."""
+FRAMES = (
+    "pandas", "pyarrow", "datasets", "huggingface_hub", "matplotlib", "inspect_ai", "tensorboard", "wandb", "trackio",
+)  # fmt: skip
+"""What frames, exports and trackers are made with."""
 
 
 def flags(command: click.Command) -> str:
