@@ -46,6 +46,12 @@ def check_installed(names: Sequence[str]) -> None:
 
 
 def begin(name: TrackerName, start: Start) -> Tracker:
-    """The tracker of that name, begun; its library is imported here."""
+    """The tracker of that name, begun; its library is imported here.
+
+    Raises UserError where the folder of that name in the run's directory, which may come from anywhere, is none.
+    """
+    folder = start.directory / name
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise UserError("a link or a file stands where its folder should be", place=str(folder), fix="remove it")
     tracker: Tracker = import_module(f"listeval.runs.tracking.to_{name}").begin(start)
     return tracker

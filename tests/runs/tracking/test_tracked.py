@@ -169,6 +169,18 @@ def test_a_tracker_that_is_not_installed_is_one_line_before_anything_begins(tmp_
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("name", ["tensorboard", "wandb", "trackio"])
+def test_nothing_is_written_behind_a_link_in_the_run_s_directory(tmp_path, monkeypatch, caplog, name):
+    monkeypatch.setattr(protocol, "check_installed", lambda names: None)
+    (tmp_path / "elsewhere").mkdir()
+    go(tmp_path / "run", limit=4)
+    (tmp_path / "run" / name).symlink_to(tmp_path / "elsewhere")
+    with caplog.at_level(logging.WARNING, "listeval"):
+        done = go(tmp_path / "run", name, limit=6)
+    assert len(done.rows) == 12 and list((tmp_path / "elsewhere").iterdir()) == []
+    assert "a link or a file stands where its folder should be" in caplog.text
+
+
 def test_a_file_may_name_one_that_sends_nothing(recorders, tmp_path, monkeypatch, capsys):
     made, _ = recorders
     monkeypatch.chdir(tmp_path)
