@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listeval.comparison.columns import COMPARED
-from listeval.comparison.columns import columns as arm_columns
+from listeval.comparison.paired_columns import COMPARED
+from listeval.comparison.paired_columns import columns as arm_columns
 from listeval.contract import Kind
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.numbers import change, interval, plain
