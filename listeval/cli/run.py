@@ -90,6 +90,12 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Let a task such as mbpp run the code that the model writes, sandboxed.",
 )
 @click.option(
+    "--track",
+    multiple=True,
+    type=click.Choice(["tensorboard", "wandb", "trackio"]),
+    help="Tell this tracker the run's figures, repeatable; never a prompt or an answer.",
+)
+@click.option(
     "--trust", is_flag=True, help="Take from @RUN or @FILE what else needs your word: server, key, hub, code."
 )
 @click.option("--show-prompt", is_flag=True, help="Print the first rendered prompt to stderr.")
@@ -101,6 +107,7 @@ def command(
     settings: tuple[str, ...],
     template_args: tuple[str, ...],
     system: str | None,
+    track: tuple[str, ...],
     trust: bool,
     show_prompt: bool,
     as_json: bool,
@@ -125,6 +132,7 @@ def command(
     from listeval.suites.axes import axes, planned
 
     asked = wanted(fail_under, fail_if, fail_on, junit)
+    flags["track"] = list(track) or None
     values = _from_file(config)
     from_file = dict(values)
     if config is not None and Path(config[1:]).is_dir():
@@ -136,7 +144,7 @@ def command(
         values["chat_template_arg"] = {**(told or {}), **dict(map(parse_template_arg, template_args))}
     if system is not None:
         values["system"] = _text_or_file(system)
-    for name in ("seeds", "samples"):
+    for name in ("seeds", "samples", "track"):
         values[name] = listed(values.get(name))
     for name in ("data", "model", "tokenizer"):
         values[name] = absolute(values.get(name), bare=name == "data")
