@@ -69,7 +69,7 @@ def curves(runs: Sequence[Run], values: Sequence[Mapping[str, Interval]], names:
     """A plot of each of the figures `names` against each setting that makes a line; `values` are by run."""
     found = []
     for setting, points in _settings(runs, values):
-        plots = [_plot(name, setting, points) for name in names]
+        plots = [plot(name, setting, points) for name in names]
         found += [plot for plot in plots if plot.lines]
     return found
 
@@ -118,7 +118,8 @@ def _rest(own: Mapping[str, float | str], setting: str, traits: Sequence[Mapping
     return ", ".join(f"{name} {value}" for name, value in zip(differing, shown, strict=True))
 
 
-def _plot(figure: str, setting: str, points: Sequence[Point]) -> CurvePlot:
+def plot(figure: str, setting: str, points: Sequence[Point]) -> CurvePlot:
+    """One figure of `points` against `setting`, a line for each name; a line of a single point is left out."""
     there = [p for p in points if figure in p.values and not math.isnan(p.values[figure].value)]
     x = at_points([p.x for p in there])
     scale, unit = (100.0, " %") if numbers.is_rate(figure) else (1.0, "")

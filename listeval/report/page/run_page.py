@@ -123,9 +123,9 @@ def _figures(runs: Sequence[Run], marks: Sequence[str], names: Sequence[str]) ->
     """Every figure, those of the first answers where a run asks again, and those of the task's appendix."""
     wanted = metrics_to_show(runs)
     table = _table("All figures", wanted, runs, marks, names)
-    own = list(dict.fromkeys(name for run in runs for name in run.figures))
+    own = list(dict.fromkeys(name for run in runs for name in run.estimates))
     rows = [
-        (mark, name, [*cells, *(FigureCell(numbers.appendix(run.figures.get(one))) for one in own)])
+        (mark, name, [*cells, *(FigureCell(numbers.appendix(run.estimates.get(one))) for one in own)])
         for (mark, name, cells), run in zip(table.rows, runs, strict=True)
     ]
     note = "A task's metric is over parsed answers; useful: failures count zero; raw: the first answers alone."
