@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from listeval.chat import Message as Message
 from listeval.chat import Prompt as Prompt
@@ -18,6 +18,7 @@ from listeval.models.info import ModelInfo as ModelInfo
 if TYPE_CHECKING:
     from listeval.contract import Contract, Kind
     from listeval.decoding.constraint import Constraint
+    from listeval.models.adapter import Adapter
     from listeval.models.renderer import Renderer
 
 FinishReason = Literal["stop", "length", "content_filter", "error"]
@@ -125,7 +126,12 @@ class BackendOptions:
     """The environment variable that holds the server's key, where it is not $OPENAI_API_KEY."""
     constraint: Constraint | None = None
     """What every answer is held to, bound to its request's contract."""
+    adapter: Adapter | None = None
+    """What is put on top of the model first."""
+    adapters: tuple[Adapter, ...] = ()
+    """What `Adaptable.adapt` may ask for later, where an engine has to know that when it starts."""
     extra: Mapping[str, object] = field(default_factory=dict)
+    """Arguments of the engine's own (`listeval.backends.arguments`)."""
 
 
 class Backend(Protocol):
@@ -154,3 +160,14 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free the engine; safe to call twice."""
+
+
+@runtime_checkable
+class Adaptable(Backend, Protocol):
+    """An engine whose base model is loaded once for runs with several adapters."""
+
+    def adapt(self, adapter: Adapter | None) -> bool:
+        """Compute with `adapter` from now on, or with the base alone; False where this engine was not started for it.
+
+        Nothing may be generating. Raises UserError for an adapter of another base, and one that cannot be loaded.
+        """

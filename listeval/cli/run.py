@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,9 @@ from listeval.cli.gate import judge_runs, run_gates, wanted
 from listeval.cli.named_values import ENGINE, TEMPLATE
 from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError, placed
+
+if TYPE_CHECKING:
+    from listeval.runs import Run
 
 _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--task", str, "NAME", "Task plug-in; see `listeval tasks list`."),
@@ -73,6 +76,14 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Passed to the chat template, repeatable: reasoning_effort=low, tools_in_user=false.",
 )
 @click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="PATH",
+    help="LoRA adapter on top of the model (hf, vllm), repeatable: a run each; none: the model alone.",
+    **options_of("--adapter"),
+)
+@click.option(
     "--engine-arg",
     "engine_args",
     multiple=True,
@@ -97,6 +108,7 @@ def command(
     config: str | None,
     settings: tuple[str, ...],
     template_args: tuple[str, ...],
+    adapters: tuple[str, ...],
     engine_args: tuple[str, ...],
     system: str | None,
     trust: bool,
@@ -116,7 +128,7 @@ def command(
     download or code that only the file names needs your word: its flag again, --trust, or yes on the terminal.
     """
     from listeval.cli.progress import Progress
-    from listeval.runs import run
+    from listeval.runs.adapters import run_each, with_adapters
     from listeval.runs.config import build_config
 
     asked = wanted(fail_under, fail_if, fail_on, junit)
@@ -135,32 +147,36 @@ def command(
         values["system"] = _text_or_file(system)
     for name in ("seeds", "samples"):
         values[name] = _listed(values.get(name))
-    for name in ("data", "model", "tokenizer"):
+    for name in ("data", "model", "tokenizer", "adapter"):
         values[name] = _absolute(values.get(name), bare=name == "data")
     with placed((config or "").removeprefix("@")):
         resolved = build_config({name: value for name, value in values.items() if value is not None})
         if config is not None:
             permit(of_config(from_file, own), config, trusted=trust)
         allow_options(resolved.task, resolved.options)
+        configs = with_adapters(resolved, [str(_absolute(name, bare=True)) for name in adapters])
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
-            finished = run(resolved, progress)
+            finished = list(run_each(configs, progress))
     _print(finished, as_json)
-    errored = ExitCode.SAMPLES_ERRORED if finished.summary.errors else ExitCode.OK
-    return max(say_strays([finished]), errored, judge_runs([finished], asked))
+    errored = ExitCode.SAMPLES_ERRORED if any(one.summary.errors for one in finished) else ExitCode.OK
+    return max(say_strays(finished), errored, judge_runs(finished, asked))
 
 
-def _print(finished: Any, as_json: bool) -> None:
+def _print(runs: Sequence[Run], as_json: bool) -> None:
     if as_json:
-        say_json(finished.to_json())
+        objects = [run.to_json() for run in runs]
+        say_json(objects[0] if len(objects) == 1 else objects)
         return
     from listeval.report.terminal import print_runs
 
-    print_runs([finished])
-    shown = finished.summary.n - finished.summary.kinds["ok"]
+    print_runs(runs)
     say()
-    say(f"run: {finished.path}")
-    if shown:
-        say(f"why they failed: listeval show {finished.path}")
+    for run in runs:
+        say(f"run: {run.path}")
+        if run.summary.n > run.summary.kinds["ok"]:
+            say(f"why they failed: listeval show {run.path}")
+    if len(runs) > 1:
+        say(f"side by side: listeval compare {' '.join(str(run.path) for run in runs)}")
 
 
 def _from_file(config: str | None) -> dict[str, Any]:

@@ -17,12 +17,15 @@ from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, config_error
+from listeval.models.adapter import open_adapter
 from listeval.models.renderer import RESERVED
 from listeval.runs import reask
 from listeval.runs.reask import ReaskWay
 
 _PROMPTLESS = ("replay", "null")
 """Backends that read no prompt."""
+_ADAPTABLE = ("hf", "vllm")
+"""Backends that put an adapter on top of a model."""
 
 
 class RunConfig(BaseModel):
@@ -62,6 +65,8 @@ class RunConfig(BaseModel):
     batch_size: int | None = Field(default=None, ge=1)
     concurrency: int | None = Field(default=None, ge=1)
     max_model_len: int | None = Field(default=None, ge=1)
+    adapter: str | None = Field(default=None, min_length=1)
+    """A LoRA adapter's folder, put on top of the model (hf, vllm)."""
     engine_arg: dict[str, Any] | None = Field(default=None, min_length=1)
     """Arguments of the engine's own, by its names; in its own types once `resolved`."""
     base_url: str | None = None
@@ -99,6 +104,10 @@ class RunConfig(BaseModel):
             if backend in _PROMPTLESS and getattr(self, name) is not None:
                 flag = f"--{name.replace('_', '-')}"
                 raise UserError(f"the {backend} backend has no use for {flag}", place=flag, fix="leave it out")
+        if self.adapter is not None and backend not in _ADAPTABLE:
+            raise UserError(
+                f"the {backend} backend has no use for --adapter", place="--adapter", fix="--backend hf or vllm"
+            )
         own = self._engine_arguments(backend)
         found = resolve(self.constraint, self.engine, backend, self.spacing)
         update = {
@@ -158,7 +167,7 @@ class RunConfig(BaseModel):
 
     @property
     def backend_options(self) -> BackendOptions:
-        """What the adapter is opened with."""
+        """What the engine is opened with. Raises UserError for an `adapter` that cannot be read."""
         return BackendOptions(
             dtype=self.dtype,
             device=self.device,
@@ -173,6 +182,7 @@ class RunConfig(BaseModel):
             structured=self.structured,
             api_key_env=self.api_key_env,
             constraint=self.decoding,
+            adapter=None if self.adapter is None else open_adapter(self.adapter),
             extra=self.engine_arg or {},
         )
 

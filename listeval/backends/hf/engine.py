@@ -16,11 +16,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from listeval.backends.hf.adapters import Adapters
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request, Sampling
 from listeval.decoding.constraint import PACKAGES
 from listeval.decoding.decoder import Decoder, Processor
 from listeval.decoding.engines import Vocabulary
 from listeval.errors import UserError, first_line
+from listeval.models.adapter import Adapter
 from listeval.models.channels import split_decoded
 from listeval.models.checkpoint import (
     Checkpoint,
@@ -53,6 +55,8 @@ def open(model: str, options: BackendOptions) -> HFBackend:
             raise UserError.missing_package(package, "pip install 'listeval[cpu]'", "the hf backend")
     refuse_unused(options, "hf", ("base_url", "concurrency", "structured", "api_key_env"))
     checkpoint = open_checkpoint(model, options)
+    for adapter in (options.adapter, *options.adapters):
+        checkpoint.with_adapter(adapter)  # which refuses one of another model before anything is loaded
     device = pick_device(options.device)
     if device.type == "cpu":
         keep_memory()
@@ -63,7 +67,10 @@ def open(model: str, options: BackendOptions) -> HFBackend:
         vocabulary = Vocabulary(tokenizer, checkpoint.vocab_size or len(tokenizer), checkpoint.stops)
         decoder = Decoder(options.constraint, vocabulary)
     loaded = load_network(checkpoint.path, device, dtype, options.extra)
-    return HFBackend(checkpoint, loaded, options.batch_size or _BATCH.get(device.type, 64), decoder, options.extra)
+    batch_size = options.batch_size or _BATCH.get(device.type, 64)
+    backend = HFBackend(checkpoint, loaded, batch_size, decoder, options.extra)
+    backend.adapt(options.adapter)
+    return backend
 
 
 class HFBackend:
@@ -81,9 +88,10 @@ class HFBackend:
         arguments: Mapping[str, object] | None = None,
     ) -> None:
         self.model, self.renderer = checkpoint.info, checkpoint.renderer
-        self._arguments = dict(arguments or {})
+        self._checkpoint, self._arguments = checkpoint, dict(arguments or {})
         self._stops, self._vocab, self._batch_size = checkpoint.stops, checkpoint.vocab_size, batch_size
         self._network, self._decoder = model, decoder
+        self._adapters = Adapters(model)
         self._stop = threading.Event()
 
     def __enter__(self) -> Self:
@@ -92,10 +100,18 @@ class HFBackend:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def adapt(self, adapter: Adapter | None) -> bool:
+        """Compute with `adapter` from now on, or with the base alone; loaded when it is first asked for."""
+        info = self._checkpoint.with_adapter(adapter)
+        self._adapters.use(adapter)
+        self.model = info
+        return True
+
     def versions(self) -> Mapping[str, str]:
         """Versions of the packages that compute."""
+        peft = ["peft"] if self.model.adapter else []
         engine = PACKAGES.get(self._decoder.constraint.engine) if self._decoder else None
-        return package_versions("torch", "transformers", "tokenizers", *([engine] if engine else []))
+        return package_versions("torch", "transformers", "tokenizers", *peft, *([engine] if engine else []))
 
     def settings(self) -> Mapping[str, object]:
         """What shapes the numerics and the speed."""

@@ -21,10 +21,12 @@ from pydantic import ValidationError
 
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request
 from listeval.backends.vllm.constraint import VLLMConstraint
+from listeval.backends.vllm.lora import LoraRequests, lora_arguments
 from listeval.backends.vllm.quiet import EngineLog, check_installed, opened_log, restore
 from listeval.backends.vllm_plugin import register
 from listeval.decoding.constraint import PACKAGES
 from listeval.errors import UserError, first_line
+from listeval.models.adapter import Adapter
 from listeval.models.channels import split_decoded
 from listeval.models.checkpoint import (
     Checkpoint,
@@ -67,8 +69,19 @@ def open(model: str, options: BackendOptions) -> VLLMBackend:
     checkpoint = open_checkpoint(model, options, _CEILING)
     constraint = VLLMConstraint(options.constraint, checkpoint) if options.constraint else None
     extra = constraint.arguments() if constraint else {}
-    engine = _start(checkpoint, replace(options, extra={**extra, **options.extra}))
-    return VLLMBackend(checkpoint, engine, options.concurrency, constraint)
+    wanted = [adapter for adapter in (options.adapter, *options.adapters) if adapter is not None]
+    for adapter in wanted:
+        checkpoint.with_adapter(adapter)  # which refuses one of another model before anything is loaded
+    engine = _start(checkpoint, replace(options, extra={**extra, **lora_arguments(wanted), **options.extra}))
+    backend = VLLMBackend(checkpoint, engine, options.concurrency, constraint)
+    try:
+        if not backend.adapt(options.adapter):
+            rank = max(adapter.rank for adapter in wanted)
+            raise UserError(f"an adapter has rank {rank}", place="--engine-arg max_lora_rank", fix="leave that out")
+    except BaseException:
+        backend.close()
+        raise
+    return backend
 
 
 class VLLMBackend:
@@ -86,7 +99,8 @@ class VLLMBackend:
     ) -> None:
         self.model, self.renderer = checkpoint.info, checkpoint.renderer
         self._stops, self._vocab = checkpoint.stops, checkpoint.vocab_size
-        self.engine, self._constraint = engine, constraint
+        self.engine, self._constraint, self._checkpoint = engine, constraint, checkpoint
+        self._adapters = LoraRequests(engine.core)
         self._in_flight = max(2 * int(engine.arguments["max_num_seqs"]), concurrency or 0)
         self._stop = threading.Event()
         self._ids = 0
@@ -97,6 +111,17 @@ class VLLMBackend:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def adapt(self, adapter: Adapter | None) -> bool:
+        """Compute with `adapter` from now on, or with the base alone; False where the engine has no room for it."""
+        info = self._checkpoint.with_adapter(adapter)
+        rank = int(self.engine.arguments.get("max_lora_rank", 0))
+        if adapter is not None and rank < adapter.rank:
+            return False
+        with self.engine.log.capture():
+            self._adapters.use(adapter)
+        self.model = info
+        return True
 
     def versions(self) -> Mapping[str, str]:
         """Versions of the packages that compute; vLLM's own word for itself, as its CPU build has another name."""
@@ -196,7 +221,8 @@ class VLLMBackend:
         # Ours, never the request's key: vLLM keeps ids of one engine apart, keys may repeat between two calls.
         self._ids += 1
         request_id = str(self._ids)
-        self.engine.core.add_request(request_id, TokensPrompt(prompt_token_ids=list(token_ids)), params)
+        prompt = TokensPrompt(prompt_token_ids=list(token_ids))
+        self.engine.core.add_request(request_id, prompt, params, lora_request=self._adapters.current)
         return request_id
 
     def _params(self, request: Request) -> Any:

@@ -115,7 +115,7 @@ class FakeCore:
         self._dies_at, self._reason, self._ids = dies_at, reason, ids
         self.engine_core = SimpleNamespace(shutdown=lambda: None)
 
-    def add_request(self, request_id: str, prompt: Any, params: Any) -> None:
+    def add_request(self, request_id: str, prompt: Any, params: Any, lora_request: Any = None) -> None:
         if prompt == [13]:
             raise ValueError("VLLM does not like this one")
         self.queue.append(request_id)

@@ -1,0 +1,78 @@
+"""The engine that runs have in turn: a model is loaded once for all runs after each other that want it loaded alike.
+
+Runs differ in their adapter on one loaded base where the engine can be told another (`Adaptable`); whatever else an
+engine is opened with makes another engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from listeval.backends import open_backend
+from listeval.backends.protocol import Adaptable, Backend, BackendOptions
+from listeval.runs.config import RunConfig
+from listeval.runs.observer import Observer
+
+
+class Load(NamedTuple):
+    """What an engine is opened with but for the adapter: runs that have it in common can share the engine."""
+
+    backend: str
+    model: str
+    options: BackendOptions
+
+    @classmethod
+    def of(cls, config: RunConfig) -> Load:
+        """Of a resolved configuration."""
+        return cls(config.backend, config.model, replace(config.backend_options, adapter=None))
+
+
+class Engines:
+    """Holds at most one engine. `planned` are the resolved configurations of the runs to come: an engine that has to
+    know its adapters when it starts is told of all of theirs.
+    """
+
+    def __init__(self, planned: Iterable[RunConfig] = ()) -> None:
+        self._planned = [(Load.of(config), config.backend_options.adapter) for config in planned]
+        self._load: Load | None = None
+        self._backend: Backend | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def open(self, config: RunConfig, watch: Observer) -> Backend:
+        """The engine of a resolved configuration: the open one, if it will do. Raises UserError where opening does."""
+        load, options = Load.of(config), config.backend_options
+        if load == self._load and isinstance(self._backend, Adaptable) and self._backend.adapt(options.adapter):
+            return self._backend
+        self.close()
+        watch.note(f"opening {config.model} with {config.backend}")
+        others = [adapter for other, adapter in self._planned if other == load and adapter is not None]
+        options = replace(options, adapters=tuple(dict.fromkeys(others)))
+        self._backend = open_backend(config.backend, config.model, options)
+        self._load = load
+        return self._backend
+
+    @contextmanager
+    def generating(self) -> Iterator[None]:
+        """While the engine answers: what ends the block early may leave it unfit for another run, so it is closed."""
+        try:
+            yield
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Close the engine that is open; safe to repeat."""
+        backend, self._backend, self._load = self._backend, None, None
+        if backend is not None:
+            backend.close()
