@@ -18,6 +18,7 @@ from listeval.models.info import ModelInfo as ModelInfo
 if TYPE_CHECKING:
     from listeval.contract import Contract, Kind
     from listeval.decoding.constraint import Constraint
+    from listeval.models.adapter import Adapter
     from listeval.models.renderer import Renderer
 
 FinishReason = Literal["stop", "length", "content_filter", "error"]
@@ -127,7 +128,12 @@ class BackendOptions:
     """What every answer is held to, bound to its request's contract."""
     constraints: tuple[Constraint, ...] = ()
     """What `Constrainable.constrain` may ask for later, where an engine has to know that when it starts."""
+    adapter: Adapter | None = None
+    """What is put on top of the model first."""
+    adapters: tuple[Adapter, ...] = ()
+    """What `Adaptable.adapt` may ask for later, where an engine has to know that when it starts."""
     extra: Mapping[str, object] = field(default_factory=dict)
+    """Arguments of the engine's own (`listeval.backends.arguments`)."""
 
 
 class Backend(Protocol):
@@ -166,4 +172,15 @@ class Constrainable(Backend, Protocol):
         """Hold every answer from now on to `constraint`, or to none; False where this engine was not started for it.
 
         Nothing may be generating. Raises UserError as opening it with that constraint does.
+        """
+
+
+@runtime_checkable
+class Adaptable(Backend, Protocol):
+    """An engine whose base model is loaded once for runs with several adapters."""
+
+    def adapt(self, adapter: Adapter | None) -> bool:
+        """Compute with `adapter` from now on, or with the base alone; False where this engine was not started for it.
+
+        Nothing may be generating. Raises UserError for an adapter of another base, and one that cannot be loaded.
         """

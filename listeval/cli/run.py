@@ -11,13 +11,17 @@ import click
 from listeval.cli.completion import configs, options_of
 from listeval.cli.consent import allow_options, of_config, permit
 from listeval.cli.gate import judge_runs, run_gates, wanted
+from listeval.cli.named_values import ENGINE, TEMPLATE
 from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError, placed
 
 if TYPE_CHECKING:
     from listeval.cli.suite_result import Asked
-    from listeval.runs import RunConfig
+    from listeval.runs import Run
     from listeval.suites.expand import PlannedRun
+
+PATHS = ("data", "model", "tokenizer", "adapter")
+"""What may name a file or folder."""
 
 _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--task", str, "NAME", "Task plug-in; see `listeval tasks list`."),
@@ -82,6 +86,21 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     metavar="NAME=JSON",
     help="Passed to the chat template, repeatable: reasoning_effort=low, tools_in_user=false.",
 )
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="PATH",
+    help="LoRA adapter on top of the model (hf, vllm), repeatable: a run each; none: the model alone.",
+    **options_of("--adapter"),
+)
+@click.option(
+    "--engine-arg",
+    "engine_args",
+    multiple=True,
+    metavar="NAME=JSON",
+    help="Argument of the engine's own (hf, vllm), repeatable: tensor_parallel_size=2.",
+)
 @click.option("--system", metavar="TEXT|@FILE", help="A system turn before the task's messages.")
 @click.option(
     "--allow-code-execution",
@@ -100,6 +119,8 @@ def command(
     config: str | None,
     settings: tuple[str, ...],
     template_args: tuple[str, ...],
+    adapters: tuple[str, ...],
+    engine_args: tuple[str, ...],
     system: str | None,
     trust: bool,
     show_prompt: bool,
@@ -120,8 +141,8 @@ def command(
     """
     from listeval.cli.progress import Progress
     from listeval.cli.suite_result import Asked
-    from listeval.runs import run
-    from listeval.runs.config import build_config, listed
+    from listeval.runs.adapters import run_each, with_adapters
+    from listeval.runs.config import build_config
     from listeval.suites.axes import axes, planned
 
     asked = wanted(fail_under, fail_if, fail_on, junit)
@@ -131,28 +152,28 @@ def command(
         del from_file["out"]  # a run's directory is where the user says that it is
     values |= {name: value for name, value in flags.items() if value is not None}
     values["options"] = {**(values.get("options") or {}), **dict(map(parse_setting, settings))}
-    if template_args:
-        told = values.get("chat_template_arg")
-        values["chat_template_arg"] = {**(told or {}), **dict(map(parse_template_arg, template_args))}
+    own: dict[str, Any] = {**flags, "options": dict(map(parse_setting, settings))}
+    for key, told in (("chat_template_arg", TEMPLATE.read(template_args)), ("engine_arg", ENGINE.read(engine_args))):
+        own[key] = told
+        if told:
+            values[key] = {**(values.get(key) or {}), **told}
     if system is not None:
         values["system"] = _text_or_file(system)
-    for name in ("seeds", "samples"):
-        values[name] = listed(values.get(name))
-    for name in ("data", "model", "tokenizer"):
-        values[name] = absolute(values.get(name), bare=name == "data")
     with placed((config or "").removeprefix("@")):
-        resolved = build_config({name: value for name, value in values.items() if value is not None})
+        resolved = build_config(_as_meant(values))
         if config is not None:
-            own = {**flags, "options": dict(map(parse_setting, settings))}
             permit(of_config(from_file, own), config, trusted=trust)
         allow_options(resolved.task, resolved.options)
+        configs = with_adapters(resolved, [str(absolute(name, bare=True)) for name in adapters])
         if several := axes(resolved):
-            return _several(planned(resolved, several), Asked(resolved.task, _folder(resolved), asked, as_json), quiet)
+            out = None if resolved.out is None else Path(resolved.out)
+            seen = Asked(resolved.task, out, asked, as_json)
+            return _several(planned(configs, several), seen, quiet)
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
-            finished = run(resolved, progress)
+            finished = list(run_each(configs, progress))
     _print(finished, as_json)
-    errored = ExitCode.SAMPLES_ERRORED if finished.summary.errors else ExitCode.OK
-    return max(say_strays([finished]), errored, judge_runs([finished], asked))
+    errored = ExitCode.SAMPLES_ERRORED if any(one.summary.errors for one in finished) else ExitCode.OK
+    return max(say_strays(finished), errored, judge_runs(finished, asked))
 
 
 def _several(runs: Sequence[PlannedRun], asked: Asked, quiet: bool) -> ExitCode:
@@ -163,22 +184,30 @@ def _several(runs: Sequence[PlannedRun], asked: Asked, quiet: bool) -> ExitCode:
     return conclude(work(prospects(runs), quiet=quiet), asked)
 
 
-def _folder(config: RunConfig) -> Path | None:
-    return None if config.out is None else Path(config.out)
+def _as_meant(values: dict[str, Any]) -> dict[str, Any]:
+    """Values without those that are not given; lists as lists, paths of what is there made absolute."""
+    from listeval.runs.config import listed
+
+    paths = {name: absolute(values.get(name), bare=name == "data") for name in PATHS}
+    lists = {name: listed(values.get(name)) for name in ("seeds", "samples")}
+    return {name: value for name, value in {**values, **paths, **lists}.items() if value is not None}
 
 
-def _print(finished: Any, as_json: bool) -> None:
+def _print(runs: Sequence[Run], as_json: bool) -> None:
     if as_json:
-        say_json(finished.to_json())
+        objects = [run.to_json() for run in runs]
+        say_json(objects[0] if len(objects) == 1 else objects)
         return
     from listeval.report.terminal import print_runs
 
-    print_runs([finished])
-    shown = finished.summary.n - finished.summary.kinds["ok"]
+    print_runs(runs)
     say()
-    say(f"run: {finished.path}")
-    if shown:
-        say(f"why they failed: listeval show {finished.path}")
+    for run in runs:
+        say(f"run: {run.path}")
+        if run.summary.n > run.summary.kinds["ok"]:
+            say(f"why they failed: listeval show {run.path}")
+    if len(runs) > 1:
+        say(f"side by side: listeval compare {' '.join(str(run.path) for run in runs)}")
 
 
 def _from_file(config: str | None) -> dict[str, Any]:
@@ -201,27 +230,6 @@ def parse_setting(text: str) -> tuple[str, Any]:
     try:
         return name, yaml.safe_load(value)
     except yaml.YAMLError:
-        return name, value
-
-
-def parse_template_arg(text: str) -> tuple[str, Any]:
-    """`effort=low` as ("effort", "low"); a value is read as JSON where it is JSON.
-
-    Raises UserError without a name or an equals sign, and for a truth value in Python's spelling: as a word it would
-    be true, whatever it says.
-    """
-    import json
-
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        fix = "write --chat-template-arg reasoning_effort=low"
-        raise UserError(f"'{text}' is not NAME=VALUE", place="--chat-template-arg", fix=fix)
-    if value in ("True", "False", "None"):
-        fix = f"write {name}={ {'True': 'true', 'False': 'false', 'None': 'null'}[value] }"
-        raise UserError(f"'{value}' is not JSON", place=f"--chat-template-arg {name}", fix=fix)
-    try:
-        return name, json.loads(value)
-    except ValueError:
         return name, value
 
 

@@ -58,7 +58,7 @@ def write_model_index(run: Run, out: Path, dataset: str) -> Sequence[Path]:
         )
         for figure, value in measured(run).items()
     ]
-    model = Path(run.manifest.model.name).name
+    model = Path(run.manifest.model.title).name
     card = hub.ModelCardData(model_name=model, eval_results=results)
     write_atomic(out, f"---\n{card.to_yaml()}\n---\n".encode())
     return [out]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from listeval.models.adapter import Adapter
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,8 @@ class ModelInfo:
     tokenizer_hash: str | None = None
     template_hash: str | None = None
     max_length: int | None = None
+    adapter: Adapter | None = None
+    """What was put on top of the model whose name and fingerprint these are."""
 
 
 class ReadOptions(Protocol):

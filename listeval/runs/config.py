@@ -8,16 +8,20 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticSerializationError
 
+from listeval.backends.arguments import FLAG, typed
 from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, config_error
+from listeval.models.adapter import open_adapter
 from listeval.models.renderer import RESERVED
 from listeval.runs import reask
 from listeval.runs.reask import ReaskWay
 
 WITHOUT_MODEL = ("replay", "null")
 """Backends in which no model reads a prompt or generates an answer."""
+_ADAPTABLE = ("hf", "vllm")
+"""Backends that put an adapter on top of a model."""
 
 
 class RunConfig(BaseModel):
@@ -57,6 +61,10 @@ class RunConfig(BaseModel):
     batch_size: int | None = Field(default=None, ge=1)
     concurrency: int | None = Field(default=None, ge=1)
     max_model_len: int | None = Field(default=None, ge=1)
+    adapter: str | None = Field(default=None, min_length=1)
+    """A LoRA adapter's folder, put on top of the model (hf, vllm)."""
+    engine_arg: dict[str, Any] | None = Field(default=None, min_length=1)
+    """Arguments of the engine's own, by its names; in its own types once `resolved`."""
     base_url: str | None = None
     tokenizer: str | None = None
     timeout_s: float = Field(default=600.0, gt=0.0)
@@ -85,13 +93,18 @@ class RunConfig(BaseModel):
     def resolved(self, max_tokens: int, backend: str) -> RunConfig:
         """With the backend and engine that `auto` stands for, and the task's budget where the user named none.
 
-        Raises UserError for a constraint that `backend` does not have, for words to a model where there is none, and
-        where asking again could change nothing.
+        Raises UserError for a constraint that `backend` does not have, for words to a model where there is none, for
+        arguments that its engine does not take, and where asking again could change nothing.
         """
         for name in ("system", "chat_template_arg"):
             if backend in WITHOUT_MODEL and getattr(self, name) is not None:
                 flag = f"--{name.replace('_', '-')}"
                 raise UserError(f"the {backend} backend has no use for {flag}", place=flag, fix="leave it out")
+        if self.adapter is not None and backend not in _ADAPTABLE:
+            raise UserError(
+                f"the {backend} backend has no use for --adapter", place="--adapter", fix="--backend hf or vllm"
+            )
+        own = self._engine_arguments(backend)
         found = resolve(self.constraint, self.engine, backend, self.spacing)
         update = {
             "backend": backend,
@@ -100,7 +113,19 @@ class RunConfig(BaseModel):
             "max_tokens": self.max_tokens or max_tokens,
             "reask": reask.check(self.attempts, self.reask, temperature=self.temperature, backend=backend),
         }
-        return self.model_copy(update=update)
+        return self.model_copy(update=update | own)
+
+    def _engine_arguments(self, backend: str) -> dict[str, Any]:
+        """The engine's arguments in its own types; those that have a flag, under the key of the flag."""
+        if self.engine_arg is None:
+            return {}
+        arguments, flags = typed(backend, self.engine_arg)
+        for key, value in flags.items():
+            said = getattr(self, key)
+            if said not in (None, value):
+                flag = f"--{key.replace('_', '-')}"
+                raise UserError(f"{flag} says {said}, {FLAG} says {value}", place=FLAG, fix=f"give {flag} alone")
+        return {"engine_arg": arguments or None, **flags}
 
     @field_validator("chat_template_arg")
     @classmethod
@@ -111,6 +136,12 @@ class RunConfig(BaseModel):
             if name == "enable_thinking":
                 raise ValueError("enable_thinking is set by --thinking and --no-thinking")
         return given
+
+    @field_validator("engine_arg")
+    @classmethod
+    def _with_underscores(cls, given: dict[str, Any] | None) -> dict[str, Any] | None:
+        """By the engine's own names, however they were spelled on a command line."""
+        return None if given is None else {name.replace("-", "_"): value for name, value in given.items()}
 
     @property
     def decoding(self) -> Constraint | None:
@@ -132,7 +163,7 @@ class RunConfig(BaseModel):
 
     @property
     def backend_options(self) -> BackendOptions:
-        """What the adapter is opened with."""
+        """What the engine is opened with. Raises UserError for an `adapter` that cannot be read."""
         return BackendOptions(
             dtype=self.dtype,
             device=self.device,
@@ -147,6 +178,8 @@ class RunConfig(BaseModel):
             structured=self.structured,
             api_key_env=self.api_key_env,
             constraint=self.decoding,
+            adapter=None if self.adapter is None else open_adapter(self.adapter),
+            extra=self.engine_arg or {},
         )
 
 
