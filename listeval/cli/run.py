@@ -109,6 +109,12 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Let a task such as mbpp run the code that the model writes, sandboxed.",
 )
 @click.option(
+    "--track",
+    multiple=True,
+    type=click.Choice(["tensorboard", "wandb", "trackio"]),
+    help="Tell this tracker the run's figures, repeatable; never a prompt or an answer.",
+)
+@click.option(
     "--trust", is_flag=True, help="Take from @RUN or @FILE what else needs your word: server, key, hub, code."
 )
 @click.option("--show-prompt", is_flag=True, help="Print the first rendered prompt to stderr.")
@@ -122,6 +128,7 @@ def command(
     adapters: tuple[str, ...],
     engine_args: tuple[str, ...],
     system: str | None,
+    track: tuple[str, ...],
     trust: bool,
     show_prompt: bool,
     as_json: bool,
@@ -146,6 +153,7 @@ def command(
     from listeval.suites.axes import axes, planned
 
     asked = wanted(fail_under, fail_if, fail_on, junit)
+    flags["track"] = list(track) or None
     values = _from_file(config)
     from_file = dict(values)
     if config is not None and Path(config[1:]).is_dir():
@@ -166,9 +174,7 @@ def command(
         allow_options(resolved.task, resolved.options)
         configs = with_adapters(resolved, [str(absolute(name, bare=True)) for name in adapters])
         if several := axes(resolved):
-            out = None if resolved.out is None else Path(resolved.out)
-            seen = Asked(resolved.task, out, asked, as_json)
-            return _several(planned(configs, several), seen, quiet)
+            return _several(planned(configs, several), Asked.of(resolved, asked, as_json), quiet)
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
             finished = list(run_each(configs, progress))
     _print(finished, as_json)
@@ -189,7 +195,7 @@ def _as_meant(values: dict[str, Any]) -> dict[str, Any]:
     from listeval.runs.config import listed
 
     paths = {name: absolute(values.get(name), bare=name == "data") for name in PATHS}
-    lists = {name: listed(values.get(name)) for name in ("seeds", "samples")}
+    lists = {name: listed(values.get(name)) for name in ("seeds", "samples", "track")}
     return {name: value for name, value in {**values, **paths, **lists}.items() if value is not None}
 
 

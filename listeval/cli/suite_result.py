@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from listeval.cli.gate import Wanted, judge_runs
 from listeval.cli.say import say, say_json, say_strays
@@ -13,7 +13,7 @@ from listeval.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from listeval.report.suite_page import GroupLine
-    from listeval.runs import Run
+    from listeval.runs import Run, RunConfig
     from listeval.runs.observer import Observer
     from listeval.suites.curves import Curve
     from listeval.suites.execute import Prospect, RunOutcome
@@ -26,6 +26,11 @@ class Asked(NamedTuple):
     out: Path | None
     gates: Wanted
     as_json: bool
+
+    @classmethod
+    def of(cls, config: RunConfig, gates: Wanted, as_json: bool) -> Self:
+        """Of runs that one configuration stands for."""
+        return cls(config.task, None if config.out is None else Path(config.out), gates, as_json)
 
 
 def work(found: Sequence[Prospect], *, quiet: bool) -> list[RunOutcome]:

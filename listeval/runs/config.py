@@ -17,6 +17,7 @@ from listeval.models.adapter import open_adapter
 from listeval.models.renderer import RESERVED
 from listeval.runs import reask
 from listeval.runs.reask import ReaskWay
+from listeval.runs.tracking.protocol import TrackerName
 
 WITHOUT_MODEL = ("replay", "null")
 """Backends in which no model reads a prompt or generates an answer."""
@@ -80,6 +81,8 @@ class RunConfig(BaseModel):
     """The environment variable that holds the server's key; never the key."""
     allow_code_execution: bool = False
     """Whether a task may run code that the model wrote."""
+    track: tuple[TrackerName, ...] = ()
+    """Trackers that are told of the run's figures; no prompt or answer goes there."""
     out: str | None = None
 
     @model_validator(mode="before")

@@ -30,6 +30,7 @@ from listeval.runs.prove import prove
 from listeval.runs.run_loop import RunLoop
 from listeval.runs.scope import chosen, scope_of, widest
 from listeval.runs.store import Run
+from listeval.runs.tracking.tracked import Tracked, tracked
 from listeval.task import Dataset, Example, Task
 
 
@@ -57,16 +58,17 @@ def run_task(task: Task, config: RunConfig, watch: Observer, engines: Engines | 
     if config.decoding is not None:
         bind(config.decoding, preparation.first_contract(task, data, config))
     watch.stage(f"getting {task.name} ready to score")
-    with opening.ready(task):
-        finished = _run_on(engines, task, config, data, watch)
+    with tracked(config.track, watch) as watched, opening.ready(task):
+        finished = _run_on(engines, task, config, data, watched)
         if finished.hidden:
             watch.note(f"{finished.hidden} further rows of this run are kept; --limit or --samples leaves them out")
         watch.stage("computing metrics and intervals")
         finished.conclude(task)
+        watched.finish(finished)
     return finished
 
 
-def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observer) -> Run:
+def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: dict[int, Dataset], watch: Tracked) -> Run:
     """Make what is owed on the caller's engines, or on one of the run's own."""
     if config.out:
         check_before_opening(config, preparation.unopened_identity(config, task, data))
@@ -79,7 +81,7 @@ def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: dict[i
             watch.stage("closing the engine")
 
 
-def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observer, engines: Engines) -> Run:
+def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Tracked, engines: Engines) -> Run:
     """Open the model and make every row that is owed."""
     backend = engines.open(config, watch)
     manifest = preparation.make_manifest(config, task, data, backend)
@@ -90,6 +92,7 @@ def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observ
         if config.decoding is not None:
             contract = preparation.first_contract(task, data, config)
             prove(backend, config.decoding, contract, manifest, directory, watch)
+        watch.open(manifest, directory)
         watch.begin(sum(len(chosen(dataset.examples, config)) for dataset in data.values()))
         if scope_of(config) != scope_of(manifest.config):
             watch.note("only part of this run is asked for; its other rows stay and are counted")

@@ -23,7 +23,7 @@ def _fields(*, without: tuple[str, ...] = (), required: tuple[str, ...] = ()) ->
     found: dict[str, Any] = {}
     for name, field in RunConfig.model_fields.items():
         if name not in without and name not in _NOT_FOR_SUITES:
-            rules = [*field.metadata, *([BeforeValidator(listed)] if name in ("seeds", "samples") else [])]
+            rules = [*field.metadata, *([BeforeValidator(listed)] if name in ("seeds", "samples", "track") else [])]
             kind: Any = Annotated[field.annotation, *rules] if rules else field.annotation
             found[name] = (kind, ...) if name in required else (kind | None, None)
     return found

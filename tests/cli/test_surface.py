@@ -15,7 +15,7 @@ FLAGS = {
         "--chat-template-arg --concurrency --constraint --data --device --dtype --engine --engine-arg --fail-if "
         "--fail-on --fail-under --json --junit --limit --max-model-len --max-tokens "
         "--model --no-thinking --out --quiet --reask --samples --seeds --set --show-prompt --spacing --system --task "
-        "--temperature --thinking --timeout-s --tokenizer --top-p --trust"
+        "--temperature --thinking --timeout-s --tokenizer --top-p --track --trust"
     ),
     "suite": (
         "--allow-code-execution --api-key-env --base-url --dry-run --fail-if --fail-on --fail-under --json --junit "
@@ -23,12 +23,12 @@ FLAGS = {
     ),
     "score": "--allow-code-execution --fail-if --fail-on --fail-under --json --junit --quiet --trust",
     "show": "--json --kind --limit --prompt --sample --trust --verdict",
-    "report": "--all --fail-if --fail-on --fail-under --format --json --junit",
+    "report": "--all --fail-if --fail-on --fail-under --format --html --json --junit --trust",
     "compare": (
         "--across-prompts --alpha --cost-order --fail-if --fail-on --format --html --json --junit --margin --seed "
         "--trust"
     ),
-    "export": "--dataset --out --to",
+    "export": "--dataset --dry-run --license --out --private --to",
     "train": "--card --json --out --quiet --resume --trust",
     "probe": (
         "--base --bootstrap --cap --clip --curve --curve-figure --data --device --dtype --figure --floor --ids --json "
@@ -43,8 +43,10 @@ FLAGS = {
 }
 
 ALWAYS = "numpy pydantic rich jinja2 yaml torch transformers vllm httpx scipy"
-FRAMES = ("pandas", "pyarrow", "datasets", "huggingface_hub", "matplotlib", "inspect_ai")
-"""What frames and exports are made with."""
+FRAMES = (
+    "pandas", "pyarrow", "datasets", "huggingface_hub", "matplotlib", "inspect_ai", "tensorboard", "wandb", "trackio",
+)  # fmt: skip
+"""What frames, exports and trackers are made with."""
 
 
 def flags(command: click.Command) -> str:
@@ -74,6 +76,10 @@ def test_verbs_are_frozen():
         "sweep": "--device --jobs --json --out --part --quiet --trust",
         "verify": "--json --out",
         "report": "--json --out",
+    }
+    assert {name: flags(command) for name, command in verb("train").others.items()} == {
+        "merge": "--base --dtype --out --trust",
+        "push": "--base --dry-run --license --private --run",
     }
     assert {name: flags(command) for name, command in verb("tasks").commands.items()} == {
         "list": "--json",

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from listeval.report.curves import _steps, curve_table, panels
+from listeval.report.curves import curve_table
+from listeval.report.suite_page import _plots, suite_page
 from listeval.runs import RunConfig, run
 from listeval.suites.curves import curves
 
@@ -50,34 +49,21 @@ def test_a_curve_as_json_and_as_a_table(runs):
     assert [row[:2] for row in table.rows] == [["2", "20"], ["4", "20"]]
 
 
-def test_a_drawing_holds_what_it_draws(runs):
-    found = panels(curves(list(runs.values())))
-    assert [panel.title for panel in found] == [
-        "fashion: parse rate", "fashion: fmc", "fashion: useful ndcg@1"
+def test_a_page_draws_every_curve_of_a_figure_in_one_plot(runs):
+    found = _plots(curves(list(runs.values())))
+    assert [(plot.figure, plot.setting) for plot in found] == [
+        ("parse rate", "k"), ("fmc", "k"), ("useful ndcg@1", "k")
     ]  # fmt: skip
-    for panel in found:
-        assert [tick.text for tick in panel.across] == ["2", "4", "8"]
-        gaps = [b.at - a.at for a, b in zip(panel.across, panel.across[1:], strict=False)]
-        assert gaps[0] == pytest.approx(gaps[1]), "2, 4, 8 are equal steps"
-        for series in panel.series:
-            for point in series.points:
-                ends = [end for end in (point.low, point.high, point.y) if end is not None]
-                assert all(0 <= end <= panel.bottom + 0.01 for end in ends)
-                assert panel.left <= point.x <= panel.right
-                if point.low is not None and point.high is not None:
-                    assert point.high - 0.01 <= point.y <= point.low + 0.01
+    for plot in found:
+        assert [tick.text for tick in plot.x.ticks] == ["2", "4", "8"]
+        assert [line.name for line in plot.lines] == ["fashion, null", "fashion, gold"]
+        for dot in (dot for line in plot.lines for dot in line.dots):
+            assert 0 <= dot.x <= 100
+            assert dot.low <= dot.y <= dot.high
 
 
-@given(st.floats(-1e6, 1e6), st.floats(1e-9, 1e6))
-def test_an_axis_is_round_and_fits(low, span):
-    steps = _steps(low, low + span)
-    slack = 1e-6 * (steps[1] - steps[0])
-    assert steps[0] <= low + slack
-    assert steps[-1] >= low + span - slack
-    assert 2 <= len(steps) <= 8
-    assert steps[-1] - steps[0] <= 4 * max(span, abs(low) * 1e-9, 1e-12) + slack or span < 1e-9 * abs(low)
-
-
-def test_an_axis_of_equal_values():
-    assert _steps(1.0, 1.0)[0] <= 1.0 <= _steps(1.0, 1.0)[-1]
-    assert len(set(_steps(0.0, 0.0))) > 1
+def test_what_somebody_else_wrote_is_escaped_and_made_visible(runs):
+    page = suite_page("<b>\u202e", [runs["null2"]], ["<i>"], [], [])
+    assert "<b>" not in page
+    assert "\u202e" not in page
+    assert "&lt;i&gt;" in page
