@@ -22,7 +22,7 @@ from listeval.decoding.permutation.automaton import Permutation
 from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.tokens.token_trie import trie_of
 from listeval.decoding.vllm_payload import KEY, LEDGER, PROCESSOR, Payload
-from listeval.errors import first_line
+from listeval.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -110,8 +110,8 @@ def together(
 ) -> tuple[dict[Constraint, VLLMConstraint], dict[str, Any]]:
     """The constraints that one engine can take, the first one first, and what `vllm.LLM` is told of them.
 
-    An engine has one library for structured outputs and one file of masses: what needs another is left out. Raises
-    UserError where a package is missing.
+    An engine has one library for structured outputs and one file of masses: what needs another is left out, and so is
+    all but the first whose package is missing. Raises UserError where the first one's is.
     """
     taken: dict[Constraint, VLLMConstraint] = {}
     arguments: dict[str, Any] = {}
@@ -121,7 +121,12 @@ def together(
         same = [other.engine for other in taken if (other.engine == "own") == (constraint.engine == "own")]
         if same and (constraint.engine == "own" or constraint.engine not in same):
             continue
-        taken[constraint] = VLLMConstraint(constraint, checkpoint)
+        try:
+            taken[constraint] = VLLMConstraint(constraint, checkpoint)
+        except UserError:
+            if constraint == wanted[0]:
+                raise
+            continue
         arguments |= taken[constraint].arguments()
     return taken, arguments
 

@@ -24,7 +24,7 @@ from listeval.backends.vllm.constraint import VLLMConstraint, together
 from listeval.backends.vllm.lora import LoraRequests, lora_arguments
 from listeval.backends.vllm.quiet import EngineLog, check_installed, opened_log, restore
 from listeval.backends.vllm_plugin import register
-from listeval.decoding.constraint import PACKAGES, Constraint
+from listeval.decoding.constraint import PACKAGES, Constraint, require
 from listeval.errors import UserError, first_line
 from listeval.models.adapter import Adapter
 from listeval.models.channels import split_decoded
@@ -114,8 +114,12 @@ class VLLMBackend:
         self.close()
 
     def constrain(self, constraint: Constraint | None) -> bool:
-        """Hold what is generated from now on to `constraint`, if the engine was started for it."""
+        """Hold what is generated from now on to `constraint`, if the engine was started for it.
+
+        Raises UserError where its package is missing, which another start would not mend.
+        """
         if constraint is not None and constraint not in self._constraints:
+            require(constraint.engine)
             return False
         self._constraint = None if constraint is None else self._constraints[constraint]
         return True
