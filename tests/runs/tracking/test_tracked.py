@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from listeval.cli.main import main
 from listeval.errors import UserError
 from listeval.runs import RunConfig, load_run, run
-from listeval.runs.observer import Silent
+from listeval.runs.observer import SilentObserver
 from listeval.runs.tracking import protocol
 from listeval.runs.tracking.tracked import Tracked, config_of, figures_of, tracked
 
@@ -133,7 +133,7 @@ def test_a_run_that_is_broken_off_is_closed_as_such(recorders, tmp_path, monkeyp
     def interrupted(*args):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("listeval.runs.session.RunLoop.work", interrupted)
+    monkeypatch.setattr("listeval.runs.run_loop.RunLoop.work", interrupted)
     with pytest.raises(KeyboardInterrupt):
         go(tmp_path / "run", "wandb")
     assert made["wandb"].closed == [False] and made["wandb"].final is None
@@ -145,7 +145,7 @@ KINDS = st.sampled_from(["ok", "engine_error", "truncated", "missing_item"])
 @given(batches=st.lists(st.lists(KINDS, min_size=1, max_size=9), max_size=30), skipped=st.integers(0, 5))
 def test_the_rate_so_far_is_over_answers(batches, skipped):
     total = sum(map(len, batches)) + skipped
-    watch = Tracked((), Silent())
+    watch = Tracked((), SilentObserver())
     recorder = watch._trackers["x"] = Recorder(None)
     watch.begin(total)
     for _ in range(skipped):
@@ -203,7 +203,7 @@ def test_figures_without_a_value_are_left_out(tmp_path):
 
 
 def test_without_a_name_no_tracker_s_module_is_imported(tmp_path):
-    with tracked((), Silent()):
+    with tracked((), SilentObserver()):
         pass
     go(tmp_path / "run", limit=2)
     code = (
