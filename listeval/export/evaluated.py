@@ -100,13 +100,24 @@ def shown(value: Any) -> str:
 def local_name(text: str) -> str:
     """The last name of a path on this machine, with its folder's where it says nothing alone; other texts as they are.
 
-    A path begins like one (`/`, `~`, `.`) or has more than the one slash that a name on the hub has.
+    A path begins like one (`/`, `~`, `.`) or has more than the one slash that a name on the hub has. An address loses
+    what may be a password or a signature in it.
     """
-    if "://" in text or not (text.startswith(("/", "~", ".")) or text.count("/") > 1):
+    if "://" in text:
+        return _without_key(text)
+    if not (text.startswith(("/", "~", ".")) or text.count("/") > 1):
         return text
     parts = [part for part in PurePath(text).parts if part not in ("/", "..", "~")]
     generic = bool(parts) and (parts[-1] in _GENERIC or parts[-1].startswith("step-"))
     return "/".join(parts[-2:] if generic else parts[-1:]) or text
+
+
+def _without_key(address: str) -> str:
+    scheme, _, rest = address.partition("://")
+    host, slash, path = rest.partition("/")
+    if scheme not in ("http", "https", "ftp"):
+        return address
+    return f"{scheme}://{host.rpartition('@')[2]}{slash}{path}".partition("?")[0].partition("#")[0]
 
 
 def _data(name: str, source: str) -> str:
