@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,11 @@ from listeval.cli.consent import allow_options, of_config, permit
 from listeval.cli.gate import judge_runs, run_gates, wanted
 from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError, placed
+
+if TYPE_CHECKING:
+    from listeval.cli.suite_result import Asked
+    from listeval.runs import RunConfig
+    from listeval.suites.expand import PlannedRun
 
 _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--task", str, "NAME", "Task plug-in; see `listeval tasks list`."),
@@ -57,7 +62,13 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("run", short_help="Run a task on a model and report how its contract holds.")
 @click.argument("config", required=False, metavar="[@RUN|@FILE]", shell_complete=configs)
 @_options
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Task option, repeatable: --set k=4.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Task option, repeatable: --set k=4; k=2,4,8 makes three runs.",
+)
 @click.option(
     "--thinking/--no-thinking",
     "enable_thinking",
@@ -112,10 +123,13 @@ def command(
     The same command again runs only what is owed. @RUN completes an earlier run from its own
     directory; with --out it repeats it. @FILE reads options from JSON or YAML. Flags win. A server, a key, a
     download or code that only the file names needs your word: its flag again, --trust, or yes on the terminal.
+    Several values of a task option are several runs on one loaded model, below --out a directory each.
     """
     from listeval.cli.progress import Progress
+    from listeval.cli.suite_result import Asked
     from listeval.runs import run
-    from listeval.runs.config import build_config
+    from listeval.runs.config import build_config, listed
+    from listeval.suites.axes import axes, planned
 
     asked = wanted(fail_under, fail_if, fail_on, junit)
     flags["track"] = list(track) or None
@@ -131,20 +145,34 @@ def command(
     if system is not None:
         values["system"] = _text_or_file(system)
     for name in ("seeds", "samples", "track"):
-        values[name] = _listed(values.get(name))
+        values[name] = listed(values.get(name))
     for name in ("data", "model", "tokenizer"):
-        values[name] = _absolute(values.get(name), bare=name == "data")
+        values[name] = absolute(values.get(name), bare=name == "data")
     with placed((config or "").removeprefix("@")):
         resolved = build_config({name: value for name, value in values.items() if value is not None})
         if config is not None:
             own = {**flags, "options": dict(map(parse_setting, settings))}
             permit(of_config(from_file, own), config, trusted=trust)
         allow_options(resolved.task, resolved.options)
+        if several := axes(resolved):
+            return _several(planned(resolved, several), Asked(resolved.task, _folder(resolved), asked, as_json), quiet)
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
             finished = run(resolved, progress)
     _print(finished, as_json)
     errored = ExitCode.SAMPLES_ERRORED if finished.summary.errors else ExitCode.OK
     return max(say_strays([finished]), errored, judge_runs([finished], asked))
+
+
+def _several(runs: Sequence[PlannedRun], asked: Asked, quiet: bool) -> ExitCode:
+    """Runs that differ in an option with several values, as a suite of them."""
+    from listeval.cli.suite_result import conclude, work
+    from listeval.suites.execute import prospects
+
+    return conclude(work(prospects(runs), quiet=quiet), asked)
+
+
+def _folder(config: RunConfig) -> Path | None:
+    return None if config.out is None else Path(config.out)
 
 
 def _print(finished: Any, as_json: bool) -> None:
@@ -216,18 +244,7 @@ def _text_or_file(given: str) -> str:
         raise UserError(f"no system text: {cause}", place=given[1:], fix="name a text file, or give the text") from None
 
 
-def _listed(value: object) -> object:
-    """`0,1` as a list of its parts, a file's single number or a list's numbers as text; anything else as it is."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    if isinstance(value, list):
-        return [str(part) if isinstance(part, int) and not isinstance(part, bool) else part for part in value]
-    return value
-
-
-def _absolute(value: object, *, bare: bool) -> object:
+def absolute(value: object, *, bare: bool) -> object:
     """A path that exists, made absolute so that the manifest works from any folder; anything else as it is.
 
     A `bare` name counts as a path too, where it cannot be the name of something else.

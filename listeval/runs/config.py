@@ -153,6 +153,17 @@ class RunConfig(BaseModel):
         )
 
 
+def listed(value: object) -> object:
+    """`0,1` as a list of its parts, a file's single number or a list's numbers as text; anything else as it is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, list):
+        return [str(part) if isinstance(part, int) and not isinstance(part, bool) else part for part in value]
+    return value
+
+
 def build_config(values: dict[str, Any]) -> RunConfig:
     """Validate values from a command line or a file.
 

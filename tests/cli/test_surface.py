@@ -17,9 +17,13 @@ FLAGS = {
         "--model --no-thinking --out --quiet --reask --samples --seeds --set --show-prompt --spacing --system --task "
         "--temperature --thinking --timeout-s --tokenizer --top-p --track --trust"
     ),
+    "suite": (
+        "--allow-code-execution --api-key-env --base-url --dry-run --fail-if --fail-on --fail-under --json --junit "
+        "--limit --out --plan --quiet --seeds --trust"
+    ),
     "score": "--allow-code-execution --fail-if --fail-on --fail-under --json --junit --quiet --trust",
     "show": "--json --kind --limit --prompt --sample --trust --verdict",
-    "report": "--all --fail-if --fail-on --fail-under --format --json --junit",
+    "report": "--all --fail-if --fail-on --fail-under --format --html --json --junit --trust",
     "compare": (
         "--across-prompts --alpha --cost-order --fail-if --fail-on --format --html --json --junit --margin --seed "
         "--trust"
@@ -58,8 +62,8 @@ def verb(name: str) -> click.Command:
 
 def test_verbs_are_frozen():
     assert cli.list_commands(click.Context(cli)) == [
-        "run", "score", "show", "report", "compare", "export", "train", "probe", "cliff", "tasks", "rubrics", "label",
-        "doctor",
+        "run", "suite", "score", "show", "report", "compare", "export", "train", "probe", "cliff", "tasks", "rubrics",
+        "label", "doctor",
     ]  # fmt: skip
     assert {name: flags(command) for name, command in verb("rubrics").commands.items()} == {
         "list": "--json",
@@ -96,7 +100,7 @@ def test_exit_codes_are_frozen():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("args", ["--help", "run --help", "export --help", "--version"])
+@pytest.mark.parametrize("args", ["--help", "run --help", "suite --help", "export --help", "--version"])
 def test_help_imports_nothing_heavy(args):
     heavy = [*ALWAYS.split(), *FRAMES]
     code = (
