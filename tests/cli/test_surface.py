@@ -39,8 +39,18 @@ FLAGS = {
 }
 
 ALWAYS = "numpy pydantic rich jinja2 yaml torch transformers vllm httpx scipy"
-FRAMES = ("pandas", "pyarrow", "datasets", "huggingface_hub", "matplotlib", "inspect_ai")
-"""What frames and exports are made with."""
+FRAMES = (
+    "pandas",
+    "pyarrow",
+    "datasets",
+    "huggingface_hub",
+    "matplotlib",
+    "inspect_ai",
+    "outlines",
+    "outlines_core",
+    "peft",
+)
+"""What frames, exports and some engines are made with."""
 
 
 def flags(command: click.Command) -> str:
