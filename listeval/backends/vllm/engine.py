@@ -36,7 +36,7 @@ from listeval.models.checkpoint import (
     refuse_unused,
 )
 
-_CEILING = 8192
+CEILING = 8192
 """Default bound on prompt plus answer: the KV cache must hold one such sequence, and some models ask for 128k."""
 _KV_GIB = "2"
 _SEQUENCES = {"cpu": 64}
@@ -66,7 +66,7 @@ def open(model: str, options: BackendOptions) -> VLLMBackend:
     """
     check_installed()
     refuse_unused(options, "vllm", ("base_url", "structured", "api_key_env"))
-    checkpoint = open_checkpoint(model, options, _CEILING)
+    checkpoint = open_checkpoint(model, options, CEILING)
     constraint = VLLMConstraint(options.constraint, checkpoint) if options.constraint else None
     extra = constraint.arguments() if constraint else {}
     wanted = [adapter for adapter in (options.adapter, *options.adapters) if adapter is not None]
@@ -317,7 +317,7 @@ def _start(checkpoint: Checkpoint, options: BackendOptions) -> StartedEngine:
         with log.capture():
             device = _platform(options.device)
             in_process = device == "cpu" and os.environ.setdefault(_MULTIPROCESS, "0") == "0"
-            arguments = _arguments(checkpoint, options, device, in_process=in_process)
+            arguments = engine_arguments(checkpoint, options, device, in_process=in_process)
             if device == "cpu":
                 register()
                 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", _KV_GIB)
@@ -356,7 +356,10 @@ def _platform(asked: str | None) -> str:
     return device
 
 
-def _arguments(checkpoint: Checkpoint, options: BackendOptions, device: str, *, in_process: bool) -> dict[str, Any]:
+def engine_arguments(
+    checkpoint: Checkpoint, options: BackendOptions, device: str, *, in_process: bool = False
+) -> dict[str, Any]:
+    """What vLLM is told of a model, in this process or served; `options.extra` wins."""
     cpu = device == "cpu"
     arguments: dict[str, Any] = {
         "model": str(checkpoint.path),
