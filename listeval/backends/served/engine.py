@@ -24,7 +24,7 @@ from listeval.backends.vllm.constraint import served_arguments
 from listeval.backends.vllm.engine import CEILING, engine_arguments
 from listeval.backends.vllm.quiet import check_installed
 from listeval.errors import UserError
-from listeval.models.checkpoint import Checkpoint, open_checkpoint, refuse_unused
+from listeval.models.checkpoint import Checkpoint, open_checkpoint, package_versions, refuse_unused
 
 _KEY = "LISTEVAL_SERVED_KEY"
 """The variable of this process that holds the server's key."""
@@ -67,7 +67,11 @@ def device(asked: str | None) -> str:
 
 
 def serve_command(arguments: Mapping[str, Any]) -> list[str]:
-    """The command line of `vllm serve`: flags of its engine's arguments, mappings as JSON."""
+    """The command line of `vllm serve`: flags of its engine's arguments, mappings as JSON.
+
+    vLLM's command first asks for the version of a package `vllm`; its CPU build has another name, and dies of that.
+    There the server is started by its module.
+    """
     flags: list[str] = []
     for name, value in arguments.items():
         flag = f"--{name.replace('_', '-')}"
@@ -79,7 +83,11 @@ def serve_command(arguments: Mapping[str, Any]) -> list[str]:
             flags += [flag, *map(str, value)]
         else:
             flags += [flag, value if isinstance(value, str) else json.dumps(value)]
-    return [sys.executable, "-m", "vllm.entrypoints.cli.main", "serve", str(arguments["model"]), *flags]
+    model = str(arguments["model"])
+    start = ["vllm.entrypoints.openai.api_server", "--model", model]
+    if package_versions("vllm"):
+        start = ["vllm.entrypoints.cli.main", "serve", model]
+    return [sys.executable, "-m", *start, *flags]
 
 
 def _as_client(options: BackendOptions, checkpoint: Checkpoint, url: str) -> BackendOptions:
