@@ -21,7 +21,7 @@ from listeval.backends.openai import engine as openai
 from listeval.backends.protocol import BackendOptions, Completion, Request
 from listeval.backends.served.server import Server, free_port
 from listeval.backends.vllm.constraint import served_arguments
-from listeval.backends.vllm.engine import CEILING, engine_arguments
+from listeval.backends.vllm.engine import CEILING, KV_GIB, KV_SPACE, engine_arguments
 from listeval.backends.vllm.quiet import check_installed
 from listeval.errors import UserError
 from listeval.models.checkpoint import Checkpoint, open_checkpoint, package_versions, refuse_unused
@@ -45,7 +45,8 @@ def open(model: str, options: BackendOptions) -> ServedBackend:
     port, key = free_port(), secrets.token_urlsafe(24)
     url = f"http://127.0.0.1:{port}"
     command = serve_command({**arguments, "host": "127.0.0.1", "port": port, "served_model_name": checkpoint.info.name})
-    server = Server(command, {**environment, "VLLM_API_KEY": key})
+    memory = {} if KV_SPACE in os.environ else {KV_SPACE: KV_GIB}
+    server = Server(command, {**environment, **memory, "VLLM_API_KEY": key})
     try:
         server.wait(f"{url}/health", options.timeout_s)
         os.environ[_KEY] = key

@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import deque
@@ -13,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from listeval.backends.vllm.quiet import last_error
 from listeval.errors import UserError
 
 LOG = "server.log"
@@ -58,7 +60,7 @@ class Server:
         self.stop()
 
     def wait(self, url: str, seconds: float) -> None:
-        """Until `url` answers. Raises UserError, with the log's last line, where it ends or takes longer."""
+        """Until `url` answers. Raises UserError, with the last error of its log, where it ends or takes longer."""
         import httpx
 
         deadline = time.monotonic() + seconds
@@ -117,6 +119,11 @@ class Server:
                         self._file.write(line)
 
     def _failed(self, cause: str) -> UserError:
-        said = self._last.decode(errors="replace")[:300]
-        fix = "see the log above it with `vllm serve` by hand, another --engine-arg, or a longer --timeout-s"
-        return UserError(f"{cause}; its last line: {said or 'none'}", place="--serve", fix=fix)
+        with self._lock:
+            text = b"".join(self._lines).decode(errors="replace")
+            said = self._last.decode(errors="replace")[:300]
+        handle, name = tempfile.mkstemp(prefix="listeval-server-", suffix=".log")
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(text)
+        fix = "see its log there; another --engine-arg, a smaller --max-model-len, or a longer --timeout-s"
+        return UserError(f"{cause}; it said: {last_error(text) or said or 'nothing'}", place=name, fix=fix)

@@ -35,10 +35,11 @@ from listeval.models.checkpoint import (
     refusal,
     refuse_unused,
 )
+from listeval.models.quantized import of_folder
 
 CEILING = 8192
 """Default bound on prompt plus answer: the KV cache must hold one such sequence, and some models ask for 128k."""
-_KV_GIB = "2"
+KV_SPACE, KV_GIB = "VLLM_CPU_KVCACHE_SPACE", "2"
 _SEQUENCES = {"cpu": 64}
 _BATCHED_TOKENS = 4096
 _MULTIPROCESS = "VLLM_ENABLE_V1_MULTIPROCESSING"
@@ -137,6 +138,7 @@ class VLLMBackend:
         kept = {k: v for k, v in self.engine.arguments.items() if k not in ("model", "tokenizer")}
         return {
             **{k: v if isinstance(v, str | int | float | bool | None) else repr(v) for k, v in kept.items()},
+            **({"quantization_config": found} if (found := of_folder(self._checkpoint.path)) else {}),
             "device": self.engine.device,
             "in_process": self.engine.in_process,
             "in_flight": self._in_flight,
@@ -320,7 +322,7 @@ def _start(checkpoint: Checkpoint, options: BackendOptions) -> StartedEngine:
             arguments = engine_arguments(checkpoint, options, device, in_process=in_process)
             if device == "cpu":
                 register()
-                os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", _KV_GIB)
+                os.environ.setdefault(KV_SPACE, KV_GIB)
             _opened_in_process = in_process
             from vllm import LLM
 

@@ -88,7 +88,7 @@ def test_a_parent_that_is_killed_leaves_nothing_behind(number: signal.Signals) -
 def test_a_server_that_ends_says_why() -> None:
     with (
         Server([sys.executable, "-c", "print('loading'); raise SystemExit('no such model')"], {}) as server,
-        pytest.raises(UserError, match="ended before it was ready; its last line: no such model") as told,
+        pytest.raises(UserError, match="ended before it was ready; it said: no such model") as told,
     ):
         server.wait("http://127.0.0.1:9/health", 60)
     assert "\n" not in str(told.value)
@@ -97,7 +97,7 @@ def test_a_server_that_ends_says_why() -> None:
 def test_a_server_that_never_comes_is_not_waited_for_longer() -> None:
     with (
         Server([sys.executable, "-c", "import time; print('loading', flush=True); time.sleep(600)"], {}) as server,
-        pytest.raises(UserError, match=r"not ready after 2 s; its last line: (loading|none)"),
+        pytest.raises(UserError, match=r"not ready after 2 s; it said: (loading|nothing)"),
     ):
         server.wait(f"http://127.0.0.1:{free_port()}/health", 2)
     assert server._process.poll() is not None
