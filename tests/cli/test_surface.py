@@ -23,7 +23,7 @@ FLAGS = {
     ),
     "score": "--allow-code-execution --fail-if --fail-on --fail-under --json --junit --quiet --trust",
     "show": "--json --kind --limit --prompt --sample --trust --verdict",
-    "report": "--all --fail-if --fail-on --fail-under --format --html --json --junit --trust",
+    "report": "--all --fail-if --fail-on --fail-under --figures --format --html --json --junit --trust",
     "compare": (
         "--across-prompts --alpha --cost-order --fail-if --fail-on --format --html --json --junit --margin --seed "
         "--trust"
