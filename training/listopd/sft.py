@@ -50,7 +50,7 @@ def train_sft(recipe: Recipe, spec: Sft, out: Path, report: StepReport, *, resum
     journal = Journal(out, recipe, "sft")
     models = {"start": checkpoint}
     manifest = make_manifest(recipe, spec, steps, task, questions, models, accelerator, best)
-    first = journal.begin(accelerator, manifest, resume=resume)
+    first = journal.begin(trainee, manifest, resume=resume)
     step = partial(_step, trainee=trainee, layout=layout, recipe=recipe, spec=spec, steps=steps, best=best)
     loop = TrainingLoop(recipe, journal, accelerator, trainee, checkpoint, report)
     return loop.run(questions, spec.batch, first, steps, step)

@@ -81,8 +81,11 @@ class TrainingLoop(NamedTuple):
             raise KeyboardInterrupt
 
     def _write(self, folder: Path) -> None:
-        weights = weights_of(self.accelerator, self.trainee.scorer)
-        if self.accelerator.is_main_process:
+        writes = self.accelerator.is_main_process
+        found = weights_of(self.accelerator, self.trainee.scorer)
+        # One process keeps them, beside the device that trains; the others only take part.
+        weights = {name: weight.cpu() for name, weight in found if writes}
+        if writes:
             save, network = self.recipe.precision.save, self.trainee.network
             self.journal.write_checkpoint(
                 folder, lambda fresh: save_network(network, self.checkpoint, weights, fresh, save)
