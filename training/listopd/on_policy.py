@@ -26,7 +26,7 @@ from listopd.plan.training_plan import check_device
 from listopd.questions import Question, load_questions, training_task
 from listopd.rollout import make_sampler
 from listopd.rollout.protocol import Rollout, Sampler, seed_of
-from listopd.sharding import held_bytes, release
+from listopd.sharding import held_bytes, release, shards_of
 from listopd.step_figures import contract_figures, judge, total_of, update_figures
 from listopd.three_models import ThreeModels, check_start, compare_on_gold, load_models, open_models
 from listopd.threshold.positions import FREE, Positions
@@ -67,7 +67,7 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resum
     accelerator = make_accelerator(recipe, out)
     check_shares(spec.batch * spec.rollouts_per_prompt, spec.objective.minibatches, accelerator)
     doing("opening models and data")
-    check_device(recipe, "opd", accelerator.device)
+    check_device(recipe, "opd", accelerator.device, shards_of(accelerator))
     task = training_task(recipe)
     models = open_models(spec, recipe)
     budget = spec.max_tokens or task.max_tokens

@@ -44,7 +44,7 @@ def make_accelerator(recipe: Recipe, out: Path) -> Accelerator:
         cpu=device.type == "cpu", mixed_precision=mixed, log_with=list(recipe.trackers) or None, project_dir=str(out)
     )
     keep_float32(accelerator)
-    _check_version(accelerator)
+    check_version(accelerator)
     if recipe.precision.compile and getattr(accelerator.state, "fsdp_plugin", None) is not None:
         cause = "sharded networks are not compiled, for nobody has seen that they give the same"
         raise UserError(cause, place="precision.compile", fix="precision.compile=false, or launch without FSDP")
@@ -81,7 +81,8 @@ def keep_float32(accelerator: Accelerator) -> None:
         plugin.mixed_precision_policy = None
 
 
-def _check_version(accelerator: Accelerator) -> None:
+def check_version(accelerator: Accelerator) -> None:
+    """Raises UserError for the first FSDP."""
     plugin = getattr(accelerator.state, "fsdp_plugin", None)
     if plugin is not None and plugin.fsdp_version != 2:
         cause = "FSDP 1 hides a network's weights, of which a training keeps, saves and compares each by its name"

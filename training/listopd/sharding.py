@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="Scorer")
 
 
-def sharded_by(accelerator: Accelerator) -> bool:
-    """Whether these processes were launched to hold parts of the weights."""
-    return getattr(accelerator.state, "fsdp_plugin", None) is not None
+def shards_of(accelerator: Accelerator) -> int:
+    """How many processes hold one copy of the weights: all, where they were launched to shard, else one."""
+    sharded = getattr(accelerator.state, "fsdp_plugin", None) is not None
+    return int(accelerator.num_processes) if sharded else 1
 
 
 def shard(scorer: S, accelerator: Accelerator, *, keep_head: bool) -> S:
@@ -29,7 +30,7 @@ def shard(scorer: S, accelerator: Accelerator, *, keep_head: bool) -> S:
 
     From then on all processes must score together, by calling it. `keep_head`: logits are asked for after the call.
     """
-    if not sharded_by(accelerator):
+    if getattr(accelerator.state, "fsdp_plugin", None) is None:
         return scorer
     from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
