@@ -29,7 +29,7 @@ FLAGS = {
         "--trust"
     ),
     "export": "--dataset --dry-run --license --out --private --to",
-    "train": "--card --json --out --quiet --resume --trust",
+    "train": "--card --json --out --quiet --resume --shards --trust",
     "probe": (
         "--base --bootstrap --cap --clip --curve --curve-figure --data --device --dtype --figure --floor --ids --json "
         "--kappa --lambdas --limit --max-tokens --no-thinking --on --out --quiet --recipe --scaffold --seeds --set "

@@ -32,9 +32,8 @@ class Reference(Protocol):
     network: Any
     device: torch.device
 
-    def __call__(self, batch: Batch, *, others: torch.Tensor | None = None) -> Scores: ...
-
-    def states(self, batch: Batch) -> torch.Tensor: ...
+    def __call__(self, batch: Batch, *, others: torch.Tensor | None = None, states_only: bool = False) -> Any:
+        """`Scores`; with `states_only` `[N, H]`, as of `Scorer`. Of sharded networks only a call gathers weights."""
 
     def scores(self, states: torch.Tensor, batch: Batch, *, others: torch.Tensor | None = None) -> Scores: ...
 
@@ -113,7 +112,7 @@ def _read(policy: Reference, batch: Batch, others: torch.Tensor | None = None) -
 
 def _read_states(policy: Reference, batch: Batch, others: torch.Tensor | None = None) -> PolicyScores:
     """With hidden states, which are far smaller than the logits and save a second forward pass."""
-    states = policy.states(batch)
+    states = policy(batch, states_only=True)
     return PolicyScores(policy.scores(states, batch, others=others), states)
 
 
@@ -127,12 +126,15 @@ def log_prob_before(student: Any, batch: Batch, precision: Precision) -> torch.T
 def _forward_for_other_processes(
     batch: Batch, frozen: FrozenModels, student: Any, spec: ObjectiveSpec, precision: Precision
 ) -> None:
-    """The forward passes of networks that may be sharded, once more, for nothing but the other processes."""
+    """The forward passes of networks that may be sharded, once more, for nothing but the other processes.
+
+    In the order of those processes' own, for they exchange weights one after the other.
+    """
+    frozen.teacher(batch)
     if frozen.base is not None:
         frozen.base(batch)
     if spec.updates > 1:
         log_prob_before(student, batch, precision)
-    frozen.teacher(batch)
 
 
 def _aligned(rows: Sequence[Sequence[float]], mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:

@@ -23,11 +23,12 @@ def show_plans(plans: Sequence[Plan], *, as_json: bool) -> None:
 def _lines(plan: Plan) -> list[str]:
     """The parts on the first card, then a line for each."""
     first = plan.on[0].memory
+    each = f", each of {plan.shards} processes" if plan.shards > 1 else ""
     longest = f"{plan.answers} answers of at most {plan.prompt:,} + {plan.answer:,} tokens"
     parts = [f"  {part.what:<38}{part.bytes / 1e9:>7.1f} GB" for part in first.parts]
     where = f" on {plan.on[0].card.name}" if any(part.what == "vLLM" for part in first.parts) else ""
     return [
-        f"{plan.stage}: a step of {longest}",
+        f"{plan.stage}: a step of {longest}{each}",
         *parts,
         f"  {'peak' + where:<38}{first.peak / 1e9:>7.1f} GB",
         *(_card(one) for one in plan.on),
