@@ -7,6 +7,7 @@ the user's own environment names (`$LISTEVAL_PATH`) and what is installed needs 
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -73,6 +74,7 @@ def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
         asks.append(Ask(f"fetch its data from '{own['data']}'", f"--data {own['data']}"))
     if isinstance(own.get("out"), str) and not _is_below(own["out"]):
         asks.append(Ask(f"write its run to '{own['out']}'", f"--out {own['out']}"))
+    asks += _engine(values, given, str(backend))
     if own.get("allow_code_execution"):
         asks.append(Ask("run the code that the model writes", "--allow-code-execution"))
     if isinstance(own.get("task"), str):
@@ -136,6 +138,25 @@ def of_recipe(values: Mapping[str, Any], spelled: Callable[[str, Any], str]) -> 
         flag = spelled("trackers", f"[{','.join(sent)}]")
         asks.append(Ask(f"report to {' and '.join(sent)} with your account", flag))
     return asks + (of_task(values["task"], spelled("task", values["task"])) if "task" in values else [])
+
+
+def _engine(values: Mapping[str, Any], given: Mapping[str, Any], backend: str) -> list[Ask]:
+    """What a file tells an engine that may name code, a file or an address."""
+    from listeval.backends.arguments import FLAG, needs_word
+
+    said = {name.replace("-", "_") for name in given.get("engine_arg") or {}}
+    own = values.get("engine_arg")
+    if not isinstance(own, Mapping):
+        return []
+    return [
+        Ask(f"give the engine {name}={_json(value)}", f"{FLAG} '{name}={_json(value)}'")
+        for name, value in own.items()
+        if str(name).replace("-", "_") not in said and needs_word(backend, str(name), value)
+    ]
+
+
+def _json(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _server(own: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:

@@ -11,6 +11,7 @@ import click
 from listeval.cli.completion import configs, options_of
 from listeval.cli.consent import allow_options, of_config, permit
 from listeval.cli.gate import judge_runs, run_gates, wanted
+from listeval.cli.named_values import ENGINE, TEMPLATE
 from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError, placed
 
@@ -71,6 +72,13 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     metavar="NAME=JSON",
     help="Passed to the chat template, repeatable: reasoning_effort=low, tools_in_user=false.",
 )
+@click.option(
+    "--engine-arg",
+    "engine_args",
+    multiple=True,
+    metavar="NAME=JSON",
+    help="Argument of the engine's own (hf, vllm), repeatable: tensor_parallel_size=2.",
+)
 @click.option("--system", metavar="TEXT|@FILE", help="A system turn before the task's messages.")
 @click.option(
     "--allow-code-execution",
@@ -89,6 +97,7 @@ def command(
     config: str | None,
     settings: tuple[str, ...],
     template_args: tuple[str, ...],
+    engine_args: tuple[str, ...],
     system: str | None,
     trust: bool,
     show_prompt: bool,
@@ -117,9 +126,11 @@ def command(
         del from_file["out"]  # a run's directory is where the user says that it is
     values |= {name: value for name, value in flags.items() if value is not None}
     values["options"] = {**(values.get("options") or {}), **dict(map(parse_setting, settings))}
-    if template_args:
-        told = values.get("chat_template_arg")
-        values["chat_template_arg"] = {**(told or {}), **dict(map(parse_template_arg, template_args))}
+    own: dict[str, Any] = {**flags, "options": dict(map(parse_setting, settings))}
+    for key, told in (("chat_template_arg", TEMPLATE.read(template_args)), ("engine_arg", ENGINE.read(engine_args))):
+        own[key] = told
+        if told:
+            values[key] = {**(values.get(key) or {}), **told}
     if system is not None:
         values["system"] = _text_or_file(system)
     for name in ("seeds", "samples"):
@@ -129,7 +140,6 @@ def command(
     with placed((config or "").removeprefix("@")):
         resolved = build_config({name: value for name, value in values.items() if value is not None})
         if config is not None:
-            own = {**flags, "options": dict(map(parse_setting, settings))}
             permit(of_config(from_file, own), config, trusted=trust)
         allow_options(resolved.task, resolved.options)
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
@@ -173,27 +183,6 @@ def parse_setting(text: str) -> tuple[str, Any]:
     try:
         return name, yaml.safe_load(value)
     except yaml.YAMLError:
-        return name, value
-
-
-def parse_template_arg(text: str) -> tuple[str, Any]:
-    """`effort=low` as ("effort", "low"); a value is read as JSON where it is JSON.
-
-    Raises UserError without a name or an equals sign, and for a truth value in Python's spelling: as a word it would
-    be true, whatever it says.
-    """
-    import json
-
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        fix = "write --chat-template-arg reasoning_effort=low"
-        raise UserError(f"'{text}' is not NAME=VALUE", place="--chat-template-arg", fix=fix)
-    if value in ("True", "False", "None"):
-        fix = f"write {name}={ {'True': 'true', 'False': 'false', 'None': 'null'}[value] }"
-        raise UserError(f"'{value}' is not JSON", place=f"--chat-template-arg {name}", fix=fix)
-    try:
-        return name, json.loads(value)
-    except ValueError:
         return name, value
 
 

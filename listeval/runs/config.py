@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticSerializationError
 
+from listeval.backends.arguments import FLAG, typed
 from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
 from listeval.decoding.spacing import Spacing
@@ -61,6 +62,8 @@ class RunConfig(BaseModel):
     batch_size: int | None = Field(default=None, ge=1)
     concurrency: int | None = Field(default=None, ge=1)
     max_model_len: int | None = Field(default=None, ge=1)
+    engine_arg: dict[str, Any] | None = Field(default=None, min_length=1)
+    """Arguments of the engine's own, by its names; in its own types once `resolved`."""
     base_url: str | None = None
     tokenizer: str | None = None
     timeout_s: float = Field(default=600.0, gt=0.0)
@@ -89,13 +92,14 @@ class RunConfig(BaseModel):
     def resolved(self, max_tokens: int, backend: str) -> RunConfig:
         """With the backend and engine that `auto` stands for, and the task's budget where the user named none.
 
-        Raises UserError for a constraint that `backend` does not have, for words to a model where there is none, and
-        where asking again could change nothing.
+        Raises UserError for a constraint that `backend` does not have, for words to a model where there is none, for
+        arguments that its engine does not take, and where asking again could change nothing.
         """
         for name in ("system", "chat_template_arg"):
             if backend in _PROMPTLESS and getattr(self, name) is not None:
                 flag = f"--{name.replace('_', '-')}"
                 raise UserError(f"the {backend} backend has no use for {flag}", place=flag, fix="leave it out")
+        own = self._engine_arguments(backend)
         found = resolve(self.constraint, self.engine, backend, self.spacing)
         update = {
             "backend": backend,
@@ -104,7 +108,19 @@ class RunConfig(BaseModel):
             "max_tokens": self.max_tokens or max_tokens,
             "reask": reask.check(self.attempts, self.reask, temperature=self.temperature, backend=backend),
         }
-        return self.model_copy(update=update)
+        return self.model_copy(update=update | own)
+
+    def _engine_arguments(self, backend: str) -> dict[str, Any]:
+        """The engine's arguments in its own types; those that have a flag, under the key of the flag."""
+        if self.engine_arg is None:
+            return {}
+        arguments, flags = typed(backend, self.engine_arg)
+        for key, value in flags.items():
+            said = getattr(self, key)
+            if said not in (None, value):
+                flag = f"--{key.replace('_', '-')}"
+                raise UserError(f"{flag} says {said}, {FLAG} says {value}", place=FLAG, fix=f"give {flag} alone")
+        return {"engine_arg": arguments or None, **flags}
 
     @field_validator("chat_template_arg")
     @classmethod
@@ -115,6 +131,12 @@ class RunConfig(BaseModel):
             if name == "enable_thinking":
                 raise ValueError("enable_thinking is set by --thinking and --no-thinking")
         return given
+
+    @field_validator("engine_arg")
+    @classmethod
+    def _with_underscores(cls, given: dict[str, Any] | None) -> dict[str, Any] | None:
+        """By the engine's own names, however they were spelled on a command line."""
+        return None if given is None else {name.replace("-", "_"): value for name, value in given.items()}
 
     @property
     def decoding(self) -> Constraint | None:
@@ -151,6 +173,7 @@ class RunConfig(BaseModel):
             structured=self.structured,
             api_key_env=self.api_key_env,
             constraint=self.decoding,
+            extra=self.engine_arg or {},
         )
 
 

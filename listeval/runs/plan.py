@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from pydantic_core import to_json
 
 from listeval import __version__
+from listeval.backends.arguments import numerics
 from listeval.backends.protocol import Backend, Message, Prompt, Request, Sampling
 from listeval.contract import Contract
 from listeval.contract.separators import Separators
@@ -98,6 +99,8 @@ def unopened_identity(config: RunConfig, task: Task, data: dict[int, Dataset]) -
     """The part of a resolved run's identity that is known before a model is opened or a server asked."""
     again = {"attempts": {"most": config.attempts, "reask": config.reask}} if config.attempts > 1 else {}
     words = {name: value for name in _WORDS if (value := getattr(config, name)) is not None}
+    if told := numerics(config.backend, config.engine_arg or {}):
+        words["engine_arg"] = told
     return words | {
         "task": task_entry(task).behind_rows(),
         "data": next(iter(data.values())).fingerprint,

@@ -12,8 +12,8 @@ from listeval.errors import ExitCode
 FLAGS = {
     "run": (
         "--allow-code-execution --api-key-env --attempts --backend --base-url --batch-size --chat-template-arg "
-        "--concurrency --constraint --data --device --dtype --engine --fail-if --fail-on --fail-under --json --junit "
-        "--limit --max-model-len --max-tokens "
+        "--concurrency --constraint --data --device --dtype --engine --engine-arg --fail-if --fail-on --fail-under "
+        "--json --junit --limit --max-model-len --max-tokens "
         "--model --no-thinking --out --quiet --reask --samples --seeds --set --show-prompt --spacing --system --task "
         "--temperature --thinking --timeout-s --tokenizer --top-p --trust"
     ),

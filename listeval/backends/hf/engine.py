@@ -43,7 +43,7 @@ _SCORE_BYTES = 256 << 20
 
 
 def open(model: str, options: BackendOptions) -> HFBackend:
-    """Load `model`. `options.extra` goes to `from_pretrained` (attn_implementation, ...).
+    """Load `model`. `options.extra` goes to `from_pretrained` (`backends.arguments.HF`).
 
     Defaults: GPU where there is one; float32 on a CPU, the checkpoint's own dtype elsewhere;
     batches of 16 on a CPU, 64 elsewhere. Raises UserError for whatever keeps it from loading.
@@ -63,7 +63,7 @@ def open(model: str, options: BackendOptions) -> HFBackend:
         vocabulary = Vocabulary(tokenizer, checkpoint.vocab_size or len(tokenizer), checkpoint.stops)
         decoder = Decoder(options.constraint, vocabulary)
     loaded = load_network(checkpoint.path, device, dtype, options.extra)
-    return HFBackend(checkpoint, loaded, options.batch_size or _BATCH.get(device.type, 64), decoder)
+    return HFBackend(checkpoint, loaded, options.batch_size or _BATCH.get(device.type, 64), decoder, options.extra)
 
 
 class HFBackend:
@@ -72,8 +72,16 @@ class HFBackend:
     name = "hf"
     capabilities = Capabilities(token_prompts=True, logprobs=True)
 
-    def __init__(self, checkpoint: Checkpoint, model: Any, batch_size: int, decoder: Decoder | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        model: Any,
+        batch_size: int,
+        decoder: Decoder | None = None,
+        arguments: Mapping[str, object] | None = None,
+    ) -> None:
         self.model, self.renderer = checkpoint.info, checkpoint.renderer
+        self._arguments = dict(arguments or {})
         self._stops, self._vocab, self._batch_size = checkpoint.stops, checkpoint.vocab_size, batch_size
         self._network, self._decoder = model, decoder
         self._stop = threading.Event()
@@ -94,6 +102,7 @@ class HFBackend:
         import torch
 
         return {
+            **self._arguments,
             "device": str(self._network.device),
             "dtype": str(self._network.dtype).removeprefix("torch."),
             "batch_size": self._batch_size,
@@ -311,12 +320,12 @@ def load_network(path: Path, device: torch.device, dtype: str, extra: Mapping[st
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    place = str(path)
+    place, told = str(path), dict(extra or {})
     try:
-        network, report = AutoModelForCausalLM.from_pretrained(
-            path, dtype=dtype, output_loading_info=True, **(extra or {})
-        )
-        network = network.eval().to(device)
+        network, report = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, output_loading_info=True, **told)
+        network = network.eval()
+        # A network that was spread over devices stays where it was put.
+        network = network if "device_map" in told else network.to(device)
     except (
         Exception
     ) as error:  # a broken checkpoint raises anything: OSError, ValueError, SafetensorError, OutOfMemoryError

