@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from listeval.chat import Message as Message
 from listeval.chat import Prompt as Prompt
+from listeval.errors import UserError
 from listeval.models.info import ModelInfo as ModelInfo
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class BackendOptions:
     dtype: str | None = None
     device: str | None = None
     batch_size: int | None = None
-    concurrency: int | None = None
+    concurrency: int | Literal["auto"] | None = None
     max_model_len: int | None = None
     base_url: str | None = None
     tokenizer: str | None = None
@@ -119,6 +120,8 @@ class BackendOptions:
     enable_thinking: bool | None = None
     chat_template_arg: Mapping[str, Any] | None = None
     """What the chat template is told besides, by name."""
+    ray_address: str | None = None
+    """The cluster that Ray's engines run on; None starts one in this machine."""
     structured: bool | None = None
     """Ask the server to hold every answer to its contract's JSON Schema."""
     api_key_env: str | None = None
@@ -126,6 +129,13 @@ class BackendOptions:
     constraint: Constraint | None = None
     """What every answer is held to, bound to its request's contract."""
     extra: Mapping[str, object] = field(default_factory=dict)
+
+    def fixed_concurrency(self, backend: str) -> int | None:
+        """Requests in flight for an engine that finds none out itself. Raises UserError for `auto`."""
+        if self.concurrency == "auto":
+            cause = f"the {backend} backend has no ramp to find its concurrency"
+            raise UserError(cause, place="--concurrency", fix="give a number, or leave it out")
+        return self.concurrency
 
 
 class Backend(Protocol):

@@ -15,7 +15,17 @@ from listeval.cli.named_values import ENGINE, TEMPLATE
 from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError, placed
 
-_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
+
+class _Concurrency(click.ParamType):  # type: ignore[type-arg]
+    """A number, or `auto`."""
+
+    name = "concurrency"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        return value if value == "auto" else int(click.IntRange(min=1).convert(value, param, ctx))
+
+
+_OPTIONS: tuple[tuple[str, Any, str, str], ...] = (
     ("--task", str, "NAME", "Task plug-in; see `listeval tasks list`."),
     (
         "--model",
@@ -23,7 +33,7 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
         "CKPT",
         "Checkpoint folder, hub id, `smollm2`, what the backend serves; null: gold, faults or garbage.",
     ),
-    ("--backend", str, "NAME", "auto (default), vllm, hf, openai, replay or null."),
+    ("--backend", str, "NAME", "auto (default), vllm, hf, ray, openai, replay or null."),
     ("--constraint", str, "KIND", "none (default), schema, permutation or scaffold."),
     ("--engine", str, "NAME", "What constrains: auto (default), xgrammar, llguidance, outlines or own."),
     ("--spacing", str, "POLICY", "Spaces that a constraint leaves: either (default), gold, compact or free."),
@@ -39,10 +49,11 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--dtype", str, "NAME", "float32, bfloat16, ... (default: the backend's choice)."),
     ("--device", str, "NAME", "cpu, cuda, cuda:1, ... (default: the best there is)."),
     ("--batch-size", int, "N", "Sequences decoded together."),
-    ("--concurrency", int, "N", "Requests in flight (openai, vllm, null)."),
+    ("--concurrency", _Concurrency(), "N|auto", "Requests in flight (openai, vllm, null); auto (openai): by a ramp."),
     ("--max-model-len", int, "N", "Prompt plus answer in tokens (hf, vllm; default: the model's)."),
-    ("--base-url", str, "URL", "Server of the openai backend; the key comes from $OPENAI_API_KEY."),
+    ("--base-url", str, "URL", "Server of the openai backend, repeatable; the key comes from $OPENAI_API_KEY."),
     ("--api-key-env", str, "NAME", "Variable that holds the server's key (default OPENAI_API_KEY)."),
+    ("--ray-address", str, "HOST:PORT", "Ray cluster of the ray backend (default: one started here)."),
     ("--tokenizer", str, "PATH", "Another tokenizer; with openai: render here, send token ids."),
     ("--timeout-s", float, "S", "openai: seconds to wait for one answer (default 600)."),
     ("--out", str, "DIR", "Run directory (default: runs/<task>-<model>-<hash>)."),
@@ -51,8 +62,14 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     for flag, kind, metavar, text in reversed(_OPTIONS):
-        function = click.option(flag, type=kind, metavar=metavar, help=text, **options_of(flag))(function)
+        more: dict[str, Any] = {"multiple": True, "callback": _joined} if flag == "--base-url" else {}
+        function = click.option(flag, type=kind, metavar=metavar, help=text, **options_of(flag), **more)(function)
     return function
+
+
+def _joined(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -> str | None:
+    """Several servers as a configuration has them."""
+    return ",".join(given) or None
 
 
 @click.command("run", short_help="Run a task on a model and report how its contract holds.")
@@ -77,7 +94,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     "engine_args",
     multiple=True,
     metavar="NAME=JSON",
-    help="Argument of the engine's own (hf, vllm), repeatable: tensor_parallel_size=2.",
+    help="Argument of the engine's own (hf, vllm, ray), repeatable: tensor_parallel_size=2.",
 )
 @click.option("--system", metavar="TEXT|@FILE", help="A system turn before the task's messages.")
 @click.option(

@@ -28,7 +28,7 @@ _log = getLogger("vllm.listeval")
 
 
 @dataclass(slots=True)
-class Answer:
+class ConstrainedAnswer:
     """One constrained request. `outputs` are its tokens so far: the engine's own list, which grows, or ours."""
 
     cursor: Cursor | None
@@ -80,7 +80,7 @@ class Answers:
         self._model = model_config
         self._ledger = os.environ.get(LEDGER)
 
-    def begin(self, payload: Payload, outputs: Sequence[int], budget: int | None) -> Answer:
+    def begin(self, payload: Payload, outputs: Sequence[int], budget: int | None) -> ConstrainedAnswer:
         """An answer at its first token."""
         cursor = None
         # A token beyond the logits would end the engine, and not this request alone.
@@ -90,9 +90,9 @@ class Answers:
         except UserError as error:
             _log.error("a constrained answer is ended: %s", error)
         # Without a stop token it runs to its budget, in a token whose repetition keeps no contract.
-        return Answer(cursor, as_tokens(stops or (0,)), outputs, payload.tag, budget or 1 << 62)
+        return ConstrainedAnswer(cursor, as_tokens(stops or (0,)), outputs, payload.tag, budget or 1 << 62)
 
-    def mask(self, logits: torch.Tensor, rows: Sequence[int], answers: Sequence[Answer]) -> None:
+    def mask(self, logits: torch.Tensor, rows: Sequence[int], answers: Sequence[ConstrainedAnswer]) -> None:
         """Cut the rows of `answers` in `logits` [requests, vocabulary] down in place."""
         allowed = [answer.allowed() for answer in answers]
         masses = restrict(logits, rows, allowed, price=self._ledger is not None)
@@ -104,7 +104,7 @@ class Answers:
         size = model.get_vocab_size()
         return _load_trie(str(model.tokenizer), model.tokenizer_revision, model.trust_remote_code, size)
 
-    def _note(self, answer: Answer, log_mass: float) -> None:
+    def _note(self, answer: ConstrainedAnswer, log_mass: float) -> None:
         answer.pending = log_mass
         if self._ledger is None or not answer.final:
             return

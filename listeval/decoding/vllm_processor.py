@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from listeval.decoding.vllm_answers import Answer, Answers
+from listeval.decoding.vllm_answers import Answers, ConstrainedAnswer
 from listeval.decoding.vllm_payload import read_payload
 from listeval.errors import UserError
 
@@ -51,7 +51,7 @@ class V1Processor(V1Interface):  # type: ignore[misc]
 
     def __init__(self, vllm_config: Any, device: torch.device, is_pin_memory: bool) -> None:
         self._made = Answers(vllm_config.model_config)
-        self._answers: dict[int, Answer] = {}
+        self._answers: dict[int, ConstrainedAnswer] = {}
 
     @classmethod
     def validate_params(cls, sampling_params: Any) -> None:
@@ -95,7 +95,7 @@ class V2Processor(V2Interface):  # type: ignore[misc]
             raise RuntimeError("the permutation processor does not follow drafts: leave speculative decoding out")
         self._made = Answers(vllm_config.model_config)
         self._states = req_states
-        self._answers: dict[int, Answer] = {}
+        self._answers: dict[int, ConstrainedAnswer] = {}
         self._outputs: dict[int, list[int]] = {}
 
     @classmethod

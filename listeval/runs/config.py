@@ -6,7 +6,7 @@ import codecs
 import json
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -60,11 +60,12 @@ class RunConfig(BaseModel):
     dtype: str | None = None
     device: str | None = None
     batch_size: int | None = Field(default=None, ge=1)
-    concurrency: int | None = Field(default=None, ge=1)
+    concurrency: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
     max_model_len: int | None = Field(default=None, ge=1)
     engine_arg: dict[str, Any] | None = Field(default=None, min_length=1)
     """Arguments of the engine's own, by its names; in its own types once `resolved`."""
     base_url: str | None = None
+    ray_address: str | None = None
     tokenizer: str | None = None
     timeout_s: float = Field(default=600.0, gt=0.0)
     structured: bool | None = None
@@ -166,6 +167,7 @@ class RunConfig(BaseModel):
             concurrency=self.concurrency,
             max_model_len=self.max_model_len,
             base_url=self.base_url,
+            ray_address=self.ray_address,
             tokenizer=self.tokenizer,
             timeout_s=self.timeout_s,
             enable_thinking=self.enable_thinking,

@@ -14,7 +14,8 @@ FLAGS = {
         "--allow-code-execution --api-key-env --attempts --backend --base-url --batch-size --chat-template-arg "
         "--concurrency --constraint --data --device --dtype --engine --engine-arg --fail-if --fail-on --fail-under "
         "--json --junit --limit --max-model-len --max-tokens "
-        "--model --no-thinking --out --quiet --reask --samples --seeds --set --show-prompt --spacing --system --task "
+        "--model --no-thinking --out --quiet --ray-address --reask --samples --seeds --set "
+        "--show-prompt --spacing --system --task "
         "--temperature --thinking --timeout-s --tokenizer --top-p --trust"
     ),
     "score": "--allow-code-execution --fail-if --fail-on --fail-under --json --junit --quiet --trust",

@@ -34,7 +34,7 @@ from listeval.models.checkpoint import (
     refuse_unused,
 )
 
-_CEILING = 8192
+CEILING = 8192
 """Default bound on prompt plus answer: the KV cache must hold one such sequence, and some models ask for 128k."""
 _KV_GIB = "2"
 _SEQUENCES = {"cpu": 64}
@@ -63,12 +63,13 @@ def open(model: str, options: BackendOptions) -> VLLMBackend:
     flight. Raises UserError for whatever keeps the engine from starting.
     """
     check_installed()
-    refuse_unused(options, "vllm", ("base_url", "structured", "api_key_env"))
-    checkpoint = open_checkpoint(model, options, _CEILING)
+    refuse_unused(options, "vllm", ("base_url", "structured", "api_key_env", "ray_address"))
+    in_flight = options.fixed_concurrency("vllm")
+    checkpoint = open_checkpoint(model, options, CEILING)
     constraint = VLLMConstraint(options.constraint, checkpoint) if options.constraint else None
     extra = constraint.arguments() if constraint else {}
     engine = _start(checkpoint, replace(options, extra={**extra, **options.extra}))
-    return VLLMBackend(checkpoint, engine, options.concurrency, constraint)
+    return VLLMBackend(checkpoint, engine, in_flight, constraint)
 
 
 class VLLMBackend:
@@ -291,7 +292,7 @@ def _start(checkpoint: Checkpoint, options: BackendOptions) -> StartedEngine:
         with log.capture():
             device = _platform(options.device)
             in_process = device == "cpu" and os.environ.setdefault(_MULTIPROCESS, "0") == "0"
-            arguments = _arguments(checkpoint, options, device, in_process=in_process)
+            arguments = start_arguments(checkpoint, options, device, in_process=in_process)
             if device == "cpu":
                 register()
                 os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", _KV_GIB)
@@ -330,7 +331,9 @@ def _platform(asked: str | None) -> str:
     return device
 
 
-def _arguments(checkpoint: Checkpoint, options: BackendOptions, device: str, *, in_process: bool) -> dict[str, Any]:
+def start_arguments(
+    checkpoint: Checkpoint, options: BackendOptions, device: str, *, in_process: bool
+) -> dict[str, Any]:
     cpu = device == "cpu"
     arguments: dict[str, Any] = {
         "model": str(checkpoint.path),
