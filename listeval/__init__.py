@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     from listeval.runs import RunConfig as RunConfig
     from listeval.runs import load_run as load_run
     from listeval.runs import run as run
-    from listeval.runs.frames import frame as frame
+    from listeval.runs.joint_frame import frame as frame
     from listeval.runs.rescore import rescore as rescore
     from listeval.runs.rows import Row as Row
     from listeval.scoring.arguments import Accepted as Accepted

@@ -90,14 +90,14 @@ def _print(found: Comparison, form: str) -> None:
 
         say_json(comparison_json(found))
     elif form == "markdown":
-        from listeval.report.comparison.markdown import comparison_markdown
+        from listeval.report.comparison.as_markdown import comparison_markdown
 
         say_block(comparison_markdown(found))
     elif form == "latex":
-        from listeval.report.comparison.latex import comparison_latex
+        from listeval.report.comparison.as_latex import comparison_latex
 
         say_block(comparison_latex(found))
     else:
-        from listeval.report.comparison.terminal import print_comparison
+        from listeval.report.comparison.on_terminal import print_comparison
 
         print_comparison(found)

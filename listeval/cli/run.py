@@ -185,7 +185,7 @@ def _from_file(config: str | None) -> dict[str, Any]:
         return {}
     if not config.startswith("@"):
         raise UserError(f"unexpected argument '{config}'", fix=f"for an earlier run or a config file write @{config}")
-    from listeval.runs.config import read_config
+    from listeval.runs.config_file import read_config
 
     return read_config(Path(config[1:]))
 

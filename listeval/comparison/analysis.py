@@ -10,14 +10,14 @@ import numpy as np
 
 from listeval.comparison.arms import Arm, open_arms
 from listeval.comparison.chance import Chance, chance
-from listeval.comparison.columns import COMPARED, columns, common_parsed, headline
-from listeval.comparison.contrasts import Draws, Guard, QualityScale, differences, guards
+from listeval.comparison.contrasts import Guard, QualityScale, ResamplingSettings, differences, guards
 from listeval.comparison.cost import cost
 from listeval.comparison.factorial import factorial
+from listeval.comparison.paired_columns import COMPARED, columns, common_parsed, headline
 from listeval.comparison.pairing import Pairing, pair
 from listeval.comparison.result import DEFAULTS, Comparison, Contrast
 from listeval.comparison.thresholds import Thresholds
-from listeval.comparison.ways import squares, unchanged
+from listeval.comparison.ways import keeps_parsed_answers, two_by_twos
 from listeval.runs.figures.columns import PARSE_RATE, USEFUL, Columns, bounds
 from listeval.runs.rows import Row
 from listeval.stats.intervals import Interval, mean_intervals, rate_interval
@@ -58,7 +58,7 @@ def compare_arms(
     pairing = pair(arms, across_prompts=across_prompts)
     metrics = _shared_metrics(arms)
     table, names = columns(pairing.rows, metrics), headline(metrics)
-    draws = Draws(resamples or int(min(10_000, max(2_000, _DRAWS / pairing.n_clusters))), seed)
+    draws = ResamplingSettings(resamples or int(min(10_000, max(2_000, _DRAWS / pairing.n_clusters))), seed)
     metric = names[1].removeprefix(USEFUL) if len(names) > 1 else None
     luck = chance(arms[0].run.manifest.task, pairing.rows[0], metric)
     scale = _scale(metric, metrics, table, luck)
@@ -78,7 +78,7 @@ def compare_arms(
         chance=luck,
         base_guard=base_guard,
         factorials=factorial(
-            squares(arms), table, names, pairing.clusters,
+            two_by_twos(arms), table, names, pairing.clusters,
             bounds=bounds(metrics), draws=draws, level=thresholds.level,
         ),
         thresholds=thresholds,
@@ -98,7 +98,13 @@ def _contrasts(
     (base, *others), (before, *after) = arms, pairing.rows
     return [
         Contrast(
-            arm, own, p, _migrations(before, rows), cost(arm, rows, base), guard, unchanged(arm, base, rows, before)
+            arm,
+            own,
+            p,
+            _migrations(before, rows),
+            cost(arm, rows, base),
+            guard,
+            keeps_parsed_answers(arm, base, rows, before),
         )
         for arm, rows, own, p, guard in zip(others, after, found, chances, known, strict=True)
     ]
@@ -138,7 +144,7 @@ def _guards(
     clusters: Sequence[str],
     scale: QualityScale | None,
     thresholds: Thresholds,
-    draws: Draws,
+    draws: ResamplingSettings,
 ) -> tuple[Guard | None, list[Guard | None]]:
     """The baseline's own quality, and what is known of the other arms'."""
     if scale is None:
@@ -161,7 +167,11 @@ def _shared_metrics(arms: Sequence[Arm]) -> list[Metric]:
 
 
 def _values(
-    table: Sequence[Columns], clusters: Sequence[str], metrics: Sequence[Metric], draws: Draws, level: float
+    table: Sequence[Columns],
+    clusters: Sequence[str],
+    metrics: Sequence[Metric],
+    draws: ResamplingSettings,
+    level: float,
 ) -> list[dict[str, Interval]]:
     """Each arm's figures; all means of all arms come from the same resamples."""
     rates = [{name: rate_interval(own[name], clusters, level=level) for name in COMPARED} for own in table]
@@ -179,7 +189,7 @@ def _differences(
     clusters: Sequence[str],
     metrics: Sequence[Metric],
     headline: Sequence[str],
-    draws: Draws,
+    draws: ResamplingSettings,
     level: float,
 ) -> list[dict[str, Difference]]:
     """Each arm against the first; a metric over each arm's own parsed answers has none."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from listeval.comparison.arms import Arm
-from listeval.comparison.ways import Setup
+from listeval.comparison.ways import ArmSetup
 
 _MOST = 1 << 53
 _STAGES = 8
@@ -32,7 +32,7 @@ class Training:
 def training(arm: Arm, base: Arm) -> Training | None:
     """The trainings between the baseline's weights and the arm's; None where no file tells of any."""
     path: Any = arm.run.manifest.model.path
-    end = Setup.of(base).weights
+    end = ArmSetup.of(base).weights
     steps, seconds, device, known = 0, 0.0, "", True
     for _ in range(_STAGES):
         found = _manifest(Path(path)) if isinstance(path, str) and path else None

@@ -12,7 +12,7 @@ from listeval.backends.protocol import Backend
 from listeval.decoding.bind import bind
 from listeval.disk import make_directory
 from listeval.plugins import open as opening
-from listeval.runs import plan
+from listeval.runs import preparation
 from listeval.runs.config import RunConfig
 from listeval.runs.lock import exclusive
 from listeval.runs.manifest import (
@@ -23,11 +23,11 @@ from listeval.runs.manifest import (
     no_manifest,
     read_manifest,
 )
-from listeval.runs.observer import Observer, Silent
+from listeval.runs.observer import Observer, SilentObserver
 from listeval.runs.prompts import keep_clock
 from listeval.runs.prove import prove
+from listeval.runs.run_loop import RunLoop
 from listeval.runs.scope import chosen, scope_of, widest
-from listeval.runs.session import RunLoop
 from listeval.runs.store import Run
 from listeval.task import Dataset, Example, Task
 
@@ -39,7 +39,7 @@ def run(config: RunConfig, observer: Observer | None = None) -> Run:
     can put right; KeyboardInterrupt passes through. Either way the rows so far are on disk and
     the same call goes on from them.
     """
-    watch = observer or Silent()
+    watch = observer or SilentObserver()
     watch.stage(f"loading the task {config.task}")
     task = opening.make_task(config.task, config.options)
     opening.permit(task, config.allow_code_execution)
@@ -50,9 +50,9 @@ def run_task(task: Task, config: RunConfig, watch: Observer) -> Run:
     """`run` with a task that is at hand, whatever `config` calls it."""
     config = config.resolved(task.max_tokens, choose(config.backend))
     watch.stage("reading the data")
-    data = plan.load_data(task, config)
+    data = preparation.load_data(task, config)
     if config.decoding is not None:
-        bind(config.decoding, plan.first_contract(task, data, config))
+        bind(config.decoding, preparation.first_contract(task, data, config))
     watch.stage(f"getting {task.name} ready to score")
     with opening.ready(task):
         finished = _work(task, config, data, watch)
@@ -66,22 +66,22 @@ def run_task(task: Task, config: RunConfig, watch: Observer) -> Run:
 def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observer) -> Run:
     """Open the model and make every row that is owed."""
     if config.out:
-        _check_before_opening(config, plan.unopened_identity(config, task, data))
+        _check_before_opening(config, preparation.unopened_identity(config, task, data))
     watch.note(f"opening {config.model} with {config.backend}")
     backend = open_backend(config.backend, config.model, config.backend_options)
     try:
-        manifest = plan.make_manifest(config, task, data, backend)
-        directory = Path(config.out) if config.out else plan.default_out(manifest)
+        manifest = preparation.make_manifest(config, task, data, backend)
+        directory = Path(config.out) if config.out else preparation.default_out(manifest)
         make_directory(directory)
         with exclusive(directory):
             manifest = _adopt(manifest, directory, task, data, backend)
             if config.decoding is not None:
-                contract = plan.first_contract(task, data, config)
+                contract = preparation.first_contract(task, data, config)
                 prove(backend, config.decoding, contract, manifest, directory, watch)
             watch.begin(sum(len(chosen(dataset.examples, config)) for dataset in data.values()))
             if scope_of(config) != scope_of(manifest.config):
                 watch.note("only part of this run is asked for; its other rows stay and are counted")
-            owed = plan.samples(task, data, config, manifest.identity_hash)
+            owed = preparation.samples(task, data, config, manifest.identity_hash)
             RunLoop(task, backend, manifest, directory, watch).work(owed)
     finally:
         watch.stage("closing the engine")

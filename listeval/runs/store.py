@@ -16,11 +16,12 @@ from pydantic_core import from_json
 from listeval.disk import read_regular, write_atomic
 from listeval.errors import UserError, first_line
 from listeval.plugins.blame import blame
+from listeval.runs.config import WITHOUT_MODEL
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
 from listeval.runs.rows import Row
-from listeval.runs.stored import Stored, Stray, read_stored
+from listeval.runs.stored_rows import Stored, Stray, read_stored
 from listeval.task import Metric, Task
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _OURS = ("manifest.json", "samples.jsonl", "metrics.json")
 
 
-class _Kept(BaseModel):
+class _StoredMetrics(BaseModel):
     """The part of `metrics.json` that does not follow from the rows alone."""
 
     n: int | None = None
@@ -68,14 +69,14 @@ class Run:
         A score is NaN where an answer has none: broken contracts and unscored samples are not zeros. A metric that is
         called as another column is has `score_` before its name. Raises UserError where pandas is not installed.
         """
-        from listeval.runs.frame import data_frame
+        from listeval.runs.data_frames import data_frame
         from listeval.runs.table import table
 
         return data_frame(table([self]))
 
     def dataset(self) -> Dataset:
         """The same columns as a Dataset of `datasets`; `value` and `target` are JSON text. Raises UserError."""
-        from listeval.runs.frame import dataset
+        from listeval.runs.data_frames import dataset
 
         return dataset(self)
 
@@ -140,13 +141,13 @@ class Run:
         kept = self._metrics()
         return dict(kept.figures) if kept.n == self.summary.n else {}
 
-    def _metrics(self) -> _Kept:
+    def _metrics(self) -> _StoredMetrics:
         """What is read of `metrics.json`; empty where it is not there. Raises UserError where it is damaged."""
         path = self.path / "metrics.json"
         try:
-            return _Kept.model_validate(from_json(read_regular(path)))
+            return _StoredMetrics.model_validate(from_json(read_regular(path)))
         except FileNotFoundError:
-            return _Kept()
+            return _StoredMetrics()
         except OSError as error:
             raise UserError(f"cannot be read: {error.strerror}", place=str(path), fix="check the file") from None
         except ValueError as error:
@@ -156,7 +157,12 @@ class Run:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Generated tokens over generation time, all finished attempts together; None before one finished."""
+        """Generated tokens over generation time, all finished attempts together.
+
+        None before one finished, and where no model generates.
+        """
+        if self.manifest.backend.name in WITHOUT_MODEL:
+            return None
         seconds = sum(a.seconds for a in self.manifest.attempts)
         return round(sum(a.tokens for a in self.manifest.attempts) / seconds, 1) if seconds else None
 

@@ -113,9 +113,9 @@ class Journal:
         except Exception as error:  # safetensors has errors of its own for a full disk
             shutil.rmtree(fresh, ignore_errors=True)
             cause = f"the checkpoint cannot be written: {first_line(error)}"
-            raise UserError(cause, place=str(folder), fix=self.way_on("free disk space")) from error
+            raise UserError(cause, place=str(folder), fix=self.resume_advice("free disk space")) from error
 
-    def way_on(self, advice: str) -> str:
+    def resume_advice(self, advice: str) -> str:
         """`advice`, and where a later run would go on from, if anywhere."""
         if not has_state(self.out):
             return f"{advice}, and begin anew: no state was saved (see save_every)"
@@ -124,7 +124,7 @@ class Journal:
     def _unsaved(self, step: int, error: Exception) -> UserError:
         shutil.rmtree(self.out / _NEW_STATE, ignore_errors=True)
         cause = f"the state of step {step} cannot be saved: {first_line(error)}"
-        return UserError(cause, place=str(self.out), fix=self.way_on("free disk space"))
+        return UserError(cause, place=str(self.out), fix=self.resume_advice("free disk space"))
 
     def _replace_state(self, fresh: Path) -> None:
         old = self.out / _OLD_STATE

@@ -22,14 +22,16 @@ if TYPE_CHECKING:
 
     from listeval.models.checkpoint import Checkpoint
     from listopd.recipe import Length, Recipe
-    from listopd.train import Report
     from listopd.trainee import Trainee
 
 Step = Callable[[Sequence[Question], int], dict[str, Any]]
 """Trains on one global batch; is given the 0-based step and gives its figures."""
 
+StepReport = Callable[[int, int, dict[str, Any]], None]
+"""Called after every step with the step (from 1), their number, and the step's figures."""
 
-class Session(NamedTuple):
+
+class TrainingLoop(NamedTuple):
     """One training in its run directory."""
 
     recipe: Recipe
@@ -38,7 +40,7 @@ class Session(NamedTuple):
     trainee: Trainee
     checkpoint: Checkpoint
     """Where the student started, for its tokenizer."""
-    report: Report
+    report: StepReport
 
     def run(self, questions: Questions, size: int, first: int, steps: int, step: Step) -> Path:
         """Train from 0-based step `first` up to `steps`, `size` questions a batch; gives the checkpoint's folder.
@@ -54,7 +56,9 @@ class Session(NamedTuple):
                 try:
                     figures = step(batch, number)
                 except NotFinite as error:
-                    raise UserError(error.cause, place=error.place, fix=self.journal.way_on(error.fix)) from error
+                    raise UserError(
+                        error.cause, place=error.place, fix=self.journal.resume_advice(error.fix)
+                    ) from error
                 self.journal.write(number + 1, figures)
                 if self.accelerator.is_main_process:
                     self.report(number + 1, steps, figures)

@@ -31,7 +31,7 @@ def make_manifest(
 ) -> dict[str, Any]:
     """JSON values only. `models` by role; None for a role that nobody plays."""
     from listeval.runs.environment import environment
-    from listeval.runs.plan import task_entry
+    from listeval.runs.preparation import task_entry
 
     return {
         "listeval": __version__,

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, cast
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, GrammarForm, JsonForm, RegexForm, require
 from listeval.decoding.engines.json_mode import json_mode
+from listeval.decoding.engines.native_output import captured_native_output
 from listeval.decoding.engines.protocol import refused
-from listeval.decoding.engines.silence import held_back
 from listeval.decoding.permutation.automaton import Permutation
 from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.tokens.token_trie import trie_of
@@ -88,7 +88,7 @@ class VLLMConstraint:
     def _json_mode(self, form: JsonForm) -> JsonForm | GrammarForm | RegexForm:
         engine = self.constraint.engine
         try:
-            with held_back():
+            with captured_native_output():
                 return json_mode(engine, form)
         except Exception as error:  # the bindings raise whatever C++ threw
             raise refused(

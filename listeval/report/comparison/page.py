@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError
-from listeval.report.comparison import figures
+from listeval.report.comparison import charts
 from listeval.report.comparison.headline import choice, heads, subject, verdict_title
 from listeval.report.comparison.samples import samples
 from listeval.report.comparison.sentence import sentence
@@ -59,10 +59,10 @@ def comparison_page(comparison: Comparison) -> str:
         heads=heads(comparison.verdict),
         thresholds=comparison.thresholds,
         facts=facts(comparison),
-        panels=figures.panels(comparison),
-        stacks=figures.stacks(comparison),
-        matrices=figures.matrices(comparison),
-        present=figures.present(comparison),
+        panels=charts.panels(comparison),
+        stacks=charts.stacks(comparison),
+        matrices=charts.matrices(comparison),
+        present=charts.present(comparison),
         headline=headline,
         others=[table for table in others if not table.title.startswith("What became")],
         kinds=kinds(comparison),

@@ -59,7 +59,7 @@ def command(
     from listopd.train import train
 
     if stage == "plan":
-        from listopd.plan.plan import check_fits, make_plans
+        from listopd.plan.training_plan import check_fits, make_plans
 
         plans = make_plans(read_recipe(recipe_path, changes), recipe_path, card)
         show_plans(plans, as_json=as_json)
@@ -72,7 +72,7 @@ def command(
     wanted = of_recipe(asked(recipe_path, recipe, stage, changes), lambda key, value: f"{key}={value}")
     permit(wanted, recipe_path, trusted=trust)
     directory = Path(out) if out else Path("runs") / f"{Path(recipe_path).stem}-{stage}"
-    speaker = _Speaker(quiet=quiet or os.environ.get("RANK", "0") != "0")
+    speaker = _ProgressLines(quiet=quiet or os.environ.get("RANK", "0") != "0")
     try:
         with speaker, _terminated_like_interrupted():
             checkpoint = train(recipe, stage, directory, speaker, place=recipe_path, resume=resume)
@@ -109,7 +109,7 @@ def _terminated_like_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-class _Speaker:
+class _ProgressLines:
     """Says on stderr how far training is, at least every two seconds: the last step, or what is being done meanwhile.
 
     On a terminal what is being done is overwritten by the next line.

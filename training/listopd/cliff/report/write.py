@@ -6,7 +6,7 @@ from pathlib import Path
 
 from listeval.disk import write_atomic
 from listeval.report import markdown
-from listeval.report.comparison.latex import latex_table, latex_text
+from listeval.report.comparison.as_latex import latex_table, latex_text
 from listeval.report.comparison.page import page_environment, templates
 from listeval.report.comparison.tables import FigureTable
 from listopd.cliff.lock import Lock

@@ -6,16 +6,16 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from listopd.cliff.arms import Foretold, Pair
+from listopd.cliff.arms import Pair, PairForecast
 from listopd.cliff.records import OK, Outcome
-from listopd.cliff.study import RecipeRunner
+from listopd.cliff.study import RecipeRunnerSpec
 from listopd.recipe import read_recipe
 
 BROKEN = "broken"
 """A target curve keeps whether an answer kept its contract, prompt by prompt, not how it failed."""
 
 
-def foretell(spec: RecipeRunner, pair: Pair, lams: Sequence[float], device: str | None) -> Foretold:
+def foretell(spec: RecipeRunnerSpec, pair: Pair, lams: Sequence[float], device: str | None) -> PairForecast:
     """The curve at the λ of 1 and above over the held-out prompts, and p and b of right answers to them.
 
     Raises UserError as `listeval probe` does.
@@ -49,7 +49,7 @@ def foretell(spec: RecipeRunner, pair: Pair, lams: Sequence[float], device: str 
         )
         for row in good
     )
-    return Foretold(tuple(map(float, outcomes.lams)), tuple(told), dict(_positions(found.parts)))
+    return PairForecast(tuple(map(float, outcomes.lams)), tuple(told), dict(_positions(found.parts)))
 
 
 def _positions(parts: Sequence[object]) -> Iterator[tuple[str, tuple[float, float]]]:

@@ -11,7 +11,7 @@ from listeval.contract.separators import USUAL, Separators
 COMPACT = Separators(",", ":")
 
 
-def measured(accepts: Callable[[str], bool], value: Any, gold: Separators) -> str:
+def measured_spacing(accepts: Callable[[str], bool], value: Any, gold: Separators) -> str:
     """The spacing policy whose spellings `accepts` takes; else the names of those that it takes, or `none`.
 
     `value` has to keep the constraint. Policies that write it alike cannot be told apart; the narrower is named.

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from listopd.cliff.arms import ArmSpec, Cost, Runner
+from listopd.cliff.claim_series import ClaimSeries, claims_with_series
 from listopd.cliff.claims import Claim
-from listopd.cliff.forecast import Aimed, aim
 from listopd.cliff.records import read_log, unfinished
 from listopd.cliff.study import StudyFile
 
@@ -29,7 +29,7 @@ def plan_of(file: StudyFile, runner: Runner, out: Path) -> dict[str, Any]:
         "sha256": file.sha256,
         "parts": {name: _part([arm for arm in file.arms if arm.part == name], left) for name in file.study.parts},
         "cost": {"seconds": None if math.isnan(cost.seconds) else cost.seconds, "words": cost.words},
-        "predictions": [_prediction(one) for one in aim(file)],
+        "predictions": [_prediction(one) for one in claims_with_series(file)],
     }
 
 
@@ -47,7 +47,7 @@ def _part(arms: list[ArmSpec], left: set[str]) -> dict[str, int]:
     return {"arms": len(arms), "steps": sum(arm.steps for arm in arms), "left": sum(arm.id in left for arm in arms)}
 
 
-def _prediction(aimed: Aimed) -> dict[str, Any]:
+def _prediction(aimed: ClaimSeries) -> dict[str, Any]:
     claim, series, _ = aimed
     return {
         "id": claim.id,

@@ -9,8 +9,8 @@ from typing import NamedTuple
 from listeval.errors import UserError
 from listeval.runs.ledger import mark, read_ledger
 from listeval.runs.reask import Tried
+from listeval.runs.row_check import fault
 from listeval.runs.rows import Row, numbered_rows, row_head
-from listeval.runs.shape import fault
 
 _FOREIGN = "its key, example and seed are of no sample that this run asked for"
 _SECOND = "a second row of its sample"

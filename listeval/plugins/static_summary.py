@@ -11,7 +11,7 @@ from listeval.plugins.code import parsed
 _MOST = 1 << 20
 
 
-class Glance(NamedTuple):
+class StaticSummary(NamedTuple):
     """`name` and `summary` where they stand as plain strings, else empty; `fault` is why the task cannot work."""
 
     name: str = ""
@@ -19,29 +19,29 @@ class Glance(NamedTuple):
     fault: str = ""
 
 
-def glance(folder: Path) -> Glance:
+def read_static_summary(folder: Path) -> StaticSummary:
     """Look at the task in `folder`. No fault is no promise that it works: only an import shows that."""
     file = folder / "task.py"
     try:
         source = file.read_bytes()
         if len(source) > _MOST:
-            return Glance()
+            return StaticSummary()
         tree = parsed(source)
     except SyntaxError as error:
         line = f" at line {error.lineno}" if error.lineno else ""
-        return Glance(fault=f"task.py does not parse{line}: {error.msg}")
+        return StaticSummary(fault=f"task.py does not parse{line}: {error.msg}")
     except (OSError, ValueError, RecursionError, MemoryError) as error:
-        return Glance(fault=f"task.py cannot be read: {type(error).__name__}")
+        return StaticSummary(fault=f"task.py cannot be read: {type(error).__name__}")
     classes = [node for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     if not classes:
-        return Glance(fault="task.py defines no class, so no Task")
+        return StaticSummary(fault="task.py defines no class, so no Task")
     found = [said for said in map(_said, classes) if "name" in said]
     if len(found) != 1:
-        return Glance()
+        return StaticSummary()
     name = found[0]["name"]
     if name != folder.name:
-        return Glance(name, found[0].get("summary", ""), f"it calls itself '{name}'")
-    return Glance(name, found[0].get("summary", ""))
+        return StaticSummary(name, found[0].get("summary", ""), f"it calls itself '{name}'")
+    return StaticSummary(name, found[0].get("summary", ""))
 
 
 def _said(node: ast.ClassDef) -> dict[str, str]:

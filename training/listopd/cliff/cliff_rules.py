@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
 
-from listopd.cliff.arms import Foretold
+from listopd.cliff.arms import PairForecast
 from listopd.cliff.claims import Rule
 from listopd.cliff.observe import curve_of
 from listopd.cliff.records import Outcome
@@ -16,10 +16,10 @@ from listopd.estimates import GATE, Cliff, cliff
 from listopd.threshold.closed_form import lambda_flip, lambda_star
 
 FORMS = ("A", "B")
-"""Aggregates in `Foretold.positions`; every other name there is a token class."""
+"""Aggregates in `PairForecast.positions`; every other name there is a token class."""
 
 
-class Foresight(NamedTuple):
+class CliffEstimates(NamedTuple):
     """By rule: where it puts the cliff, infinite where it says that there is none, NaN where it says nothing."""
 
     curve: float
@@ -32,12 +32,12 @@ class Foresight(NamedTuple):
         return float(getattr(self, rule))
 
 
-def foresee(found: Foretold, cap: float, draws: int) -> Foresight:
+def estimate_cliffs(found: PairForecast, cap: float, draws: int) -> CliffEstimates:
     """The four numbers of a pair under the cap c."""
     middle = _midpoint(target_curve(found, draws))
     flips = [lambda_flip(p, b) for name, (p, b) in found.positions.items() if name not in FORMS and _inside(p, b)]
     forms = (_star(found.positions, name, cap) for name in FORMS)
-    return Foresight(middle, min(flips, default=math.nan), *forms)
+    return CliffEstimates(middle, min(flips, default=math.nan), *forms)
 
 
 def _midpoint(curve: Cliff | None) -> float:
@@ -49,7 +49,7 @@ def _midpoint(curve: Cliff | None) -> float:
     return math.inf if curve.plateau.low > GATE and curve.drop.high <= GATE else math.nan
 
 
-def target_curve(found: Foretold, draws: int) -> Cliff | None:
+def target_curve(found: PairForecast, draws: int) -> Cliff | None:
     """The estimates of a target curve over the λ of 1 and above; None for fewer than two of them.
 
     Below 1 it leads to the base, whose own rate may be anything.
@@ -58,7 +58,14 @@ def target_curve(found: Foretold, draws: int) -> Cliff | None:
     return cliff(curve_of(*zip(*kept, strict=True)), draws=draws) if len(kept) > 1 else None
 
 
-def to_json(found: Foretold) -> dict[str, Any]:
+def foretold_rate(found: PairForecast, lam: float) -> float:
+    """The parse rate that the target curve gives at λ; NaN where it was not decoded there, or no answer is known."""
+    at = [told for known, told in zip(found.lams, found.outcomes, strict=True) if known == lam]
+    parsed = [one.parsed for one in at[0] if one.known] if at else []
+    return sum(parsed) / len(parsed) if parsed else math.nan
+
+
+def to_json(found: PairForecast) -> dict[str, Any]:
     """JSON values, every answer with its prompt."""
     return {
         "lams": list(found.lams),
@@ -67,11 +74,11 @@ def to_json(found: Foretold) -> dict[str, Any]:
     }
 
 
-def from_json(value: Mapping[str, Any]) -> Foretold:
+def from_json(value: Mapping[str, Any]) -> PairForecast:
     """What `to_json` gave. Raises TypeError, KeyError or ValueError for anything else."""
     outcomes = TypeAdapter(tuple[tuple[Outcome, ...], ...]).validate_python(value["outcomes"])
     positions = {str(name): (float(p), float(b)) for name, (p, b) in value["positions"].items()}
-    return Foretold(tuple(map(float, value["lams"])), outcomes, positions)
+    return PairForecast(tuple(map(float, value["lams"])), outcomes, positions)
 
 
 def _star(positions: Mapping[str, tuple[float, float]], name: str, cap: float) -> float:

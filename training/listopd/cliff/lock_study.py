@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from listopd.cliff.arms import Runner
-from listopd.cliff.forecast import aim, numbers
+from listopd.cliff.claim_series import claims_with_series, numbers
 from listopd.cliff.lock import Lock, check_unlocked, write_lock
 from listopd.cliff.study import StudyFile
 
@@ -17,7 +17,7 @@ def lock_study(file: StudyFile, runner: Runner, out: Path, say: Callable[[str], 
     Raises UserError where the study is locked already or an arm has begun, and as the runner.
     """
     check_unlocked(out)
-    aimed = aim(file)
+    aimed = claims_with_series(file)
     say("fingerprinting what the arms begin from")
     inputs = runner.inputs(file.arms)
     pairs = {arm.pair.name: arm.pair for arm in file.arms}

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from listeval.runs.frame import data_frame
+from listeval.runs.data_frames import data_frame
 from listeval.runs.store import Run, load_run
 from listeval.runs.table import table
 

@@ -60,7 +60,7 @@ class _Result(_Loose):
     curve: _Curve | None = None
 
 
-class Foretold:
+class RecordedCurve:
     """A curve of a pair, as a training needs it."""
 
     def __init__(self, place: str, result: _Result, curve: _Curve) -> None:
@@ -104,7 +104,7 @@ class Foretold:
         return {"place": self.place, **self._curve.model_dump()}
 
 
-def read_curve(path: str) -> Foretold:
+def read_curve(path: str) -> RecordedCurve:
     """The curve in the result of a probe. Raises UserError for a file that is none, or holds no curve."""
     try:
         result = _Result.model_validate_json(read_regular(Path(path)))
@@ -118,4 +118,4 @@ def read_curve(path: str) -> Foretold:
         raise UserError(cause, place=path, fix="name the file that `listeval probe --curve --out` wrote") from None
     if result.curve is None:
         raise UserError("this probe made no curve", place=path, fix="run `listeval probe` again with --curve")
-    return Foretold(path, result, result.curve)
+    return RecordedCurve(path, result, result.curve)

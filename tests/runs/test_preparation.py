@@ -6,7 +6,7 @@ import pytest
 
 from listeval.errors import UserError
 from listeval.plugins.registry import load_task
-from listeval.runs import RunConfig, plan
+from listeval.runs import RunConfig, preparation
 from listeval.task import Dataset
 
 
@@ -18,7 +18,7 @@ def first_contract(constraint, gold=None):
     task = load_task("fashion")()
     if gold is not None:
         task.gold = gold
-    return plan.first_contract(task, {0: task.load(None, 0)}, config(constraint))
+    return preparation.first_contract(task, {0: task.load(None, 0)}, config(constraint))
 
 
 def rows(spacing):
@@ -40,7 +40,7 @@ def test_a_contract_that_examples_share_is_left_alone():
     answers = iter(['{"a":1}', '{"a": 1}'])
     task.gold = lambda target: next(answers)
     data = {0: Dataset(examples, "inline", "1", {})}
-    first, second = (plan.first_contract(task, data, config("permutation")) for _ in range(2))
+    first, second = (preparation.first_contract(task, data, config("permutation")) for _ in range(2))
     assert (first.separators.key, second.separators.key, shared.separators.key) == (":", ": ", ": ")
     assert first.ids == shared.ids
 

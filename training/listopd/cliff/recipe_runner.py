@@ -10,21 +10,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError
-from listopd.cliff.arms import ArmSpec, Cost, Foretold, Pair, Tell
+from listopd.cliff.arms import ArmSpec, Cost, Pair, PairForecast, Tell
 from listopd.cliff.processes import work_off
 from listopd.cliff.recipe_changes import changes_of
 from listopd.cliff.recipe_job import Job
-from listopd.cliff.study import RecipeRunner
+from listopd.cliff.study import RecipeRunnerSpec
 from listopd.recipe import Recipe, read_recipe
 
 if TYPE_CHECKING:
     from listeval.task import Task
 
 
-class Recipes:
+class RecipeRunner:
     """`jobs` arms at a time; on CUDA each of several jobs sees one device of its own."""
 
-    def __init__(self, spec: RecipeRunner, *, device: str | None = None, jobs: int = 1, place: str = "") -> None:
+    def __init__(self, spec: RecipeRunnerSpec, *, device: str | None = None, jobs: int = 1, place: str = "") -> None:
         self.spec, self.device, self.jobs, self.place = spec, device, jobs, place
 
     def recipe(self, arm: ArmSpec) -> Recipe:
@@ -69,9 +69,9 @@ class Recipes:
         """Not known before the first arm has run: it hangs on the checkpoints and the machine."""
         return Cost(math.nan, "each arm is a training of its own; the sweep says what is left once the first steps ran")
 
-    def foretell(self, pair: Pair, lams: Sequence[float]) -> Foretold:
+    def foretell(self, pair: Pair, lams: Sequence[float]) -> PairForecast:
         """The target curve over the held-out prompts, and p and b of the structural steps."""
-        from listopd.cliff.recipe_foretell import foretell
+        from listopd.cliff.recipe_forecast import foretell
 
         return foretell(self.spec, pair, lams, self.device)
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listeval.errors import UserError
-from listopd.curve.foretold import read_curve
+from listopd.curve.recorded_curve import read_curve
 from listopd.extrapolation import AutoSpec, ConstantSpec, GuardedSpec, PerPositionSpec
 
 BEYOND = {"kind": "constant", "value": 1.4}

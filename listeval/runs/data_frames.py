@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError
-from listeval.runs.table import Held, as_json, table
+from listeval.runs.table import TypedColumn, as_json, table
 
 if TYPE_CHECKING:
     import pandas
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 INSTALL = "pip install 'listeval[frames]'"
 
 
-def data_frame(columns: Mapping[str, Held]) -> pandas.DataFrame:
-    """Helds as a DataFrame: numbers are float64, counts int64, a truth that may be unknown is pandas' `boolean`."""
+def data_frame(columns: Mapping[str, TypedColumn]) -> pandas.DataFrame:
+    """Columns as a DataFrame: numbers are float64, counts int64, a truth that may be unknown is pandas' `boolean`."""
     try:
         import pandas
     except ImportError:
@@ -36,8 +36,8 @@ def data_frame(columns: Mapping[str, Held]) -> pandas.DataFrame:
     return pandas.DataFrame(found).astype(dict.fromkeys(texts, "str"))
 
 
-def arrow_table(columns: Mapping[str, Held]) -> pyarrow.Table:
-    """Helds as an Arrow table of one schema whatever the rows hold; values of any shape are JSON text."""
+def arrow_table(columns: Mapping[str, TypedColumn]) -> pyarrow.Table:
+    """Columns as an Arrow table of one schema whatever the rows hold; values of any shape are JSON text."""
     try:
         import pyarrow
     except ImportError:
@@ -62,5 +62,5 @@ def dataset(run: Run) -> Dataset:
     return Dataset(arrow_table(table([run])))
 
 
-def _plain(held: Held) -> list[Any]:
+def _plain(held: TypedColumn) -> list[Any]:
     return list(map(as_json, held.values)) if held.holds == "any" else held.values

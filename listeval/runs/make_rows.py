@@ -9,7 +9,7 @@ from typing import Any
 from listeval.backends.protocol import Completion
 from listeval.contract import Contract, Failure, Kind, Parsed
 from listeval.decoding.promise import Promise
-from listeval.runs.plan import SampleRequest
+from listeval.runs.preparation import SampleRequest
 from listeval.runs.reask import Tried
 from listeval.runs.rows import TOO_LONG, Row
 from listeval.task import Task, Unscored, Verdict

@@ -16,20 +16,20 @@ from listeval.backends.protocol import Backend, Completion, Known, Message, Prom
 from listeval.contract import Kind
 from listeval.plugins.blame import blame
 from listeval.runs.interrupts import Interrupts
-from listeval.runs.judge import make_rows, refused_row
 from listeval.runs.ledger import Ledger
+from listeval.runs.make_rows import make_rows, refused_row
 from listeval.runs.manifest import Attempt, Manifest
 from listeval.runs.observer import Observer
-from listeval.runs.plan import Sample, SampleRequest, render
+from listeval.runs.preparation import Sample, SampleRequest, render
 from listeval.runs.prompts import ControlTextCount
 from listeval.runs.reask import Tried, completion_of, next_request, owed_again, seed_of, tried
 from listeval.runs.rows import Row, RowWriter
-from listeval.runs.stored import tried_before
+from listeval.runs.stored_rows import tried_before
 from listeval.runs.stream import Stream
 from listeval.task import Task
 
 
-class _Case(NamedTuple):
+class _PendingSample(NamedTuple):
     """A sample on its way to its row: what it was asked first, and what came of that so far."""
 
     asked: SampleRequest
@@ -42,9 +42,9 @@ class RunLoop:
     def __init__(self, task: Task, backend: Backend, manifest: Manifest, directory: Path, watch: Observer) -> None:
         self.task, self.backend, self.manifest, self.directory, self.watch = task, backend, manifest, directory, watch
         self._most, self._way = manifest.config.attempts, manifest.config.reask
-        self._waiting: dict[str, _Case] = {}
+        self._waiting: dict[str, _PendingSample] = {}
         """By the key of the request that is with the engine."""
-        self._due: dict[int, deque[_Case]] = defaultdict(deque)
+        self._due: dict[int, deque[_PendingSample]] = defaultdict(deque)
         """By the attempt that comes next."""
         # Filled by the engine's thread, emptied by ours.
         self._refused: deque[Row] = deque()
@@ -102,12 +102,12 @@ class RunLoop:
             if self._too_long(asked.request):
                 self._refused.append(refused_row(asked, limit or 0))
             elif attempts := tuple(before.get(sample.key, ()))[: self._most - 1]:
-                self._due[len(attempts) + 1].append(_Case(asked, attempts))
+                self._due[len(attempts) + 1].append(_PendingSample(asked, attempts))
             else:
-                self._waiting[sample.key] = _Case(asked)
+                self._waiting[sample.key] = _PendingSample(asked)
                 yield self._with_known(asked.request, sample)
 
-    def _further(self, due: Iterable[_Case]) -> Iterator[Request]:
+    def _further(self, due: Iterable[_PendingSample]) -> Iterator[Request]:
         """The next attempt at each; where its prompt would not fit, the last answer stays the final one."""
         assert self._way is not None, "a run that asks again knows how"
         for case in due:
@@ -155,7 +155,7 @@ class RunLoop:
             self._made += len(final)
             self.watch.rows(final)
 
-    def _settle(self, case: _Case, row: Row) -> bool:
+    def _settle(self, case: _PendingSample, row: Row) -> bool:
         """Note in `row` what was tried before it; False where it is not the sample's last word of this process."""
         if row["outcome"] == "error":
             row["attempts"] = case.attempts or None

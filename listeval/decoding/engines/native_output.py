@@ -16,7 +16,7 @@ _NATIVE = re.compile(
 
 
 @contextmanager
-def held_back() -> Iterator[list[str]]:
+def captured_native_output() -> Iterator[list[str]]:
     """Redirect the descriptor itself, which replacing sys.stderr would not; the lines of the engine fill the list.
 
     Whatever else was written meanwhile (another thread's progress) is passed on at the end.

@@ -13,11 +13,11 @@ from listeval.errors import UserError
 from listeval.stats.intervals import student_quantile
 from listopd.adapters import WithoutAdapters
 from listopd.batch import Answered, Layout
-from listopd.distillation import Frozen, Reference, log_prob_before
+from listopd.distillation import FrozenModels, Reference, log_prob_before
 from listopd.networks import agree, compile_layers, load_network, open_model, round_products
 from listopd.phase import doing
 from listopd.score import Scorer, ScorerAsTrained, check_scorer
-from listopd.start import equip
+from listopd.start import prepare_for_training
 from listopd.trainee import Trainee
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ _GOLD_LEAST, _GOLD_MOST = 16, 64
 """Right answers that teacher and student are compared on: no more than a step has, for it is to cost less than one."""
 
 
-class Trio(NamedTuple):
+class ThreeModels(NamedTuple):
     """The three checkpoints; `base` is the student's where it is the start, and None where nobody plays it.
 
     At lambda = 1 nobody does: the base drops out of the loss.
@@ -49,23 +49,25 @@ class Trio(NamedTuple):
         return min(lengths, default=None)
 
 
-def open_trio(spec: Opd, recipe: Recipe) -> Trio:
+def open_models(spec: Opd, recipe: Recipe) -> ThreeModels:
     """Opened and found to share one tokenizer. Raises UserError where one is missing or differs."""
     student, teacher = open_model(spec.student, recipe.thinking), open_model(spec.teacher, recipe.thinking)
     agree(student, teacher, "teacher")
     if spec.objective.base == "none":
-        return Trio(student, teacher, None)
+        return ThreeModels(student, teacher, None)
     base = student
     if spec.base is not None:
         # Also where it will not be needed: a base that is named must be there.
         base = open_model(spec.base, recipe.thinking)
         agree(student, base, "base")
-    return Trio(student, teacher, base if spec.needs_base else None)
+    return ThreeModels(student, teacher, base if spec.needs_base else None)
 
 
-def load_trio(trio: Trio, spec: Opd, recipe: Recipe, accelerator: Accelerator) -> tuple[Trainee, Frozen]:
+def load_models(
+    models: ThreeModels, spec: Opd, recipe: Recipe, accelerator: Accelerator
+) -> tuple[Trainee, FrozenModels]:
     """The networks: also in a resumed run the base is what the student once started from."""
-    temperature, vocab = spec.objective.temperature, len(trio.student.renderer.tokenizer)
+    temperature, vocab = spec.objective.temperature, len(models.student.renderer.tokenizer)
 
     def load(checkpoint: Checkpoint, *, frozen: bool) -> Any:
         doing(f"loading {checkpoint.info.name}")
@@ -75,17 +77,17 @@ def load_trio(trio: Trio, spec: Opd, recipe: Recipe, accelerator: Accelerator) -
             check_scorer(scorer, layout, accelerator.mixed_precision, checkpoint.info.name)
         return network
 
-    network = load(trio.student, frozen=False)
-    teacher = as_teacher(load(trio.teacher, frozen=True), spec, recipe, accelerator, vocab)
-    own_base = trio.base is not None and spec.lora is not None and spec.objective.base == "start"
+    network = load(models.student, frozen=False)
+    teacher = as_teacher(load(models.teacher, frozen=True), spec, recipe, accelerator, vocab)
+    own_base = models.base is not None and spec.lora is not None and spec.objective.base == "start"
     base: Reference | None = None
-    if trio.base is not None and not own_base:
-        base = as_base(load(trio.base, frozen=True), spec, recipe, accelerator, vocab)
-    equip(network, spec.lora, recipe)
+    if models.base is not None and not own_base:
+        base = as_base(load(models.base, frozen=True), spec, recipe, accelerator, vocab)
+    prepare_for_training(network, spec.lora, recipe)
     trainee = Trainee(network, spec.optimiser, accelerator, temperature, vocab)
     if own_base:
         base = WithoutAdapters(trainee.head, trainee.scorer)
-    return trainee, Frozen(teacher, base)
+    return trainee, FrozenModels(teacher, base)
 
 
 def as_teacher(network: Any, spec: Opd, recipe: Recipe, accelerator: Accelerator, vocab: int) -> Scorer:
@@ -104,11 +106,11 @@ def as_base(network: Any, spec: Opd, recipe: Recipe, accelerator: Accelerator, v
     """
     if not recipe.precision.compile:
         return as_teacher(network, spec, recipe, accelerator, vocab)
-    equip(network.requires_grad_(True), None, recipe)
+    prepare_for_training(network.requires_grad_(True), None, recipe)
     return ScorerAsTrained(network, spec.objective.temperature, vocab)
 
 
-def check_start(questions: Sequence[Question], trainee: Trainee, frozen: Frozen, recipe: Recipe) -> None:
+def check_start(questions: Sequence[Question], trainee: Trainee, frozen: FrozenModels, recipe: Recipe) -> None:
     """Raises UserError where compiled code finds a difference between the student and the base that it starts from."""
     chosen = [Answered(question.prompt, question.gold) for question in questions[:_GOLD_LEAST]]
     layout, worst = Layout.of(recipe.precision, frozen.teacher.network), 0.0
@@ -125,7 +127,7 @@ def check_start(questions: Sequence[Question], trainee: Trainee, frozen: Frozen,
 
 
 def compare_on_gold(
-    questions: Sequence[Question], trainee: Trainee, frozen: Frozen, recipe: Recipe, most: int = _GOLD_MOST
+    questions: Sequence[Question], trainee: Trainee, frozen: FrozenModels, recipe: Recipe, most: int = _GOLD_MOST
 ) -> dict[str, float | int]:
     """Mean log-probability a token of the first right answers under student and teacher, in nats, for the manifest.
 
