@@ -11,6 +11,7 @@ from listeval.errors import UserError, first_line
 
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing about a run leaves for elsewhere
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # what it cannot do comes back as an error
     "RAY_worker_niceness": "0",  # engines are the work, not its background
     "RAY_ENABLE_AUTO_CONNECT": "0",  # what is asked of a cluster that was left must fail, not start another
 }
@@ -56,7 +57,7 @@ def connect(address: str | None, layout: EnginePool) -> None:
         os.environ.setdefault(name, value)
     import ray
 
-    for name in ("ray", "ray.data", "ray.llm"):
+    for name in ("ray", "ray.data", "ray.llm", "ray._private.worker"):
         logging.getLogger(name).setLevel(logging.ERROR)
     told: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR", "include_dashboard": False}
     if address is None and layout.cpu:

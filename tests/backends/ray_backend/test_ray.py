@@ -265,7 +265,7 @@ class TestWhole:
             running.send_signal(signal.SIGKILL)
         before = self.rows(first)
         done = subprocess.run(told, env=environment, capture_output=True, text=True, timeout=1200, check=False)
-        assert done.returncode == 1, done.stderr[-3000:]  # one prompt is too long, which is an error of its row
+        assert done.returncode == 0, done.stderr[-3000:]
         after = self.rows(first)
         assert [row["key"] for row in after[: len(before)]] == [row["key"] for row in before]
         assert len({row["key"] for row in after}) == 16
@@ -274,7 +274,7 @@ class TestWhole:
 
         told = self.command(data, second, "--backend", "vllm")
         done = subprocess.run(told, env=environment, capture_output=True, text=True, timeout=1200, check=False)
-        assert done.returncode == 1, done.stderr[-3000:]
+        assert done.returncode == 0, done.stderr[-3000:]
         texts = {row["example"]: (row["text"], row["kind"], row["finish_reason"]) for row in self.rows(second)}
         assert {row["example"]: (row["text"], row["kind"], row["finish_reason"]) for row in after} == texts
         scores = {row["example"]: row["scores"] for row in self.rows(second)}
