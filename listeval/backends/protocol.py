@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from listeval.chat import Message as Message
 from listeval.chat import Prompt as Prompt
@@ -128,6 +128,8 @@ class BackendOptions:
     """The environment variable that holds the server's key, where it is not $OPENAI_API_KEY."""
     constraint: Constraint | None = None
     """What every answer is held to, bound to its request's contract."""
+    constraints: tuple[Constraint, ...] = ()
+    """What `Constrainable.constrain` may ask for later, where an engine has to know that when it starts."""
     extra: Mapping[str, object] = field(default_factory=dict)
 
     def fixed_concurrency(self, backend: str) -> int | None:
@@ -164,3 +166,14 @@ class Backend(Protocol):
 
     def close(self) -> None:
         """Free the engine; safe to call twice."""
+
+
+@runtime_checkable
+class Constrainable(Backend, Protocol):
+    """An engine whose weights are loaded once for runs under several constraints."""
+
+    def constrain(self, constraint: Constraint | None) -> bool:
+        """Hold every answer from now on to `constraint`, or to none; False where this engine was not started for it.
+
+        Nothing may be generating. Raises UserError as opening it with that constraint does.
+        """

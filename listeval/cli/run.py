@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,6 +14,11 @@ from listeval.cli.gate import judge_runs, run_gates, wanted
 from listeval.cli.named_values import ENGINE, TEMPLATE
 from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError, placed
+
+if TYPE_CHECKING:
+    from listeval.cli.suite_result import Asked
+    from listeval.runs import RunConfig
+    from listeval.suites.expand import PlannedRun
 
 
 class _Concurrency(click.ParamType):  # type: ignore[type-arg]
@@ -75,7 +80,13 @@ def _joined(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]
 @click.command("run", short_help="Run a task on a model and report how its contract holds.")
 @click.argument("config", required=False, metavar="[@RUN|@FILE]", shell_complete=configs)
 @_options
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Task option, repeatable: --set k=4.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Task option, repeatable: --set k=4; k=2,4,8 makes three runs.",
+)
 @click.option(
     "--thinking/--no-thinking",
     "enable_thinking",
@@ -104,6 +115,12 @@ def _joined(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]
     help="Let a task such as mbpp run the code that the model writes, sandboxed.",
 )
 @click.option(
+    "--track",
+    multiple=True,
+    type=click.Choice(["tensorboard", "wandb", "trackio"]),
+    help="Tell this tracker the run's figures, repeatable; never a prompt or an answer.",
+)
+@click.option(
     "--trust", is_flag=True, help="Take from @RUN or @FILE what else needs your word: server, key, hub, code."
 )
 @click.option("--show-prompt", is_flag=True, help="Print the first rendered prompt to stderr.")
@@ -116,6 +133,7 @@ def command(
     template_args: tuple[str, ...],
     engine_args: tuple[str, ...],
     system: str | None,
+    track: tuple[str, ...],
     trust: bool,
     show_prompt: bool,
     as_json: bool,
@@ -131,12 +149,16 @@ def command(
     The same command again runs only what is owed. @RUN completes an earlier run from its own
     directory; with --out it repeats it. @FILE reads options from JSON or YAML. Flags win. A server, a key, a
     download or code that only the file names needs your word: its flag again, --trust, or yes on the terminal.
+    Several values of a task option are several runs on one loaded model, below --out a directory each.
     """
     from listeval.cli.progress import Progress
+    from listeval.cli.suite_result import Asked
     from listeval.runs import run
-    from listeval.runs.config import build_config
+    from listeval.runs.config import build_config, listed
+    from listeval.suites.axes import axes, planned
 
     asked = wanted(fail_under, fail_if, fail_on, junit)
+    flags["track"] = list(track) or None
     values = _from_file(config)
     from_file = dict(values)
     if config is not None and Path(config[1:]).is_dir():
@@ -144,26 +166,45 @@ def command(
     values |= {name: value for name, value in flags.items() if value is not None}
     values["options"] = {**(values.get("options") or {}), **dict(map(parse_setting, settings))}
     own: dict[str, Any] = {**flags, "options": dict(map(parse_setting, settings))}
-    for key, told in (("chat_template_arg", TEMPLATE.read(template_args)), ("engine_arg", ENGINE.read(engine_args))):
-        own[key] = told
-        if told:
-            values[key] = {**(values.get(key) or {}), **told}
+    _take(values, own, {"chat_template_arg": TEMPLATE.read(template_args), "engine_arg": ENGINE.read(engine_args)})
     if system is not None:
         values["system"] = _text_or_file(system)
-    for name in ("seeds", "samples"):
-        values[name] = _listed(values.get(name))
+    for name in ("seeds", "samples", "track"):
+        values[name] = listed(values.get(name))
     for name in ("data", "model", "tokenizer"):
-        values[name] = _absolute(values.get(name), bare=name == "data")
+        values[name] = absolute(values.get(name), bare=name == "data")
     with placed((config or "").removeprefix("@")):
         resolved = build_config({name: value for name, value in values.items() if value is not None})
         if config is not None:
             permit(of_config(from_file, own), config, trusted=trust)
         allow_options(resolved.task, resolved.options)
+        if several := axes(resolved):
+            return _several(planned(resolved, several), Asked(resolved.task, _folder(resolved), asked, as_json), quiet)
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
             finished = run(resolved, progress)
     _print(finished, as_json)
     errored = ExitCode.SAMPLES_ERRORED if finished.summary.errors else ExitCode.OK
     return max(say_strays([finished]), errored, judge_runs([finished], asked))
+
+
+def _take(values: dict[str, Any], own: dict[str, Any], given: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add to the mappings in `values` what the user gave by name; `own` is what the user said."""
+    for key, told in given.items():
+        own[key] = told
+        if told:
+            values[key] = {**(values.get(key) or {}), **told}
+
+
+def _several(runs: Sequence[PlannedRun], asked: Asked, quiet: bool) -> ExitCode:
+    """Runs that differ in an option with several values, as a suite of them."""
+    from listeval.cli.suite_result import conclude, work
+    from listeval.suites.execute import prospects
+
+    return conclude(work(prospects(runs), quiet=quiet), asked)
+
+
+def _folder(config: RunConfig) -> Path | None:
+    return None if config.out is None else Path(config.out)
 
 
 def _print(finished: Any, as_json: bool) -> None:
@@ -214,18 +255,7 @@ def _text_or_file(given: str) -> str:
         raise UserError(f"no system text: {cause}", place=given[1:], fix="name a text file, or give the text") from None
 
 
-def _listed(value: object) -> object:
-    """`0,1` as a list of its parts, a file's single number or a list's numbers as text; anything else as it is."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    if isinstance(value, list):
-        return [str(part) if isinstance(part, int) and not isinstance(part, bool) else part for part in value]
-    return value
-
-
-def _absolute(value: object, *, bare: bool) -> object:
+def absolute(value: object, *, bare: bool) -> object:
     """A path that exists, made absolute so that the manifest works from any folder; anything else as it is.
 
     A `bare` name counts as a path too, where it cannot be the name of something else.

@@ -16,6 +16,7 @@ from listeval.errors import UserError, config_error
 from listeval.models.renderer import RESERVED
 from listeval.runs import reask
 from listeval.runs.reask import ReaskWay
+from listeval.runs.tracking.protocol import TrackerName
 
 WITHOUT_MODEL = ("replay", "null")
 """Backends in which no model reads a prompt or generates an answer."""
@@ -76,6 +77,8 @@ class RunConfig(BaseModel):
     """The environment variable that holds the server's key; never the key."""
     allow_code_execution: bool = False
     """Whether a task may run code that the model wrote."""
+    track: tuple[TrackerName, ...] = ()
+    """Trackers that are told of the run's figures; no prompt or answer goes there."""
     out: str | None = None
 
     @model_validator(mode="before")
@@ -173,6 +176,17 @@ class RunConfig(BaseModel):
             constraint=self.decoding,
             extra=self.engine_arg or {},
         )
+
+
+def listed(value: object) -> object:
+    """`0,1` as a list of its parts, a file's single number or a list's numbers as text; anything else as it is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, list):
+        return [str(part) if isinstance(part, int) and not isinstance(part, bool) else part for part in value]
+    return value
 
 
 def build_config(values: dict[str, Any]) -> RunConfig:

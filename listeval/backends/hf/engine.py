@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request, Sampling
-from listeval.decoding.constraint import PACKAGES
+from listeval.decoding.constraint import PACKAGES, Constraint
 from listeval.decoding.decoder import Decoder, Processor
 from listeval.decoding.engines import Vocabulary
 from listeval.errors import UserError, first_line
@@ -57,13 +57,16 @@ def open(model: str, options: BackendOptions) -> HFBackend:
     if device.type == "cpu":
         keep_memory()
     dtype = options.dtype or ("float32" if device.type == "cpu" else "auto")
-    decoder = None
-    if options.constraint is not None:
-        tokenizer = checkpoint.renderer.tokenizer
-        vocabulary = Vocabulary(tokenizer, checkpoint.vocab_size or len(tokenizer), checkpoint.stops)
-        decoder = Decoder(options.constraint, vocabulary)
+    decoder = _decoder(options.constraint, checkpoint)
     loaded = load_network(checkpoint.path, device, dtype, options.extra)
     return HFBackend(checkpoint, loaded, options.batch_size or _BATCH.get(device.type, 64), decoder, options.extra)
+
+
+def _decoder(constraint: Constraint | None, checkpoint: Checkpoint) -> Decoder | None:
+    if constraint is None:
+        return None
+    tokenizer = checkpoint.renderer.tokenizer
+    return Decoder(constraint, Vocabulary(tokenizer, checkpoint.vocab_size or len(tokenizer), checkpoint.stops))
 
 
 class HFBackend:
@@ -83,7 +86,7 @@ class HFBackend:
         self.model, self.renderer = checkpoint.info, checkpoint.renderer
         self._arguments = dict(arguments or {})
         self._stops, self._vocab, self._batch_size = checkpoint.stops, checkpoint.vocab_size, batch_size
-        self._network, self._decoder = model, decoder
+        self._checkpoint, self._network, self._decoder = checkpoint, model, decoder
         self._stop = threading.Event()
 
     def __enter__(self) -> Self:
@@ -91,6 +94,11 @@ class HFBackend:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def constrain(self, constraint: Constraint | None) -> bool:
+        """Hold what is generated from now on to `constraint`. Raises UserError where the decoder cannot be had."""
+        self._decoder = _decoder(constraint, self._checkpoint)
+        return True
 
     def versions(self) -> Mapping[str, str]:
         """Versions of the packages that compute."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -117,6 +117,27 @@ class VLLMConstraint:
         if self._ledger is not None:
             self._ledger.unlink(missing_ok=True)
             os.environ.pop(LEDGER, None)
+
+
+def together(
+    wanted: Sequence[Constraint | None], checkpoint: Checkpoint
+) -> tuple[dict[Constraint, VLLMConstraint], dict[str, Any]]:
+    """The constraints that one engine can take, the first one first, and what `vllm.LLM` is told of them.
+
+    An engine has one library for structured outputs and one file of masses: what needs another is left out. Raises
+    UserError where a package is missing.
+    """
+    taken: dict[Constraint, VLLMConstraint] = {}
+    arguments: dict[str, Any] = {}
+    for constraint in wanted:
+        if constraint is None or constraint in taken:
+            continue
+        same = [other.engine for other in taken if (other.engine == "own") == (constraint.engine == "own")]
+        if same and (constraint.engine == "own" or constraint.engine not in same):
+            continue
+        taken[constraint] = VLLMConstraint(constraint, checkpoint)
+        arguments |= taken[constraint].arguments()
+    return taken, arguments
 
 
 def payload(

@@ -20,10 +20,10 @@ from typing import Any, NamedTuple, Self
 from pydantic import ValidationError
 
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request
-from listeval.backends.vllm.constraint import VLLMConstraint
+from listeval.backends.vllm.constraint import VLLMConstraint, together
 from listeval.backends.vllm.quiet import EngineLog, check_installed, opened_log, restore
 from listeval.backends.vllm_plugin import register
-from listeval.decoding.constraint import PACKAGES
+from listeval.decoding.constraint import PACKAGES, Constraint
 from listeval.errors import UserError, first_line
 from listeval.models.channels import split_decoded
 from listeval.models.checkpoint import (
@@ -66,10 +66,9 @@ def open(model: str, options: BackendOptions) -> VLLMBackend:
     refuse_unused(options, "vllm", ("base_url", "structured", "api_key_env", "ray_address"))
     in_flight = options.fixed_concurrency("vllm")
     checkpoint = open_checkpoint(model, options, CEILING)
-    constraint = VLLMConstraint(options.constraint, checkpoint) if options.constraint else None
-    extra = constraint.arguments() if constraint else {}
+    constraints, extra = together((options.constraint, *options.constraints), checkpoint)
     engine = _start(checkpoint, replace(options, extra={**extra, **options.extra}))
-    return VLLMBackend(checkpoint, engine, in_flight, constraint)
+    return VLLMBackend(checkpoint, engine, in_flight, options.constraint, constraints)
 
 
 class VLLMBackend:
@@ -83,11 +82,13 @@ class VLLMBackend:
         checkpoint: Checkpoint,
         engine: StartedEngine,
         concurrency: int | None,
-        constraint: VLLMConstraint | None = None,
+        constraint: Constraint | None = None,
+        constraints: Mapping[Constraint, VLLMConstraint] | None = None,
     ) -> None:
         self.model, self.renderer = checkpoint.info, checkpoint.renderer
         self._stops, self._vocab = checkpoint.stops, checkpoint.vocab_size
-        self.engine, self._constraint = engine, constraint
+        self.engine, self._constraints = engine, dict(constraints or {})
+        self._constraint = None if constraint is None else self._constraints[constraint]
         self._in_flight = max(2 * int(engine.arguments["max_num_seqs"]), concurrency or 0)
         self._stop = threading.Event()
         self._ids = 0
@@ -98,6 +99,13 @@ class VLLMBackend:
 
     def __exit__(self, *exc: object) -> None:
         self.close()
+
+    def constrain(self, constraint: Constraint | None) -> bool:
+        """Hold what is generated from now on to `constraint`, if the engine was started for it."""
+        if constraint is not None and constraint not in self._constraints:
+            return False
+        self._constraint = None if constraint is None else self._constraints[constraint]
+        return True
 
     def versions(self) -> Mapping[str, str]:
         """Versions of the packages that compute; vLLM's own word for itself, as its CPU build has another name."""
@@ -176,8 +184,8 @@ class VLLMBackend:
         with suppress(Exception), self.engine.log.capture():
             self.engine.core.engine_core.shutdown()
         self.engine.log.close()
-        if self._constraint is not None:
-            self._constraint.close()
+        for constraint in self._constraints.values():
+            constraint.close()
 
     def _submit(self, request: Request, flight: dict[str, tuple[Request, float]]) -> str | None:
         """Hand a request over; the reason where the engine does not take it."""
