@@ -11,12 +11,13 @@ from listeval.models.cpu import wait_passively
 ADAPTERS: dict[str, str] = {
     "hf": "transformers, CPU or GPU",
     "vllm": "vLLM in this process, GPU or CPU build",
+    "ray": "vLLM on many cards or machines, by Ray Data LLM",
     "openai": "any OpenAI-compatible server",
     "replay": "answers of an earlier run, or a JSONL of raw texts",
     "null": "no model: seeded answers, or --model gold, faults, garbage, to try harness and task",
 }
 
-_ENGINE = {"hf": "hf.engine", "vllm": "vllm.engine", "openai": "openai.engine"}
+_ENGINE = {"hf": "hf.engine", "vllm": "vllm.engine", "ray": "ray.engine", "openai": "openai.engine"}
 
 
 def open_backend(name: str, model: str, options: BackendOptions) -> Backend:

@@ -95,7 +95,12 @@ HF = Signature(
     help="docs/guides/engines.md",
 )
 
-_SIGNATURES = {"hf": HF, "vllm": VLLM}
+RAY = VLLM._replace(
+    types=lambda: {**_vllm_types(), "replicas": int},
+    operational=VLLM.operational | {"replicas"},
+    plain=VLLM.plain | {"replicas"},
+)
+_SIGNATURES = {"hf": HF, "vllm": VLLM, "ray": RAY}
 _PLAIN = re.compile(r"[\w-]+")
 
 

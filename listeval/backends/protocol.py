@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_ch
 
 from listeval.chat import Message as Message
 from listeval.chat import Prompt as Prompt
+from listeval.errors import UserError
 from listeval.models.info import ModelInfo as ModelInfo
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ class BackendOptions:
     dtype: str | None = None
     device: str | None = None
     batch_size: int | None = None
-    concurrency: int | None = None
+    concurrency: int | Literal["auto"] | None = None
     max_model_len: int | None = None
     base_url: str | None = None
     tokenizer: str | None = None
@@ -122,6 +123,8 @@ class BackendOptions:
     enable_thinking: bool | None = None
     chat_template_arg: Mapping[str, Any] | None = None
     """What the chat template is told besides, by name."""
+    ray_address: str | None = None
+    """The cluster that Ray's engines run on; None starts one in this machine."""
     structured: bool | None = None
     """Ask the server to hold every answer to its contract's JSON Schema."""
     api_key_env: str | None = None
@@ -138,6 +141,13 @@ class BackendOptions:
     """What `Adaptable.adapt` may ask for later, where an engine has to know that when it starts."""
     extra: Mapping[str, object] = field(default_factory=dict)
     """Arguments of the engine's own (`listeval.backends.arguments`)."""
+
+    def fixed_concurrency(self, backend: str) -> int | None:
+        """Requests in flight for an engine that finds none out itself. Raises UserError for `auto`."""
+        if self.concurrency == "auto":
+            cause = f"the {backend} backend has no ramp to find its concurrency"
+            raise UserError(cause, place="--concurrency", fix="give a number, or leave it out")
+        return self.concurrency
 
 
 class Backend(Protocol):

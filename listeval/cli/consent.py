@@ -22,7 +22,7 @@ from listeval.visible import inline
 if TYPE_CHECKING:
     from listeval.runs.entries import TaskEntry
 
-_LOCAL = ("auto", "hf", "vllm")
+_LOCAL = ("auto", "hf", "vllm", "ray")
 _KEY = "OPENAI_API_KEY"
 """Sent to any server that the user names, so a file that names it asks for nothing more."""
 _SENDING = ("wandb", "trackio")
@@ -77,6 +77,8 @@ def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
     if isinstance(own.get("out"), str) and not _is_below(own["out"]):
         asks.append(Ask(f"write its run to '{own['out']}'", f"--out {own['out']}"))
     asks += _engine(values, given, str(backend))
+    if own.get("ray_address"):
+        asks.append(Ask(f"run on the cluster at {own['ray_address']}", f"--ray-address {own['ray_address']}"))
     asks += _told(own.get("track"), lambda names: f"--track {' --track '.join(names)}")
     if own.get("allow_code_execution"):
         asks.append(Ask("run the code that the model writes", "--allow-code-execution"))

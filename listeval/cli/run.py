@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +23,17 @@ if TYPE_CHECKING:
 PATHS = ("data", "model", "tokenizer", "adapter")
 """What may name a file or folder."""
 
-_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
+
+class _Concurrency(click.ParamType):  # type: ignore[type-arg]
+    """A number, or `auto`."""
+
+    name = "concurrency"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        return value if value == "auto" else int(click.IntRange(min=1).convert(value, param, ctx))
+
+
+_OPTIONS: tuple[tuple[str, Any, str, str], ...] = (
     ("--task", str, "NAME", "Task plug-in; see `listeval tasks list`."),
     (
         "--model",
@@ -31,7 +41,7 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
         "CKPT",
         "Checkpoint folder, hub id, `smollm2`, what the backend serves; null: gold, faults or garbage.",
     ),
-    ("--backend", str, "NAME", "auto (default), vllm, hf, openai, replay or null."),
+    ("--backend", str, "NAME", "auto (default), vllm, hf, ray, openai, replay or null."),
     ("--constraint", str, "KIND", "none (default), schema, permutation or scaffold."),
     ("--engine", str, "NAME", "What constrains: auto (default), xgrammar, llguidance, outlines or own."),
     ("--spacing", str, "POLICY", "Spaces that a constraint leaves: either (default), gold, compact or free."),
@@ -47,10 +57,11 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--dtype", str, "NAME", "float32, bfloat16, ... (default: the backend's choice)."),
     ("--device", str, "NAME", "cpu, cuda, cuda:1, ... (default: the best there is)."),
     ("--batch-size", int, "N", "Sequences decoded together."),
-    ("--concurrency", int, "N", "Requests in flight (openai, vllm, null)."),
+    ("--concurrency", _Concurrency(), "N|auto", "Requests in flight (openai, vllm, null); auto (openai): by a ramp."),
     ("--max-model-len", int, "N", "Prompt plus answer in tokens (hf, vllm; default: the model's)."),
-    ("--base-url", str, "URL", "Server of the openai backend; the key comes from $OPENAI_API_KEY."),
+    ("--base-url", str, "URL", "Server of the openai backend, repeatable; the key comes from $OPENAI_API_KEY."),
     ("--api-key-env", str, "NAME", "Variable that holds the server's key (default OPENAI_API_KEY)."),
+    ("--ray-address", str, "HOST:PORT", "Ray cluster of the ray backend (default: one started here)."),
     ("--tokenizer", str, "PATH", "Another tokenizer; with openai: render here, send token ids."),
     ("--timeout-s", float, "S", "openai: seconds to wait for one answer (default 600)."),
     ("--out", str, "DIR", "Run directory (default: runs/<task>-<model>-<hash>)."),
@@ -59,8 +70,14 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     for flag, kind, metavar, text in reversed(_OPTIONS):
-        function = click.option(flag, type=kind, metavar=metavar, help=text, **options_of(flag))(function)
+        more: dict[str, Any] = {"multiple": True, "callback": _joined} if flag == "--base-url" else {}
+        function = click.option(flag, type=kind, metavar=metavar, help=text, **options_of(flag), **more)(function)
     return function
+
+
+def _joined(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -> str | None:
+    """Several servers as a configuration has them."""
+    return ",".join(given) or None
 
 
 @click.command("run", short_help="Run a task on a model and report how its contract holds.")
@@ -99,7 +116,7 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     "engine_args",
     multiple=True,
     metavar="NAME=JSON",
-    help="Argument of the engine's own (hf, vllm), repeatable: tensor_parallel_size=2.",
+    help="Argument of the engine's own (hf, vllm, ray), repeatable: tensor_parallel_size=2.",
 )
 @click.option(
     "--serve",
@@ -167,10 +184,7 @@ def command(
     values |= {name: value for name, value in flags.items() if value is not None}
     values["options"] = {**(values.get("options") or {}), **dict(map(parse_setting, settings))}
     own: dict[str, Any] = {**flags, "options": dict(map(parse_setting, settings))}
-    for key, told in (("chat_template_arg", TEMPLATE.read(template_args)), ("engine_arg", ENGINE.read(engine_args))):
-        own[key] = told
-        if told:
-            values[key] = {**(values.get(key) or {}), **told}
+    _take(values, own, {"chat_template_arg": TEMPLATE.read(template_args), "engine_arg": ENGINE.read(engine_args)})
     if system is not None:
         values["system"] = _text_or_file(system)
     with placed((config or "").removeprefix("@")):
@@ -186,6 +200,14 @@ def command(
     _print(finished, as_json)
     errored = ExitCode.SAMPLES_ERRORED if any(one.summary.errors for one in finished) else ExitCode.OK
     return max(say_strays(finished), errored, judge_runs(finished, asked))
+
+
+def _take(values: dict[str, Any], own: dict[str, Any], given: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add to the mappings in `values` what the user gave by name; `own` is what the user said."""
+    for key, told in given.items():
+        own[key] = told
+        if told:
+            values[key] = {**(values.get(key) or {}), **told}
 
 
 def _several(runs: Sequence[PlannedRun], asked: Asked, quiet: bool) -> ExitCode:

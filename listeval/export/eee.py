@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from listeval.stats.intervals import Interval
 
 SCHEMA = "0.3.0"
-_OWN_ENGINES = ("hf", "vllm")
+_OWN_ENGINES = ("hf", "vllm", "ray")
 """Engines that load the model themselves; a server may be anybody's."""
 
 

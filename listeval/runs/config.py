@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticSerializationError
@@ -60,7 +60,7 @@ class RunConfig(BaseModel):
     dtype: str | None = None
     device: str | None = None
     batch_size: int | None = Field(default=None, ge=1)
-    concurrency: int | None = Field(default=None, ge=1)
+    concurrency: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
     max_model_len: int | None = Field(default=None, ge=1)
     adapter: str | None = Field(default=None, min_length=1)
     """A LoRA adapter's folder, put on top of the model (hf, vllm)."""
@@ -69,6 +69,7 @@ class RunConfig(BaseModel):
     base_url: str | None = None
     serve: bool = False
     """Whether `vllm serve` is started for the run."""
+    ray_address: str | None = None
     tokenizer: str | None = None
     timeout_s: float = Field(default=600.0, gt=0.0)
     structured: bool | None = None
@@ -200,6 +201,7 @@ class RunConfig(BaseModel):
             max_model_len=self.max_model_len,
             base_url=self.base_url,
             serve=self.serve,
+            ray_address=self.ray_address,
             tokenizer=self.tokenizer,
             timeout_s=self.timeout_s,
             enable_thinking=self.enable_thinking,

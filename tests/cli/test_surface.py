@@ -14,8 +14,8 @@ FLAGS = {
         "--adapter --allow-code-execution --api-key-env --attempts --backend --base-url --batch-size "
         "--chat-template-arg --concurrency --constraint --data --device --dtype --engine --engine-arg --fail-if "
         "--fail-on --fail-under --json --junit --limit --max-model-len --max-tokens "
-        "--model --no-thinking --out --quiet --reask --samples --seeds --serve --set --show-prompt --spacing --system "
-        "--task --temperature --thinking --timeout-s --tokenizer --top-p --track --trust"
+        "--model --no-thinking --out --quiet --ray-address --reask --samples --seeds --serve --set --show-prompt "
+        "--spacing --system --task --temperature --thinking --timeout-s --tokenizer --top-p --track --trust"
     ),
     "suite": (
         "--allow-code-execution --api-key-env --base-url --dry-run --fail-if --fail-on --fail-under --json --junit "

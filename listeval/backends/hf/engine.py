@@ -54,7 +54,7 @@ def open(model: str, options: BackendOptions) -> HFBackend:
     for package in ("torch", "transformers"):
         if find_spec(package) is None:
             raise UserError.missing_package(package, "pip install 'listeval[cpu]'", "the hf backend")
-    refuse_unused(options, "hf", ("base_url", "concurrency", "structured", "api_key_env"))
+    refuse_unused(options, "hf", ("base_url", "concurrency", "structured", "api_key_env", "ray_address"))
     checkpoint = open_checkpoint(model, options)
     for adapter in (options.adapter, *options.adapters):
         checkpoint.with_adapter(adapter)  # which refuses one of another model before anything is loaded

@@ -48,28 +48,42 @@ class VLLMConstraint:
 
     def arguments(self) -> dict[str, Any]:
         """For `vllm.LLM`. Also sets what an engine reads from its environment."""
+        told = self.engine_arguments()
         if self.constraint.engine != "own":
-            # Whitespace is no flag here: every form says it itself.
-            return {"structured_outputs_config": {"backend": _BACKENDS[self.constraint.engine]}}
+            return told
         handle, name = tempfile.mkstemp(prefix="listeval-masked-", suffix=".jsonl")
         os.close(handle)
         self._ledger = Path(name)
         os.environ[LEDGER] = name
         os.environ.setdefault(_RUNNER, "0")
+        return told
+
+    def engine_arguments(self) -> dict[str, Any]:
+        """For an engine in another process, which then tells no masked masses."""
+        if self.constraint.engine != "own":
+            # Whitespace is no flag here: every form says it itself.
+            return {"structured_outputs_config": {"backend": _BACKENDS[self.constraint.engine]}}
         return {"logits_processors": [PROCESSOR]}
 
     def parameters(self, contract: Contract[Any], tag: str) -> dict[str, Any]:
         """For the `SamplingParams` of one request. Raises UserError for a contract that cannot be had this way."""
+        fields = self.fields(contract, tag)
+        if "structured_outputs" not in fields:
+            return fields
+        from vllm.sampling_params import StructuredOutputsParams
+
+        return {"structured_outputs": StructuredOutputsParams(**fields["structured_outputs"])}
+
+    def fields(self, contract: Contract[Any], tag: str) -> dict[str, Any]:
+        """The same as plain data. Raises UserError for a contract that cannot be had this way."""
         form = bind(self.constraint, contract)
         if isinstance(form, PermutationSpec):
             checkpoint = self._checkpoint
             text = payload(form, checkpoint.renderer.tokenizer, checkpoint.vocab_size or None, checkpoint.stops, tag)
             return {"extra_args": {KEY: text}}
-        from vllm.sampling_params import StructuredOutputsParams
-
         if isinstance(form, JsonForm):
             form = self._json_mode(form)
-        return {"structured_outputs": StructuredOutputsParams(**structured_outputs(form))}
+        return {"structured_outputs": structured_outputs(form)}
 
     def _json_mode(self, form: JsonForm) -> JsonForm | GrammarForm | RegexForm:
         engine = self.constraint.engine

@@ -66,14 +66,15 @@ def open(model: str, options: BackendOptions) -> VLLMBackend:
     flight. Raises UserError for whatever keeps the engine from starting.
     """
     check_installed()
-    refuse_unused(options, "vllm", ("base_url", "structured", "api_key_env"))
+    refuse_unused(options, "vllm", ("base_url", "structured", "api_key_env", "ray_address"))
+    in_flight = options.fixed_concurrency("vllm")
     checkpoint = open_checkpoint(model, options, CEILING)
     wanted = [adapter for adapter in (options.adapter, *options.adapters) if adapter is not None]
     for adapter in wanted:
         checkpoint.with_adapter(adapter)  # which refuses one of another model before anything is loaded
     constraints, extra = together((options.constraint, *options.constraints), checkpoint)
     engine = _start(checkpoint, replace(options, extra={**extra, **lora_arguments(wanted), **options.extra}))
-    backend = VLLMBackend(checkpoint, engine, options.concurrency, options.constraint, constraints)
+    backend = VLLMBackend(checkpoint, engine, in_flight, options.constraint, constraints)
     try:
         if not backend.adapt(options.adapter):
             rank = max(adapter.rank for adapter in wanted)
