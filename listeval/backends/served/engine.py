@@ -35,7 +35,7 @@ def open(model: str, options: BackendOptions) -> ServedBackend:
 
     Raises UserError where vLLM or httpx is missing, the model cannot be opened, or the server does not come up.
     """
-    refuse_unused(options, "served", ("base_url", "api_key_env", "structured"))
+    refuse_unused(options, "served", ("base_url", "api_key_env", "structured", "ray_address"))
     check_installed()
     if find_spec("httpx") is None:
         raise UserError.missing_package("httpx", "pip install 'listeval[openai]'", "--serve")
