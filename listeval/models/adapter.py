@@ -98,9 +98,13 @@ def _config(folder: Path) -> dict[str, Any]:
         raise UserError(f"{CONFIG} is not a JSON object", place=place, fix="copy it again")
     if found.get("peft_type") != "LORA":
         kind = found.get("peft_type")
-        raise UserError(f"the adapter is of the kind {kind!r}, not LORA", place=place, fix="merge it into its base")
+        raise UserError(
+            f"the adapter is of the kind {kind!r}, not LORA", place=place, fix="merge it into its base with peft"
+        )
     if found.get("megatron_config"):
-        raise UserError("the adapter names code to import (megatron_core)", place=place, fix="merge it into its base")
+        raise UserError(
+            "the adapter names code to import (megatron_core)", place=place, fix="merge it into its base with peft"
+        )
     return found
 
 

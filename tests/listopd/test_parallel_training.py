@@ -72,13 +72,14 @@ def test_two_processes_warm_start_as_one(pairs, train, checkpoint, tmp_path, set
 @pytest.mark.parametrize("settings", [{}, FSDP], ids=["ddp", "fsdp2"])
 def test_two_processes_keep_the_whole_adapter(pairs, checkpoint, tmp_path, settings):
     pytest.importorskip("peft", reason="needs peft")
-    from listopd.merge import merge, open_adapter
+    from listeval.models.adapter import open_adapter
+    from listopd.merge import merge
 
     lora = {"rank": 3, "alpha": 5.0}
     section = {"model": checkpoint(0), "steps": 2, "batch": 8, "optimiser": {"lr": 1e-1}, "lora": lora}
     recipe = Recipe.model_validate({"task": "pairs", "sft": section} | SHARED)
     two = trained(recipe, "sft", tmp_path / "two", settings)
-    adapter = open_adapter(two.out / "adapter")
+    adapter = open_adapter(str(two.out / "adapter"))
     made = weights_in(merge(adapter, adapter.base, tmp_path / "merged"))
     assert all(torch.equal(tensor, made[name]) for name, tensor in two.weights.items())
 
