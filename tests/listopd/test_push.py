@@ -112,6 +112,15 @@ def test_a_run_of_another_checkpoint_is_refused_before_anything_is_sent(training
     assert uploads.asked == []
 
 
+def test_a_run_of_this_checkpoint_under_an_adapter_is_of_another_model(training, evaluation, uploads, capsys):
+    out = evaluation()
+    said = json.loads((out / "manifest.json").read_text())
+    said["model"]["adapter"] = {"name": "lora", "fingerprint": "sha256:" + "1" * 64}
+    (out / "manifest.json").write_text(json.dumps(said))
+    code, _, error = push(capsys, training, NAME, "--run", out)
+    assert code == 2 and "is of another model" in error and uploads.asked == []
+
+
 def test_a_run_that_is_named_twice_is_refused(training, evaluation, uploads, capsys):
     code, _, said = push(capsys, training, NAME, "--run", evaluation(), "--run", evaluation().parent / "." / "eval")
     assert code == 2 and "named twice" in said and uploads.asked == []
