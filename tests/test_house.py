@@ -23,7 +23,7 @@ from docs.tools.imports import ROOT, Arrow, Function, arrows, drawn, house, read
 
 ROOMS = """
     moved listeval visible errors disk bundled chat stats contract scoring task kit decoding models plugins backends
-    runs labelling comparison report export cli __main__ listopd templates tasks
+    runs suites labelling comparison report export cli __main__ listopd templates tasks
 """.split()  # noqa: SIM905 - a list of words reads better than a list of strings
 """From the ground up: a room imports what stands before it. `listeval` is the face, whose names load on first use."""
 

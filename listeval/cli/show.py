@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from listeval.cli.completion import kinds
+from listeval.cli.right import right_answers
 from listeval.cli.say import say, say_json, say_strays
-from listeval.errors import ExitCode, UserError, did_you_mean, first_line
+from listeval.errors import ExitCode, UserError, did_you_mean
 
 if TYPE_CHECKING:
     from listeval.runs.rows import Row
-    from listeval.runs.store import Run
 
 
 @click.command("show", short_help="Show answers of a run and explain why each failed.")
@@ -75,38 +75,9 @@ def command(
         return code
     from listeval.report.explain import print_rows
 
-    print_rows(chosen[:limit], with_prompt=with_prompt, right=_right_answers(run, trusted=trust))
+    print_rows(chosen[:limit], with_prompt=with_prompt, right=right_answers(run, trusted=trust))
     say(f"{min(limit, len(chosen))} of {len(chosen)} shown ({len(rows)} samples in the run)")
     return code
-
-
-def _right_answers(run: Run, *, trusted: bool) -> Callable[[Row], str] | None:
-    """What the task says to a row's right answer; None, and a line on stderr, where its code is not to be had."""
-    from listeval.cli.consent import of_task
-    from listeval.labelling.grading import Grading
-    from listeval.plugins.open import make_task
-
-    entry = run.manifest.task
-    if entry.name == Grading.name:
-        # A judge's grades have no right answer.
-        return None
-    try:
-        if not trusted and of_task(entry.name):
-            cause = f"they need the code in ./tasks/{entry.name} (--trust imports it)"
-            say(f"right answers are not shown: {cause}", err=True)
-            return None
-        task = make_task(entry.name, entry.options)
-    except UserError as error:
-        say(f"right answers are not shown: {error}", err=True)
-        return None
-
-    def right(row: Row) -> str:
-        try:
-            return task.gold(row["target"])
-        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything, and a row may be of an older one
-            return f"(not known: {first_line(error)})"
-
-    return right
 
 
 def _what_there_is(rows: list[Row], verdicts: Sequence[str]) -> str:

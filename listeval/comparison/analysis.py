@@ -13,12 +13,14 @@ from listeval.comparison.chance import Chance, chance
 from listeval.comparison.contrasts import Guard, QualityScale, ResamplingSettings, differences, guards
 from listeval.comparison.cost import cost
 from listeval.comparison.factorial import factorial
+from listeval.comparison.order import with_order
 from listeval.comparison.paired_columns import COMPARED, columns, common_parsed, headline
 from listeval.comparison.pairing import Pairing, pair
 from listeval.comparison.result import DEFAULTS, Comparison, Contrast
 from listeval.comparison.thresholds import Thresholds
 from listeval.comparison.ways import keeps_parsed_answers, two_by_twos
 from listeval.runs.figures.columns import PARSE_RATE, USEFUL, Columns, bounds
+from listeval.runs.figures.order import BOUNDS, FIRST, SLOPE, STABILITY
 from listeval.runs.rows import Row
 from listeval.stats.intervals import Interval, mean_intervals, rate_interval
 from listeval.stats.paired import Difference, holm
@@ -58,6 +60,7 @@ def compare_arms(
     pairing = pair(arms, across_prompts=across_prompts)
     metrics = _shared_metrics(arms)
     table, names = columns(pairing.rows, metrics), headline(metrics)
+    table, pairing = with_order(arms, table, pairing)
     draws = ResamplingSettings(resamples or int(min(10_000, max(2_000, _DRAWS / pairing.n_clusters))), seed)
     metric = names[1].removeprefix(USEFUL) if len(names) > 1 else None
     luck = chance(arms[0].run.manifest.task, pairing.rows[0], metric)
@@ -176,7 +179,8 @@ def _values(
     """Each arm's figures; all means of all arms come from the same resamples."""
     rates = [{name: rate_interval(own[name], clusters, level=level) for name in COMPARED} for own in table]
     columns = {f"{at} {n}": c for at, own in enumerate(table) for n, c in own.items() if n not in COMPARED}
-    limits = {f"{at} {name}": pair for at in range(len(table)) for name, pair in bounds(metrics).items()}
+    known = {**BOUNDS, **bounds(metrics)}
+    limits = {f"{at} {name}": pair for at in range(len(table)) for name, pair in known.items()}
     means = mean_intervals(columns, clusters, bounds=limits, seed=draws.seed, resamples=draws.resamples, level=level)
     return [
         {name: rates[at][name] if name in COMPARED else means[f"{at} {name}"] for name in own}
@@ -192,8 +196,8 @@ def _differences(
     draws: ResamplingSettings,
     level: float,
 ) -> list[dict[str, Difference]]:
-    """Each arm against the first; a metric over each arm's own parsed answers has none."""
-    own = {metric.name for metric in metrics}
+    """Each arm against the first; what is over each arm's own parsed answers has none."""
+    own = {*(metric.name for metric in metrics), STABILITY, SLOPE, FIRST}
     found = differences(
         {at: (table[0], table[at]) for at in range(1, len(table))},
         [name for name in table[0] if name not in own],

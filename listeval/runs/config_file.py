@@ -13,7 +13,7 @@ from listeval.errors import UserError
 from listeval.runs.manifest import read_manifest
 
 
-def _decoded(content: bytes) -> str:
+def decoded(content: bytes) -> str:
     """Text in the encoding that its byte order mark names; UTF-8 without one."""
     marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     return content.decode("utf-16" if marked else "utf-8-sig", "replace")
@@ -28,7 +28,7 @@ def read_config(path: Path) -> dict[str, Any]:
     if path.is_dir():
         return {**read_manifest(path).config.model_dump(mode="json"), "out": str(path)}
     try:
-        text = _decoded(path.read_bytes())
+        text = decoded(path.read_bytes())
     except OSError as error:
         raise UserError(
             f"no configuration: {error.strerror}", place=str(path), fix="name a run or a config file"

@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from listeval.backends import choose, open_backend
-from listeval.backends.protocol import Backend
+from listeval.backends import choose
+from listeval.backends.protocol import Backend, Logging
 from listeval.decoding.bind import bind
 from listeval.disk import make_directory
 from listeval.plugins import open as opening
 from listeval.runs import preparation
 from listeval.runs.config import RunConfig
+from listeval.runs.engines import Engines
 from listeval.runs.lock import exclusive
 from listeval.runs.manifest import (
     Manifest,
@@ -29,11 +30,14 @@ from listeval.runs.prove import prove
 from listeval.runs.run_loop import RunLoop
 from listeval.runs.scope import chosen, scope_of, widest
 from listeval.runs.store import Run
+from listeval.runs.tracking.tracked import Tracked, tracked
 from listeval.task import Dataset, Example, Task
 
 
-def run(config: RunConfig, observer: Observer | None = None) -> Run:
+def run(config: RunConfig, observer: Observer | None = None, engines: Engines | None = None) -> Run:
     """Make every row that `config` owes and return the finished run.
+
+    `engines` keeps the model loaded for the caller's next run; without, the engine is closed at the end.
 
     Task and data are checked before the model is opened. Raises UserError for anything a user
     can put right; KeyboardInterrupt passes through. Either way the rows so far are on disk and
@@ -43,10 +47,10 @@ def run(config: RunConfig, observer: Observer | None = None) -> Run:
     watch.stage(f"loading the task {config.task}")
     task = opening.make_task(config.task, config.options)
     opening.permit(task, config.allow_code_execution)
-    return run_task(task, config, watch)
+    return run_task(task, config, watch, engines)
 
 
-def run_task(task: Task, config: RunConfig, watch: Observer) -> Run:
+def run_task(task: Task, config: RunConfig, watch: Observer, engines: Engines | None = None) -> Run:
     """`run` with a task that is at hand, whatever `config` calls it."""
     config = config.resolved(task.max_tokens, choose(config.backend))
     watch.stage("reading the data")
@@ -54,42 +58,53 @@ def run_task(task: Task, config: RunConfig, watch: Observer) -> Run:
     if config.decoding is not None:
         bind(config.decoding, preparation.first_contract(task, data, config))
     watch.stage(f"getting {task.name} ready to score")
-    with opening.ready(task):
-        finished = _work(task, config, data, watch)
+    with tracked(config.track, watch) as watched, opening.ready(task):
+        finished = _run_on(engines, task, config, data, watched)
         if finished.hidden:
             watch.note(f"{finished.hidden} further rows of this run are kept; --limit or --samples leaves them out")
         watch.stage("computing metrics and intervals")
         finished.conclude(task)
+        watched.finish(finished)
     return finished
 
 
-def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observer) -> Run:
-    """Open the model and make every row that is owed."""
+def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: dict[int, Dataset], watch: Tracked) -> Run:
+    """Make what is owed on the caller's engines, or on one of the run's own."""
     if config.out:
-        _check_before_opening(config, preparation.unopened_identity(config, task, data))
-    watch.note(f"opening {config.model} with {config.backend}")
-    backend = open_backend(config.backend, config.model, config.backend_options)
-    try:
-        manifest = preparation.make_manifest(config, task, data, backend)
-        directory = Path(config.out) if config.out else preparation.default_out(manifest)
-        make_directory(directory)
-        with exclusive(directory):
-            manifest = _adopt(manifest, directory, task, data, backend)
-            if config.decoding is not None:
-                contract = preparation.first_contract(task, data, config)
-                prove(backend, config.decoding, contract, manifest, directory, watch)
-            watch.begin(sum(len(chosen(dataset.examples, config)) for dataset in data.values()))
-            if scope_of(config) != scope_of(manifest.config):
-                watch.note("only part of this run is asked for; its other rows stay and are counted")
-            owed = preparation.samples(task, data, config, manifest.identity_hash)
+        check_before_opening(config, preparation.unopened_identity(config, task, data))
+    if engines is not None:
+        return _work(task, config, data, watch, engines)
+    with Engines() as own:
+        try:
+            return _work(task, config, data, watch, own)
+        finally:
+            watch.stage("closing the engine")
+
+
+def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Tracked, engines: Engines) -> Run:
+    """Open the model and make every row that is owed."""
+    backend = engines.open(config, watch)
+    manifest = preparation.make_manifest(config, task, data, backend)
+    directory = Path(config.out) if config.out else preparation.default_out(manifest)
+    make_directory(directory)
+    with exclusive(directory):
+        if isinstance(backend, Logging):
+            backend.log_to(directory)
+        manifest = _adopt(manifest, directory, task, data, backend)
+        if config.decoding is not None:
+            contract = preparation.first_contract(task, data, config)
+            prove(backend, config.decoding, contract, manifest, directory, watch)
+        watch.open(manifest, directory)
+        watch.begin(sum(len(chosen(dataset.examples, config)) for dataset in data.values()))
+        if scope_of(config) != scope_of(manifest.config):
+            watch.note("only part of this run is asked for; its other rows stay and are counted")
+        owed = preparation.samples(task, data, config, manifest.identity_hash)
+        with engines.generating():
             RunLoop(task, backend, manifest, directory, watch).work(owed)
-    finally:
-        watch.stage("closing the engine")
-        backend.close()
     return Run(directory, manifest)
 
 
-def _check_before_opening(config: RunConfig, identity: dict[str, Any]) -> None:
+def check_before_opening(config: RunConfig, identity: dict[str, Any]) -> None:
     """Refuse another run's directory, before anything is sent to a server; what only the model tells is checked later.
 
     Raises UserError naming what differs.

@@ -17,11 +17,13 @@ from listeval.disk import read_regular, write_atomic
 from listeval.errors import UserError, first_line
 from listeval.plugins.blame import blame
 from listeval.runs.config import WITHOUT_MODEL
+from listeval.runs.figures.order import OrderEffect, order_effect
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
 from listeval.runs.rows import Row
 from listeval.runs.stored_rows import Stored, Stray, read_stored
+from listeval.stats.intervals import Interval
 from listeval.task import Metric, Task
 
 if TYPE_CHECKING:
@@ -31,11 +33,27 @@ if TYPE_CHECKING:
 _OURS = ("manifest.json", "samples.jsonl", "metrics.json")
 
 
+_Known = Annotated[float, Field(allow_inf_nan=False, ge=-(2**53), le=2**53)] | None
+
+
+class _Estimate(BaseModel):
+    """A figure with its interval, as `metrics.json` has it."""
+
+    value: _Known
+    low: _Known
+    high: _Known
+
+    @property
+    def interval(self) -> Interval:
+        return Interval(*(math.nan if end is None else end for end in (self.value, self.low, self.high)))
+
+
 class _StoredMetrics(BaseModel):
     """The part of `metrics.json` that does not follow from the rows alone."""
 
     n: int | None = None
-    figures: dict[str, Annotated[float, Field(allow_inf_nan=False, ge=-(2**53), le=2**53)] | None] = {}
+    figures: dict[str, _Known] = {}
+    order: dict[str, _Estimate | list[_Estimate]] = {}
     files: list[str] = []
 
 
@@ -48,7 +66,7 @@ class Run:
 
     def __repr__(self) -> str:
         made = self.manifest
-        words = f"task={made.task.name!r}, model={made.model.name!r}, constraint={made.constraint!r}"
+        words = f"task={made.task.name!r}, model={made.model.title!r}, constraint={made.constraint!r}"
         return f"Run({str(self.path)!r}, {words})"
 
     def _repr_html_(self) -> str:
@@ -138,8 +156,28 @@ class Run:
     @cached_property
     def figures(self) -> dict[str, float | None]:
         """What the task's appendix found over the whole run; empty while `metrics.json` is not of these rows."""
+        return dict(self._current.figures)
+
+    @cached_property
+    def order(self) -> OrderEffect | None:
+        """What the order of the items did, for a run with `order=shuffled`; None for others, and as with `figures`."""
+        kept = self._current.order
+        figures = {name: value.interval for name, value in kept.items() if isinstance(value, _Estimate)}
+        places = [one.interval for value in kept.values() if isinstance(value, list) for one in value]
+        return OrderEffect(figures, places) if kept else None
+
+    @property
+    def estimates(self) -> dict[str, Interval]:
+        """`figures` with their intervals; the ends are NaN where a figure has none."""
+        known = {} if self.order is None else self.order.figures
+        alone = {name: Interval(math.nan if x is None else x, math.nan, math.nan) for name, x in self.figures.items()}
+        return alone | {name: known[name] for name in alone.keys() & known.keys()}
+
+    @cached_property
+    def _current(self) -> _StoredMetrics:
+        """What `metrics.json` keeps, where it is of these rows."""
         kept = self._metrics()
-        return dict(kept.figures) if kept.n == self.summary.n else {}
+        return kept if kept.n == self.summary.n else _StoredMetrics()
 
     def _metrics(self) -> _StoredMetrics:
         """What is read of `metrics.json`; empty where it is not there. Raises UserError where it is damaged."""
@@ -171,13 +209,14 @@ class Run:
         audit = self.manifest.audit
         return {
             "task": self.manifest.task.name,
-            "model": self.manifest.model.name,
+            "model": self.manifest.model.title,
             "backend": self.manifest.backend.name,
             "constraint": self.manifest.identity.get("constraint", "none"),
             "spacing": audit.spacing.model_dump() if audit is not None and audit.spacing is not None else None,
             **self.summary.to_json(),
             "left_out": len(self.strays),
             "figures": self.figures,
+            **({} if self.order is None else {"order": self.order.to_json()}),
             "tokens_per_second": self.tokens_per_second,
             "notices": self.notices,
             "run": str(self.path),
@@ -190,13 +229,17 @@ class Run:
         """
         files: dict[str, bytes] = {}
         figures: dict[str, float | None] = {}
+        order: OrderEffect | None = None
         try:
             with blame(task, "has no appendix", fix=f"correct the task, then `listeval score {self.path}`"):
                 appendix = task.appendix(self.rows)
                 files = {_plain(name): text.encode() for name, text in appendix.files.items()}
-                figures = {name: float(x) if math.isfinite(x) else None for name, x in appendix.figures.items()}
+                order = order_effect(task, self.rows)
+                found = ({} if order is None else {n: x.value for n, x in order.figures.items()}) | {**appendix.figures}
+                figures = {name: float(x) if math.isfinite(x) else None for name, x in found.items()}
         finally:
             metrics = self.summary.to_json() | {"figures": figures, "files": sorted(files)}
+            metrics |= {} if order is None else {"order": order.to_json()}
             for stale in set(self._files_before()) - files.keys():
                 (self.path / stale).unlink(missing_ok=True)
             for name, data in files.items():

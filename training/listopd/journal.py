@@ -5,6 +5,7 @@ manifest.json   what the numbers depend on: models, data, objective, versions, h
 log.jsonl       one line an optimiser step
 state/          weights, optimiser, λ: what `--resume` goes on from, in any number of processes
 checkpoint/     the trained model
+adapter/        what was trained alone, as peft keeps it, where the recipe says `lora`
 checkpoints/    step-000014, ...: the model on the way, where the recipe says `keep_every`
 """
 
@@ -40,6 +41,7 @@ class Journal:
     def __init__(self, out: Path, recipe: Recipe, stage: Stage, policy: LambdaPolicy | None = None) -> None:
         self.out, self.recipe, self.stage, self.policy = out, recipe, stage, policy
         self.log, self.state, self.checkpoint = out / _LOG, out / _STATE, out / "checkpoint"
+        self.adapter = out / "adapter"
         self._steps = 0
         self._trainee: Trainee | None = None
         self._inputs: dict[str, str] = {}
@@ -239,7 +241,7 @@ def inputs_of(manifest: Mapping[str, Any]) -> dict[str, str]:
 def _sweep(out: Path) -> None:
     """Remove what a killed write left behind: half a state, half a checkpoint, a file under its temporary name."""
     files = [f".{name}.*" for name in ("recipe.yaml", "manifest.json", _LOG)]
-    for pattern in (_NEW_STATE, ".checkpoint.new", "checkpoints/.*.new", *files):
+    for pattern in (_NEW_STATE, ".checkpoint.new", ".adapter.new", "checkpoints/.*.new", *files):
         for left in out.glob(pattern):
             if left.is_dir() and not left.is_symlink():
                 shutil.rmtree(left, ignore_errors=True)

@@ -27,6 +27,7 @@ T = TypeVar("T")
 def make_accelerator(recipe: Recipe, out: Path) -> Accelerator:
     """Set up for the recipe's precision, device and trackers. Raises UserError where a package is missing."""
     from listeval.backends.hf.engine import pick_device
+    from listeval.runs.tracking.protocol import check_installed
     from listopd.networks import compute_type
 
     try:
@@ -35,7 +36,7 @@ def make_accelerator(recipe: Recipe, out: Path) -> Accelerator:
         raise UserError.missing_package("accelerate", "pip install 'listeval[cpu]'", "training") from None
     device = pick_device(recipe.precision.device, "precision.device")
     mixed = "bf16" if compute_type(recipe.precision, device) == "bfloat16" else "no"
-    _check_trackers(recipe.trackers)
+    check_installed(recipe.trackers)
     # At every state it tells of a tied head that is stored once, which is how it should be.
     logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
     _part_from_earlier(mixed, device)
@@ -140,13 +141,14 @@ def weights_of(accelerator: Accelerator, scorer: Any) -> Iterator[tuple[str, tor
         yield name.replace(".base_layer", ""), whole
 
 
+def factors_of(accelerator: Accelerator, scorer: Any) -> dict[str, torch.Tensor]:
+    """The adapters' own weights by the names of the network's state, whole; empty where there are none.
+
+    All processes must ask together, and each gets all.
+    """
+    state = accelerator.unwrap_model(scorer).network.state_dict()
+    return {name: _whole(tensor) for name, tensor in state.items() if "lora_" in name}
+
+
 def _whole(tensor: Any) -> Any:
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
-
-
-def _check_trackers(names: Sequence[str]) -> None:
-    from importlib.util import find_spec
-
-    for name in names:
-        if find_spec(name) is None:
-            raise UserError.missing_package(name, f"pip install {name}", f"the tracker '{name}'")

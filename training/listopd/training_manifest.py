@@ -53,7 +53,8 @@ def make_manifest(
 
 def _model(checkpoint: Checkpoint) -> dict[str, Any]:
     info = checkpoint.info
-    return {"name": info.name, "fingerprint": info.fingerprint, "tokenizer": info.tokenizer_hash}
+    found = {"name": info.name, "fingerprint": info.fingerprint, "tokenizer": info.tokenizer_hash}
+    return found if info.revision is None else {**found, "revision": info.revision}
 
 
 def _objective(spec: Sft | Opd) -> dict[str, Any] | None:

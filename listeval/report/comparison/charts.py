@@ -1,4 +1,4 @@
-"""What the page draws, as numbers: bars with intervals, stacked kinds, the migration matrix. Shares are 0 to 100."""
+"""What the page draws, as numbers: bars with intervals and differences, stacked kinds, the migration matrix."""
 
 from __future__ import annotations
 
@@ -7,54 +7,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from listeval.contract import Kind
 from listeval.report.comparison.tables import able, mark
+from listeval.report.page.bars import BarPanel, Named, panel
+from listeval.report.page.stacks import Stack, stack
+from listeval.report.page.wide import WideTable, figure_cell, titles
 from listeval.runs.figures import numbers, words
+from listeval.runs.figures.columns import TOKENS
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison, Contrast
-    from listeval.stats.intervals import Interval
 
-
-class ArmBar(NamedTuple):
-    """One arm's figure: the bar from 0 to `share`, its interval, and the words beside it. NaN draws nothing."""
-
-    mark: str
-    name: str
-    share: float
-    low: float
-    high: float
-    text: str
-    change: str = "baseline"
-    change_at: float = math.nan
-    change_low: float = math.nan
-    change_high: float = math.nan
-    shown: bool = False
-
-
-class BarPanel(NamedTuple):
-    """Bars of one figure; the words at even distances under its axis and under that of the differences."""
-
-    title: str
-    note: str
-    bars: list[ArmBar]
-    axis: tuple[str, ...]
-    change_axis: tuple[str, ...]
-
-
-class KindShare(NamedTuple):
-    """A stretch of a stacked bar."""
-
-    kind: str
-    n: int
-    start: float
-    share: float
-
-
-class Stack(NamedTuple):
-    """One arm's failure kinds, summing to 100."""
-
-    mark: str
-    name: str
-    parts: list[KindShare]
+_HEATS = 10
+"""Shades of a matrix cell."""
 
 
 class Matrix(NamedTuple):
@@ -68,72 +31,63 @@ class Matrix(NamedTuple):
     cells: list[list[int]]
     largest: int
 
+    def heat(self, n: int) -> int:
+        """The shade of a count, 0 to 9."""
+        return min(_HEATS - 1, int(_HEATS * math.sqrt(n / self.largest)))
+
 
 def panels(comparison: Comparison) -> list[BarPanel]:
-    """The headline figures that are between 0 and 1, with their differences from the baseline."""
+    """The headline figures with their differences from the baseline; each axis fits what stands on it."""
     notes = {
         "parse_rate": "share of answers that keep their contract",
         "useful": "failures count zero",
         "common": f"the {comparison.common:,} samples that parse in every arm{able(comparison)}",
     }
     return [
-        BarPanel(words.title(name), notes.get(name) or notes[name.split("_")[0]], _bars(comparison, name), *_axes(name))
+        panel(name, words.title(name), notes.get(name) or notes[name.split("_")[0]], _rows(comparison, name))
         for name in comparison.headline
-        if _on_unit_axis(comparison, name)
+        if not all(math.isnan(values[name].value) for values in comparison.values)
     ]
 
 
-def _axes(name: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    if numbers.is_rate(name):
-        return ("0", "25", "50", "75", "100 %"), ("-100", "0", "+100 points")
-    return ("0", "0.25", "0.5", "0.75", "1"), ("-1", "0", "+1")
+def _rows(comparison: Comparison, name: str) -> list[Named]:
+    return [_row(comparison, place, name) for place in range(len(comparison.arms))]
 
 
-def _bars(comparison: Comparison, name: str) -> list[ArmBar]:
-    return [_bar(comparison, place, name) for place in range(len(comparison.arms))]
-
-
-def _on_unit_axis(comparison: Comparison, name: str) -> bool:
-    found = [value for arm in comparison.values for value in arm[name] if not math.isnan(value)]
-    return bool(found) and min(found) >= 0 and max(found) <= 1
-
-
-def _bar(comparison: Comparison, place: int, name: str) -> ArmBar:
-    value = comparison.values[place][name]
+def _row(comparison: Comparison, place: int, name: str) -> Named:
     arm, contrast = comparison.sides[place]
-    bar = ArmBar(mark(place), arm.name, *_percent(value), numbers.interval(name, value))
+    row = Named(mark(place), arm.name, comparison.values[place][name])
     if contrast is None:
-        return bar
+        return row
     d = contrast.differences[name]
     p = contrast.adjusted.get(name, math.nan)
     said = numbers.change(name, d.difference) + numbers.points(name)
-    # Differences lie between -1 and 1; their axis is twice as wide as that of the figures.
-    value_at, low, high = (50 + 50 * x for x in d.difference)
-    return bar._replace(
-        change=f"{said}, p {numbers.probability(p)}" if numbers.probability(p) else said,
-        change_at=value_at,
-        change_low=low,
-        change_high=high,
-        shown=p <= comparison.thresholds.alpha,
-    )
-
-
-def _percent(value: Interval) -> tuple[float, float, float]:
-    return 100 * value.value, 100 * value.low, 100 * value.high
+    text = f"{said}, p {numbers.probability(p)}" if numbers.probability(p) else said
+    return row._replace(change=d.difference, change_text=text, shown=p <= comparison.thresholds.alpha)
 
 
 def stacks(comparison: Comparison) -> list[Stack]:
-    """Each arm's kinds in the taxonomy's order."""
-    n = len(comparison.pairing.keys)
-    found = []
-    for at, counts in enumerate(comparison.kinds):
-        parts, start = [], 0.0
-        for kind, count in counts.items():
-            if count:
-                parts.append(KindShare(kind, count, start, 100 * count / n))
-                start += 100 * count / n
-        found.append(Stack(mark(at), comparison.arms[at].name, parts))
-    return found
+    """Each arm's kinds, summing to 100."""
+    pairs = enumerate(zip(comparison.arms, comparison.kinds, strict=True))
+    return [stack(mark(at), arm.name, at, counts) for at, (arm, counts) in pairs]
+
+
+def others(comparison: Comparison) -> WideTable:
+    """The figures that are not tested: a row an arm, a column a figure."""
+    names = [name for name in comparison.values[0] if name not in comparison.headline and name != TOKENS]
+    rows = []
+    for at, (arm, contrast) in enumerate(comparison.sides):
+        own = {} if contrast is None else contrast.differences
+        cells = [
+            figure_cell(name, comparison.values[at][name], own[name].difference if name in own else None)
+            for name in names
+        ]
+        rows.append((mark(at), arm.name, cells))
+    note = (
+        "Not tested. Below each value its interval, then the difference from the baseline. A metric without a prefix "
+        "is over each arm's own parsed answers, so it has no difference."
+    )
+    return WideTable("Other figures", titles(names), rows, note)
 
 
 def matrices(comparison: Comparison) -> list[Matrix]:

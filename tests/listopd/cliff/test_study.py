@@ -93,6 +93,12 @@ def test_a_claim_about_a_lambda_that_no_arm_has_is_refused(study):
         claims_with_series(study(predictions=claims(claim)))
 
 
+@pytest.mark.parametrize("limits", [{}, {"within": 0.1}, {"at": "curve", "low": 0.5}, {"low": 0.9, "high": 0.1}])
+def test_a_rate_is_claimed_by_two_limits_or_by_the_curve(study, limits):
+    with pytest.raises(UserError, match="low"):
+        study(predictions=[{"id": "x", "kind": "rate", "of": {"part": "P"}, "lam": 1.1, **limits}])
+
+
 def test_a_plan_counts_arms_and_steps_and_says_the_claims(study, tmp_path):
     file = study()
     found = plan_of(file, Toy(lambda arm, steps: 1.0), tmp_path / "out")

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from listeval.errors import UserError
 from listopd.cliff.arms import PairForecast
-from listopd.cliff.claims import Claim, DriftClaim, MidpointClaim, Rule, ShiftClaim, TabularClaim
-from listopd.cliff.cliff_rules import estimate_cliffs
+from listopd.cliff.claims import Claim, DriftClaim, MidpointClaim, RateClaim, Rule, ShiftClaim, TabularClaim
+from listopd.cliff.cliff_rules import estimate_cliffs, foretold_rate
 from listopd.cliff.series import Series, pick, series_of
 from listopd.cliff.study import StudyFile
 
@@ -35,7 +35,8 @@ def _series_of_claim(claim: Claim, series: list[Series], place: str) -> ClaimSer
     if isinstance(claim, ShiftClaim):
         return ClaimSeries(claim, mine, (pick(claim.than, series, place),))
     if isinstance(claim, DriftClaim):
-        budgets = (claim.of.model_copy(update={"budget": budget}) for budget in claim.fit)
+        fitted = claim.than or claim.of
+        budgets = (fitted.model_copy(update={"budget": budget}) for budget in claim.fit)
         return ClaimSeries(claim, mine, tuple(pick(one, series, place) for one in budgets))
     _check_lams(claim, mine, place)
     return ClaimSeries(claim, mine)
@@ -50,9 +51,16 @@ def _check_lams(claim: Claim, series: Series, place: str) -> None:
 
 
 def numbers(aimed: Iterable[ClaimSeries], foretold: Mapping[str, PairForecast], draws: int) -> dict[str, float]:
-    """The λ of every claim that has one: infinite where its rule says that there is no cliff, NaN where it abstains."""
+    """What every claim is measured by: a λ, or the rate that the target curve gives at one.
+
+    Infinite where a rule says that there is no cliff, NaN where it abstains.
+    """
     found: dict[str, float] = {}
-    for claim, series, _ in aimed:
+    for claim, series, others in aimed:
+        if isinstance(claim, RateClaim):
+            if claim.at is not None and series is not None:
+                found[claim.id] = foretold_rate(foretold[series.pair.name], claim.lam)
+            continue
         rule = _rule(claim)
         stated = getattr(claim, "at", getattr(claim, "star", None))
         if rule is None and stated is not None:
@@ -60,7 +68,15 @@ def numbers(aimed: Iterable[ClaimSeries], foretold: Mapping[str, PairForecast], 
         if rule is None or series is None:
             continue
         found[claim.id] = estimate_cliffs(foretold[series.pair.name], series.cap, draws).of(rule)
+        if isinstance(claim, DriftClaim):
+            fitted = others[0]
+            found[fitted_star(claim)] = estimate_cliffs(foretold[fitted.pair.name], fitted.cap, draws).of(rule)
     return found
+
+
+def fitted_star(claim: DriftClaim) -> str:
+    """The name of the λ* by which κ is fitted; that of the series foretold goes by the claim's own."""
+    return f"{claim.id}, fitted" if claim.than is not None and isinstance(claim.star, str) else claim.id
 
 
 def _rule(claim: Claim) -> Rule | None:

@@ -58,6 +58,13 @@ def target_curve(found: PairForecast, draws: int) -> Cliff | None:
     return cliff(curve_of(*zip(*kept, strict=True)), draws=draws) if len(kept) > 1 else None
 
 
+def foretold_rate(found: PairForecast, lam: float) -> float:
+    """The parse rate that the target curve gives at λ; NaN where it was not decoded there, or no answer is known."""
+    at = [told for known, told in zip(found.lams, found.outcomes, strict=True) if known == lam]
+    parsed = [one.parsed for one in at[0] if one.known] if at else []
+    return sum(parsed) / len(parsed) if parsed else math.nan
+
+
 def to_json(found: PairForecast) -> dict[str, Any]:
     """JSON values, every answer with its prompt."""
     return {

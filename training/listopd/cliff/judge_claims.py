@@ -11,7 +11,7 @@ import numpy as np
 
 from listeval.errors import UserError
 from listeval.stats.intervals import Interval, rate_interval
-from listopd.cliff.claim_series import ClaimSeries
+from listopd.cliff.claim_series import ClaimSeries, fitted_star
 from listopd.cliff.claims import (
     CliffClaim,
     DriftClaim,
@@ -159,8 +159,14 @@ def _share(hits: list[bool], failed: list[tuple[Outcome, int]]) -> Interval:
 def _rate(claim: RateClaim, series: Series, evidence: Evidence) -> Judged:
     found = cliff(good_of(series, evidence.out), draws=evidence.draws)
     rate = found.rates[found.lams.index(claim.lam)]
-    expected = f"parse rate at {claim.lam:g} within [{claim.low:g}, {claim.high:g}]"
-    return Judged(inside(rate, claim.low, claim.high), expected, shown(rate), rate)
+    if claim.at is None:
+        expected = f"parse rate at {claim.lam:g} within [{claim.low:g}, {claim.high:g}]"
+        return Judged(inside(rate, claim.low, claim.high), expected, shown(rate), rate)
+    number = evidence.numbers[claim.id]
+    if math.isnan(number):
+        return Judged(Verdict.UNDECIDED, _ABSTAINS, shown(rate), rate)
+    expected = f"parse rate at {claim.lam:g}: {number:.3f} ± {claim.within:g}"
+    return Judged(inside(rate, number - claim.within, number + claim.within), expected, shown(rate), rate)
 
 
 def _shift(claim: ShiftClaim, series: Series, than: Series, evidence: Evidence) -> Judged:
@@ -178,8 +184,8 @@ def _shift(claim: ShiftClaim, series: Series, than: Series, evidence: Evidence) 
 
 
 def _drift(claim: DriftClaim, series: Series, fitted: tuple[Series, ...], evidence: Evidence) -> Judged:
-    star = evidence.numbers[claim.id]
-    if math.isnan(star):
+    star, own = evidence.numbers[fitted_star(claim)], evidence.numbers[claim.id]
+    if math.isnan(star) or math.isnan(own):
         return Judged(Verdict.UNDECIDED, _ABSTAINS, "no λ* to fit with")
     expected = f"κ of {', '.join(map(str, claim.fit))} steps foretells {series.budget}"
     points = cliff_points({one.budget: evidence.curve(one, claim) for one in fitted})
@@ -187,7 +193,7 @@ def _drift(claim: DriftClaim, series: Series, fitted: tuple[Series, ...], eviden
     if len(points) < len(claim.fit) or found is None:
         return Judged(Verdict.UNDECIDED, expected, "some budget has no cliff")
     try:
-        told = fit_drift(points, star).cliff(series.budget).value
+        told = fit_drift(points, star)._replace(star=own).cliff(series.budget).value
     except UserError as error:
         return Judged(Verdict.UNDECIDED, expected, error.cause)
     verdict = inside(found, told - claim.within, told + claim.within)
