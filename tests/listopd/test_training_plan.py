@@ -201,6 +201,8 @@ def test_a_plan_is_shown_for_every_card_and_refused_for_one_that_is_too_small(pa
     assert isinstance(run("listopd", *changes, "--card", "Voodoo").exception, UserError)
     shared = run("listopd", *changes, "--card", "H100 SXM", "--shards", "8")
     assert shared.exception is None and "each of 8 processes" in shared.output and "gathered" in shared.output
+    compiled = run("listopd", *changes, "precision.compile=true", "--shards", "8").exception
+    assert isinstance(compiled, UserError) and "sharded networks are not compiled" in str(compiled)
     uneven = run("listopd", *changes, "--shards", "3").exception
     assert isinstance(uneven, UserError) and "3 processes cannot share a batch of 128" in str(uneven)
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from listeval.errors import UserError
+from listopd.sharding import check_shardable
 
 if TYPE_CHECKING:
     import torch
@@ -46,9 +47,8 @@ def make_accelerator(recipe: Recipe, out: Path) -> Accelerator:
     )
     keep_float32(accelerator)
     check_version(accelerator)
-    if recipe.precision.compile and getattr(accelerator.state, "fsdp_plugin", None) is not None:
-        cause = "sharded networks are not compiled, for nobody has seen that they give the same"
-        raise UserError(cause, place="precision.compile", fix="precision.compile=false, or launch without FSDP")
+    if getattr(accelerator.state, "fsdp_plugin", None) is not None:
+        check_shardable(recipe)
     return accelerator
 
 

@@ -10,13 +10,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from listeval.errors import UserError
+
 if TYPE_CHECKING:
     from accelerate import Accelerator
     from torch import nn
 
+    from listopd.recipe import Recipe
     from listopd.score import Scorer
 
 S = TypeVar("S", bound="Scorer")
+
+
+def check_shardable(recipe: Recipe) -> None:
+    """Raises UserError for a recipe that asks for what sharded networks do not have."""
+    if recipe.precision.compile:
+        cause = "sharded networks are not compiled, for nobody has seen that they give the same"
+        raise UserError(cause, place="precision.compile", fix="precision.compile=false, or do not shard")
 
 
 def shards_of(accelerator: Accelerator) -> int:

@@ -12,6 +12,7 @@ from listopd.floor import Machine, Work, cards
 from listopd.plan.memory import Memory, Models, memory
 from listopd.plan.outline import Outline
 from listopd.recipe import Opd, Recipe, Scratch, Sft
+from listopd.sharding import check_shardable
 
 if TYPE_CHECKING:
     import torch
@@ -98,6 +99,8 @@ def make_plan(recipe: Recipe, stage: Stage, place: str, on: Sequence[Machine], s
     answers = spec.batch
     if isinstance(spec, Opd):
         answer, answers = spec.max_tokens or _ANSWER, spec.batch * spec.rollouts_per_prompt
+    if shards > 1:
+        check_shardable(recipe)
     if answers % shards:
         raise UserError(
             f"{shards} processes cannot share a batch of {answers} evenly", place=place, fix="another batch"
