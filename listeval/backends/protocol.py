@@ -16,6 +16,8 @@ from listeval.chat import Prompt as Prompt
 from listeval.models.info import ModelInfo as ModelInfo
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from listeval.contract import Contract, Kind
     from listeval.decoding.constraint import Constraint
     from listeval.models.adapter import Adapter
@@ -128,6 +130,8 @@ class BackendOptions:
     """What every answer is held to, bound to its request's contract."""
     constraints: tuple[Constraint, ...] = ()
     """What `Constrainable.constrain` may ask for later, where an engine has to know that when it starts."""
+    serve: bool = False
+    """Start a server of the model for the run."""
     adapter: Adapter | None = None
     """What is put on top of the model first."""
     adapters: tuple[Adapter, ...] = ()
@@ -184,3 +188,11 @@ class Adaptable(Backend, Protocol):
 
         Nothing may be generating. Raises UserError for an adapter of another base, and one that cannot be loaded.
         """
+
+
+@runtime_checkable
+class Logging(Backend, Protocol):
+    """An engine in processes of its own, whose words are kept with the run."""
+
+    def log_to(self, directory: Path) -> None:
+        """Append its log to a file there. Raises UserError where that cannot be written."""

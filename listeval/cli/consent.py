@@ -62,6 +62,8 @@ def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
     """What a configuration from a file asks for, beyond what was `given` on the command line."""
     own = {name: value for name, value in values.items() if value is not None and given.get(name) is None}
     backend = given.get("backend") or values.get("backend") or "auto"
+    if values.get("serve") or given.get("serve"):
+        backend = "vllm"  # whose model is a local one, and whose server is our own
     asks = _server(own, given) if backend == "openai" else []
     # A model on the hub is OWNER/NAME, a tokenizer may be a bare name; a server's model is only a name.
     opened = {"tokenizer"} | ({"model"} if backend in _LOCAL and "/" in str(own.get("model")) else set())

@@ -21,6 +21,7 @@ from listeval.errors import ExitCode
 )
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.option("--html", "page", metavar="FILE", help="Write one self-contained page: figures, failures, samples.")
+@click.option("--figures", "folder", metavar="DIR", help="Write the figures as SVG and PDF, for papers.")
 @click.option("--trust", is_flag=True, help="Import task code from ./tasks that RUN names, for the right answers.")
 @click.option("--all", "all_kinds", is_flag=True, help="Kinds that did not occur too (table).")
 @run_gates
@@ -29,6 +30,7 @@ def command(
     form: str,
     as_json: bool,
     page: str | None,
+    folder: str | None,
     trust: bool,
     all_kinds: bool,
     **gates: Any,
@@ -45,6 +47,10 @@ def command(
 
         write_runs_page(runs, target, right_answers_of(runs, trusted=trust))
         say(f"page: {target}", err=True)
+    if folder is not None:
+        from listeval.report.drawings import write_drawings
+
+        say(f"figures: {len(write_drawings(runs, Path(folder)))} files in {folder}", err=True)
     if as_json or form == "json":
         objects = [run.to_json() for run in runs]
         say_json(objects[0] if len(objects) == 1 else objects)

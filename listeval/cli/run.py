@@ -101,6 +101,12 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     metavar="NAME=JSON",
     help="Argument of the engine's own (hf, vllm), repeatable: tensor_parallel_size=2.",
 )
+@click.option(
+    "--serve",
+    is_flag=True,
+    default=None,
+    help="Start `vllm serve` of the model for this run, ask it as the openai backend does, and stop it.",
+)
 @click.option("--system", metavar="TEXT|@FILE", help="A system turn before the task's messages.")
 @click.option(
     "--allow-code-execution",

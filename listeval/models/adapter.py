@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from listeval.errors import UserError, first_line
+from listeval.models.quantized import of_folder
 from listeval.models.resolve import file_digest, fingerprint
 from listeval.models.short_names import SHORT_NAMES
 
@@ -146,7 +147,7 @@ def _hub_id(model: str, path: Path) -> str | None:
 
 def _misfit(adapter: Path, model: Path) -> str:
     """What of the model's weights the adapter does not fit; empty where it fits or the files do not tell."""
-    if json.loads((model / "config.json").read_bytes()).get("quantization_config"):
+    if of_folder(model) is not None:
         return ""  # packed weights have shapes of their own
     own: dict[str, Shape] = {}
     for file in sorted(model.glob("*.safetensors")):

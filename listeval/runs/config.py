@@ -67,6 +67,8 @@ class RunConfig(BaseModel):
     engine_arg: dict[str, Any] | None = Field(default=None, min_length=1)
     """Arguments of the engine's own, by its names; in its own types once `resolved`."""
     base_url: str | None = None
+    serve: bool = False
+    """Whether `vllm serve` is started for the run."""
     tokenizer: str | None = None
     timeout_s: float = Field(default=600.0, gt=0.0)
     structured: bool | None = None
@@ -92,6 +94,29 @@ class RunConfig(BaseModel):
         if isinstance(values, dict) and values.get("backend") == "null" and values.get("model") is None:
             return {**values, "model": "null"}
         return values
+
+    @model_validator(mode="before")
+    @classmethod
+    def _asked_over_http(cls, values: Any) -> Any:
+        """A server of the run's own is asked by the openai backend, where none is named."""
+        if isinstance(values, dict) and values.get("serve") is True and values.get("backend") in (None, "auto"):
+            return {**values, "backend": "openai"}
+        return values
+
+    @model_validator(mode="after")
+    def _served_by_us(self) -> RunConfig:
+        if not self.serve:
+            return self
+        if self.backend != "openai":
+            raise ValueError(f"--serve starts a server, and the {self.backend} backend asks none")
+        if self.base_url is not None or self.api_key_env is not None:
+            raise ValueError("--serve starts a server of its own, which no address or key is for")
+        return self
+
+    @property
+    def engine_name(self) -> str:
+        """Whose arguments `engine_arg` holds, by the name of the backend that runs it here."""
+        return "vllm" if self.serve else self.backend
 
     def resolved(self, max_tokens: int, backend: str) -> RunConfig:
         """With the backend and engine that `auto` stands for, and the task's budget where the user named none.
@@ -122,7 +147,7 @@ class RunConfig(BaseModel):
         """The engine's arguments in its own types; those that have a flag, under the key of the flag."""
         if self.engine_arg is None:
             return {}
-        arguments, flags = typed(backend, self.engine_arg)
+        arguments, flags = typed("vllm" if self.serve else backend, self.engine_arg)
         for key, value in flags.items():
             said = getattr(self, key)
             if said not in (None, value):
@@ -174,6 +199,7 @@ class RunConfig(BaseModel):
             concurrency=self.concurrency,
             max_model_len=self.max_model_len,
             base_url=self.base_url,
+            serve=self.serve,
             tokenizer=self.tokenizer,
             timeout_s=self.timeout_s,
             enable_thinking=self.enable_thinking,

@@ -100,8 +100,10 @@ def unopened_identity(config: RunConfig, task: Task, data: dict[int, Dataset]) -
     """The part of a resolved run's identity that is known before a model is opened or a server asked."""
     again = {"attempts": {"most": config.attempts, "reask": config.reask}} if config.attempts > 1 else {}
     words = {name: value for name in _WORDS if (value := getattr(config, name)) is not None}
-    if told := numerics(config.backend, config.engine_arg or {}):
+    if told := numerics(config.engine_name, config.engine_arg or {}):
         words["engine_arg"] = told
+    if config.serve:
+        words["serve"] = True
     if config.adapter is not None:
         words["adapter"] = open_adapter(config.adapter).fingerprint
     return words | {

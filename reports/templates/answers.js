@@ -26,7 +26,8 @@ const marksOf = (cell, sample, state, first) => {
   } else if (state.mark === "baseline" || right === null || right === undefined) {
     if (head.paired && first && cell !== first && first.t !== text) against(first.t);
   } else {
-    const [own, other] = [answerValue(text), located(right)];
+    const other = located(right);
+    const own = other && answerValue(text, other);
     if (own && other) {
       const found = compareValues(own, other, head.ranked);
       found.spans.forEach(({ start, end, why }) => spans.push([start, end, "diff", why]));

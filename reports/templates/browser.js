@@ -41,7 +41,8 @@ const browse = (index) => {
     list.replaceChildren(...shown.map((place) => card(filters, state, place, linkTo)));
     if (!shown.length) list.append(element("p", "empty", "No sample matches these filters. Clear takes them all away (key x)."));
     const pages = Math.max(1, Math.ceil(found.length / PAGE));
-    count.textContent = `${found.length.toLocaleString("en")} of ${filters.count.toLocaleString("en")} match`;
+    const here = state.text.trim() && block.size < filters.count ? `; only ${block.size.toLocaleString("en")} have their answers here to search in` : "";
+    count.textContent = `${found.length.toLocaleString("en")} of ${filters.count.toLocaleString("en")} match${here}`;
     pageOf.textContent = `${page + 1} of ${pages}`;
     byId("previous").disabled = page === 0;
     byId("next").disabled = page + 1 >= pages;

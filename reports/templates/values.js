@@ -53,13 +53,14 @@ const located = (text, start = 0) => {
   }
 };
 
-// The first JSON list or record in an answer, wherever it begins.
-const answerValue = (text) => {
+// The answer's value; where words stand around it, the first whole list or record, whichever the right answer is. A part of
+// a list that breaks off is not the answer.
+const answerValue = (text, right) => {
   const whole = located(text);
   if (whole) return whole;
   for (const found of text.slice(0, 4000).matchAll(/[[{]/g)) {
     const node = located(text, found.index);
-    if (node) return node;
+    if (node && Boolean(node.items) === Boolean(right.items)) return node;
   }
   return null;
 };

@@ -14,8 +14,8 @@ FLAGS = {
         "--adapter --allow-code-execution --api-key-env --attempts --backend --base-url --batch-size "
         "--chat-template-arg --concurrency --constraint --data --device --dtype --engine --engine-arg --fail-if "
         "--fail-on --fail-under --json --junit --limit --max-model-len --max-tokens "
-        "--model --no-thinking --out --quiet --reask --samples --seeds --set --show-prompt --spacing --system --task "
-        "--temperature --thinking --timeout-s --tokenizer --top-p --track --trust"
+        "--model --no-thinking --out --quiet --reask --samples --seeds --serve --set --show-prompt --spacing --system "
+        "--task --temperature --thinking --timeout-s --tokenizer --top-p --track --trust"
     ),
     "suite": (
         "--allow-code-execution --api-key-env --base-url --dry-run --fail-if --fail-on --fail-under --json --junit "
@@ -23,7 +23,7 @@ FLAGS = {
     ),
     "score": "--allow-code-execution --fail-if --fail-on --fail-under --json --junit --quiet --trust",
     "show": "--json --kind --limit --prompt --sample --trust --verdict",
-    "report": "--all --fail-if --fail-on --fail-under --format --html --json --junit --trust",
+    "report": "--all --fail-if --fail-on --fail-under --figures --format --html --json --junit --trust",
     "compare": (
         "--across-prompts --alpha --cost-order --fail-if --fail-on --format --html --json --junit --margin --seed "
         "--trust"
@@ -44,9 +44,20 @@ FLAGS = {
 
 ALWAYS = "numpy pydantic rich jinja2 yaml torch transformers vllm httpx scipy"
 FRAMES = (
-    "pandas", "pyarrow", "datasets", "huggingface_hub", "matplotlib", "inspect_ai", "tensorboard", "wandb", "trackio",
-)  # fmt: skip
-"""What frames, exports and trackers are made with."""
+    "pandas",
+    "pyarrow",
+    "datasets",
+    "huggingface_hub",
+    "matplotlib",
+    "inspect_ai",
+    "outlines",
+    "outlines_core",
+    "peft",
+    "tensorboard",
+    "wandb",
+    "trackio",
+)
+"""What frames, exports, trackers and some engines are made with."""
 
 
 def flags(command: click.Command) -> str:

@@ -32,6 +32,7 @@ from listeval.models.checkpoint import (
     refuse_unused,
 )
 from listeval.models.cpu import keep_memory
+from listeval.models.quantized import check_package, of_folder, quantization
 
 if TYPE_CHECKING:
     import torch
@@ -61,8 +62,14 @@ def open(model: str, options: BackendOptions) -> HFBackend:
     if device.type == "cpu":
         keep_memory()
     dtype = options.dtype or ("float32" if device.type == "cpu" else "auto")
+    quantized = quantization({"quantization_config": options.extra.get("quantization_config")})
+    quantized = quantized or of_folder(checkpoint.path)
+    told = dict(options.extra)
+    if quantized is not None:
+        check_package(quantized, checkpoint.path)
+        told.setdefault("device_map", {"": str(device)})  # packed weights cannot be moved once they are loaded
     decoder = _decoder(options.constraint, checkpoint)
-    loaded = load_network(checkpoint.path, device, dtype, options.extra)
+    loaded = load_network(checkpoint.path, device, dtype, told)
     batch_size = options.batch_size or _BATCH.get(device.type, 64)
     backend = HFBackend(checkpoint, loaded, batch_size, decoder, options.extra)
     backend.adapt(options.adapter)
@@ -127,6 +134,7 @@ class HFBackend:
 
         return {
             **self._arguments,
+            **({"quantization_config": found} if (found := of_folder(self._checkpoint.path)) else {}),
             "device": str(self._network.device),
             "dtype": str(self._network.dtype).removeprefix("torch."),
             "batch_size": self._batch_size,

@@ -131,6 +131,15 @@ def together(
     return taken, arguments
 
 
+def served_arguments(constraint: Constraint | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """Arguments and environment of a server that is to keep `constraint`."""
+    if constraint is None or constraint.engine == "server":
+        return {}, {}
+    if constraint.engine == "own" and constraint.kind == "permutation":
+        return {"logits_processors": [PROCESSOR]}, {_RUNNER: os.environ.get(_RUNNER, "0")}
+    return {"structured_outputs_config": {"backend": _BACKENDS[constraint.engine]}}, {}
+
+
 def payload(
     spec: PermutationSpec, tokenizer: PreTrainedTokenizerBase, size: int | None, stops: tuple[int, ...], tag: str = ""
 ) -> str:

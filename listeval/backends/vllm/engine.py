@@ -35,10 +35,11 @@ from listeval.models.checkpoint import (
     refusal,
     refuse_unused,
 )
+from listeval.models.quantized import of_folder
 
-_CEILING = 8192
+CEILING = 8192
 """Default bound on prompt plus answer: the KV cache must hold one such sequence, and some models ask for 128k."""
-_KV_GIB = "2"
+KV_SPACE, KV_GIB = "VLLM_CPU_KVCACHE_SPACE", "2"
 _SEQUENCES = {"cpu": 64}
 _BATCHED_TOKENS = 4096
 _MULTIPROCESS = "VLLM_ENABLE_V1_MULTIPROCESSING"
@@ -66,7 +67,7 @@ def open(model: str, options: BackendOptions) -> VLLMBackend:
     """
     check_installed()
     refuse_unused(options, "vllm", ("base_url", "structured", "api_key_env"))
-    checkpoint = open_checkpoint(model, options, _CEILING)
+    checkpoint = open_checkpoint(model, options, CEILING)
     wanted = [adapter for adapter in (options.adapter, *options.adapters) if adapter is not None]
     for adapter in wanted:
         checkpoint.with_adapter(adapter)  # which refuses one of another model before anything is loaded
@@ -149,6 +150,7 @@ class VLLMBackend:
         kept = {k: v for k, v in self.engine.arguments.items() if k not in ("model", "tokenizer")}
         return {
             **{k: v if isinstance(v, str | int | float | bool | None) else repr(v) for k, v in kept.items()},
+            **({"quantization_config": found} if (found := of_folder(self._checkpoint.path)) else {}),
             "device": self.engine.device,
             "in_process": self.engine.in_process,
             "in_flight": self._in_flight,
@@ -329,10 +331,10 @@ def _start(checkpoint: Checkpoint, options: BackendOptions) -> StartedEngine:
         with log.capture():
             device = _platform(options.device)
             in_process = device == "cpu" and os.environ.setdefault(_MULTIPROCESS, "0") == "0"
-            arguments = _arguments(checkpoint, options, device, in_process=in_process)
+            arguments = engine_arguments(checkpoint, options, device, in_process=in_process)
             if device == "cpu":
                 register()
-                os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", _KV_GIB)
+                os.environ.setdefault(KV_SPACE, KV_GIB)
             _opened_in_process = in_process
             from vllm import LLM
 
@@ -368,7 +370,10 @@ def _platform(asked: str | None) -> str:
     return device
 
 
-def _arguments(checkpoint: Checkpoint, options: BackendOptions, device: str, *, in_process: bool) -> dict[str, Any]:
+def engine_arguments(
+    checkpoint: Checkpoint, options: BackendOptions, device: str, *, in_process: bool = False
+) -> dict[str, Any]:
+    """What vLLM is told of a model, in this process or served; `options.extra` wins."""
     cpu = device == "cpu"
     arguments: dict[str, Any] = {
         "model": str(checkpoint.path),

@@ -57,15 +57,22 @@ class EngineLog:
         os.close(handle)
         self.saved = Path(name)
         self.saved.write_text(text)
-        # The outermost error of a multi-process engine only says that an inner one happened.
-        telling = [line for line in _ERROR_LINE.findall(text[-_TAIL:]) if "root cause" not in line.lower()]
-        return telling[-1][:300] if telling else None
+        return last_error(text)
 
     def close(self) -> None:
         """Let go of the unnamed file; safe to call twice."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def last_error(text: str) -> str | None:
+    """The last error that a log tells, None where it tells none.
+
+    The outermost one of a multi-process engine only says that an inner one happened.
+    """
+    telling = [line for line in _ERROR_LINE.findall(text[-_TAIL:]) if "root cause" not in line.lower()]
+    return telling[-1][:300] if telling else None
 
 
 def opened_log() -> EngineLog:

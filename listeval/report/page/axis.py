@@ -27,6 +27,10 @@ class Axis(NamedTuple):
     high: float
     ticks: list[Tick]
 
+    def value(self, at: float) -> float:
+        """What stands at a place from 0 to 100."""
+        return self.low + (self.high - self.low) * at / 100
+
     def at(self, value: float) -> float:
         """Where `value` stands, 0 to 100; a value beyond the ends stands at the end, NaN stays NaN."""
         if math.isnan(value):

@@ -28,6 +28,17 @@ GROUPS: dict[str, tuple[str, tuple[Kind, ...]]] = {
 """Each group's words and its kinds, in the order in which they are drawn."""
 
 
+COLOURS = {
+    "ok": "#219b74",
+    "engine": "#a6adbc",
+    "unfinished": "#c9ad26",
+    "json": "#cb2919",
+    "shape": "#9055cc",
+    "ids": "#702b46",
+}
+"""Each group's colour on paper; the page has them in its style sheet, with others for the dark."""
+
+
 class Look(NamedTuple):
     """How a kind is drawn: its group's colour under the texture of that number; 0 is plain."""
 

@@ -58,7 +58,7 @@ def runs_page(runs: Sequence[Run], rights: Sequence[RightAnswer | None] = ()) ->
     from markupsafe import Markup
 
     names, alone = names_of(runs), len(runs) == 1
-    marks = ["" if alone else f"[{at}]" for at in range(1, len(runs) + 1)]
+    marks = marks_of(runs)
     found = browser(of_runs(runs, rights or [None] * len(runs)))
     present = [kind.value for kind in kinds_to_show(runs)]
     return render_page(
@@ -70,14 +70,14 @@ def runs_page(runs: Sequence[Run], rights: Sequence[RightAnswer | None] = ()) ->
         overview=None if alone else _overview(runs, marks, names),
         counts=[(mark, name, words.counts(run.summary)) for mark, name, run in zip(marks, names, runs, strict=True)],
         warnings=_warnings(runs, marks),
-        panels=_panels(runs, marks, names),
-        stacks=_stacks(runs, marks, names),
+        panels=panels(runs, marks, names),
+        stacks=stacks(runs, marks, names),
         legend=legend(drawn_order(present)),
         kind_rows=_kind_rows(runs, present),
         marks=marks,
         figures=_figures(runs, marks, names),
         verdicts=_verdicts(runs, marks, names),
-        plots=_curves(runs),
+        plots=plots(runs),
         arms=[f"{mark} {name}".strip() for mark, name in zip(marks, names, strict=True)],
         browser=found,
         paired=False,
@@ -85,6 +85,11 @@ def runs_page(runs: Sequence[Run], rights: Sequence[RightAnswer | None] = ()) ->
         command=report_command([str(run.path) for run in runs]),
         data=Markup(inert_json(found.head)),
     )
+
+
+def marks_of(runs: Sequence[Run]) -> list[str]:
+    """`[1]`, `[2]`, ...; nothing for a run alone."""
+    return [""] if len(runs) == 1 else [f"[{at}]" for at in range(1, len(runs) + 1)]
 
 
 def headline(run: Run) -> list[str]:
@@ -137,7 +142,7 @@ def _table(
     return WideTable(title, titles(wanted), rows)
 
 
-def _panels(runs: Sequence[Run], marks: Sequence[str], names: Sequence[str]) -> list[BarPanel]:
+def panels(runs: Sequence[Run], marks: Sequence[str], names: Sequence[str]) -> list[BarPanel]:
     """A panel a figure with a bar a run; of one run, which has nothing to be beside, only what is between 0 and 1."""
     if len(runs) == 1:
         return _panels_of_one(runs[0])
@@ -171,7 +176,7 @@ def _panels_of_one(run: Run) -> list[BarPanel]:
     ]  # fmt: skip
 
 
-def _stacks(runs: Sequence[Run], marks: Sequence[str], names: Sequence[str]) -> list[Stack]:
+def stacks(runs: Sequence[Run], marks: Sequence[str], names: Sequence[str]) -> list[Stack]:
     found = []
     for at, (mark, name, run) in enumerate(zip(marks, names, runs, strict=True)):
         if run.summary.raw_kinds is not None:
@@ -205,7 +210,8 @@ def _verdicts(runs: Sequence[Run], marks: Sequence[str], names: Sequence[str]) -
     return WideTable("Verdicts on parsed answers", wanted, rows, "Counts, and shares of the parsed answers.")
 
 
-def _curves(runs: Sequence[Run]) -> list[CurvePlot]:
+def plots(runs: Sequence[Run]) -> list[CurvePlot]:
+    """The headline figures against each setting that makes a line of runs."""
     wanted = list(dict.fromkeys(name for run in runs for name in headline(run)))[:_MOST_CURVES]
     return curves(runs, [run.summary.metrics for run in runs], wanted)
 

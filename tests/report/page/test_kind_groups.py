@@ -6,7 +6,7 @@ import pytest
 from colour import VISION, apart, contrast, palette, style
 
 from listeval.contract import Kind
-from listeval.report.page.kind_groups import GROUPS, LOOKS, drawn_order, legend
+from listeval.report.page.kind_groups import COLOURS, GROUPS, LOOKS, drawn_order, legend
 
 APART = 15.0
 """CIEDE2000 between groups at least; what is just noticed is 1 to 2, and `ok` beside `no_json` once had 2.8."""
@@ -47,6 +47,10 @@ def test_words_on_a_groups_colour_can_be_read(scheme):
 def test_text_can_be_read(scheme, ink, ground):
     colours = palette(scheme)
     assert contrast(colours[ink], colours[ground]) >= 4.5
+
+
+def test_paper_has_the_colours_of_the_page():
+    assert {name: palette("light")[name] for name in GROUPS} == COLOURS
 
 
 def test_every_kind_has_a_look_of_its_own():

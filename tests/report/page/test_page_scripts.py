@@ -70,7 +70,7 @@ def test_a_repair_gives_and_takes_whole_objects(call):
 def test_a_value_is_not_different_from_itself_however_it_is_written(call, value):
     one, other = json.dumps(value), json.dumps(value, indent=2, ensure_ascii=False)
     said = f"Here: {one}" if isinstance(value, list | dict) else one
-    found = call("compareValues(answerValue(v[0]), located(v[1]), false)", said, other)
+    found = call("compareValues(answerValue(v[0], located(v[1])), located(v[1]), false)", said, other)
     assert found == {"spans": [], "missing": []}
 
 
@@ -93,9 +93,18 @@ def test_a_value_is_not_different_from_itself_however_it_is_written(call, value)
      True, ['"high"'], []),
 ])  # fmt: skip
 def test_fields_and_items_that_are_not_right_are_marked(call, answer, right, ranked, marked, missing):
-    found = call("compareValues(answerValue(v[0]), located(v[1]), v[2])", answer, right, ranked)
+    found = call("compareValues(answerValue(v[0], located(v[1])), located(v[1]), v[2])", answer, right, ranked)
     assert [answer[one["start"] : one["end"]] for one in found["spans"]] == marked
     assert found["missing"] == missing
+
+
+@pytest.mark.parametrize(("text", "found"), [
+    ('Sure: {"a": 1} or [1, {"b": 2}]', '[1, {"b": 2}]'), ('[{"a": 1}, {"a": 2}', None),
+    ('```json\n[{"a": 1}]\n```', '[{"a": 1}]'),
+])  # fmt: skip
+def test_an_answer_among_words_is_found_and_a_part_of_a_list_is_not_one(call, text, found):
+    node = call("answerValue(v[0], located('[]'))", text)
+    assert (None if node is None else text[node["start"] : node["end"]]) == found
 
 
 @pytest.mark.parametrize("text", ["", "no", "[1, 2", '{"a" 1}', "[" * 5_000, '["\\', "nul", '{"a": 01}'])

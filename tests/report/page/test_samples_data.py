@@ -1,6 +1,7 @@
 """What the sample browser reads: every row in the index, texts as far as there is room, nothing left out unsaid."""
 
 import json
+import random
 import zlib
 from base64 import b64decode
 from collections import Counter
@@ -11,7 +12,7 @@ from right_rankings import good
 from listeval.comparison import compare
 from listeval.report.page.browser import browser
 from listeval.report.page.run_page import runs_page
-from listeval.report.page.samples import by_importance, of_comparison, of_runs, representatives
+from listeval.report.page.samples import SampleKey, Samples, by_importance, of_comparison, of_runs, representatives
 
 
 def unpack(data):
@@ -73,6 +74,25 @@ def test_a_page_says_what_it_left_out(two_runs, monkeypatch):
     assert "listeval show RUN --sample ID --prompt" in page
 
 
+def test_what_has_no_room_can_be_filtered_and_says_so(two_runs, monkeypatch, chromium, tmp_path):
+    monkeypatch.setattr("listeval.report.page.run_page.browser", lambda samples: browser(samples, 5_000))
+    file = tmp_path / "page.html"
+    file.write_text(runs_page(two_runs), encoding="utf-8")
+    page = chromium.new_page()
+    page.goto(file.as_uri() + "#samples?kind=missing_id")
+    page.wait_for_selector(".sample")
+    assert page.locator("#count").inner_text() == "28 of 56 match"
+    page.keyboard.press("n")
+    page.keyboard.press("n")
+    page.wait_for_function("() => document.getElementById('page-of').textContent.startsWith('3 of')")
+    last = page.locator(".sample").last.inner_text()
+    assert "no room for these answers: listeval show" in last
+    assert "[1] missing_id, [2] ok" in last
+    page.fill("#text", "review_id")
+    page.wait_for_function("() => document.getElementById('count').textContent.includes('to search in')")
+    page.close()
+
+
 def test_long_texts_are_cut_around_the_fault_and_counted(make_run):
     # The fault lies behind 9,000 characters.
     long = lambda row: '[{"review_id": "' + "x" * 9_000 + '", "score": 1}, {"review_id": 7}]'  # noqa: E731
@@ -123,3 +143,34 @@ def test_failures_come_before_the_others_and_all_are_there(two_runs):
     assert Counter(order) == Counter(range(len(samples.keys)))
     failed = [samples.rows[0][place]["kind"] != "ok" for place in order[4:]]
     assert failed == sorted(failed, reverse=True)
+
+
+@pytest.mark.slow
+def test_ten_thousand_rows_of_six_arms_fit_into_five_megabytes():
+    rng = random.Random(0)
+    ids = [[f"R{rng.randrange(36**5):x}" for _ in range(8)] for _ in range(10_000)]
+
+    def row(place, arm):
+        text = json.dumps([{"review_id": one, "score": rng.randrange(100) / 10} for one in ids[place]])
+        kind = "ok" if rng.random() < 0.8 else rng.choice(["missing_id", "no_json", "truncated"])
+        scores = {name: rng.random() for name in ("kendall_tau", "ndcg@1", "ndcg@8", "mae")} if kind == "ok" else {}
+        return {
+            "key": f"{arm}-{place}", "kind": kind, "text": text, "scores": scores, "flags": [], "n_tokens": 60,
+            "detail": "", "error": None, "finish_reason": "stop", "span": None, "verdict": None, "reasoning": None,
+            "attempts": None, "prompt": f"Rank these reviews of product {place}: " + " ".join(ids[place] * 30),
+        }  # fmt: skip
+
+    samples = Samples(
+        names=list("abcdef"),
+        paths=list("abcdef"),
+        keys=[SampleKey(f"F{place}", 0) for place in range(10_000)],
+        rows=[[row(place, arm) for place in range(10_000)] for arm in range(6)],
+        right=[lambda row: row["text"]] * 6,
+        paired=True,
+        ranked=True,
+    )
+    found = browser(samples)
+    size = sum(map(len, found.blocks)) + len(json.dumps(found.head))
+    assert size < 4_700_000
+    assert found.answers > 2_000
+    assert len(unpack(found.blocks[0])["ids"]) == 10_000
