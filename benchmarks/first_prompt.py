@@ -20,7 +20,7 @@ def main(backend: str, model: str, out: str) -> None:
     from listeval.backends.protocol import BackendOptions, Prompt
     from listeval.runs import execute
     from listeval.runs.config import RunConfig
-    from listeval.runs.observer import Silent
+    from listeval.runs.observer import SilentObserver
 
     at: dict[str, float] = {}
 
@@ -29,7 +29,7 @@ def main(backend: str, model: str, out: str) -> None:
         at["opened"] = time.monotonic()
         return opened
 
-    class Watch(Silent):
+    class Watch(SilentObserver):
         def prompt(self, prompt: Prompt) -> None:
             at["handed"] = time.monotonic()
 

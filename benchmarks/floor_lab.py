@@ -24,12 +24,12 @@ from torch import Tensor
 
 from listopd.curve.target import Arm, target_scores
 from listopd.lab.decode import greedy
-from listopd.lab.judging import HeldOut, held_out, judge
+from listopd.lab.held_out import HeldOut, held_out, judge
 from listopd.lab.language import PAD, Answers, Language, mask_of
 from listopd.lab.network import Cache, Network, Sizes
 from listopd.lab.starts import Phase, supervise
-from listopd.lab.target import sureness
-from listopd.lab.training import Knobs, Shape, Stack
+from listopd.lab.target import separator_confidence
+from listopd.lab.training import Shape, Stack, TrainingSettings
 from listopd.objective.log_probs import log_probs
 
 FLOORS = (0.0, 1e-2, 3e-3, 1e-3, 3e-4, 2e-4, 1e-4)
@@ -64,7 +64,7 @@ def main() -> None:
     for case in CASES:
         teacher, base = _pair(network, case, right)
         curves = {f"{floor:g}": _curve(network, asked, teacher, base, case.lams, floor) for floor in FLOORS}
-        going_on = sureness(network, base[0], asked).separators[:, network.language.items - 2]
+        going_on = separator_confidence(network, base[0], asked).separators[:, network.language.items - 2]
         for method in ("listopd", "exact"):
             for seed in options.seeds:
                 trained = _trained(network, asked, case, teacher, base, method, seed, options.steps)
@@ -116,7 +116,7 @@ def _trained(
     budgets: Sequence[int],
 ) -> dict[str, Any]:
     """The students' parse rates at each λ, by budget in steps of 32 rollouts."""
-    knobs = [Knobs(lam, math.inf, case.lr, seed) for lam in case.lams]
+    knobs = [TrainingSettings(lam, math.inf, case.lr, seed) for lam in case.lams]
     many = [flat.expand(len(knobs), -1) for flat in (base, teacher, base)]
     stack = Stack(network, Shape(method, 32, 1), knobs, many[0].clone(), many[1], many[2])
     found: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from typing import Any
 
 from benchmarks.harness import Contender, Report, arguments, interleave, publish, take_turns
 from listeval.runs import RunConfig, load_run, run
-from listeval.runs.observer import Silent
+from listeval.runs.observer import SilentObserver
 from listeval.runs.rows import Row, done_keys, read_rows
 from tasks.fashion.generate import generate
 
@@ -23,7 +23,7 @@ INDEX_S = 0.1
 OURS, PEER = "listeval, index", "json.loads of every line"
 
 
-class Watch(Silent):
+class Watch(SilentObserver):
     """Notes when the run began to look for what is owed, when the first new row was there, and how many came."""
 
     began = 0.0

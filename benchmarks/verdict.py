@@ -24,7 +24,7 @@ import numpy as np
 from benchmarks.harness import RESULTS
 from benchmarks.worlds import CHANCE, SKILL, Side, cluster_of, draw, quality
 from listeval.comparison.analysis import adjusted
-from listeval.comparison.contrasts import Draws, QualityScale, differences, guards
+from listeval.comparison.contrasts import QualityScale, ResamplingSettings, differences, guards
 from listeval.comparison.decision import Standing, decide, gather
 from listeval.comparison.thresholds import Thresholds
 
@@ -107,7 +107,7 @@ def verdicts(
     index = cluster_of(clusters)
     worlds = [draw(rng, index, base, arms) for _ in range(trials)]
     pairs = {(w, at): (sides[0], sides[at]) for w, sides in enumerate(worlds) for at in range(1, len(sides))}
-    labels, draws = [str(at) for at in index], Draws(1_000, seed)
+    labels, draws = [str(at) for at in index], ResamplingSettings(1_000, seed)
     found = differences(
         pairs, _HEADLINE, labels, tested=_HEADLINE, bounds=dict.fromkeys(_HEADLINE[1:], (0.0, 1.0)), draws=draws,
         level=t.level,

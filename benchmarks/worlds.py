@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from listeval.comparison.columns import common_parsed
+from listeval.comparison.paired_columns import common_parsed
 from listeval.runs.figures.columns import Columns
 from listeval.stats.intervals import Floats
 

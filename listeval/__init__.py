@@ -56,6 +56,7 @@ if TYPE_CHECKING:
     from listeval.kit.listwise import list_answer as list_answer
     from listeval.kit.listwise import worked_examples as worked_examples
     from listeval.kit.named_class import named_class as named_class
+    from listeval.kit.order import ListOptions as ListOptions
     from listeval.kit.records import bad_records as bad_records
     from listeval.kit.records import record_answer as record_answer
     from listeval.kit.shots import with_shots as with_shots
@@ -71,7 +72,7 @@ if TYPE_CHECKING:
     from listeval.runs import RunConfig as RunConfig
     from listeval.runs import load_run as load_run
     from listeval.runs import run as run
-    from listeval.runs.frames import frame as frame
+    from listeval.runs.joint_frame import frame as frame
     from listeval.runs.rescore import rescore as rescore
     from listeval.runs.rows import Row as Row
     from listeval.scoring.arguments import Accepted as Accepted

@@ -19,6 +19,11 @@ MOVED = {
     "listeval.prompt": "listeval.models.renderer",
     "listeval.records": "listeval.kit.records",
     "listeval.registry": "listeval.plugins.registry",
+    "listeval.report.comparison.latex": "listeval.report.comparison.as_latex",
+    "listeval.report.comparison.markdown": "listeval.report.comparison.as_markdown",
+    "listeval.report.comparison.terminal": "listeval.report.comparison.on_terminal",
+    "listeval.runs.frames": "listeval.runs.joint_frame",
+    "listeval.runs.judge": "listeval.runs.make_rows",
     "listeval.wording": "listeval.kit.wording",
 }
 

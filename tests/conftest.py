@@ -12,6 +12,7 @@ import pytest
 from hypothesis import settings
 
 from tests.hub_server import SHA, Hub, serving
+from tests.hub_uploads import Uploads, taking
 
 # A loaded machine must not fail a property by its speed, nor a lucky draw a change that has nothing to do with it.
 settings.register_profile("listeval", deadline=None, derandomize=True)
@@ -53,3 +54,18 @@ def serve_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
             return hub
 
         yield serve
+
+
+@pytest.fixture
+def uploads(monkeypatch: pytest.MonkeyPatch) -> Iterator[Uploads]:
+    """A hub that takes uploads of whoever has the token `hf_test`; nobody else's is in the environment."""
+    constants = pytest.importorskip("huggingface_hub.constants", reason="uploads go through the hub's client")
+    monkeypatch.setenv("HF_TOKEN", "hf_test")
+    monkeypatch.setattr(constants, "HF_HUB_DISABLE_XET", True)
+    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
+
+    disable_progress_bars()
+    with taking(Uploads()) as hub:
+        monkeypatch.setattr(constants, "ENDPOINT", hub.endpoint)
+        yield hub
+    enable_progress_bars()

@@ -8,7 +8,7 @@ from listeval.errors import UserError
 from listeval.plugins.open import make_task
 from listeval.plugins.registry import code_of, load_task
 from listeval.runs import RunConfig
-from listeval.runs.plan import load_data
+from listeval.runs.preparation import load_data
 from listeval.task import Dataset, Example, Task, read_once
 
 

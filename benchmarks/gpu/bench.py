@@ -10,7 +10,7 @@ import torch
 from benchmarks.gpu.job import Job, wait
 from benchmarks.gpu.networks import STUDENT, TEACHER, Shape, random_network, twin
 from listopd.adapters import WithoutAdapters
-from listopd.distillation import Frozen, Loss, Pass, Reference, log_prob_before, prepare, with_lambda
+from listopd.distillation import FrozenModels, Loss, Reference, ScoredBatch, log_prob_before, prepare, with_lambda
 from listopd.extrapolation import LambdaPolicy
 from listopd.floor import Machine, Size, Work
 from listopd.networks import checkpoint_activations, open_model
@@ -19,11 +19,11 @@ from listopd.parallel import make_accelerator
 from listopd.questions import load_questions, training_task
 from listopd.recipe import Opd, Recipe
 from listopd.rollout import Rollout
-from listopd.start import equip
+from listopd.start import prepare_for_training
 from listopd.step_figures import update_figures
+from listopd.three_models import as_base, as_teacher, load_models, open_models
 from listopd.tokens import Labeller
 from listopd.trainee import Trainee
-from listopd.trio import as_base, as_teacher, load_trio, open_trio
 
 if TYPE_CHECKING:
     from listopd.questions import Question
@@ -37,11 +37,11 @@ class Bench(NamedTuple):
     recipe: Recipe
     spec: Opd
     trainee: Trainee
-    frozen: Frozen
+    frozen: FrozenModels
     label: Labeller
     policy: LambdaPolicy
 
-    def prepare(self, rollouts: Sequence[Rollout]) -> list[Pass]:
+    def prepare(self, rollouts: Sequence[Rollout]) -> list[ScoredBatch]:
         """Scored by teacher and base, as `opd` scores a minibatch."""
         with self.trainee.accelerator.autocast():
             found = prepare(
@@ -49,14 +49,14 @@ class Bench(NamedTuple):
             )
         return with_lambda(found, self.policy)
 
-    def update(self, found: Sequence[Pass]) -> dict[str, float]:
+    def update(self, found: Sequence[ScoredBatch]) -> dict[str, float]:
         """One optimiser step: its loss, gradient's norm and means a token."""
         tokens = sum(int(part.batch.mask.sum()) for part in found)
         loss = Loss(self.spec.objective, self.frozen, self.trainee.scorer, self.trainee.head, tokens)
         update = self.trainee.update(found, loss, learning_rate(self.spec.optimiser, 0, 1), 0)
         return {"loss": update.loss, "grad_norm": update.grad_norm, **update_figures(loss.sums)}
 
-    def s_minus_b(self, found: Sequence[Pass]) -> float:
+    def s_minus_b(self, found: Sequence[ScoredBatch]) -> float:
         """The largest |S - B| of the rollouts' tokens under the numerics of the update."""
         largest = 0.0
         with torch.no_grad(), self.trainee.accelerator.autocast():
@@ -138,9 +138,9 @@ def make_recipe(job: Job, compute: str, *, precision: dict[str, Any] | None = No
 def of_checkpoints(job: Job, recipe: Recipe) -> Bench:
     """The networks that the recipe names, loaded as a training loads them."""
     spec = _opd(recipe)
-    trio = open_trio(spec, recipe)
-    trainee, frozen = load_trio(trio, spec, recipe, make_accelerator(recipe, job.folder))
-    label = Labeller(trio.student.renderer.tokenizer, "review_id")
+    models = open_models(spec, recipe)
+    trainee, frozen = load_models(models, spec, recipe, make_accelerator(recipe, job.folder))
+    label = Labeller(models.student.renderer.tokenizer, "review_id")
     return Bench(recipe, spec, trainee, frozen, label, spec.extrapolation.build())
 
 
@@ -153,12 +153,12 @@ def of_shapes(job: Job, recipe: Recipe, student: Shape, teacher: Shape) -> Bench
     away: Reference | None = None
     if not spec.lora:
         away = as_base(twin(network), spec, recipe, accelerator, student.vocab)
-    equip(network, spec.lora, recipe)
+    prepare_for_training(network, spec.lora, recipe)
     trainee = Trainee(network, spec.optimiser, accelerator, vocab=student.vocab)
     if spec.lora:
         away = WithoutAdapters(trainee.head, trainee.scorer)
     label = Labeller(open_model(spec.student).renderer.tokenizer, "review_id")
-    return Bench(recipe, spec, trainee, Frozen(towards, away), label, spec.extrapolation.build())
+    return Bench(recipe, spec, trainee, FrozenModels(towards, away), label, spec.extrapolation.build())
 
 
 def real_questions(recipe: Recipe) -> Sequence[Question]:

@@ -45,6 +45,9 @@ def _commands(context: click.Context) -> Iterator[tuple[click.Command, click.Con
         yield command, below
         if isinstance(command, click.Group):
             yield from _commands(below)
+        # Commands beside the stages of the trainer.
+        for other in getattr(command, "others", {}).values():
+            yield other, click.Context(other, info_name=other.name, parent=below)
 
 
 def _section(command: click.Command, context: click.Context) -> Iterator[str]:

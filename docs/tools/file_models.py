@@ -40,6 +40,19 @@ class Further(_Closed):
     """Prompt tokens of further answers."""
 
 
+class Order(_Closed):
+    """What the order of a list's items in the prompt did to the answers; see the guide on suites."""
+
+    rank_stability: Interval
+    """Kendall's tau-b between the scores of the same items under two orders; 1 is an order that changes no rank."""
+    position_slope: Interval
+    """Points of score that an item gains by standing last instead of first."""
+    first_place_gain: Interval
+    """How much oftener the first item gets the top score than the gold answer gives it that."""
+    places: list[Interval]
+    """Score less gold score, by place in the prompt."""
+
+
 class Metrics(BaseModel):
     """`metrics.json`. Every further key is a figure by its name: `parse_rate`, `bare_rate`, `fmc`, the task's metrics,
     their `useful_` and `@k` forms, and all of these with `raw_` before them where the run asks again.
@@ -81,7 +94,9 @@ class Metrics(BaseModel):
     further: Further | None = None
     """What asking again came to, where the run asks again."""
     figures: dict[str, float | None]
-    """Figures of the task over the whole run, from its appendix."""
+    """Figures over the whole run: of the task's appendix, and of a shuffled order."""
+    order: Order | None = None
+    """What the order of the items did, for a run with `order=shuffled`."""
     files: list[str]
     """Further files that the task's appendix wrote beside this one."""
 

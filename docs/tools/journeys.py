@@ -27,12 +27,12 @@ from listeval.decoding.proof.audit import audit
 from listeval.plugins.registry import load_task
 from listeval.report.comparison.page import comparison_page
 from listeval.runs.execute import run
-from listeval.runs.judge import make_rows
+from listeval.runs.make_rows import make_rows
 from listeval.runs.metrics import summarise
-from listeval.runs.plan import load_data, render, row_key
+from listeval.runs.preparation import load_data, render, row_key
 from listeval.runs.prove import prove
 from listeval.runs.rows import RowWriter
-from listeval.runs.session import RunLoop
+from listeval.runs.run_loop import RunLoop
 from listeval.stats.paired import paired_rate
 from listeval.task import Task
 from listopd.distillation import prepare, with_lambda

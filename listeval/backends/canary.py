@@ -16,8 +16,8 @@ from listeval.decoding.engines.protocol import Unsupported
 from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.promise import Promise
 from listeval.decoding.proof.audit import UNIQUE
-from listeval.decoding.proof.shape import IDS, MARK, begins_marked, canary_contract
-from listeval.decoding.proof.spelled import spacing_of
+from listeval.decoding.proof.marked_schema import IDS, MARK, begins_marked, canary_contract
+from listeval.decoding.proof.text_spacing import spacing_of
 from listeval.decoding.refusal import named
 from listeval.decoding.vllm_payload import PROCESSOR
 from listeval.errors import ExitCode, UserError
@@ -36,18 +36,18 @@ class CanaryFailed(UserError):
     exit_code = ExitCode.CANARY_FAILED
 
 
-class _Word(Item):
+class _OneWord(Item):
     id: Id
 
 
-class Twice(Record[Any]):
+class RepeatedWord(Record[Any]):
     """A list that must hold one word two times and none twice: only an engine that drops `uniqueItems` can write it.
 
     The list stands in an object, for servers that take no other root.
     """
 
     def __init__(self) -> None:
-        super().__init__(_Word)
+        super().__init__(_OneWord)
 
     def json_schema(self) -> dict[str, Any]:
         word = {"type": "string", "enum": [IDS[0]]}
@@ -140,7 +140,7 @@ def ask_unique(backend: Backend) -> str:
 
     `ignored`, `refused`, or `kept` where the answer is anything but two times the same.
     """
-    contract = Twice()
+    contract = RepeatedWord()
     try:
         answer = send(backend, contract, "Name one thing that floats.")
     except Unsupported:

@@ -134,6 +134,8 @@ class BackendOptions:
     """What is put on top of the model first."""
     adapters: tuple[Adapter, ...] = ()
     """What `Adaptable.adapt` may ask for later, where an engine has to know that when it starts."""
+    constraints: tuple[Constraint, ...] = ()
+    """What `Constrainable.constrain` may ask for later, where an engine has to know that when it starts."""
     extra: Mapping[str, object] = field(default_factory=dict)
     """Arguments of the engine's own (`listeval.backends.arguments`)."""
 
@@ -183,3 +185,14 @@ class Logging(Backend, Protocol):
 
     def log_to(self, directory: Path) -> None:
         """Append its log to a file there. Raises UserError where that cannot be written."""
+
+
+@runtime_checkable
+class Constrainable(Backend, Protocol):
+    """An engine whose weights are loaded once for runs under several constraints."""
+
+    def constrain(self, constraint: Constraint | None) -> bool:
+        """Hold every answer from now on to `constraint`, or to none; False where this engine was not started for it.
+
+        Nothing may be generating. Raises UserError as opening it with that constraint does.
+        """

@@ -61,7 +61,7 @@ def open(model: str, options: BackendOptions) -> ReplayBackend:
 
 
 @dataclass(slots=True)
-class Tape:
+class RecordedAnswers:
     """Recorded answers: by (example, seed or None), or in order. One of the two is empty."""
 
     keyed: dict[tuple[str, int | None], Completion] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class ReplayBackend:
     renderer = None
     capabilities = Capabilities(token_prompts=False, logprobs=False)
 
-    def __init__(self, name: str, path: Path, tape: Tape, fingerprint: str) -> None:
+    def __init__(self, name: str, path: Path, tape: RecordedAnswers, fingerprint: str) -> None:
         self._path, self._keyed, self._ordered = path, tape.keyed, tape.ordered
         self._matching = "example" if tape.keyed else "order"
         self.model = ModelInfo(name=name, fingerprint=fingerprint, path=str(path))
@@ -110,9 +110,9 @@ class ReplayBackend:
         """Nothing to free."""
 
 
-def _read(content: bytes, path: Path) -> Tape:
+def _read(content: bytes, path: Path) -> RecordedAnswers:
     """Every row of the file. Of a run's rows for one sample the last counts: it was owed again."""
-    tape, lines = Tape(), content.split(b"\n")
+    tape, lines = RecordedAnswers(), content.split(b"\n")
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -127,7 +127,7 @@ def _read(content: bytes, path: Path) -> Tape:
     return tape
 
 
-def _add(tape: Tape, row: Any, place: str) -> None:
+def _add(tape: RecordedAnswers, row: Any, place: str) -> None:
     if not isinstance(row, dict) or not isinstance(row.get("text"), str):
         raise UserError("row has no text", place=place, fix=_ROW)
     example, seed = row.get("example"), row.get("seed")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from listeval.cli.gate import comparison_gates, judge_comparison, wanted
+from listeval.cli.right import right_answers
 from listeval.cli.say import say, say_block, say_json, say_strays
 from listeval.cli.writable import writable
 from listeval.errors import ExitCode
@@ -31,7 +32,7 @@ _ORDER = "Cheapest first, of repair,change,constrain,re-ask,train (the default).
 @click.option("--json", "as_json", is_flag=True, help="Short for --format json.")
 @click.option("--html", "page", metavar="FILE", help="Write one self-contained page: figures, matrix, samples.")
 @click.option("--across-prompts", is_flag=True, help="Pair samples whose prompts differ, to compare the prompts.")
-@click.option("--trust", is_flag=True, help="Import task code from ./tasks that a run to repair names.")
+@click.option("--trust", is_flag=True, help="Import task code from ./tasks, to repair and for right answers.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the resamples.")
 @click.option("--margin", type=float, default=0.1, show_default=True, help=_MARGIN)
 @click.option("--alpha", type=float, default=0.05, show_default=True, help="Chance of a false claim over all arms.")
@@ -67,7 +68,7 @@ def command(
     if target is not None:
         from listeval.report.comparison.page import write_page
 
-        write_page(found, target)
+        write_page(found, target, right_answers(found.base.run, trusted=trust))
         say(f"page: {target}", err=True)
     _print(found, "json" if as_json else form)
     return max(code, judge_comparison(found, asked))
@@ -90,14 +91,14 @@ def _print(found: Comparison, form: str) -> None:
 
         say_json(comparison_json(found))
     elif form == "markdown":
-        from listeval.report.comparison.markdown import comparison_markdown
+        from listeval.report.comparison.as_markdown import comparison_markdown
 
         say_block(comparison_markdown(found))
     elif form == "latex":
-        from listeval.report.comparison.latex import comparison_latex
+        from listeval.report.comparison.as_latex import comparison_latex
 
         say_block(comparison_latex(found))
     else:
-        from listeval.report.comparison.terminal import print_comparison
+        from listeval.report.comparison.on_terminal import print_comparison
 
         print_comparison(found)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -26,7 +26,7 @@ _LOCAL = ("auto", "hf", "vllm")
 _KEY = "OPENAI_API_KEY"
 """Sent to any server that the user names, so a file that names it asks for nothing more."""
 _SENDING = ("wandb", "trackio")
-"""Trackers that send what a training does to a server."""
+"""Trackers that send what a run or a training does to a server."""
 _OFFLINE = {"1", "on", "yes", "true"}
 
 
@@ -77,6 +77,7 @@ def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
     if isinstance(own.get("out"), str) and not _is_below(own["out"]):
         asks.append(Ask(f"write its run to '{own['out']}'", f"--out {own['out']}"))
     asks += _engine(values, given, str(backend))
+    asks += _told(own.get("track"), lambda names: f"--track {' --track '.join(names)}")
     if own.get("allow_code_execution"):
         asks.append(Ask("run the code that the model writes", "--allow-code-execution"))
     if isinstance(own.get("task"), str):
@@ -125,6 +126,11 @@ def of_task(name: str, flag: str = "") -> list[Ask]:
     return [] if folder is None else [Ask(f"run the task code in {folder}", flag)]
 
 
+def of_model(name: str, flag: str) -> list[Ask]:
+    """What a model asks for that a file names, where `flag` is how the user names it himself."""
+    return [Ask(f"fetch '{name}' from the hub", f"{flag} {name}")] if _on_hub(name) else []
+
+
 def of_recipe(values: Mapping[str, Any], spelled: Callable[[str, Any], str]) -> list[Ask]:
     """What a training's recipe asks for by these `values` of its keys; `spelled` is how the user says one himself."""
     models = [key for key in values if key.rpartition(".")[2] in ("model", "student", "teacher", "base", "tokenizer")]
@@ -135,10 +141,7 @@ def of_recipe(values: Mapping[str, Any], spelled: Callable[[str, Any], str]) -> 
     ]
     if _is_remote(values.get("data")):
         asks.append(Ask(f"fetch its data from '{values['data']}'", spelled("data", values["data"])))
-    sent = [name for name in values.get("trackers") or () if name in _SENDING]
-    if sent:
-        flag = spelled("trackers", f"[{','.join(sent)}]")
-        asks.append(Ask(f"report to {' and '.join(sent)} with your account", flag))
+    asks += _told(values.get("trackers"), lambda names: spelled("trackers", f"[{','.join(names)}]"))
     return asks + (of_task(values["task"], spelled("task", values["task"])) if "task" in values else [])
 
 
@@ -159,6 +162,13 @@ def _engine(values: Mapping[str, Any], given: Mapping[str, Any], backend: str) -
 
 def _json(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
+
+
+def _told(trackers: Any, spelled: Callable[[Sequence[str]], str]) -> list[Ask]:
+    """What the trackers that a file names ask for: a list, or in a run's file their names with commas."""
+    names = trackers.split(",") if isinstance(trackers, str) else list(trackers or ())
+    sent = [name for name in map(str.strip, map(str, names)) if name in _SENDING]
+    return [Ask(f"report to {' and '.join(sent)} with your account", spelled(sent))] if sent else []
 
 
 def _server(own: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:

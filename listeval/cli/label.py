@@ -124,7 +124,7 @@ def _print(
         where = {"left_out": left_out, "labels": labels, "out": str(campaign.directory)}
         say_json(about | done.to_json(price) | where)
         return
-    from listeval.report.labels import print_tally
+    from listeval.report.labelling_summary import print_tally
 
     print_tally(done, price)
     for name in left_out:

@@ -34,6 +34,7 @@ _NOT_MAPPED = ("failed to map segment", "Cannot allocate memory", "without setti
 """What the loader and the interpreter say of a library for which there is no memory."""
 _VERBS = (
     "run",
+    "suite",
     "score",
     "show",
     "report",

@@ -88,7 +88,7 @@ def agree(first: str, second: str | None, data: str | None, task_name: str, as_j
     if as_json:
         say_json({name: _json(values) for name, values in found.items()})
         return
-    from listeval.report.labels import print_agreement
+    from listeval.report.labelling_summary import print_agreement
 
     print_agreement(found)
 

@@ -16,7 +16,9 @@ from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError, placed
 
 if TYPE_CHECKING:
-    from listeval.runs import Run
+    from listeval.cli.suite_result import Asked
+    from listeval.runs import Run, RunConfig
+    from listeval.suites.expand import PlannedRun
 
 _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--task", str, "NAME", "Task plug-in; see `listeval tasks list`."),
@@ -61,7 +63,13 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("run", short_help="Run a task on a model and report how its contract holds.")
 @click.argument("config", required=False, metavar="[@RUN|@FILE]", shell_complete=configs)
 @_options
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Task option, repeatable: --set k=4.")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="Task option, repeatable: --set k=4; k=2,4,8 makes three runs.",
+)
 @click.option(
     "--thinking/--no-thinking",
     "enable_thinking",
@@ -104,6 +112,12 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Let a task such as mbpp run the code that the model writes, sandboxed.",
 )
 @click.option(
+    "--track",
+    multiple=True,
+    type=click.Choice(["tensorboard", "wandb", "trackio"]),
+    help="Tell this tracker the run's figures, repeatable; never a prompt or an answer.",
+)
+@click.option(
     "--trust", is_flag=True, help="Take from @RUN or @FILE what else needs your word: server, key, hub, code."
 )
 @click.option("--show-prompt", is_flag=True, help="Print the first rendered prompt to stderr.")
@@ -117,6 +131,7 @@ def command(
     adapters: tuple[str, ...],
     engine_args: tuple[str, ...],
     system: str | None,
+    track: tuple[str, ...],
     trust: bool,
     show_prompt: bool,
     as_json: bool,
@@ -132,12 +147,16 @@ def command(
     The same command again runs only what is owed. @RUN completes an earlier run from its own
     directory; with --out it repeats it. @FILE reads options from JSON or YAML. Flags win. A server, a key, a
     download or code that only the file names needs your word: its flag again, --trust, or yes on the terminal.
+    Several values of a task option are several runs on one loaded model, below --out a directory each.
     """
     from listeval.cli.progress import Progress
+    from listeval.cli.suite_result import Asked
     from listeval.runs.adapters import run_each, with_adapters
-    from listeval.runs.config import build_config
+    from listeval.runs.config import build_config, listed
+    from listeval.suites.axes import axes, planned
 
     asked = wanted(fail_under, fail_if, fail_on, junit)
+    flags["track"] = list(track) or None
     values = _from_file(config)
     from_file = dict(values)
     if config is not None and Path(config[1:]).is_dir():
@@ -151,21 +170,39 @@ def command(
             values[key] = {**(values.get(key) or {}), **told}
     if system is not None:
         values["system"] = _text_or_file(system)
-    for name in ("seeds", "samples"):
-        values[name] = _listed(values.get(name))
+    for name in ("seeds", "samples", "track"):
+        values[name] = listed(values.get(name))
     for name in ("data", "model", "tokenizer", "adapter"):
-        values[name] = _absolute(values.get(name), bare=name == "data")
+        values[name] = absolute(values.get(name), bare=name == "data")
     with placed((config or "").removeprefix("@")):
         resolved = build_config({name: value for name, value in values.items() if value is not None})
         if config is not None:
             permit(of_config(from_file, own), config, trusted=trust)
         allow_options(resolved.task, resolved.options)
-        configs = with_adapters(resolved, [str(_absolute(name, bare=True)) for name in adapters])
+        configs = with_adapters(resolved, [str(absolute(name, bare=True)) for name in adapters])
+        if several := axes(resolved):
+            if len(configs) > 1:
+                cause = "several adapters and several values of an option at once"
+                raise UserError(cause, place="--adapter", fix="give one adapter at a time")
+            named = Asked(resolved.task, _folder(resolved), asked, as_json)
+            return _several(planned(configs[0], several), named, quiet)
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
             finished = list(run_each(configs, progress))
     _print(finished, as_json)
     errored = ExitCode.SAMPLES_ERRORED if any(one.summary.errors for one in finished) else ExitCode.OK
     return max(say_strays(finished), errored, judge_runs(finished, asked))
+
+
+def _several(runs: Sequence[PlannedRun], asked: Asked, quiet: bool) -> ExitCode:
+    """Runs that differ in an option with several values, as a suite of them."""
+    from listeval.cli.suite_result import conclude, work
+    from listeval.suites.execute import prospects
+
+    return conclude(work(prospects(runs), quiet=quiet), asked)
+
+
+def _folder(config: RunConfig) -> Path | None:
+    return None if config.out is None else Path(config.out)
 
 
 def _print(runs: Sequence[Run], as_json: bool) -> None:
@@ -190,7 +227,7 @@ def _from_file(config: str | None) -> dict[str, Any]:
         return {}
     if not config.startswith("@"):
         raise UserError(f"unexpected argument '{config}'", fix=f"for an earlier run or a config file write @{config}")
-    from listeval.runs.config import read_config
+    from listeval.runs.config_file import read_config
 
     return read_config(Path(config[1:]))
 
@@ -219,18 +256,7 @@ def _text_or_file(given: str) -> str:
         raise UserError(f"no system text: {cause}", place=given[1:], fix="name a text file, or give the text") from None
 
 
-def _listed(value: object) -> object:
-    """`0,1` as a list of its parts, a file's single number or a list's numbers as text; anything else as it is."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if isinstance(value, str):
-        return [part.strip() for part in value.split(",") if part.strip()]
-    if isinstance(value, list):
-        return [str(part) if isinstance(part, int) and not isinstance(part, bool) else part for part in value]
-    return value
-
-
-def _absolute(value: object, *, bare: bool) -> object:
+def absolute(value: object, *, bare: bool) -> object:
     """A path that exists, made absolute so that the manifest works from any folder; anything else as it is.
 
     A `bare` name counts as a path too, where it cannot be the name of something else.

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
 
 from listeval.cli.completion import kinds
+from listeval.cli.right import right_answers
 from listeval.cli.say import say, say_json, say_strays
-from listeval.errors import ExitCode, UserError, did_you_mean, first_line
+from listeval.errors import ExitCode, UserError, did_you_mean
 
 if TYPE_CHECKING:
     from listeval.runs.rows import Row
-    from listeval.runs.store import Run
 
 
 @click.command("show", short_help="Show answers of a run and explain why each failed.")
@@ -38,7 +38,10 @@ def command(
     trust: bool,
     as_json: bool,
 ) -> ExitCode:
-    """Show failures of RUN (or what --kind and --sample choose), the faulty span marked, with the right answer."""
+    """Show failures of RUN (or what --kind and --sample choose), the faulty span marked, with the right answer.
+
+    Failures come one of each kind first; with --kind, --verdict or --sample answers come in the order of the run.
+    """
     from listeval.contract import Kind
     from listeval.runs import load_run
 
@@ -53,50 +56,38 @@ def command(
     rows, code = run.rows, say_strays([run])
     # Without a choice, the failures; a named sample or verdict is shown whatever its kind.
     wanted = kind or ("any" if sample or verdict else None)
-    chosen = _one_of_each_kind_first(
-        [
-            row
-            for row in rows
-            if sample in (None, row["example"])
-            and verdict in (None, row["verdict"])
-            and (row["kind"] != "ok" if wanted is None else wanted in ("any", row["kind"]))
-        ]
-    )
+    chosen = [
+        row
+        for row in rows
+        if sample in (None, row["example"])
+        and verdict in (None, row["verdict"])
+        and (row["kind"] != "ok" if wanted is None else wanted in ("any", row["kind"]))
+    ]
+    if wanted is None:
+        chosen = _one_of_each_kind_first(chosen)
     if sample is not None and not chosen:
         raise UserError(f"no example '{sample}' of that kind", place=run_path, fix="see `listeval show RUN --kind any`")
+    if not chosen:
+        say(f"nothing to show: {_what_there_is(rows, verdicts if verdict else ())}", err=True)
     if as_json:
         for row in chosen[:limit]:
             say_json(row)
         return code
     from listeval.report.explain import print_rows
 
-    print_rows(chosen[:limit], with_prompt=with_prompt, right=_right_answers(run, trusted=trust))
+    print_rows(chosen[:limit], with_prompt=with_prompt, right=right_answers(run, trusted=trust))
     say(f"{min(limit, len(chosen))} of {len(chosen)} shown ({len(rows)} samples in the run)")
     return code
 
 
-def _right_answers(run: Run, *, trusted: bool) -> Callable[[Row], str] | None:
-    """What the task says to a row's right answer; None, and a line on stderr, where its code is not to be had."""
-    from listeval.cli.consent import of_task
-    from listeval.plugins.open import make_task
-
-    entry = run.manifest.task
-    if not trusted and of_task(entry.name):
-        say(f"right answers are not shown: they need the code in ./tasks/{entry.name} (--trust imports it)", err=True)
-        return None
-    try:
-        task = make_task(entry.name, entry.options)
-    except UserError as error:
-        say(f"right answers are not shown: {error}", err=True)
-        return None
-
-    def right(row: Row) -> str:
-        try:
-            return task.gold(row["target"])
-        except Exception as error:  # noqa: BLE001 - a plug-in may raise anything, and a row may be of an older one
-            return f"(not known: {first_line(error)})"
-
-    return right
+def _what_there_is(rows: list[Row], verdicts: Sequence[str]) -> str:
+    """What the rows could be asked for, where nothing was found."""
+    if not rows:
+        return "the run has no answers yet; `listeval run @RUN` goes on with it"
+    given = Counter(row["verdict"] for row in rows)
+    counts = {name: given[name] for name in verdicts} or Counter(row["kind"] for row in rows)
+    found = ", ".join(f"{name} {n}" for name, n in counts.items())
+    return f"the run has {found} (--kind any shows every answer)"
 
 
 def _one_of_each_kind_first(rows: list[Row]) -> list[Row]:

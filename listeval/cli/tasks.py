@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 import click
 
+from listeval.cli.live_line import LiveLine
 from listeval.cli.say import say, say_block, say_json
 from listeval.errors import ExitCode, UserError
 from listeval.visible import inline
@@ -115,30 +116,35 @@ def check(
     task = make_task(name, options)
     permit(task, allow_code_execution)
     found = []
-    for finding in _findings(task, data, model):
-        found.append(finding)
-        if not as_json:
-            colour = {State.OK: "green", State.FAILED: "red", State.SKIPPED: "yellow"}[finding.state]
-            click.secho(f"{finding.state:<8}", fg=colour, nl=False)
-            say(f"{finding.check:<9}{finding.text}")
+    colours = {State.OK: "green", State.FAILED: "red", State.SKIPPED: "yellow"}
+    with LiveLine() as line:
+        for finding in _findings(task, data, model, lambda check: line.show(f"checking {name}: {check}")):
+            line.clear()
+            found.append(finding)
+            if not as_json:
+                click.secho(f"{finding.state:<8}", fg=colours[finding.state], nl=False)
+                say(f"{finding.check:<9}{finding.text}")
     if as_json:
         say_json({"task": name, "checks": [finding._asdict() for finding in found]})
     return ExitCode.SAMPLES_ERRORED if any(f.state is State.FAILED for f in found) else ExitCode.OK
 
 
-def _findings(task: Task, data: str | None, model: str | None) -> Iterator[CheckResult]:
+def _findings(task: Task, data: str | None, model: str | None, begin: Callable[[str], object]) -> Iterator[CheckResult]:
+    """`begin` is told what is done next."""
     from listeval.plugins.check import State, check_task
     from listeval.plugins.open import load, ready
     from listeval.plugins.registry import find
     from listeval.plugins.version import record_version
 
     with ready(task):
+        begin("loading")
         # Loaded again by another of its kind: this one may remember what it read.
         again = load(type(task)(task.options), data, 0)
         sound = True
-        for result in check_task(task, load(task, data, 0), again, _template(model)):
+        for result in check_task(task, load(task, data, 0), again, _template(model), begin):
             sound &= result.state is not State.FAILED
             yield result
+        begin("version")
         yield record_version(task, find(task.name).home, sound=sound)
 
 

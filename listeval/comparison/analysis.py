@@ -10,15 +10,17 @@ import numpy as np
 
 from listeval.comparison.arms import Arm, open_arms
 from listeval.comparison.chance import Chance, chance
-from listeval.comparison.columns import COMPARED, columns, common_parsed, headline
-from listeval.comparison.contrasts import Draws, Guard, QualityScale, differences, guards
+from listeval.comparison.contrasts import Guard, QualityScale, ResamplingSettings, differences, guards
 from listeval.comparison.cost import cost
 from listeval.comparison.factorial import factorial
+from listeval.comparison.order import with_order
+from listeval.comparison.paired_columns import COMPARED, columns, common_parsed, headline
 from listeval.comparison.pairing import Pairing, pair
 from listeval.comparison.result import DEFAULTS, Comparison, Contrast
 from listeval.comparison.thresholds import Thresholds
-from listeval.comparison.ways import squares, unchanged
+from listeval.comparison.ways import keeps_parsed_answers, two_by_twos
 from listeval.runs.figures.columns import PARSE_RATE, USEFUL, Columns, bounds
+from listeval.runs.figures.order import BOUNDS, FIRST, SLOPE, STABILITY
 from listeval.runs.rows import Row
 from listeval.stats.intervals import Interval, mean_intervals, rate_interval
 from listeval.stats.paired import Difference, holm
@@ -58,7 +60,8 @@ def compare_arms(
     pairing = pair(arms, across_prompts=across_prompts)
     metrics = _shared_metrics(arms)
     table, names = columns(pairing.rows, metrics), headline(metrics)
-    draws = Draws(resamples or int(min(10_000, max(2_000, _DRAWS / pairing.n_clusters))), seed)
+    table, pairing = with_order(arms, table, pairing)
+    draws = ResamplingSettings(resamples or int(min(10_000, max(2_000, _DRAWS / pairing.n_clusters))), seed)
     metric = names[1].removeprefix(USEFUL) if len(names) > 1 else None
     luck = chance(arms[0].run.manifest.task, pairing.rows[0], metric)
     scale = _scale(metric, metrics, table, luck)
@@ -78,7 +81,7 @@ def compare_arms(
         chance=luck,
         base_guard=base_guard,
         factorials=factorial(
-            squares(arms), table, names, pairing.clusters,
+            two_by_twos(arms), table, names, pairing.clusters,
             bounds=bounds(metrics), draws=draws, level=thresholds.level,
         ),
         thresholds=thresholds,
@@ -98,7 +101,13 @@ def _contrasts(
     (base, *others), (before, *after) = arms, pairing.rows
     return [
         Contrast(
-            arm, own, p, _migrations(before, rows), cost(arm, rows, base), guard, unchanged(arm, base, rows, before)
+            arm,
+            own,
+            p,
+            _migrations(before, rows),
+            cost(arm, rows, base),
+            guard,
+            keeps_parsed_answers(arm, base, rows, before),
         )
         for arm, rows, own, p, guard in zip(others, after, found, chances, known, strict=True)
     ]
@@ -138,7 +147,7 @@ def _guards(
     clusters: Sequence[str],
     scale: QualityScale | None,
     thresholds: Thresholds,
-    draws: Draws,
+    draws: ResamplingSettings,
 ) -> tuple[Guard | None, list[Guard | None]]:
     """The baseline's own quality, and what is known of the other arms'."""
     if scale is None:
@@ -161,12 +170,17 @@ def _shared_metrics(arms: Sequence[Arm]) -> list[Metric]:
 
 
 def _values(
-    table: Sequence[Columns], clusters: Sequence[str], metrics: Sequence[Metric], draws: Draws, level: float
+    table: Sequence[Columns],
+    clusters: Sequence[str],
+    metrics: Sequence[Metric],
+    draws: ResamplingSettings,
+    level: float,
 ) -> list[dict[str, Interval]]:
     """Each arm's figures; all means of all arms come from the same resamples."""
     rates = [{name: rate_interval(own[name], clusters, level=level) for name in COMPARED} for own in table]
     columns = {f"{at} {n}": c for at, own in enumerate(table) for n, c in own.items() if n not in COMPARED}
-    limits = {f"{at} {name}": pair for at in range(len(table)) for name, pair in bounds(metrics).items()}
+    known = {**BOUNDS, **bounds(metrics)}
+    limits = {f"{at} {name}": pair for at in range(len(table)) for name, pair in known.items()}
     means = mean_intervals(columns, clusters, bounds=limits, seed=draws.seed, resamples=draws.resamples, level=level)
     return [
         {name: rates[at][name] if name in COMPARED else means[f"{at} {name}"] for name in own}
@@ -179,11 +193,11 @@ def _differences(
     clusters: Sequence[str],
     metrics: Sequence[Metric],
     headline: Sequence[str],
-    draws: Draws,
+    draws: ResamplingSettings,
     level: float,
 ) -> list[dict[str, Difference]]:
-    """Each arm against the first; a metric over each arm's own parsed answers has none."""
-    own = {metric.name for metric in metrics}
+    """Each arm against the first; what is over each arm's own parsed answers has none."""
+    own = {*(metric.name for metric in metrics), STABILITY, SLOPE, FIRST}
     found = differences(
         {at: (table[0], table[at]) for at in range(1, len(table))},
         [name for name in table[0] if name not in own],

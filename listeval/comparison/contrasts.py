@@ -22,7 +22,7 @@ Key = TypeVar("Key", bound=Hashable)
 Pairs = Mapping[Key, tuple[Columns, Columns]]
 
 
-class Draws(NamedTuple):
+class ResamplingSettings(NamedTuple):
     """Of the bootstrap and of the sign flips."""
 
     resamples: int = 10_000
@@ -74,7 +74,7 @@ def differences(
     *,
     tested: Sequence[str],
     bounds: Mapping[str, Bounds],
-    draws: Draws,
+    draws: ResamplingSettings,
     level: float = 0.95,
 ) -> dict[Key, dict[str, Difference]]:
     """The difference of each named column for each pair; means that are `tested` get a p-value, rates always."""
@@ -98,10 +98,16 @@ def differences(
 
 
 def guards(
-    pairs: Pairs[Key], scale: QualityScale, clusters: Sequence[str], *, margin: float, draws: Draws, level: float
+    pairs: Pairs[Key],
+    scale: QualityScale,
+    clusters: Sequence[str],
+    *,
+    margin: float,
+    draws: ResamplingSettings,
+    level: float,
 ) -> dict[Key, Guard]:
     """What is known of each arm's quality; `margin` in the metric's units, `level` of all intervals."""
-    sides = {key: _Sides.of(base, arm, scale, margin) for key, (base, arm) in pairs.items()}
+    sides = {key: _PairColumns.of(base, arm, scale, margin) for key, (base, arm) in pairs.items()}
     columns: dict[str, Floats] = {}
     limits: dict[str, Bounds] = {}
     for at, side in enumerate(sides.values()):
@@ -118,7 +124,7 @@ def guards(
     }
 
 
-class _Sides(NamedTuple):
+class _PairColumns(NamedTuple):
     """One pair: (n,) columns with NaN where a sample has no part, and what a lost sample falls to."""
 
     change: Floats
@@ -131,7 +137,7 @@ class _Sides(NamedTuple):
     bounds: Bounds
 
     @classmethod
-    def of(cls, base: Columns, arm: Columns, scale: QualityScale, margin: float) -> _Sides:
+    def of(cls, base: Columns, arm: Columns, scale: QualityScale, margin: float) -> _PairColumns:
         before = np.where(base[PARSE_RATE] == 1, base[scale.metric], np.nan)
         own = np.where(arm[PARSE_RATE] == 1, arm[scale.metric], np.nan)
         nothing = np.full(len(own), np.nan)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from listeval.comparison.arms import Arm
 from listeval.comparison.training import Training, training
-from listeval.comparison.ways import Setup
+from listeval.comparison.ways import ArmSetup
 from listeval.runs.figures.columns import spent
 from listeval.runs.rows import Row
 
@@ -41,7 +41,7 @@ def cost(arm: Arm, rows: Sequence[Row], base: Arm) -> Cost:
         prompt_tokens=sum(spent(row, "n_prompt_tokens") for row in rows) / len(rows),
         compile_ms=_recorded(arm, "compile_ms"),
         masked=_mean([row["masked"] for row in rows]),
-        training=None if Setup.of(arm).weights == Setup.of(base).weights else training(arm, base),
+        training=None if ArmSetup.of(arm).weights == ArmSetup.of(base).weights else training(arm, base),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from listeval.comparison.contrasts import Draws
-from listeval.comparison.ways import Square
+from listeval.comparison.contrasts import ResamplingSettings
+from listeval.comparison.ways import TwoByTwo
 from listeval.runs.figures.columns import Columns
 from listeval.stats.intervals import Bounds, Interval, mean_intervals
 
@@ -26,23 +26,23 @@ class Effects(NamedTuple):
 class Factorial(NamedTuple):
     """One square, and the effects by figure."""
 
-    square: Square
+    square: TwoByTwo
     effects: dict[str, Effects]
 
 
 def factorial(
-    squares: Sequence[Square],
+    two_by_twos: Sequence[TwoByTwo],
     table: Sequence[Columns],
     names: Sequence[str],
     clusters: Sequence[str],
     *,
     bounds: dict[str, Bounds],
-    draws: Draws,
+    draws: ResamplingSettings,
     level: float = 0.95,
 ) -> list[Factorial]:
     """The effects on each named figure in each square, from one set of resamples of whole clusters."""
     columns, limits = {}, {}
-    for at, square in enumerate(squares):
+    for at, square in enumerate(two_by_twos):
         for name in names:
             neither, constrained, trained, both = (table[place][name] for place in square)
             low, high = bounds.get(name, (0.0, 1.0))
@@ -58,5 +58,5 @@ def factorial(
     found = mean_intervals(columns, clusters, bounds=limits, seed=draws.seed, resamples=draws.resamples, level=level)
     return [
         Factorial(square, {name: Effects(*(found[f"{at} {name} {p}"] for p in Effects._fields)) for name in names})
-        for at, square in enumerate(squares)
+        for at, square in enumerate(two_by_twos)
     ]

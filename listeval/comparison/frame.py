@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
+from listeval.runs.data_frames import data_frame
 from listeval.runs.figures import numbers, words
 from listeval.runs.figures.html_table import html_table
-from listeval.runs.frame import data_frame
-from listeval.runs.table import Held, Holds
+from listeval.runs.table import ColumnType, TypedColumn
 
 if TYPE_CHECKING:
     import pandas
 
     from listeval.comparison.result import Comparison, Contrast
 
-_COLUMNS: dict[str, Holds] = {
+_COLUMNS: dict[str, ColumnType] = {
     "arm": "text",
     "baseline": "truth",
     "figure": "text",
@@ -40,7 +40,7 @@ def comparison_frame(c: Comparison) -> pandas.DataFrame:
         for name, value in values.items()
         for value_ in [value._asdict()]
     ]
-    return data_frame({name: Held(holds, [line[name] for line in lines]) for name, holds in _COLUMNS.items()})
+    return data_frame({name: TypedColumn(holds, [line[name] for line in lines]) for name, holds in _COLUMNS.items()})
 
 
 def _paired(contrast: Contrast | None, name: str) -> dict[str, Any]:

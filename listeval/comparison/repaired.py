@@ -11,7 +11,7 @@ from listeval.contract import Contract, Flag, KeyedList, Kind
 from listeval.contract.repair import repair
 from listeval.errors import UserError, first_line, placed
 from listeval.plugins.open import make_task, permit, ready
-from listeval.runs.judge import parse_and_score
+from listeval.runs.make_rows import parse_and_score
 from listeval.runs.rows import Row
 from listeval.runs.store import Run
 from listeval.task import Task

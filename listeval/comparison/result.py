@@ -19,7 +19,7 @@ from listeval.comparison.pairing import Pairing
 from listeval.comparison.speed import same_machine
 from listeval.comparison.thresholds import Thresholds
 from listeval.comparison.verdict import Recommendation, recommend
-from listeval.comparison.ways import Setup
+from listeval.comparison.ways import ArmSetup
 from listeval.contract import Kind
 from listeval.runs.figures import columns as figures
 from listeval.stats.intervals import Bounds, Interval
@@ -132,7 +132,7 @@ class Comparison:
     @cached_property
     def unlike(self) -> dict[str, list[tuple[str, str]]]:
         """`spacing` and `engine` where constrained arms differ in it, and what each of them has."""
-        setups = {arm.name: Setup.of(arm) for arm in self.arms if arm.constraint != "none"}
+        setups = {arm.name: ArmSetup.of(arm) for arm in self.arms if arm.constraint != "none"}
         found = {
             what: [(name, str(getattr(own, what) or "unknown")) for name, own in setups.items()]
             for what in _OF_CONSTRAINTS

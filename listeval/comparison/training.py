@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from listeval.comparison.arms import Arm
-from listeval.comparison.ways import Setup
+from listeval.comparison.ways import ArmSetup
 
 _MOST = 1 << 53
 _STAGES = 8
@@ -34,7 +34,7 @@ def training(arm: Arm, base: Arm) -> Training | None:
     if any(side.run.manifest.model.adapter for side in (arm, base)):
         return None  # what trained an adapter stands in no file that we write
     path: Any = arm.run.manifest.model.path
-    end = Setup.of(base).weights
+    end = ArmSetup.of(base).weights
     steps, seconds, device, known = 0, 0.0, "", True
     for _ in range(_STAGES):
         found = _manifest(Path(path)) if isinstance(path, str) and path else None
@@ -83,3 +83,14 @@ def _logged(log: Path) -> float | None:
         return seconds if lines and 0 <= seconds < _MOST else None
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None
+
+
+def training_lambda(checkpoint: Any) -> float | None:
+    """The constant λ by which a checkpoint's last stage was trained; None where no file tells of one."""
+    found = _manifest(Path(checkpoint)) if isinstance(checkpoint, str) and checkpoint else None
+    for part in ("objective", "extrapolation"):
+        found = found.get(part) if isinstance(found, dict) else None
+    if not isinstance(found, dict) or found.get("kind") != "constant":
+        return None
+    value = found.get("value")
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None

@@ -11,7 +11,7 @@ from listeval.contract import Kind
 from listeval.runs.rows import Row
 
 
-class Setup(NamedTuple):
+class ArmSetup(NamedTuple):
     """What an arm is made of, as far as ways tell arms apart."""
 
     weights: object
@@ -25,7 +25,7 @@ class Setup(NamedTuple):
     repairs: tuple[str, ...]
 
     @classmethod
-    def of(cls, arm: Arm) -> Setup:
+    def of(cls, arm: Arm) -> ArmSetup:
         manifest = arm.run.manifest
         held = manifest.constraint != "none"
         return cls(
@@ -37,7 +37,7 @@ class Setup(NamedTuple):
             repairs=arm.repairs.policies if arm.repairs is not None else (),
         )
 
-    def under(self, other: Setup) -> Setup:
+    def with_constraint_of(self, other: ArmSetup) -> ArmSetup:
         """The same held to the constraint of `other`."""
         return self._replace(constraint=other.constraint, spacing=other.spacing, engine=other.engine)
 
@@ -49,32 +49,32 @@ def _engine(arm: Arm) -> str | None:
 
 def ways(arm: Arm, base: Arm) -> tuple[Way, ...]:
     """All that an arm needs which the baseline does not; `change` where none of the others explains it."""
-    own, other = Setup.of(arm), Setup.of(base)
-    found: list[Way] = []
-    if own.repairs and own.repairs != other.repairs:
-        found.append("repair")
-    if own.constraint not in ("none", other.constraint):
-        found.append("constrain")
-    if own.attempts > max(1, other.attempts):
-        found.append("re-ask")
-    if own.weights != other.weights:
-        found.append("train")
-    return tuple(found) or ("change",)
+    setup, before = ArmSetup.of(arm), ArmSetup.of(base)
+    needed: list[Way] = []
+    if setup.repairs and setup.repairs != before.repairs:
+        needed.append("repair")
+    if setup.constraint not in ("none", before.constraint):
+        needed.append("constrain")
+    if setup.attempts > max(1, before.attempts):
+        needed.append("re-ask")
+    if setup.weights != before.weights:
+        needed.append("train")
+    return tuple(needed) or ("change",)
 
 
-def unchanged(arm: Arm, base: Arm, rows: Sequence[Row], base_rows: Sequence[Row]) -> bool:
+def keeps_parsed_answers(arm: Arm, base: Arm, rows: Sequence[Row], base_rows: Sequence[Row]) -> bool:
     """Whether an arm leaves every answer that parsed as it was, by construction.
 
     True of the baseline repaired, and of the baseline asked again where every answer that parsed came back the same.
     """
-    own = ways(arm, base)
-    if own == ("repair",) and arm.run.path == base.run.path and base.repairs is None:
+    needed = ways(arm, base)
+    if needed == ("repair",) and arm.run.path == base.run.path and base.repairs is None:
         return True
-    kept = all(a["text"] == b["text"] for a, b in zip(rows, base_rows, strict=True) if b["kind"] == Kind.OK)
-    return own == ("re-ask",) and kept
+    same_texts = all(a["text"] == b["text"] for a, b in zip(rows, base_rows, strict=True) if b["kind"] == Kind.OK)
+    return needed == ("re-ask",) and same_texts
 
 
-class Square(NamedTuple):
+class TwoByTwo(NamedTuple):
     """Places of four arms: neither, constrained alone, trained alone, both."""
 
     neither: int
@@ -83,19 +83,23 @@ class Square(NamedTuple):
     both: int
 
 
-def squares(arms: Sequence[Arm]) -> list[Square]:
+def two_by_twos(arms: Sequence[Arm]) -> list[TwoByTwo]:
     """Every 2x2 of training and one constraint around the baseline, in the order of the arms."""
-    setups = [Setup.of(arm) for arm in arms]
+    setups = [ArmSetup.of(arm) for arm in arms]
     base = setups[0]
     if base.constraint != "none":
         return []
-    at = {setup: place for place, setup in reversed(list(enumerate(setups)))}
-    found = []
+    place_of = {setup: place for place, setup in reversed(list(enumerate(setups)))}
+    squares = []
     for trained, setup in enumerate(setups):
         if setup.weights == base.weights or setup != base._replace(weights=setup.weights):
             continue
-        for both, own in enumerate(setups):
-            alone = at.get(own._replace(weights=base.weights))
-            if own.constraint != "none" and own == setup.under(own) and alone is not None:
-                found.append(Square(0, alone, trained, both))
-    return found
+        for both, constrained in enumerate(setups):
+            alone = place_of.get(constrained._replace(weights=base.weights))
+            if (
+                constrained.constraint != "none"
+                and constrained == setup.with_constraint_of(constrained)
+                and alone is not None
+            ):
+                squares.append(TwoByTwo(0, alone, trained, both))
+    return squares

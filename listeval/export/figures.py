@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from listeval.comparison.columns import headline
+from listeval.comparison.paired_columns import headline
 from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.runs.figures import columns as figures

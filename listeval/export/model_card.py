@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from listeval.disk import write_atomic
 from listeval.errors import UserError
 from listeval.export.figures import data_name, decisive, hub_source, in_words, measured
+from listeval.export.hub import check_name, hub
 from listeval.runs.figures.words import title
 
 if TYPE_CHECKING:
@@ -22,12 +23,12 @@ if TYPE_CHECKING:
 
 def write_eval_results(run: Run, out: Path, dataset: str) -> Sequence[Path]:
     """One entry for the benchmark's data set. Raises UserError where nobody says which one that is on the hub."""
-    hub = _hub()
+    client = hub()
     repository, revision = _dataset(run, dataset)
     if not repository:
         cause = f"the run's data ({data_name(run)}) is no data set of the hub"
         raise UserError(cause, place=str(run.path), fix="name the one that it is of: --dataset OWNER/NAME")
-    entry = hub.EvalResultEntry(
+    entry = client.EvalResultEntry(
         dataset_id=repository,
         task_id=run.manifest.task.name,
         value=decisive(run)[1].value,
@@ -35,63 +36,48 @@ def write_eval_results(run: Run, out: Path, dataset: str) -> Sequence[Path]:
         date=run.manifest.created,
         notes=in_words(run),
     )
-    write_atomic(out, _yaml(hub.eval_result_entries_to_yaml([entry])))
+    write_atomic(out, _yaml(client.eval_result_entries_to_yaml([entry])))
     return [out]
 
 
 def write_model_index(run: Run, out: Path, dataset: str) -> Sequence[Path]:
     """All figures as the metadata of a model card: what stands between the `---` at the top of its README."""
-    hub = _hub()
+    model = Path(run.manifest.model.name).name
+    card = hub().ModelCardData(model_name=model, eval_results=results(run, dataset))
+    write_atomic(out, f"---\n{card.to_yaml()}\n---\n".encode())
+    return [out]
+
+
+def results(run: Run, dataset: str = "") -> list[Any]:
+    """All figures as huggingface_hub's `EvalResult`. Raises UserError as `export` does."""
+    client = hub()
     repository, revision = _dataset(run, dataset)
-    name = data_name(run)
-    results = [
-        hub.EvalResult(
+    name, constraint = data_name(run), run.manifest.constraint
+    over = {"samples": run.summary.n, "constraint": constraint}
+    return [
+        client.EvalResult(
             task_type="text-generation",
             task_name=run.manifest.task.name,
             dataset_type=repository or re.sub(r"[^\w.-]+", "-", name),
             dataset_name=name,
             dataset_revision=revision,
             metric_type=figure,
-            metric_name=title(figure),
+            metric_name=title(figure) if constraint == "none" else f"{title(figure)}, constraint {constraint}",
             metric_value=value.value,
-            metric_args={"interval": [value.low, value.high], "level": 0.95} if value.low == value.low else None,
+            metric_args=over | ({"interval": [value.low, value.high], "level": 0.95} if value.low == value.low else {}),
         )
         for figure, value in measured(run).items()
     ]
-    model = Path(run.manifest.model.title).name
-    card = hub.ModelCardData(model_name=model, eval_results=results)
-    write_atomic(out, f"---\n{card.to_yaml()}\n---\n".encode())
-    return [out]
 
 
 def _dataset(run: Run, said: str) -> tuple[str, str | None]:
     """Repository and revision: as the user says, else as the run read it. Raises UserError for what is no name."""
-    if said and not _is_repository(said):
-        raise UserError(f"'{said}' is no data set of the hub", place="--dataset", fix="write OWNER/NAME")
+    if said:
+        check_name(said, "--dataset", "data set of the hub")
     found = hub_source(run)
     if found is not None and said in ("", found.repository):
         return found
     return said, None
-
-
-def _is_repository(name: str) -> bool:
-    """Whether the hub could have a data set of that name, with its owner."""
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(name)
-    except HFValidationError:
-        return False
-    return "/" in name
-
-
-def _hub() -> Any:
-    try:
-        import huggingface_hub
-    except ImportError:
-        raise UserError.missing_package("huggingface_hub", "pip install 'listeval[hub]'", "this format") from None
-    return huggingface_hub
 
 
 def _yaml(value: Any) -> bytes:

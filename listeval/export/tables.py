@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listeval.disk import write_atomic
-from listeval.runs.frame import arrow_table
-from listeval.runs.table import Held, as_json, table
+from listeval.runs.data_frames import arrow_table
+from listeval.runs.table import TypedColumn, as_json, table
 
 if TYPE_CHECKING:
     from listeval.runs.store import Run
@@ -43,7 +43,7 @@ def write_parquet(run: Run, out: Path) -> Sequence[Path]:
     return [out]
 
 
-def _cell(held: Held, value: Any) -> Any:
+def _cell(held: TypedColumn, value: Any) -> Any:
     if held.holds == "any":
         return as_json(value)
     return " ".join(value) if held.holds == "texts" else value

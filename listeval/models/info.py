@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from listeval.models.adapter import Adapter
+
+_SNAPSHOT = re.compile(r".*/models--[^/]+/snapshots/([0-9a-f]{40})/?")
+"""Where the hub's client keeps a model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,12 @@ class ModelInfo:
     max_length: int | None = None
     adapter: Adapter | None = None
     """What was put on top of the model whose name and fingerprint these are."""
+
+    @property
+    def revision(self) -> str | None:
+        """The hub's commit that the folder is a copy of; None for a folder of the user's own."""
+        found = _SNAPSHOT.fullmatch(self.path or "")
+        return found[1] if found else None
 
 
 class ReadOptions(Protocol):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from enum import StrEnum
 from functools import partial
@@ -54,9 +54,16 @@ class Template(NamedTuple):
     max_length: int | None
 
 
-def check_task(task: Task, dataset: Dataset, again: Dataset, template: Template | None) -> Iterator[CheckResult]:
-    """Findings as they are made. `again` is the same data loaded a second time; without `template` prompts are skipped.
+def check_task(
+    task: Task,
+    dataset: Dataset,
+    again: Dataset,
+    template: Template | None,
+    begin: Callable[[str], object] = lambda check: None,
+) -> Iterator[CheckResult]:
+    """Findings as they are made; `begin` is told each check before it runs.
 
+    `again` is the same data loaded a second time; without `template` prompts are skipped.
     Whatever the plug-in raises becomes the finding of that check; the next one goes on.
     """
     examples = dataset.examples
@@ -68,6 +75,7 @@ def check_task(task: Task, dataset: Dataset, again: Dataset, template: Template 
         "prompts": partial(_prompts, task, examples, template),
     }
     for name, check in checks.items():
+        begin(name)
         try:
             state, text = check()
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything

@@ -24,7 +24,7 @@ def print_rows(
     rows: Sequence[Row],
     *,
     with_prompt: bool = False,
-    right: Callable[[Row], str] | None = None,
+    right: Callable[[Row], str | None] | None = None,
     console: Console | None = None,
 ) -> None:
     """Each row: id, verdict in words, the (shortened) answer with the faulty span marked, and the right answer.
@@ -46,9 +46,9 @@ def print_rows(
         if with_prompt:
             out.print(Text(f"--- prompt ---\n{visible(row['prompt'])}\n--- answer ---", style="dim"))
         out.print(answer(row))
-        if right is not None:
+        if right is not None and (told := right(row)) is not None:
             out.print(Text("--- right answer ---", style="dim"))
-            out.print(Text(visible(_clip(right(row)))))
+            out.print(Text(visible(_clip(told))))
         if row["reasoning"]:
             out.print(Text(f"--- reasoning ---\n{visible(_clip(row['reasoning']))}", style="dim"))
         out.print()

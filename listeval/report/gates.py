@@ -17,6 +17,7 @@ from listeval.errors import UserError, did_you_mean
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.columns import RAW
 from listeval.runs.figures.numbers import change, interval, is_rate, points
+from listeval.runs.figures.order import BOUNDS
 from listeval.stats.intervals import Bounds, Interval
 
 if TYPE_CHECKING:
@@ -105,8 +106,8 @@ def check_run(run: Run, gates: Sequence[Gate]) -> list[Checked]:
 
     Raises UserError for a figure that the run does not have, and for a limit that none of its values could keep to.
     """
-    known = run.summary.metrics | {name: _alone(value) for name, value in run.figures.items()}
-    ranges = figures.bounds(run.metrics)
+    known = run.summary.metrics | run.estimates
+    ranges = {**BOUNDS, **figures.bounds(run.metrics)} if run.order else figures.bounds(run.metrics)
     for gate in gates:
         if gate.figure not in known:
             raise _unknown(gate, known, "this run has no figure", f"see its figures: listeval report {run.path}")
@@ -137,11 +138,6 @@ def _checked(gate: Gate, subject: str, found: Interval, words: Callable[[str, In
 
 def _changed(name: str, value: Interval) -> str:
     return change(name, value) + ("" if math.isnan(value.value) else points(name))
-
-
-def _alone(value: float | None) -> Interval:
-    """A figure without an interval."""
-    return Interval(math.nan if value is None else value, math.nan, math.nan)
 
 
 def _unknown(gate: Gate, known: Mapping[str, object], cause: str, fix: str) -> UserError:

@@ -33,7 +33,7 @@ def markdown(runs: Sequence[Run]) -> str:
         for name in names
     )
     figures = (
-        [escape(name), *(appendix(run.figures.get(name)) for run in runs)]
+        [escape(name), *(appendix(run.estimates.get(name)) for run in runs)]
         for name in dict.fromkeys(name for run in runs for name in run.figures)
     )
     kinds = (

@@ -93,7 +93,7 @@ def _metrics(names: Sequence[str], runs: Sequence[Run], alone: bool) -> Table:
         over = [population(name, runs[0].summary, runs[0].metrics)] if alone else []
         table.add_row(inline(name), *cells, *over)
     for name in dict.fromkeys(name for run in runs for name in run.figures):
-        cells = [appendix(run.figures.get(name)) for run in runs]
+        cells = [appendix(run.estimates.get(name)) for run in runs]
         table.add_row(inline(name), *cells, *(["the whole run"] if alone else []))
     return table
 
@@ -105,7 +105,7 @@ def _first_and_final(run: Run, names: Sequence[str]) -> Table:
     for name in names:
         if (raw := found.get(RAW + name)) is not None:
             table.add_row(name, interval(name, raw), interval(name, found[name]))
-    for name, value in run.figures.items():
+    for name, value in run.estimates.items():
         table.add_row(name, "", appendix(value))
     return table
 

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import codecs
-import json
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticSerializationError
 
@@ -21,9 +17,10 @@ from listeval.models.adapter import open_adapter
 from listeval.models.renderer import RESERVED
 from listeval.runs import reask
 from listeval.runs.reask import ReaskWay
+from listeval.runs.tracking.protocol import TrackerName
 
-_PROMPTLESS = ("replay", "null")
-"""Backends that read no prompt."""
+WITHOUT_MODEL = ("replay", "null")
+"""Backends in which no model reads a prompt or generates an answer."""
 _ADAPTABLE = ("hf", "vllm")
 """Backends that put an adapter on top of a model."""
 
@@ -86,6 +83,8 @@ class RunConfig(BaseModel):
     """The environment variable that holds the server's key; never the key."""
     allow_code_execution: bool = False
     """Whether a task may run code that the model wrote."""
+    track: tuple[TrackerName, ...] = ()
+    """Trackers that are told of the run's figures; no prompt or answer goes there."""
     out: str | None = None
 
     @model_validator(mode="before")
@@ -126,7 +125,7 @@ class RunConfig(BaseModel):
         arguments that its engine does not take, and where asking again could change nothing.
         """
         for name in ("system", "chat_template_arg"):
-            if backend in _PROMPTLESS and getattr(self, name) is not None:
+            if backend in WITHOUT_MODEL and getattr(self, name) is not None:
                 flag = f"--{name.replace('_', '-')}"
                 raise UserError(f"the {backend} backend has no use for {flag}", place=flag, fix="leave it out")
         if self.adapter is not None and backend not in _ADAPTABLE:
@@ -213,6 +212,17 @@ class RunConfig(BaseModel):
         )
 
 
+def listed(value: object) -> object:
+    """`0,1` as a list of its parts, a file's single number or a list's numbers as text; anything else as it is."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        value = str(value)
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    if isinstance(value, list):
+        return [str(part) if isinstance(part, int) and not isinstance(part, bool) else part for part in value]
+    return value
+
+
 def build_config(values: dict[str, Any]) -> RunConfig:
     """Validate values from a command line or a file.
 
@@ -228,55 +238,3 @@ def build_config(values: dict[str, Any]) -> RunConfig:
         # A manifest is UTF-8, and Python spells other bytes of a file name by lone surrogates.
         raise UserError("a name holds bytes that are not UTF-8", fix="rename the file or folder") from None
     return config
-
-
-def _decoded(content: bytes) -> str:
-    """Text in the encoding that its byte order mark names; UTF-8 without one."""
-    marked = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return content.decode("utf-16" if marked else "utf-8-sig", "replace")
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """The configuration of an earlier run (its directory) or of a JSON or YAML file.
-
-    A run's directory becomes its own `out`, so `listeval run @RUN` completes that run.
-    Raises UserError where there is no such file or it is not a mapping.
-    """
-    if path.is_dir():
-        from listeval.runs.manifest import read_manifest  # which holds a configuration
-
-        return {**read_manifest(path).config.model_dump(mode="json"), "out": str(path)}
-    try:
-        text = _decoded(path.read_bytes())
-    except OSError as error:
-        raise UserError(
-            f"no configuration: {error.strerror}", place=str(path), fix="name a run or a config file"
-        ) from None
-    try:
-        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
-        cause = f"not a configuration: {' '.join(str(error).split())}"
-        raise UserError(cause, place=str(path), fix="correct the file") from None
-    config = values.get("config", values) if isinstance(values, dict) else None
-    if not isinstance(config, dict) or not all(isinstance(name, str) for name in config):
-        raise UserError("not a configuration: no mapping of options", place=str(path), fix="write 'task: fashion' ...")
-    return {**config, "backend": "null"} if _names_null(config, text) else config
-
-
-def _names_null(config: dict[str, Any], text: str) -> bool:
-    """Whether the file says `backend: null`: an engine's name, where YAML and JSON read that nothing is given.
-
-    `backend:` and `backend: ~` give none.
-    """
-    if config.get("backend", "") is not None:
-        return False
-    try:
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.YAMLError:
-        return True  # JSON that is no YAML (tabs) has one way to write it.
-    if not isinstance(root, yaml.MappingNode):
-        return False
-    pairs = {key.value: value for key, value in root.value}
-    if isinstance(pairs.get("config"), yaml.MappingNode):
-        pairs = {key.value: value for key, value in pairs["config"].value}
-    return str(pairs["backend"].value).lower() == "null"

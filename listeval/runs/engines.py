@@ -1,7 +1,7 @@
 """The engine that runs have in turn: a model is loaded once for all runs after each other that want it loaded alike.
 
-Runs differ in their adapter on one loaded base where the engine can be told another (`Adaptable`); whatever else an
-engine is opened with makes another engine.
+Runs differ in their constraint and adapter on one loaded model where the engine can be told another (`Constrainable`,
+`Adaptable`); whatever else an engine is opened with makes another engine.
 """
 
 from __future__ import annotations
@@ -13,13 +13,16 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from listeval.backends import open_backend
-from listeval.backends.protocol import Adaptable, Backend, BackendOptions
+from listeval.backends.protocol import Adaptable, Backend, BackendOptions, Constrainable
 from listeval.runs.config import RunConfig
 from listeval.runs.observer import Observer
 
+LOCAL = ("hf", "vllm")
+"""Engines that load weights from a folder here."""
+
 
 class Load(NamedTuple):
-    """What an engine is opened with but for the adapter: runs that have it in common can share the engine."""
+    """What an engine is opened with but for constraint and adapter: runs that have it in common can share one."""
 
     backend: str
     model: str
@@ -28,16 +31,21 @@ class Load(NamedTuple):
     @classmethod
     def of(cls, config: RunConfig) -> Load:
         """Of a resolved configuration."""
-        return cls(config.backend, config.model, replace(config.backend_options, adapter=None))
+        return cls(config.backend, config.model, replace(config.backend_options, constraint=None, adapter=None))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether opening it loads weights on this machine."""
+        return self.backend in LOCAL
 
 
 class Engines:
     """Holds at most one engine. `planned` are the resolved configurations of the runs to come: an engine that has to
-    know its adapters when it starts is told of all of theirs.
+    know its constraints and adapters when it starts is told of all of theirs.
     """
 
     def __init__(self, planned: Iterable[RunConfig] = ()) -> None:
-        self._planned = [(Load.of(config), config.backend_options.adapter) for config in planned]
+        self._planned = [(Load.of(config), config.backend_options) for config in planned]
         self._load: Load | None = None
         self._backend: Backend | None = None
 
@@ -52,15 +60,28 @@ class Engines:
     def open(self, config: RunConfig, watch: Observer) -> Backend:
         """The engine of a resolved configuration: the open one, if it will do. Raises UserError where opening does."""
         load, options = Load.of(config), config.backend_options
-        if load == self._load and isinstance(self._backend, Adaptable) and self._backend.adapt(options.adapter):
+        if self._backend is not None and load == self._load and self._told(self._backend, config, watch):
             return self._backend
         self.close()
         watch.note(f"opening {config.model} with {config.backend}")
-        others = [adapter for other, adapter in self._planned if other == load and adapter is not None]
-        options = replace(options, adapters=tuple(dict.fromkeys(others)))
+        others = [other for planned, other in self._planned if planned == load]
+        constraints = dict.fromkeys(other.constraint for other in others if other.constraint is not None)
+        adapters = dict.fromkeys(other.adapter for other in others if other.adapter is not None)
+        options = replace(options, constraints=tuple(constraints), adapters=tuple(adapters))
         self._backend = open_backend(config.backend, config.model, options)
         self._load = load
         return self._backend
+
+    @staticmethod
+    def _told(backend: Backend, config: RunConfig, watch: Observer) -> bool:
+        """Whether the open engine computes what `config` asks from now on."""
+        if not isinstance(backend, Constrainable):
+            return False
+        watch.stage(f"telling {config.model} its constraint")
+        if not backend.constrain(config.decoding):
+            return False
+        adapter = config.backend_options.adapter
+        return adapter == backend.model.adapter or (isinstance(backend, Adaptable) and backend.adapt(adapter))
 
     @contextmanager
     def generating(self) -> Iterator[None]:

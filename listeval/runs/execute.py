@@ -12,7 +12,7 @@ from listeval.backends.protocol import Backend, Logging
 from listeval.decoding.bind import bind
 from listeval.disk import make_directory
 from listeval.plugins import open as opening
-from listeval.runs import plan
+from listeval.runs import preparation
 from listeval.runs.config import RunConfig
 from listeval.runs.engines import Engines
 from listeval.runs.lock import exclusive
@@ -24,12 +24,13 @@ from listeval.runs.manifest import (
     no_manifest,
     read_manifest,
 )
-from listeval.runs.observer import Observer, Silent
+from listeval.runs.observer import Observer, SilentObserver
 from listeval.runs.prompts import keep_clock
 from listeval.runs.prove import prove
+from listeval.runs.run_loop import RunLoop
 from listeval.runs.scope import chosen, scope_of, widest
-from listeval.runs.session import RunLoop
 from listeval.runs.store import Run
+from listeval.runs.tracking.tracked import Tracked, tracked
 from listeval.task import Dataset, Example, Task
 
 
@@ -42,7 +43,7 @@ def run(config: RunConfig, observer: Observer | None = None, engines: Engines | 
     can put right; KeyboardInterrupt passes through. Either way the rows so far are on disk and
     the same call goes on from them.
     """
-    watch = observer or Silent()
+    watch = observer or SilentObserver()
     watch.stage(f"loading the task {config.task}")
     task = opening.make_task(config.task, config.options)
     opening.permit(task, config.allow_code_execution)
@@ -53,23 +54,24 @@ def run_task(task: Task, config: RunConfig, watch: Observer, engines: Engines | 
     """`run` with a task that is at hand, whatever `config` calls it."""
     config = config.resolved(task.max_tokens, choose(config.backend))
     watch.stage("reading the data")
-    data = plan.load_data(task, config)
+    data = preparation.load_data(task, config)
     if config.decoding is not None:
-        bind(config.decoding, plan.first_contract(task, data, config))
+        bind(config.decoding, preparation.first_contract(task, data, config))
     watch.stage(f"getting {task.name} ready to score")
-    with opening.ready(task):
-        finished = _run_on(engines, task, config, data, watch)
+    with tracked(config.track, watch) as watched, opening.ready(task):
+        finished = _run_on(engines, task, config, data, watched)
         if finished.hidden:
             watch.note(f"{finished.hidden} further rows of this run are kept; --limit or --samples leaves them out")
         watch.stage("computing metrics and intervals")
         finished.conclude(task)
+        watched.finish(finished)
     return finished
 
 
-def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observer) -> Run:
+def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: dict[int, Dataset], watch: Tracked) -> Run:
     """Make what is owed on the caller's engines, or on one of the run's own."""
     if config.out:
-        _check_before_opening(config, plan.unopened_identity(config, task, data))
+        check_before_opening(config, preparation.unopened_identity(config, task, data))
     if engines is not None:
         return _work(task, config, data, watch, engines)
     with Engines() as own:
@@ -79,29 +81,30 @@ def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: dict[i
             watch.stage("closing the engine")
 
 
-def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Observer, engines: Engines) -> Run:
+def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Tracked, engines: Engines) -> Run:
     """Open the model and make every row that is owed."""
     backend = engines.open(config, watch)
-    manifest = plan.make_manifest(config, task, data, backend)
-    directory = Path(config.out) if config.out else plan.default_out(manifest)
+    manifest = preparation.make_manifest(config, task, data, backend)
+    directory = Path(config.out) if config.out else preparation.default_out(manifest)
     make_directory(directory)
     with exclusive(directory):
         if isinstance(backend, Logging):
             backend.log_to(directory)
         manifest = _adopt(manifest, directory, task, data, backend)
         if config.decoding is not None:
-            contract = plan.first_contract(task, data, config)
+            contract = preparation.first_contract(task, data, config)
             prove(backend, config.decoding, contract, manifest, directory, watch)
+        watch.open(manifest, directory)
         watch.begin(sum(len(chosen(dataset.examples, config)) for dataset in data.values()))
         if scope_of(config) != scope_of(manifest.config):
             watch.note("only part of this run is asked for; its other rows stay and are counted")
-        owed = plan.samples(task, data, config, manifest.identity_hash)
+        owed = preparation.samples(task, data, config, manifest.identity_hash)
         with engines.generating():
             RunLoop(task, backend, manifest, directory, watch).work(owed)
     return Run(directory, manifest)
 
 
-def _check_before_opening(config: RunConfig, identity: dict[str, Any]) -> None:
+def check_before_opening(config: RunConfig, identity: dict[str, Any]) -> None:
     """Refuse another run's directory, before anything is sent to a server; what only the model tells is checked later.
 
     Raises UserError naming what differs.

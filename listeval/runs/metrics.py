@@ -94,7 +94,6 @@ def summarise(
     outcomes = Counter(row["outcome"] for row in rows)
     flags = Counter(flag for row in rows for flag in row["flags"])
     given = Counter(row["verdict"] for row in rows)
-    seeds = {row["seed"] for row in rows}
     first = [_first_answer(row) for row in rows] if asks_again else []
     raw = {RAW + name: found for name, found in _intervals(first, metrics).items()} if asks_again else {}
     return Summary(
@@ -107,15 +106,19 @@ def summarise(
         kinds=_kinds(rows),
         flags={flag.value: flags[flag.value] for flag in Flag},
         verdicts={name: given[name] for name in verdicts},
-        by_seed={
-            str(seed): _values([row for row in rows if row["seed"] == seed], metrics)
-            for seed in sorted(seeds)
-            if len(seeds) > 1
-        },
+        by_seed=seed_values(rows, metrics),
         masked=_mean([row["masked"] for row in rows if row["masked"] is not None]),
         raw_kinds=_kinds(first) if asks_again else None,
         further=further((row["attempts"] or (), row["kind"] == Kind.OK) for row in rows) if asks_again else None,
     )
+
+
+def seed_values(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, dict[str, float]]:
+    """Every figure of each seed's rows alone, by seed; empty where there is only one seed."""
+    seeds = {row["seed"] for row in rows}
+    if len(seeds) < 2:
+        return {}
+    return {str(seed): _values([row for row in rows if row["seed"] == seed], metrics) for seed in sorted(seeds)}
 
 
 def _kinds(rows: Sequence[Row]) -> dict[str, int]:

@@ -28,7 +28,7 @@ class Observer(Protocol):
         """Rows that were just appended."""
 
 
-class Silent:
+class SilentObserver:
     """An observer that shows nothing."""
 
     def note(self, text: str) -> None: ...

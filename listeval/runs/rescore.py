@@ -7,10 +7,10 @@ from pathlib import Path
 from listeval.disk import write_atomic
 from listeval.errors import placed
 from listeval.plugins.open import make_task, permit, ready
-from listeval.runs.judge import parse_and_score
 from listeval.runs.lock import exclusive
-from listeval.runs.observer import Observer, Silent
-from listeval.runs.plan import task_entry
+from listeval.runs.make_rows import parse_and_score
+from listeval.runs.observer import Observer, SilentObserver
+from listeval.runs.preparation import task_entry
 from listeval.runs.rows import encode
 from listeval.runs.store import Run, load_run
 
@@ -24,7 +24,7 @@ def rescore(path: str | Path, *, allow_code_execution: bool = False, observer: O
     The rows are replaced atomically. Raises UserError for a path that is not a run, for a run
     that is being written, and for a task that is gone.
     """
-    watch = observer or Silent()
+    watch = observer or SilentObserver()
     watch.stage("reading the rows")
     old = load_run(path)
     with placed(old.path):

@@ -16,11 +16,14 @@ from pydantic_core import from_json
 from listeval.disk import read_regular, write_atomic
 from listeval.errors import UserError, first_line
 from listeval.plugins.blame import blame
+from listeval.runs.config import WITHOUT_MODEL
+from listeval.runs.figures.order import OrderEffect, order_effect
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
 from listeval.runs.rows import Row
-from listeval.runs.stored import Stored, Stray, read_stored
+from listeval.runs.stored_rows import Stored, Stray, read_stored
+from listeval.stats.intervals import Interval
 from listeval.task import Metric, Task
 
 if TYPE_CHECKING:
@@ -30,11 +33,27 @@ if TYPE_CHECKING:
 _OURS = ("manifest.json", "samples.jsonl", "metrics.json")
 
 
-class _Kept(BaseModel):
+_Known = Annotated[float, Field(allow_inf_nan=False, ge=-(2**53), le=2**53)] | None
+
+
+class _Estimate(BaseModel):
+    """A figure with its interval, as `metrics.json` has it."""
+
+    value: _Known
+    low: _Known
+    high: _Known
+
+    @property
+    def interval(self) -> Interval:
+        return Interval(*(math.nan if end is None else end for end in (self.value, self.low, self.high)))
+
+
+class _StoredMetrics(BaseModel):
     """The part of `metrics.json` that does not follow from the rows alone."""
 
     n: int | None = None
-    figures: dict[str, Annotated[float, Field(allow_inf_nan=False, ge=-(2**53), le=2**53)] | None] = {}
+    figures: dict[str, _Known] = {}
+    order: dict[str, _Estimate | list[_Estimate]] = {}
     files: list[str] = []
 
 
@@ -68,14 +87,14 @@ class Run:
         A score is NaN where an answer has none: broken contracts and unscored samples are not zeros. A metric that is
         called as another column is has `score_` before its name. Raises UserError where pandas is not installed.
         """
-        from listeval.runs.frame import data_frame
+        from listeval.runs.data_frames import data_frame
         from listeval.runs.table import table
 
         return data_frame(table([self]))
 
     def dataset(self) -> Dataset:
         """The same columns as a Dataset of `datasets`; `value` and `target` are JSON text. Raises UserError."""
-        from listeval.runs.frame import dataset
+        from listeval.runs.data_frames import dataset
 
         return dataset(self)
 
@@ -137,16 +156,36 @@ class Run:
     @cached_property
     def figures(self) -> dict[str, float | None]:
         """What the task's appendix found over the whole run; empty while `metrics.json` is not of these rows."""
-        kept = self._metrics()
-        return dict(kept.figures) if kept.n == self.summary.n else {}
+        return dict(self._current.figures)
 
-    def _metrics(self) -> _Kept:
+    @cached_property
+    def order(self) -> OrderEffect | None:
+        """What the order of the items did, for a run with `order=shuffled`; None for others, and as with `figures`."""
+        kept = self._current.order
+        figures = {name: value.interval for name, value in kept.items() if isinstance(value, _Estimate)}
+        places = [one.interval for value in kept.values() if isinstance(value, list) for one in value]
+        return OrderEffect(figures, places) if kept else None
+
+    @property
+    def estimates(self) -> dict[str, Interval]:
+        """`figures` with their intervals; the ends are NaN where a figure has none."""
+        known = {} if self.order is None else self.order.figures
+        alone = {name: Interval(math.nan if x is None else x, math.nan, math.nan) for name, x in self.figures.items()}
+        return alone | {name: known[name] for name in alone.keys() & known.keys()}
+
+    @cached_property
+    def _current(self) -> _StoredMetrics:
+        """What `metrics.json` keeps, where it is of these rows."""
+        kept = self._metrics()
+        return kept if kept.n == self.summary.n else _StoredMetrics()
+
+    def _metrics(self) -> _StoredMetrics:
         """What is read of `metrics.json`; empty where it is not there. Raises UserError where it is damaged."""
         path = self.path / "metrics.json"
         try:
-            return _Kept.model_validate(from_json(read_regular(path)))
+            return _StoredMetrics.model_validate(from_json(read_regular(path)))
         except FileNotFoundError:
-            return _Kept()
+            return _StoredMetrics()
         except OSError as error:
             raise UserError(f"cannot be read: {error.strerror}", place=str(path), fix="check the file") from None
         except ValueError as error:
@@ -156,7 +195,12 @@ class Run:
 
     @property
     def tokens_per_second(self) -> float | None:
-        """Generated tokens over generation time, all finished attempts together; None before one finished."""
+        """Generated tokens over generation time, all finished attempts together.
+
+        None before one finished, and where no model generates.
+        """
+        if self.manifest.backend.name in WITHOUT_MODEL:
+            return None
         seconds = sum(a.seconds for a in self.manifest.attempts)
         return round(sum(a.tokens for a in self.manifest.attempts) / seconds, 1) if seconds else None
 
@@ -172,6 +216,7 @@ class Run:
             **self.summary.to_json(),
             "left_out": len(self.strays),
             "figures": self.figures,
+            **({} if self.order is None else {"order": self.order.to_json()}),
             "tokens_per_second": self.tokens_per_second,
             "notices": self.notices,
             "run": str(self.path),
@@ -184,13 +229,17 @@ class Run:
         """
         files: dict[str, bytes] = {}
         figures: dict[str, float | None] = {}
+        order: OrderEffect | None = None
         try:
             with blame(task, "has no appendix", fix=f"correct the task, then `listeval score {self.path}`"):
                 appendix = task.appendix(self.rows)
                 files = {_plain(name): text.encode() for name, text in appendix.files.items()}
-                figures = {name: float(x) if math.isfinite(x) else None for name, x in appendix.figures.items()}
+                order = order_effect(task, self.rows)
+                found = ({} if order is None else {n: x.value for n, x in order.figures.items()}) | {**appendix.figures}
+                figures = {name: float(x) if math.isfinite(x) else None for name, x in found.items()}
         finally:
             metrics = self.summary.to_json() | {"figures": figures, "files": sorted(files)}
+            metrics |= {} if order is None else {"order": order.to_json()}
             for stale in set(self._files_before()) - files.keys():
                 (self.path / stale).unlink(missing_ok=True)
             for name, data in files.items():

@@ -13,17 +13,17 @@ if TYPE_CHECKING:
     from listeval.runs.rows import Row
     from listeval.runs.store import Run
 
-Holds = Literal["text", "integer", "number", "truth", "texts", "any"]
+ColumnType = Literal["text", "integer", "number", "truth", "texts", "any"]
 
 
-class Held(NamedTuple):
+class TypedColumn(NamedTuple):
     """What a column holds, and its values, one a row; None where a row has none."""
 
-    holds: Holds
+    holds: ColumnType
     values: list[Any]
 
 
-_Field = tuple[Holds, Callable[["Row"], Any]]
+_Field = tuple[ColumnType, Callable[["Row"], Any]]
 _RUN: dict[str, Callable[[Run], str]] = {
     "run": lambda run: str(run.path),
     "task": lambda run: run.manifest.task.name,
@@ -60,7 +60,7 @@ _AFTER: dict[str, _Field] = {
 }
 
 
-def table(runs: Sequence[Run], *, named: bool = False) -> dict[str, Held]:
+def table(runs: Sequence[Run], *, named: bool = False) -> dict[str, TypedColumn]:
     """Columns over all rows of `runs`, in their order; `named` puts what each run is before them.
 
     A metric's column has its name, with `score_` before it where another column is called so; it is None for an
@@ -68,17 +68,17 @@ def table(runs: Sequence[Run], *, named: bool = False) -> dict[str, Held]:
     """
     owned = [(run, row) for run in runs for row in run.rows]
     rows = [row for _, row in owned]
-    own = {name: Held("text", [read(run) for run, _ in owned]) for name, read in _RUN.items()} if named else {}
+    own = {name: TypedColumn("text", [read(run) for run, _ in owned]) for name, read in _RUN.items()} if named else {}
     taken = [*own, *_BEFORE, *_AFTER]
-    scores: dict[str, Held] = {}
+    scores: dict[str, TypedColumn] = {}
     for metric in dict.fromkeys(metric.name for run in runs for metric in run.metrics):
         name = _free(metric, [*taken, *scores])
-        scores[name] = Held("number", [row["scores"].get(metric) for row in rows])
+        scores[name] = TypedColumn("number", [row["scores"].get(metric) for row in rows])
     return own | _columns(rows, _BEFORE) | scores | _columns(rows, _AFTER)
 
 
-def _columns(rows: Sequence[Row], fields: dict[str, _Field]) -> dict[str, Held]:
-    return {name: Held(holds, list(map(read, rows))) for name, (holds, read) in fields.items()}
+def _columns(rows: Sequence[Row], fields: dict[str, _Field]) -> dict[str, TypedColumn]:
+    return {name: TypedColumn(holds, list(map(read, rows))) for name, (holds, read) in fields.items()}
 
 
 def _free(name: str, taken: Sequence[str]) -> str:

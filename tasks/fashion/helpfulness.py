@@ -21,24 +21,24 @@ from listeval import (
     Item,
     KeyedList,
     Kind,
+    ListOptions,
     Metric,
     Pieces,
     Score,
     Task,
-    TaskOptions,
     bad_lists,
     list_metrics,
     read_once,
 )
 
 from .copies import Product, merge
-from .groups import capacity
+from .groups import Group, capacity
 from .hub import Category, fetch
 from .labelled import pieces, relabel
 from .prompting import KEY, Titles, answer, messages, shots_for
 from .readers import read
 from .review import Review
-from .selection import Selection, select
+from .selection import select
 from .sources import Source, local
 
 SCALE = (0.0, 10.0)
@@ -73,7 +73,7 @@ def _absolute(path: str) -> str:
     return str(Path(path).expanduser().resolve())
 
 
-class HelpfulnessOptions(TaskOptions):
+class HelpfulnessOptions(ListOptions):
     """Options of the review tasks."""
 
     k: int = Field(8, ge=2, description="reviews in a group")
@@ -106,9 +106,11 @@ class Helpfulness(Task[Graded, list[Scored]], ABC):
 
     def load(self, data: str | None, seed: int) -> Dataset:
         found, o = self._gather(data), self.options
-        chosen = select(found.products, k=o.k, part=o.split, cap=o.cap, seed=seed, place=found.source.file.name)
+        dealt = o.list_seed(seed)
+        chosen = select(found.products, k=o.k, part=o.split, cap=o.cap, seed=dealt, place=found.source.file.name)
+        kept = [group._replace(reviews=o.in_order(group.reviews, seed, group.id)) for group in chosen.kept]
         place = found.source.file.name if data is not None else f"{self.name} sample"
-        examples, counts = self._examples(chosen, found.titles), found.counts | chosen.counts
+        examples, counts = self._examples(kept, chosen.training, found.titles), found.counts | chosen.counts
         return Dataset(examples, place, found.fingerprint, counts, self._called(data, found.source))
 
     @read_once
@@ -149,11 +151,11 @@ class Helpfulness(Task[Graded, list[Scored]], ABC):
             return "generated sample"
         return self.category.label if data == "hub" else self.category.title(source.stem)
 
-    def _examples(self, chosen: Selection, titles: Titles) -> list[Example]:
-        shots = [shots_for(group, chosen.training, self.options.shots) for group in chosen.kept]
+    def _examples(self, kept: Sequence[Group], training: Sequence[Group], titles: Titles) -> list[Example]:
+        shots = [shots_for(group, training, self.options.shots) for group in kept]
         return [
             Example(group.id, messages(group, shown, titles), {"grades": group.grades}, group.product)
-            for group, shown in zip(chosen.kept, shots, strict=True)
+            for group, shown in zip(kept, shots, strict=True)
         ]
 
     def contract(self, target: Graded) -> Contract[list[Scored]]:

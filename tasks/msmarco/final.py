@@ -63,7 +63,8 @@ def _reranked(qid: str, rows: Sequence[Row]) -> _Reranked:
     grades: dict[str, int | None] = {}
     scores: dict[str, list[float]] = defaultdict(list)
     for row in sorted(rows, key=lambda row: row["target"]["first"]):
-        grades |= row["target"]["grades"]
+        target = row["target"]
+        grades |= {docid: target["grades"][docid] for docid in target.get("first_stage") or target["grades"]}
         for item in row["value"] or ():
             scores[item["docid"]].append(item["score"])
     first_stage = list(grades)

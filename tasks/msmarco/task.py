@@ -19,11 +19,11 @@ from listeval import (
     Item,
     KeyedList,
     Kind,
+    ListOptions,
     Metric,
     Row,
     Score,
     Task,
-    TaskOptions,
     bad_lists,
     list_metrics,
     read_once,
@@ -37,7 +37,7 @@ from .selection import ALL, Selection, pool, reranked, sampled, wanted
 from .windows import Window
 
 if TYPE_CHECKING:
-    from .passages import Query
+    from .passages import Passage, Query
     from .readers import Reading
 
 
@@ -51,16 +51,18 @@ class Scored(Item):
 class Judged(TypedDict):
     """What scoring needs: human grades by docid, in prompt order, None for an unjudged passage.
 
-    A window also says where it stands (`first` of its `windows`) and how all passages of the query were judged.
+    A window also says where it stands (`first` of its `windows`), how all passages of the query were judged, and its
+    `first_stage` order where the prompt has another.
     """
 
     grades: Mapping[str, int | None]
     first: NotRequired[int]
     windows: NotRequired[int]
     judged: NotRequired[Mapping[str, int]]
+    first_stage: NotRequired[Sequence[str]]
 
 
-class MsMarcoOptions(TaskOptions):
+class MsMarcoOptions(ListOptions):
     """Options of the task."""
 
     k: int = Field(8, ge=2, description="passages in a list")
@@ -102,7 +104,7 @@ class MsMarco(Task[Judged, list[Scored]]):
     def load(self, data: str | None, seed: int) -> Dataset:
         reading = self._read(data)
         queries = wanted(reading.queries, self.options.split, reading.source)
-        found = self._select(queries, reading.source, seed)
+        found = self._select(queries, reading.source, self.options.list_seed(seed))
         counts = {
             "queries": len(reading.queries) + reading.unjudged,
             "unjudged": reading.unjudged,
@@ -129,13 +131,15 @@ class MsMarco(Task[Judged, list[Scored]]):
 
     def _examples(self, found: Selection, queries: Sequence[Query], seed: int) -> list[Example]:
         k, shots = self.options.k, self.options.shots
-        lists = pool(queries, k, seed) if shots else []
+        lists = pool(queries, k, self.options.list_seed(seed)) if shots else []
         asked = {item.query.qid: item.query for item in found.kept}
         shown = {qid: shots_for(query, lists, shots) for qid, query in asked.items()}
-        return [
-            Example(item.id, messages(item.query, item.passages, shown[item.query.qid]), _target(item), item.query.qid)
-            for item in found.kept
-        ]
+        examples = []
+        for item in found.kept:
+            passages = self.options.in_order(item.passages, seed, item.id)
+            turns = messages(item.query, passages, shown[item.query.qid])
+            examples.append(Example(item.id, turns, _target(item, passages), item.query.qid))
+        return examples
 
     def contract(self, target: Judged) -> Contract[list[Scored]]:
         return KeyedList(Scored, key=KEY, ids=tuple(target["grades"]))
@@ -163,8 +167,12 @@ class MsMarco(Task[Judged, list[Scored]]):
         return appendix(rows)
 
 
-def _target(item: PassageList | Window) -> Judged:
+def _target(item: PassageList | Window, passages: Sequence[Passage]) -> Judged:
+    """`passages` are those of the item, as the prompt shows them."""
     if not isinstance(item, Window):
-        return {"grades": grades_of(item.passages)}
+        return {"grades": grades_of(passages)}
     judged = {str(grade): n for grade, n in item.query.judged.items()}
-    return {"grades": grades_of(item.passages), "first": item.first, "windows": item.of, "judged": judged}
+    target: Judged = {"grades": grades_of(passages), "first": item.first, "windows": item.of, "judged": judged}
+    if passages != item.passages:
+        target["first_stage"] = [passage.docid for passage in item.passages]
+    return target

@@ -21,8 +21,8 @@ from listeval.backends.protocol import BackendOptions
 from listeval.contract import Calls, Contract, Item, Record
 from listeval.decoding.constraint import PACKAGES, Constraint
 from listeval.decoding.proof.audit import audit
-from listeval.decoding.proof.shape import begins_marked, canary_contract
-from listeval.decoding.proof.spelled import spacing_of
+from listeval.decoding.proof.marked_schema import begins_marked, canary_contract
+from listeval.decoding.proof.text_spacing import spacing_of
 from listeval.errors import ExitCode, UserError
 from tests.backends.fake_server import VLLM_CARD, Call, FakeServer, Reply, chat
 from tests.decoding.conftest import contract

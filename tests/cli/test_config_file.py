@@ -11,7 +11,7 @@ import yaml
 from listeval.cli.config_page import page
 from listeval.cli.main import main
 from listeval.runs import RunConfig
-from listeval.runs.config import read_config
+from listeval.runs.config_file import read_config
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "config.md"
 

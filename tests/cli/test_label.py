@@ -136,8 +136,8 @@ def test_half_prose_says_how_many_have_no_label_and_how_to_go_on(label, server, 
     line = one_line(err)
     assert "3 of 12 texts have no label (no_json 3)" in line
     assert "--attempts 4" in line
-    code, out, _ = cli("show", "store/attempt-1")
-    assert code == 0 and "no_json" in out
+    code, out, err = cli("show", "store/attempt-1")
+    assert code == 0 and "no_json" in out and not err, err
     server.rule = good
     assert label("--attempts", 4)[0] == 0
     assert sorted(asked(server).values()) == [1] * 9 + [3] * 3

@@ -15,16 +15,20 @@ FLAGS = {
         "--chat-template-arg --concurrency --constraint --data --device --dtype --engine --engine-arg --fail-if "
         "--fail-on --fail-under --json --junit --limit --max-model-len --max-tokens "
         "--model --no-thinking --out --quiet --reask --samples --seeds --serve --set --show-prompt --spacing "
-        "--system --task --temperature --thinking --timeout-s --tokenizer --top-p --trust"
+        "--system --task --temperature --thinking --timeout-s --tokenizer --top-p --track --trust"
+    ),
+    "suite": (
+        "--allow-code-execution --api-key-env --base-url --dry-run --fail-if --fail-on --fail-under --json --junit "
+        "--limit --out --plan --quiet --seeds --trust"
     ),
     "score": "--allow-code-execution --fail-if --fail-on --fail-under --json --junit --quiet --trust",
     "show": "--json --kind --limit --prompt --sample --trust --verdict",
-    "report": "--all --fail-if --fail-on --fail-under --format --json --junit",
+    "report": "--all --fail-if --fail-on --fail-under --format --html --json --junit --trust",
     "compare": (
         "--across-prompts --alpha --cost-order --fail-if --fail-on --format --html --json --junit --margin --seed "
         "--trust"
     ),
-    "export": "--dataset --out --to",
+    "export": "--dataset --dry-run --license --out --private --to",
     "train": "--card --json --out --quiet --resume --trust",
     "probe": (
         "--base --bootstrap --cap --clip --curve --curve-figure --data --device --dtype --figure --floor --ids --json "
@@ -40,17 +44,10 @@ FLAGS = {
 
 ALWAYS = "numpy pydantic rich jinja2 yaml torch transformers vllm httpx scipy"
 FRAMES = (
-    "pandas",
-    "pyarrow",
-    "datasets",
-    "huggingface_hub",
-    "matplotlib",
-    "inspect_ai",
-    "outlines",
-    "outlines_core",
-    "peft",
-)
-"""What frames, exports and some engines are made with."""
+    "pandas", "pyarrow", "datasets", "huggingface_hub", "matplotlib", "inspect_ai", "tensorboard", "wandb", "trackio",
+    "outlines", "outlines_core", "peft",
+)  # fmt: skip
+"""What frames, exports, trackers and some engines are made with."""
 
 
 def flags(command: click.Command) -> str:
@@ -66,8 +63,8 @@ def verb(name: str) -> click.Command:
 
 def test_verbs_are_frozen():
     assert cli.list_commands(click.Context(cli)) == [
-        "run", "score", "show", "report", "compare", "export", "train", "probe", "cliff", "tasks", "rubrics", "label",
-        "doctor",
+        "run", "suite", "score", "show", "report", "compare", "export", "train", "probe", "cliff", "tasks", "rubrics",
+        "label", "doctor",
     ]  # fmt: skip
     assert {name: flags(command) for name, command in verb("rubrics").commands.items()} == {
         "list": "--json",
@@ -80,6 +77,10 @@ def test_verbs_are_frozen():
         "sweep": "--device --jobs --json --out --part --quiet --trust",
         "verify": "--json --out",
         "report": "--json --out",
+    }
+    assert {name: flags(command) for name, command in verb("train").others.items()} == {
+        "merge": "--base --dtype --out --trust",
+        "push": "--base --dry-run --license --private --run",
     }
     assert {name: flags(command) for name, command in verb("tasks").commands.items()} == {
         "list": "--json",
@@ -100,7 +101,7 @@ def test_exit_codes_are_frozen():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("args", ["--help", "run --help", "export --help", "--version"])
+@pytest.mark.parametrize("args", ["--help", "run --help", "suite --help", "export --help", "--version"])
 def test_help_imports_nothing_heavy(args):
     heavy = [*ALWAYS.split(), *FRAMES]
     code = (

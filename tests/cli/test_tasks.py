@@ -1,6 +1,7 @@
 """`listeval tasks`: a new plug-in passes its checks at once, and a check fails with exit code 1."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -87,6 +88,17 @@ def test_what_a_task_remembers_does_not_hide_that_it_draws_anew(cli, tmp_path):
     code, out, _ = cli("tasks check triage_mail --json")
     assert code == 1
     assert states(out)["data"] == "failed"
+
+
+def test_a_terminal_is_told_which_check_runs_and_keeps_nothing_of_it(cli, monkeypatch):
+    assert cli("tasks check fashion")[2] == ""
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    code, out, err = cli("tasks check fashion")
+    begun = re.findall(r"\r\x1b\[Kchecking fashion: (\w+) \.\.\.", err)
+    assert code == 0 and begun == ["loading", *(line.split()[1] for line in out.splitlines())]
+    assert err.endswith("\r\x1b[K") and "\n" not in err
+    code, _, err = cli("tasks check fashion --data nowhere.jsonl")
+    assert code == 2 and "\r\x1b[Klisteval: no such" in err, "an error begins where the line stood"
 
 
 RAISING = {

@@ -6,7 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 
 from listeval.plugins.open import make_task
-from listeval.runs.judge import parse_and_score
+from listeval.runs.make_rows import parse_and_score
 from listeval.runs.rows import encode
 
 

@@ -8,7 +8,7 @@ import pytest
 from listeval.comparison.chance import chance
 from listeval.plugins.open import make_task
 from listeval.runs.entries import TaskEntry
-from listeval.runs.plan import task_entry
+from listeval.runs.preparation import task_entry
 from listeval.scoring.ranking import ndcg
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listeval.comparison.contrasts import Draws, QualityScale, guards
+from listeval.comparison.contrasts import QualityScale, ResamplingSettings, guards
 from listeval.comparison.decision import ArmEvidence, Standing, decide
 from listeval.comparison.thresholds import Thresholds
 
@@ -72,7 +72,7 @@ def guard(base, arm, parsed=None, chance=0.5, margin=0.1, clusters=None):
     )
     luck = None if chance is None else np.full(len(base), chance)
     scale = QualityScale("q", (0.0, 1.0), luck)
-    return guards({0: (own, other)}, scale, labels, margin=margin, draws=Draws(2_000), level=0.95)[0]
+    return guards({0: (own, other)}, scale, labels, margin=margin, draws=ResamplingSettings(2_000), level=0.95)[0]
 
 
 def test_answers_that_agree_leave_a_share_of_unseen_ones():

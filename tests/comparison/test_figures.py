@@ -99,6 +99,7 @@ def test_costs_are_read_where_they_were_recorded(make_run):
 
     def slow(values):
         values["attempts"] = [{**values["attempts"][0], "seconds": 20.0, "tokens": 4000, "rows": 40}]
+        values["backend"]["name"] = "hf"
         values["backend"]["settings"]["constraint"] = {"engine": "own", "compile_ms": 0.25}
 
     edit_manifest(b, slow)

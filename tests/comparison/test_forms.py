@@ -9,10 +9,10 @@ from planted import ranked
 from rich.cells import cell_len
 
 from listeval.comparison import compare
-from listeval.report.comparison.latex import comparison_latex
-from listeval.report.comparison.markdown import comparison_markdown
+from listeval.report.comparison.as_latex import comparison_latex
+from listeval.report.comparison.as_markdown import comparison_markdown
+from listeval.report.comparison.on_terminal import print_comparison
 from listeval.report.comparison.sentence import sentence
-from listeval.report.comparison.terminal import print_comparison
 from listeval.report.console import ReportConsole
 
 

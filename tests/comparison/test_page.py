@@ -1,6 +1,9 @@
-"""The HTML page as text: self-contained, inert whatever a model wrote, bounded in size."""
+"""The comparison's page as text: self-contained, inert whatever a model wrote, nothing hidden in names."""
 
 import json
+import re
+import zlib
+from base64 import b64decode
 from html.parser import HTMLParser
 
 import pytest
@@ -9,8 +12,8 @@ from hypothesis import strategies as st
 from planted import ranked
 
 from listeval.comparison import compare
-from listeval.report.comparison.page import comparison_page, inert_json
-from listeval.report.comparison.samples import chosen, differing, pieces
+from listeval.report.comparison.page import comparison_page
+from listeval.report.page.render import inert_json
 
 NASTY = "</script><script>alert(1)</script><img src=x onerror=alert(2)>\u2028\u2029\x00\x07\u202e]]>--><!--"
 
@@ -41,6 +44,14 @@ def read(page):
     return elements
 
 
+def texts(page):
+    """All texts of the first arm, as the page's script unpacks them."""
+    head, _, *blocks = read(page).scripts[:-1]
+    for places, block in zip(json.loads(head)["texts"], blocks, strict=False):
+        for _, (_, cells) in zip(places, json.loads(zlib.decompress(b64decode(block), -15)), strict=True):
+            yield cells[0]["t"]
+
+
 @pytest.fixture
 def nasty(make_run):
     wild = lambda row: NASTY if row["index"] % 2 else ranked(row).replace('"score"', f'"{NASTY[:20]}"', 1)  # noqa: E731
@@ -48,15 +59,15 @@ def nasty(make_run):
 
 
 def test_model_text_makes_no_element(nasty):
-    elements = read(comparison_page(nasty))
-    assert elements.tags.count("script") == 2
+    page = comparison_page(nasty)
+    elements = read(page)
+    blocks = len(json.loads(elements.scripts[0])["texts"]) + len(json.loads(elements.scripts[0])["prompts"])
+    assert elements.tags.count("script") == 1 + 1 + blocks + 1
     assert "img" not in elements.tags
-    assert not [name for name, _ in elements.attributes if name.startswith("on")]
-    data = json.loads(elements.scripts[0])
-    texts = ["".join(text for _, text in sample["rows"][0]["pieces"]) for sample in data["samples"]]
-    assert any("<script>alert(1)</script>" in text for text in texts)
-    assert not any(set("\x00\x07\u202e\u2028") & set(text) for text in texts)
-    assert data["arms"] == ["free", "<b>&perm"]
+    assert not [name for name, _ in elements.attributes if name.startswith("on") or name == "style"]
+    assert NASTY in set(texts(page))
+    assert "<script>alert(1)</script>" not in page
+    assert json.loads(elements.scripts[0])["arms"] == ["free", "<b>&perm"]
 
 
 def test_the_page_needs_nothing_else(nasty):
@@ -64,17 +75,40 @@ def test_the_page_needs_nothing_else(nasty):
     elements = read(page)
     assert not {"link", "iframe", "object", "img"} & set(elements.tags)
     assert not [value for name, value in elements.attributes if name in ("src", "href") and not value.startswith("#")]
-    assert "default-src 'none'" in page
+    policy = next(value for name, value in elements.attributes if name == "content" and "default-src" in value)
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    assert "unsafe" not in policy
     style = page[page.index("<style>") : page.index("</style>")]
     assert "url(" not in style
     assert "@import" not in style
+
+
+@pytest.mark.parametrize("sign", ["\u202e", "\u2066", "\u200f", "\u200b", "\x1b", "\u2028"])
+def test_what_turns_or_hides_text_is_shown_in_every_name(make_run, sign):
+    plain = make_run("a", ranked, limit=4)
+    odd = make_run(f"b{sign}txt", ranked, limit=4, model=f"m{sign}x")
+    page = comparison_page(compare([plain, odd]))
+    assert sign not in page
+    assert repr(sign)[1:-1] in page
 
 
 def test_raw_and_repaired_rates_stand_on_the_page(make_run):
     run = make_run("free", lambda row: ranked(row, drop=row["index"] % 2), limit=10)
     page = comparison_page(compare([run, f"{run}+permutation"]))
     assert "parse rate raw 50.0 %, repaired 100.0 %" in page
-    assert "repaired: appended 1 missing" in page
+
+
+def test_no_figure_stands_off_its_axis(make_run):
+    """An effect of a hundredth is not on zero, and nothing is drawn beyond 0 to 100 %."""
+    most = lambda row: ranked(row, drop=row["index"] in (3, 4))  # noqa: E731
+    page = comparison_page(compare([make_run("a", most), make_run("b", ranked, model="b")]))
+    places = [float(x) for x in re.findall(r'(?:x1|x2|cx)="(-?[\d.]+)%"', page)]
+    assert places
+    assert min(places) >= 0
+    assert max(places) <= 100
+    zero = float(re.search(r'class="zero" x1="([\d.]+)%"', page)[1])
+    dot = float(re.search(r'class="dot[^"]*" cx="([\d.]+)%"', page)[1])
+    assert abs(dot - zero) > 10
 
 
 @given(st.recursive(st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner), max_leaves=8))
@@ -82,40 +116,3 @@ def test_inert_json_is_json_without_markup(value):
     text = inert_json(value)
     assert json.loads(text) == value
     assert not set("<>&\u2028\u2029") & set(text)
-
-
-def row(text, kind="ok", span=None):
-    return {"text": text, "kind": kind, "span": span}
-
-
-def test_the_faulty_span_is_marked_whatever_the_length():
-    text = "x" * 50_000 + "BAD" + "y" * 50_000
-    found = list(pieces(row(text, "bad_value", [50_000, 50_003]), row(text)))
-    assert ("fault", "BAD") in found
-    assert sum(len(part) for _, part in found) < 1_500
-    assert [mark for mark, _ in found] == ["cut", "", "fault", "", "cut"]
-
-
-def test_only_words_that_differ_are_marked():
-    before, after = '[{"id": "A", "score": 1}, {"id": "B", "score": 2}]', '[{"id":"A","score":7},{"id":"B","score":2}]'
-    assert [after[start:end] for start, end in differing(before, after)] == ["7"]
-    longer = after.replace("7", "1")[:-1] + ',{"id":"C","score":2}]'
-    assert [longer[start:end] for start, end in differing(before, longer)][-1].endswith('{"id":"C","score":2}]')
-
-
-@given(st.text(max_size=60), st.text(max_size=60))
-def test_differences_lie_inside_the_text_in_order(before, after):
-    spans = differing(before, after)
-    assert all(0 <= start < end <= len(after) for start, end in spans)
-    assert spans == sorted(spans)
-    if "".join(before.split()) == "".join(after.split()) and before.split() == after.split():
-        assert spans == []
-
-
-def test_rare_kinds_are_among_the_chosen():
-    rows = [[{"kind": "empty" if at == 7_777 else "ok"} for at in range(10_000)], [{"kind": "ok"}] * 10_000]
-    places = chosen(rows, 200)
-    assert 7_777 in places
-    assert len(places) == 200
-    assert places == sorted(set(places))
-    assert max(places) > 9_000

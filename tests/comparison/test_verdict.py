@@ -7,7 +7,7 @@ from planted import edit_rows, ranked, reversed_order
 
 from listeval.comparison import compare
 from listeval.comparison.decision import Standing
-from listeval.report.comparison.figures import panels
+from listeval.report.comparison.charts import panels
 from listeval.report.comparison.page import comparison_page
 from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import facts

@@ -7,7 +7,7 @@ import pytest
 from planted import configured, edit_manifest, edit_rows, ranked
 
 from listeval.comparison import compare, compare_arms, open_arms
-from listeval.comparison.ways import Setup, squares, unchanged, ways
+from listeval.comparison.ways import ArmSetup, keeps_parsed_answers, two_by_twos, ways
 from listeval.report.comparison.headline import remarks
 from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import describe, facts, tables
@@ -64,8 +64,10 @@ def test_a_run_asked_again_is_an_arm_like_any_other(make_run):
 def test_answers_that_came_back_changed_are_not_the_same(make_run):
     free, again = open_arms([make_run("free", half), make_run("again", lambda row: ranked(row) + " ")])
     asked = configured(again, attempts=2)
-    assert not unchanged(asked, free, asked.rows, free.rows)
-    assert not unchanged(again, free, free.rows, free.rows), "another setting says nothing of the next answers"
+    assert not keeps_parsed_answers(asked, free, asked.rows, free.rows)
+    assert not keeps_parsed_answers(again, free, free.rows, free.rows), (
+        "another setting says nothing of the next answers"
+    )
 
 
 def four(make_run):
@@ -107,9 +109,9 @@ def test_three_arms_are_no_square(make_run, left_out):
 
 def test_a_square_needs_one_constraint_shaped_one_way(make_run):
     arms = open_arms(four(make_run))
-    assert len(squares(arms)) == 1
-    assert squares([*arms[:3], configured(arms[3], spacing="compact")]) == []
-    assert squares([arms[1], arms[0], arms[2], arms[3]]) == [], "the baseline is the corner that has neither"
+    assert len(two_by_twos(arms)) == 1
+    assert two_by_twos([*arms[:3], configured(arms[3], spacing="compact")]) == []
+    assert two_by_twos([arms[1], arms[0], arms[2], arms[3]]) == [], "the baseline is the corner that has neither"
 
 
 def test_spacing_and_engine_are_told_where_arms_differ_in_them(make_run):
@@ -124,7 +126,7 @@ def test_spacing_and_engine_are_told_where_arms_differ_in_them(make_run):
     assert [arm["spacing"] for arm in found.to_json()["arms"]] == [None, "either", "compact"]
     same = compare_arms([free, a, configured(b, spacing="either", engine="xgrammar")])
     assert remarks(same) == []
-    assert Setup.of(configured(free, spacing="either", engine="xgrammar")).spacing is None
+    assert ArmSetup.of(configured(free, spacing="either", engine="xgrammar")).spacing is None
 
 
 @pytest.mark.parametrize(("mass", "said"), [(0.959, True), (0.21, True), (0.2, False), (0.028, False), (None, False)])

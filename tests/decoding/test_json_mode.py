@@ -18,7 +18,7 @@ from listeval.contract.separators import Separators  # noqa: E402
 from listeval.decoding.constraint import GrammarForm, JsonForm, RegexForm  # noqa: E402
 from listeval.decoding.engines import open_engine  # noqa: E402
 from listeval.decoding.engines.json_mode import json_mode  # noqa: E402
-from listeval.decoding.engines.silence import held_back  # noqa: E402
+from listeval.decoding.engines.native_output import captured_native_output  # noqa: E402
 from listeval.decoding.engines.walk import tokens_of, walk  # noqa: E402
 from listeval.decoding.spacing import Spacing  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
@@ -101,7 +101,7 @@ def test_an_engines_own_source_line_is_left_out(byte_level: Any) -> None:
 
 
 def test_what_an_engine_writes_to_stderr_is_held_back(capfd: pytest.CaptureFixture[str], byte_level: Any) -> None:
-    with held_back() as lines:
+    with captured_native_output() as lines:
         os.write(2, b"[12:00:00] /project/cpp/grammar.cc:10: Warning: a field is ignored\n")
         os.write(2, b"thread '<unnamed>' panicked at src/lib.rs:3\n")
         sys.stderr.write("progress 3/4\n")
@@ -124,6 +124,6 @@ def test_descriptors_do_not_leak() -> None:
 
     before = count()
     for _ in range(5):
-        with pytest.raises(ValueError, match="inside"), held_back():
+        with pytest.raises(ValueError, match="inside"), captured_native_output():
             raise ValueError("inside")
     assert count() == before

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.chromium import chromium  # noqa: F401
+
 ROOT = Path(__file__).resolve().parents[2]
 
 

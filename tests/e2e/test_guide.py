@@ -6,17 +6,22 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from textwrap import dedent
+from typing import Annotated, Literal
 
 import pytest
+from pydantic import Field
+
+from listeval import Item, Kind, Record
 
 ROOT = Path(__file__).parents[2]
-GUIDE = (ROOT / "docs" / "new-task.md").read_text()
+GUIDE, LISTS = (ROOT / "docs" / "new-task.md").read_text().split("## Lists and texts\n")
 
 
-def blocks(language):
-    return [dedent(body) for kind, body in re.findall(r"^```(\w*)\n(.*?)^```", GUIDE, re.S | re.M) if kind == language]
+def blocks(language, text=GUIDE):
+    return [dedent(body) for kind, body in re.findall(r"^```(\w*)\n(.*?)^```", text, re.S | re.M) if kind == language]
 
 
 def replace(source, block):
@@ -80,3 +85,23 @@ def test_the_guide_makes_the_task_that_it_promises(shell, tmp_path):
     assert {check["check"]: check["state"] for check in json.loads(out.splitlines()[0])["checks"]}["gold"] == "ok"
     assert shell("listeval tasks show triage_mail")[0] == 0
     assert shell("listeval run --task triage_mail --model m --backend null")[0] == 0
+
+    last = next(block for block in blocks("") if "--model gold" in block).splitlines()
+    outputs = {line: shell(line) for line in last if "CKPT" not in line and not line.endswith("...")}
+    assert len(outputs) == 5 and {code for code, _ in outputs.values()} == {0}, outputs
+    metrics = json.loads((tmp_path / "runs" / "gold" / "metrics.json").read_text())
+    assert (metrics["useful_accuracy"]["value"], metrics["urgency_error"]["value"]) == (1, 0)
+
+
+def test_lists_and_texts_are_read_and_scored_as_the_guide_says():
+    (block,) = blocks("python", LISTS)
+    names = {"Annotated": Annotated, "Field": Field, "Item": Item, "Literal": Literal, "Sequence": Sequence}
+    exec(block, names)
+    contract = Record(names["Ticket"])
+    assert not contract.laxity()
+    parsed = contract.parse('{"tags": ["refund", "damage"], "title": "Broken  LAMP "}').value
+    assert names["f1"](["refund"], parsed.tags) == pytest.approx(2 / 3)
+    assert (names["f1"]([], []), names["f1"]([], ["refund"]), names["f1"](["refund"] * 2, ["refund"])) == (1, 0, 1)
+    assert (names["same_text"]("broken lamp", parsed.title), names["same_text"]("lamp", parsed.title)) == (1, 0)
+    for wrong in ('{"tags": "refund", "title": "x"}', '{"tags": ["other"], "title": "x"}', '{"tags": [], "title": ""}'):
+        assert contract.parse(wrong).kind in (Kind.BAD_VALUE, Kind.WRONG_TYPE)

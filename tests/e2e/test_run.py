@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -134,7 +135,9 @@ def test_a_reader_that_leaves_is_no_error(tmp_path, listeval):
         line = f"{sys.executable} -m listeval {args} | head -c 1 > /dev/null; echo ${{PIPESTATUS[0]}}"
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(["bash", "-c", line], cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert (done.stdout.strip(), done.stderr) == ("0", "")
+        # On a busy machine the pulse says that the verb is still at work.
+        said = [one for one in done.stderr.splitlines() if not re.fullmatch(r"listeval \w+: \d+ s", one)]
+        assert (done.stdout.strip(), said) == ("0", [])
 
 
 def test_a_terminal_that_knows_only_ascii_gets_its_table(listeval):

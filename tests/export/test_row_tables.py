@@ -12,7 +12,7 @@ import pytest
 import listeval
 from listeval.errors import UserError
 from listeval.export import export
-from listeval.runs.frames import opened
+from listeval.runs.joint_frame import opened
 from listeval.runs.table import table
 from listeval.task import Metric
 from tests.export.conftest import ODD

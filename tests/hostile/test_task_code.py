@@ -12,8 +12,8 @@ import pytest
 
 from listeval.bundled import bundled
 from listeval.errors import UserError
-from listeval.plugins.glance import glance
 from listeval.plugins.registry import code_of, find, load_task
+from listeval.plugins.static_summary import read_static_summary
 
 TASK = """
 from listeval import Dataset, Example, Item, Metric, Record, Task
@@ -182,6 +182,6 @@ def test_doctor_reads_what_a_task_says_without_running_it(cli, tmp_path, source,
     folder = tmp_path / "tasks" / "own"
     folder.mkdir(parents=True)
     (folder / "task.py").write_bytes(source.encode("utf-8", "surrogatepass"))
-    assert fault in glance(folder).fault
+    assert fault in read_static_summary(folder).fault
     checks = {check["name"]: check for check in json.loads(cli("doctor --json")[1])}
     assert checks["task own"]["state"] == ("broken" if fault else "ok")

@@ -15,7 +15,7 @@ from listeval.labelling.rubric import load_rubric
 from listeval.labelling.tally import estimate, tally
 from listeval.runs import load_run
 from listeval.runs.execute import run_task
-from listeval.runs.observer import Silent
+from listeval.runs.observer import SilentObserver
 from listeval.task import Piece, Pieces
 from tests.backends.fake_server import FakeServer, Reply, chat
 from tests.labelling.judges import asked, first, good, grades, prose, text
@@ -49,7 +49,7 @@ def judged(tmp_path):
 
 
 def label(campaign, texts=TEXTS):
-    return campaign.label(texts, lambda: nullcontext(Silent()))
+    return campaign.label(texts, lambda: nullcontext(SilentObserver()))
 
 
 def test_every_text_is_asked_once_and_graded(judged):
@@ -275,7 +275,7 @@ def test_an_attempt_that_refused_its_budget_does_not_end_the_campaign(judged):
         label(campaign)
         folder = campaign.directory / "attempt-3"
         config = campaign._config(3).model_copy(update={"max_tokens": 4000})
-        run_task(Grading(campaign.rubric, TEXTS), config, Silent())
+        run_task(Grading(campaign.rubric, TEXTS), config, SilentObserver())
         assert {row["reason"] for row in load_run(folder).rows} == {"prompt_too_long"}
         server.rule = good
         label(raised(campaign, 4))

@@ -98,3 +98,57 @@ def test_both_stages_train_adapters_into_a_plain_checkpoint(opd_recipe, train, c
         assert run.weights.keys() == start.keys()
         changed = {name for name, tensor in run.weights.items() if not torch.equal(tensor, start[name])}
         assert changed and all("proj" in name for name in changed)
+
+
+@pytest.fixture(params=[(2, 8.0, "all-linear"), (3, 5.0, ["q_proj", "down_proj"])], ids=["all", "some"])
+def trained(request, pairs, train, checkpoint):
+    """A training whose adapters have learnt something, by rank, alpha and targets."""
+    from listopd.recipe import Recipe
+
+    rank, alpha, targets = request.param
+    lora = {"rank": rank, "alpha": alpha, "targets": targets}
+    section = {"model": checkpoint(0), "steps": 3, "batch": 4, "optimiser": {"lr": 1e-1}, "lora": lora}
+    return train(Recipe.model_validate({"task": "pairs", "sft": section}), stage="sft")
+
+
+@torch.no_grad()
+def test_the_adapter_that_is_kept_on_its_base_answers_as_the_checkpoint_does(trained, checkpoint):
+    from peft import PeftModel
+    from transformers import AutoModelForCausalLM
+
+    def logits(network):
+        return network(torch.arange(1, 40)[None]).logits
+
+    base = AutoModelForCausalLM.from_pretrained(checkpoint(0), dtype=torch.float32)
+    plain = logits(base)
+    adapted = logits(PeftModel.from_pretrained(base, str(trained.out / "adapter")))
+    saved = AutoModelForCausalLM.from_pretrained(trained.out / "checkpoint", dtype=torch.float32)
+    assert float((adapted - plain).abs().max()) > 0.1
+    # The checkpoint's weights are rounded to bfloat16.
+    torch.testing.assert_close(logits(saved), adapted, atol=0.05, rtol=0.02)
+
+
+def test_the_kept_adapter_names_its_base_and_holds_nothing_else(trained, checkpoint):
+    import json
+
+    from safetensors.torch import load_file
+
+    config = json.loads((trained.out / "adapter" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == checkpoint(0) and config["peft_type"] == "LORA"
+    tensors = load_file(trained.out / "adapter" / "adapter_model.safetensors")
+    assert all("lora_" in name and tensor.dtype == torch.float32 for name, tensor in tensors.items())
+    assert not (trained.out / "checkpoint" / "adapter_config.json").exists()
+
+
+def test_without_adapters_none_are_kept(opd_recipe, train):
+    assert not (train(opd_recipe()).out / "adapter").exists()
+
+
+def test_adapters_of_random_weights_are_only_merged(pairs, train):
+    """Their base is nowhere, so nothing could be done with them."""
+    from listopd.recipe import Recipe
+
+    scratch = {"hidden": 32, "layers": 1, "heads": 2, "intermediate": 32, "vocab": 300, "max_length": 512}
+    section = {"model": scratch, "steps": 1, "batch": 4, "optimiser": {"lr": 1e-2}, "lora": {"rank": 2}}
+    run = train(Recipe.model_validate({"task": "pairs", "sft": section}), stage="sft")
+    assert run.weights and not (run.out / "adapter").exists()

@@ -11,7 +11,7 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 
 from listeval.errors import UserError  # noqa: E402
 from listopd import questions as data  # noqa: E402
-from listopd import trio  # noqa: E402
+from listopd import three_models  # noqa: E402
 from listopd.networks import agree, open_model  # noqa: E402
 from listopd.recipe import Recipe  # noqa: E402
 from tests.listopd.conftest import weights_in  # noqa: E402
@@ -117,8 +117,8 @@ def test_another_seed_trains_on_the_same_data_in_another_order(opd_recipe, train
     ],
 )
 def test_at_lambda_1_there_is_no_base_to_load(opd_recipe, train, monkeypatch, extrapolation, objective, loaded):
-    names, kept = [], trio.load_network
-    monkeypatch.setattr(trio, "load_network", lambda *args, **more: names.append(1) or kept(*args, **more))
+    names, kept = [], three_models.load_network
+    monkeypatch.setattr(three_models, "load_network", lambda *args, **more: names.append(1) or kept(*args, **more))
     run = train(opd_recipe(steps=1, extrapolation=extrapolation, objective=objective))
     assert len(names) == 2 + loaded
     assert (run.manifest["models"]["base"] is not None) is loaded

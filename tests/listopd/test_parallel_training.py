@@ -19,7 +19,7 @@ import yaml  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
 from listopd.parallel import check_shares, keep_float32, share  # noqa: E402
 from listopd.recipe import Recipe  # noqa: E402
-from tests.listopd.conftest import TASKS, Trained  # noqa: E402
+from tests.listopd.conftest import TASKS, Trained, weights_in  # noqa: E402
 
 SHARED = {"precision": {"save": "float32", "tokens_per_pass": 128}}
 FSDP = {
@@ -114,6 +114,21 @@ def test_two_processes_warm_start_as_one(pairs, train, checkpoint, tmp_path, set
     section = {"model": checkpoint(0), "steps": 3, "batch": 8, "optimiser": {"lr": 1e-2}}
     recipe = Recipe.model_validate({"task": "pairs", "sft": section} | SHARED)
     assert_alike(trained(recipe, "sft", tmp_path / "two", settings), train(recipe, stage="sft"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", [{}, FSDP], ids=["ddp", "fsdp2"])
+def test_two_processes_keep_the_whole_adapter(pairs, checkpoint, tmp_path, settings):
+    pytest.importorskip("peft", reason="needs peft")
+    from listopd.merge import merge, open_adapter
+
+    lora = {"rank": 3, "alpha": 5.0}
+    section = {"model": checkpoint(0), "steps": 2, "batch": 8, "optimiser": {"lr": 1e-1}, "lora": lora}
+    recipe = Recipe.model_validate({"task": "pairs", "sft": section} | SHARED)
+    two = trained(recipe, "sft", tmp_path / "two", settings)
+    adapter = open_adapter(two.out / "adapter")
+    made = weights_in(merge(adapter, adapter.base, tmp_path / "merged"))
+    assert all(torch.equal(tensor, made[name]) for name, tensor in two.weights.items())
 
 
 def test_sharding_keeps_float32_weights_whatever_accelerate_would_compute_in():

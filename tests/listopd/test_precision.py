@@ -12,7 +12,7 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 from torch import nn  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
-from listopd import batch, parallel, trio  # noqa: E402
+from listopd import batch, parallel, three_models  # noqa: E402
 from listopd import distillation as distil  # noqa: E402
 from listopd.batch import Layout  # noqa: E402
 from listopd.networks import compile_layers, load_network, open_model, round_products  # noqa: E402
@@ -92,14 +92,14 @@ def test_layers_are_really_compiled_the_base_s_too(opd_recipe, train, traced, mo
 
 
 def test_a_start_that_compiled_code_tells_from_its_base_is_refused(opd_recipe, train, traced, monkeypatch):
-    kept = trio.as_base
+    kept = three_models.as_base
 
     def nudged(network, *args):
         with torch.no_grad():
             network.model.layers[0].mlp.up_proj.weight *= 1.01
         return kept(network, *args)
 
-    monkeypatch.setattr(trio, "as_base", nudged)
+    monkeypatch.setattr(three_models, "as_base", nudged)
     with pytest.raises(UserError, match="student and base differ") as caught:
         train(opd_recipe(extrapolation=BEYOND, shared={"precision": {"compile": True}}))
     assert caught.value.place == "precision.compile"
@@ -135,8 +135,8 @@ def test_what_was_trained_earlier_keeps_its_precision(opd_recipe, pairs, tmp_pat
 def test_repeating_to_the_bit_is_asked_of_torch_for_as_long_as_training_lasts(opd_recipe, train, monkeypatch):
     asked = []
     monkeypatch.setattr(
-        "listopd.on_policy.load_trio",
-        lambda *a: asked.append(torch.are_deterministic_algorithms_enabled()) or trio.load_trio(*a),
+        "listopd.on_policy.load_models",
+        lambda *a: asked.append(torch.are_deterministic_algorithms_enabled()) or three_models.load_models(*a),
     )
     for deterministic in (True, False):
         train(opd_recipe(shared={"precision": {"deterministic": deterministic}}))
@@ -147,7 +147,7 @@ def test_what_cannot_repeat_itself_is_one_line(opd_recipe, train, monkeypatch):
     def never(*args):
         raise RuntimeError("kthvalue CUDA does not have a deterministic implementation, but you set\nmore")
 
-    monkeypatch.setattr("listopd.on_policy.load_trio", never)
+    monkeypatch.setattr("listopd.on_policy.load_models", never)
     with pytest.raises(UserError, match="kthvalue CUDA does not have a deterministic implementation") as caught:
         train(opd_recipe(shared={"precision": {"deterministic": True}}))
     assert caught.value.place == "precision.deterministic"

@@ -13,7 +13,7 @@ from accelerate import Accelerator  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
 from listopd import distillation as distil  # noqa: E402
-from listopd.distillation import Frozen, Loss, prepare, with_lambda  # noqa: E402
+from listopd.distillation import FrozenModels, Loss, prepare, with_lambda  # noqa: E402
 from listopd.extrapolation import ConstantSpec  # noqa: E402
 from listopd.objective.spec import ClipSpec, ObjectiveSpec  # noqa: E402
 from listopd.optimise import learning_rate  # noqa: E402
@@ -53,7 +53,7 @@ def step(tokens_per_pass=8192, packing="off", spec=None, models=(0, 1, 2), mutat
     if mutate:
         mutate(teacher)
     trainee = Trainee(student, Optimiser(**{"lr": 1e-3, "max_grad_norm": 1e9} | optimiser), Accelerator(cpu=True))
-    frozen = Frozen(Scorer(teacher), Scorer(base))
+    frozen = FrozenModels(Scorer(teacher), Scorer(base))
     precision = Precision(tokens_per_pass=tokens_per_pass, packing=packing)
     batch = rollouts(student)
     passes = prepare(batch, frozen, trainee.scorer, Labeller(tiny_tokenizer(), "id"), spec, precision)
@@ -100,7 +100,7 @@ def test_a_pass_that_keeps_others_company_is_not_counted():
     _, _, loss, *_ = step()
     before = dict(loss.sums)
     student = tiny_model(0, scale=0.1)
-    frozen = Frozen(Scorer(tiny_model(1)), Scorer(tiny_model(2)))
+    frozen = FrozenModels(Scorer(tiny_model(1)), Scorer(tiny_model(2)))
     passes = prepare(
         rollouts(student), frozen, Scorer(student), Labeller(tiny_tokenizer(), "id"), ObjectiveSpec(), Precision()
     )

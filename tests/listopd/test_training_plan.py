@@ -17,7 +17,7 @@ from listopd.batch import Answered, pad  # noqa: E402
 from listopd.cli.train import command  # noqa: E402
 from listopd.floor import Machine, Size, cards, known  # noqa: E402
 from listopd.networks import checkpoint_activations, round_products  # noqa: E402
-from listopd.plan import plan as planning  # noqa: E402
+from listopd.plan import training_plan as planning  # noqa: E402
 from listopd.plan.memory import Models, memory  # noqa: E402
 from listopd.plan.outline import Kept, Outline, cut, kept_for_backward  # noqa: E402
 from listopd.recipe import Recipe, read_recipe  # noqa: E402

@@ -13,7 +13,7 @@ pytest.importorskip("trl", reason="needs trl, the oracle: pip install trl==1.16.
 from accelerate import Accelerator  # noqa: E402
 
 from benchmarks.peers.trl_opd import PerTokenGRPO, configuration  # noqa: E402
-from listopd.distillation import Frozen, Loss, prepare, with_lambda  # noqa: E402
+from listopd.distillation import FrozenModels, Loss, prepare, with_lambda  # noqa: E402
 from listopd.extrapolation import ConstantSpec  # noqa: E402
 from listopd.objective.spec import ClipSpec, ObjectiveSpec  # noqa: E402
 from listopd.questions import Question  # noqa: E402
@@ -53,7 +53,7 @@ def ours(student, teacher, base, batch, bound):
     spec = ObjectiveSpec(base="path", clips=ClipSpec(rollout_cap=CAP), temperature=TEMPERATURE)
     optimiser = Optimiser(lr=RATE, weight_decay=DECAY, max_grad_norm=bound)
     trainee = Trainee(student, optimiser, Accelerator(cpu=True), TEMPERATURE)
-    frozen = Frozen(Scorer(teacher, TEMPERATURE), Scorer(base, TEMPERATURE))
+    frozen = FrozenModels(Scorer(teacher, TEMPERATURE), Scorer(base, TEMPERATURE))
     label = Labeller(tiny_tokenizer(), "id")
     # Small passes, so that the step is put together from several.
     passes = prepare(batch, frozen, trainee.scorer, label, spec, Precision(tokens_per_pass=64))

@@ -81,6 +81,38 @@ def test_show_puts_the_right_answer_beside_a_wrong_one(start, capsys):
     assert set(json.loads(rows[0])) == set(load_run("bad").rows[0])
 
 
+def test_what_is_chosen_comes_in_the_order_of_the_run_and_failures_one_of_each_kind_first(start, capsys):
+    run = start("r", "faults")
+    order = [row["key"] for row in run.rows]
+
+    def keys(*args):
+        return [json.loads(line)["key"] for line in show(capsys, "r", "--json", "--limit", "8", *args).out.splitlines()]
+
+    assert keys("--kind", "any") == order
+    kinds = [row["kind"] for key in keys() for row in run.rows if row["key"] == key]
+    failures = {row["kind"] for row in run.rows} - {"ok"}
+    assert failures and set(kinds[: len(failures)]) == failures
+
+
+def test_where_nothing_is_shown_it_says_what_there_is(start, capsys):
+    start("good", "gold")
+    for args in ([], ["--kind", "no_json"], ["--json"]):
+        shown = show(capsys, "good", *args)
+        assert shown.err == "nothing to show: the run has ok 8 (--kind any shows every answer)\n"
+        assert shown.out == ("" if args == ["--json"] else "0 of 0 shown (8 samples in the run)\n")
+
+
+def test_only_where_a_model_generates_is_there_a_speed(start, monkeypatch):
+    run = start("r")
+    assert run.tokens_per_second is None and "tok/s" not in said([run])
+    run.manifest.backend.name = "hf"
+    assert run.tokens_per_second and "tok/s" in said([run])
+
+
+def test_a_useful_metric_says_what_a_failure_counts(start):
+    assert "8 scored, each failure as 0" in said([start("r", "garbage")])
+
+
 TASK = """
 from pathlib import Path
 from listeval import Dataset, Example, Item, Message, Metric, Record, Task

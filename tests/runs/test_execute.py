@@ -11,7 +11,7 @@ import pytest
 from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.plugins.open import make_task
-from listeval.runs import load_run, rescore, session
+from listeval.runs import load_run, rescore, run_loop
 from listeval.runs.lock import exclusive
 from listeval.runs.rows import Row, encode
 
@@ -272,7 +272,7 @@ def _loaded(text):
 
 @pytest.mark.parametrize("attempts", [1, 3])
 def test_ctrl_c_while_answers_are_scored_keeps_them(start, monkeypatch, tmp_path, attempts):
-    arrived, make_rows = [], session.make_rows
+    arrived, make_rows = [], run_loop.make_rows
 
     def interrupted(task, answers, promise):
         if answers:
@@ -280,7 +280,7 @@ def test_ctrl_c_while_answers_are_scored_keeps_them(start, monkeypatch, tmp_path
             arrived.extend(asked.request.key for asked, _ in answers)
         return make_rows(task, answers, promise)
 
-    monkeypatch.setattr(session, "make_rows", interrupted)
+    monkeypatch.setattr(run_loop, "make_rows", interrupted)
     with pytest.raises(KeyboardInterrupt):
         start(attempts=attempts)
     rows = load_run(tmp_path / "run").rows

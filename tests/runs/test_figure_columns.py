@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listeval.comparison.columns import COMPARED
-from listeval.comparison.columns import columns as arm_columns
+from listeval.comparison.paired_columns import COMPARED
+from listeval.comparison.paired_columns import columns as arm_columns
 from listeval.contract import Kind
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.numbers import change, interval, plain
@@ -53,17 +53,17 @@ def test_a_runs_figures_are_the_means_of_a_comparisons_columns(found):
 @given(rows())
 def test_a_useful_column_has_a_zero_where_the_contract_is_broken_and_the_score_elsewhere(found):
     scored, ok = figures.scores(found, METRICS), figures.parsed(found)
-    column = figures.useful(scored, ok, METRICS)["useful_a"]
+    column = figures.useful(scored, found, METRICS)["useful_a"]
     assert not column[~ok].any()
     np.testing.assert_array_equal(column[ok], scored["a"][ok])
-    assert "useful_b" not in figures.useful(scored, ok, METRICS)
+    assert "useful_b" not in figures.useful(scored, found, METRICS)
 
 
 @given(rows())
 def test_every_value_of_a_column_lies_within_its_bounds(found):
     limits = figures.bounds(METRICS)
     scored = figures.scores(found, METRICS)
-    columns = scored | figures.useful(scored, figures.parsed(found), METRICS) | figures.best_of(found, METRICS)
+    columns = scored | figures.useful(scored, found, METRICS) | figures.best_of(found, METRICS)
     for name, column in columns.items():
         low, high = limits[name]
         assert np.nanmin(column, initial=low) >= low and np.nanmax(column, initial=high) <= high, name

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from listeval.contract import Kind
 from listeval.plugins.open import make_task
-from listeval.runs.judge import parse_and_score
+from listeval.runs.make_rows import parse_and_score
 from listeval.runs.rows import Row, encode
 from tests.contract.test_hostile import mutate
 

@@ -6,7 +6,7 @@ import pytest
 
 from listeval.errors import UserError
 from listeval.runs import RunConfig, load_run
-from listeval.runs.config import read_config
+from listeval.runs.config_file import read_config
 from listeval.runs.manifest import Attempt, Manifest
 
 

@@ -17,8 +17,9 @@ from listeval.cli.run import command
 from listeval.errors import UserError
 from listeval.plugins.open import make_task
 from listeval.runs import Run, RunConfig, load_run, run
-from listeval.runs.config import build_config, read_config
-from listeval.runs.plan import with_system
+from listeval.runs.config import build_config
+from listeval.runs.config_file import read_config
+from listeval.runs.preparation import with_system
 from listeval.task import Dataset, Example, Message
 from tests.backends.fake_server import FakeServer, Reply, chat
 

@@ -13,7 +13,7 @@ from listeval.errors import UserError
 from listeval.plugins.open import make_task
 from listeval.runs import RunConfig, rescore, run
 from listeval.runs.figures.columns import at_least_one
-from listeval.runs.judge import parse_and_score
+from listeval.runs.make_rows import parse_and_score
 from listeval.runs.metrics import summarise
 from listeval.runs.store import load_run
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,12 +13,15 @@ import torch
 from listeval.errors import UserError, first_line
 
 if TYPE_CHECKING:
+    from listeval.models.info import ModelInfo
     from listopd.batch import Batch
     from listopd.recipe import Lora
     from listopd.score import Scorer, Scores
 
 _NAME = "default"
 _PLACE = "lora"
+_PEFT = "base_model.model."
+"""Before each weight's name in an adapter that peft has written."""
 
 
 def add_adapters(network: Any, lora: Lora, seed: int) -> None:
@@ -50,6 +55,35 @@ def deltas(network: Any, state: Mapping[str, torch.Tensor]) -> dict[str, torch.T
             delta = up @ down * layer.scaling[_NAME]
             found[f"{name}.base_layer.weight"] = delta.T if layer.fan_in_fan_out else delta
     return found
+
+
+def merged(network: Any, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The whole `state` of `network` by the names that a checkpoint has, adapters added to what they adapt."""
+    added = deltas(network, state)
+    found = {name: tensor + added[name] if name in added else tensor for name, tensor in state.items()}
+    return {name.replace(".base_layer", ""): tensor for name, tensor in found.items() if "lora_" not in name}
+
+
+def save_adapter(network: Any, state: Mapping[str, torch.Tensor], base: ModelInfo, folder: Path) -> None:
+    """The adapters of `network` as a folder that peft and vLLM load, in float32; `state` is the network's whole state.
+
+    `base` is the model that they are for: its id on the hub with the revision, or the absolute path of its folder.
+    """
+    from peft import get_peft_model_state_dict
+    from safetensors.torch import save_file
+
+    # Asked about embeddings, peft would look the base up on the hub; none is adapted here.
+    found = get_peft_model_state_dict(network, dict(state), _NAME, save_embedding_layers=False)
+    tensors = {
+        f"{_PEFT}{name}": tensor.detach().to("cpu", torch.float32).contiguous() for name, tensor in found.items()
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, str(folder / "adapter_model.safetensors"), metadata={"format": "pt"})
+    config = copy(network.peft_config[_NAME])
+    config.base_model_name_or_path = base.name if base.revision is not None else base.path
+    config.revision, config.task_type, config.inference_mode = base.revision, "CAUSAL_LM", True
+    config.target_modules = sorted(config.target_modules)
+    config.save_pretrained(str(folder))
 
 
 class WithoutAdapters:

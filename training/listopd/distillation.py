@@ -41,14 +41,14 @@ class Reference(Protocol):
     def logits(self, states: torch.Tensor) -> torch.Tensor: ...
 
 
-class Frozen(NamedTuple):
+class FrozenModels(NamedTuple):
     """The two policies that only score; `base` is None for the base-neutral objective."""
 
     teacher: Reference
     base: Reference | None
 
 
-class Reading(NamedTuple):
+class PolicyScores(NamedTuple):
     """What a policy that only scores found in a batch."""
 
     scores: Scores
@@ -56,15 +56,15 @@ class Reading(NamedTuple):
     """`[N, H]`, from which an exact divergence makes the logits of every answer row; None where none is asked for."""
 
 
-class Pass(NamedTuple):
+class ScoredBatch(NamedTuple):
     """Rollouts that go through the network together, with all that is known before the update; tensors are `[B, T]`."""
 
     batch: Batch
     sampled: torch.Tensor
     """Log-probability under the engine that wrote the answer."""
     scaffold: torch.Tensor
-    teacher: Reading
-    base: Reading | None
+    teacher: PolicyScores
+    base: PolicyScores | None
     lam: float | torch.Tensor
     old: torch.Tensor | None
     """The student's log-probability before the first of several updates; None where there is only one."""
@@ -74,19 +74,19 @@ class Pass(NamedTuple):
 
 def prepare(
     rollouts: Sequence[Rollout],
-    frozen: Frozen,
+    frozen: FrozenModels,
     student: Any,
     label: Labeller,
     spec: ObjectiveSpec,
     precision: Precision,
     most: Callable[[int], int] = int,
-) -> list[Pass]:
+) -> list[ScoredBatch]:
     """Score rollouts without gradients; λ is still 1, for the policy may first look at these scores.
 
     `most` gives the largest of a number over all processes: a sharded network exchanges weights in every
-    forward pass, so a process with fewer passes repeats its last one for company.
+    forward pass, so a process with fewer passes repeats its last one.
     """
-    found = []
+    scored = []
     read = _read_states if spec.full_vocabulary else _read
     device, layout = frozen.teacher.device, Layout.of(precision, frozen.teacher.network)
     with torch.no_grad():
@@ -101,20 +101,20 @@ def prepare(
             kinds = [[x.kind.is_scaffold for x in label(row.answer)] for row in rows]
             scaffold = _aligned(kinds, batch.mask, torch.bool)
             keys = torch.tensor([[row.question.key] for row in rows], device=device)
-            found.append(Pass(batch, sampled, scaffold, teacher, base, 1.0, old, keys))
+            scored.append(ScoredBatch(batch, sampled, scaffold, teacher, base, 1.0, old, keys))
         for _ in range(most(len(batches)) - len(batches)):
-            _keep_company(batches[-1][1], frozen, student, spec, precision)
-    return found
+            _forward_for_other_processes(batches[-1][1], frozen, student, spec, precision)
+    return scored
 
 
-def _read(policy: Reference, batch: Batch, others: torch.Tensor | None = None) -> Reading:
-    return Reading(policy(batch, others=others), None)
+def _read(policy: Reference, batch: Batch, others: torch.Tensor | None = None) -> PolicyScores:
+    return PolicyScores(policy(batch, others=others), None)
 
 
-def _read_states(policy: Reference, batch: Batch, others: torch.Tensor | None = None) -> Reading:
+def _read_states(policy: Reference, batch: Batch, others: torch.Tensor | None = None) -> PolicyScores:
     """With hidden states, which are far smaller than the logits and save a second forward pass."""
     states = policy.states(batch)
-    return Reading(policy.scores(states, batch, others=others), states)
+    return PolicyScores(policy.scores(states, batch, others=others), states)
 
 
 def log_prob_before(student: Any, batch: Batch, precision: Precision) -> torch.Tensor:
@@ -124,7 +124,9 @@ def log_prob_before(student: Any, batch: Batch, precision: Precision) -> torch.T
     return logp
 
 
-def _keep_company(batch: Batch, frozen: Frozen, student: Any, spec: ObjectiveSpec, precision: Precision) -> None:
+def _forward_for_other_processes(
+    batch: Batch, frozen: FrozenModels, student: Any, spec: ObjectiveSpec, precision: Precision
+) -> None:
     """The forward passes of networks that may be sharded, once more, for nothing but the other processes."""
     if frozen.base is not None:
         frozen.base(batch)
@@ -139,14 +141,14 @@ def _aligned(rows: Sequence[Sequence[float]], mask: torch.Tensor, dtype: torch.d
     return torch.zeros(mask.shape, dtype=dtype, device=mask.device).masked_scatter(mask, flat)
 
 
-def _logits(policy: Reference, reading: Reading, at: slice) -> torch.Tensor:
+def _logits(policy: Reference, reading: PolicyScores, at: slice) -> torch.Tensor:
     assert reading.states is not None, "prepare keeps them for every exact divergence"
     return policy.logits(reading.states[at])
 
 
-def with_lambda(found: Sequence[Pass], policy: LambdaPolicy) -> list[Pass]:
-    """The same passes under the policy's present λ."""
-    return [part._replace(lam=policy.values(part.scaffold)) for part in found]
+def with_lambda(batches: Sequence[ScoredBatch], policy: LambdaPolicy) -> list[ScoredBatch]:
+    """The same batches under the policy's present λ."""
+    return [part._replace(lam=policy.values(part.scaffold)) for part in batches]
 
 
 class Loss:
@@ -156,14 +158,16 @@ class Loss:
     included. `sums` are over this process' answer tokens; `largest_weight` is before its cap.
     """
 
-    def __init__(self, spec: ObjectiveSpec, frozen: Frozen, student: Any, head: Scorer, denominator: float) -> None:
+    def __init__(
+        self, spec: ObjectiveSpec, frozen: FrozenModels, student: Any, head: Scorer, denominator: float
+    ) -> None:
         self._spec, self._frozen, self._student, self._head = spec, frozen, student, head
         self._denominator = denominator
         self.sums: Counter[str] = Counter()
         self.largest_weight = 0.0
 
-    def __call__(self, part: Pass, counted: bool = True) -> torch.Tensor:
-        """This pass' share of the loss; `counted` is false where it only keeps other processes company."""
+    def __call__(self, part: ScoredBatch, counted: bool = True) -> torch.Tensor:
+        """This pass' share of the loss; `counted` is false where the pass is there for the other processes alone."""
         spec, batch = self._spec, part.batch
         before = self.sums.copy()
         per_token = self._exact(part) if spec.full_vocabulary else self._sampled(part)
@@ -171,7 +175,7 @@ class Loss:
             self.sums = before
         return aggregate(per_token, batch.mask, spec.aggregate, self._denominator)
 
-    def _sampled(self, part: Pass) -> torch.Tensor:
+    def _sampled(self, part: ScoredBatch) -> torch.Tensor:
         spec, mask = self._spec, part.batch.mask
         scores: Scores = self._student(part.batch, entropy_grad=spec.entropy > 0)
         old = scores.logp.detach() if part.old is None else part.old
@@ -195,7 +199,7 @@ class Loss:
         self.largest_weight = max(self.largest_weight, float(weights.max))
         return loss.per_token + self._regularised(part, scores)
 
-    def _regularised(self, part: Pass, scores: Scores) -> torch.Tensor:
+    def _regularised(self, part: ScoredBatch, scores: Scores) -> torch.Tensor:
         spec = self._spec
         extra = torch.zeros_like(scores.logp)
         if spec.kl_to_base and part.base is not None:
@@ -205,7 +209,7 @@ class Loss:
             extra = extra - spec.entropy * scores.entropy * where
         return extra
 
-    def _exact(self, part: Pass) -> torch.Tensor:
+    def _exact(self, part: ScoredBatch) -> torch.Tensor:
         """`[B, T]`: the divergence at every answer row, from the logits of all three networks."""
         batch, frozen = part.batch, self._frozen
         ids = batch.answers[batch.mask]
@@ -238,7 +242,7 @@ class Loss:
 
     def _count(
         self,
-        part: Pass,
+        part: ScoredBatch,
         scores: Scores,
         reference: torch.Tensor,
         advantage: torch.Tensor | None,

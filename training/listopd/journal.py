@@ -5,6 +5,7 @@ manifest.json   what the numbers depend on: models, data, objective, versions, h
 log.jsonl       one line an optimiser step
 state/          weights, optimiser, random numbers, λ: what `--resume` goes on from
 checkpoint/     the trained model
+adapter/        what was trained alone, as peft keeps it, where the recipe says `lora`
 checkpoints/    step-000014, ...: the model on the way, where the recipe says `keep_every`
 """
 
@@ -40,6 +41,7 @@ class Journal:
     def __init__(self, out: Path, recipe: Recipe, stage: Stage, policy: LambdaPolicy | None = None) -> None:
         self.out, self.recipe, self.stage, self.policy = out, recipe, stage, policy
         self.log, self.state, self.checkpoint = out / _LOG, out / _STATE, out / "checkpoint"
+        self.adapter = out / "adapter"
         self._steps = 0
         self._accelerator: Accelerator | None = None
         self._inputs: dict[str, str] = {}
@@ -113,9 +115,9 @@ class Journal:
         except Exception as error:  # safetensors has errors of its own for a full disk
             shutil.rmtree(fresh, ignore_errors=True)
             cause = f"the checkpoint cannot be written: {first_line(error)}"
-            raise UserError(cause, place=str(folder), fix=self.way_on("free disk space")) from error
+            raise UserError(cause, place=str(folder), fix=self.resume_advice("free disk space")) from error
 
-    def way_on(self, advice: str) -> str:
+    def resume_advice(self, advice: str) -> str:
         """`advice`, and where a later run would go on from, if anywhere."""
         if not has_state(self.out):
             return f"{advice}, and begin anew: no state was saved (see save_every)"
@@ -124,7 +126,7 @@ class Journal:
     def _unsaved(self, step: int, error: Exception) -> UserError:
         shutil.rmtree(self.out / _NEW_STATE, ignore_errors=True)
         cause = f"the state of step {step} cannot be saved: {first_line(error)}"
-        return UserError(cause, place=str(self.out), fix=self.way_on("free disk space"))
+        return UserError(cause, place=str(self.out), fix=self.resume_advice("free disk space"))
 
     def _replace_state(self, fresh: Path) -> None:
         old = self.out / _OLD_STATE
@@ -236,7 +238,7 @@ def inputs_of(manifest: Mapping[str, Any]) -> dict[str, str]:
 def _sweep(out: Path) -> None:
     """Remove what a killed write left behind: half a state, half a checkpoint, a file under its temporary name."""
     files = [f".{name}.*" for name in ("recipe.yaml", "manifest.json", _LOG)]
-    for pattern in (_NEW_STATE, ".checkpoint.new", "checkpoints/.*.new", *files):
+    for pattern in (_NEW_STATE, ".checkpoint.new", ".adapter.new", "checkpoints/.*.new", *files):
         for left in out.glob(pattern):
             if left.is_dir() and not left.is_symlink():
                 shutil.rmtree(left, ignore_errors=True)

@@ -14,26 +14,25 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
-from listopd.curve.foretold import Foretold, read_curve
-from listopd.distillation import Frozen, Loss, Pass, prepare, with_lambda
+from listopd.curve.recorded_curve import RecordedCurve, read_curve
+from listopd.distillation import FrozenModels, Loss, ScoredBatch, prepare, with_lambda
 from listopd.extrapolation import ExtrapolationSpec, LambdaPolicy, RolloutStats
 from listopd.floor import Machine, Size, Work, machine
 from listopd.journal import Journal
 from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, gathered, is_main, make_accelerator, share
 from listopd.phase import doing
-from listopd.plan.plan import check_device
+from listopd.plan.training_plan import check_device
 from listopd.questions import Question, load_questions, training_task
 from listopd.rollout import make_sampler
 from listopd.rollout.protocol import Rollout, Sampler, seed_of
 from listopd.step_figures import contract_figures, judge, total_of, update_figures
+from listopd.three_models import ThreeModels, check_start, compare_on_gold, load_models, open_models
 from listopd.threshold.positions import FREE, Positions
 from listopd.tokens import Labeller, TokenClass
-from listopd.train import Report
 from listopd.trainee import Trainee
-from listopd.training_loop import Session, step_count
+from listopd.training_loop import StepReport, TrainingLoop, step_count
 from listopd.training_manifest import make_manifest
-from listopd.trio import Trio, check_start, compare_on_gold, load_trio, open_trio
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -44,7 +43,7 @@ if TYPE_CHECKING:
 _LOG = logging.getLogger(__name__)
 
 
-class Crew(NamedTuple):
+class StepContext(NamedTuple):
     """Everything that a step works with."""
 
     recipe: Recipe
@@ -52,14 +51,14 @@ class Crew(NamedTuple):
     checkpoint: Checkpoint
     accelerator: Accelerator
     trainee: Trainee
-    frozen: Frozen
+    frozen: FrozenModels
     sampler: Sampler
     label: Labeller
     policy: LambdaPolicy
     best: Machine
 
 
-def train_opd(recipe: Recipe, spec: Opd, out: Path, report: Report, *, resume: bool = False) -> Path:
+def train_opd(recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resume: bool = False) -> Path:
     """Train and give the folder of the checkpoint.
 
     Raises UserError for whatever a user can put right; what was trained up to the last saved state is kept.
@@ -69,98 +68,98 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: Report, *, resume: b
     doing("opening models and data")
     check_device(recipe, "opd", accelerator.device)
     task = training_task(recipe)
-    trio = open_trio(spec, recipe)
+    models = open_models(spec, recipe)
     budget = spec.max_tokens or task.max_tokens
-    questions = load_questions(task, recipe, trio.student, trio.max_length, budget)
-    foretold, extrapolation = _foretold(spec, trio)
-    trainee, frozen = load_trio(trio, spec, recipe, accelerator)
+    questions = load_questions(task, recipe, models.student, models.max_length, budget)
+    curve, extrapolation = _recorded_curve(spec, models)
+    trainee, frozen = load_models(models, spec, recipe, accelerator)
     policy, best = extrapolation.build(), machine(accelerator.device)
-    label = Labeller(trio.student.renderer.tokenizer, getattr(questions.kept[0].contract, "key", None))
+    label = Labeller(models.student.renderer.tokenizer, getattr(questions.kept[0].contract, "key", None))
     steps = step_count(spec, questions, spec.batch)
-    manifest = make_manifest(recipe, spec, steps, task, questions, trio._asdict(), accelerator, best)
-    manifest["curve"] = foretold and foretold.to_dict()
+    manifest = make_manifest(recipe, spec, steps, task, questions, models._asdict(), accelerator, best)
+    manifest["curve"] = curve and curve.to_dict()
     answers = spec.batch * spec.rollouts_per_prompt
     manifest["gold_log_prob"] = compare_on_gold(questions.kept, trainee, frozen, recipe, answers)
     if recipe.precision.compile and spec.objective.base == "start" and frozen.base is not None:
         check_start(questions.kept, trainee, frozen, recipe)
     doing(f"starting the engine '{spec.engine}'")
-    with closing(make_sampler(spec, trio.student, trainee, budget, recipe)) as sampler:
-        crew = Crew(recipe, spec, trio.student, accelerator, trainee, frozen, sampler, label, policy, best)
+    with closing(make_sampler(spec, models.student, trainee, budget, recipe)) as sampler:
+        context = StepContext(recipe, spec, models.student, accelerator, trainee, frozen, sampler, label, policy, best)
         journal = Journal(out, recipe, "opd", policy)
         first = journal.begin(accelerator, manifest, resume=resume)
         sampler.sync(first)
-        session = Session(recipe, journal, accelerator, trainee, trio.student, report)
-        return session.run(questions, spec.batch, first, steps, partial(_step, crew=crew, steps=steps))
+        loop = TrainingLoop(recipe, journal, accelerator, trainee, models.student, report)
+        return loop.run(questions, spec.batch, first, steps, partial(_step, context=context, steps=steps))
 
 
-def _foretold(spec: Opd, trio: Trio) -> tuple[Foretold | None, ExtrapolationSpec]:
+def _recorded_curve(spec: Opd, models: ThreeModels) -> tuple[RecordedCurve | None, ExtrapolationSpec]:
     """What the recipe's target curve says, and the policy kept to it; warns of a λ beyond the curve's midpoint."""
     if spec.curve is None:
         return None, spec.extrapolation
-    found = read_curve(spec.curve)
-    models = {"teacher": trio.teacher} | ({} if trio.base is None else {"base": trio.base})
-    found.check_pair({role: model.info.fingerprint for role, model in models.items()})
-    kept = found.guard(spec.extrapolation)
-    warning = found.warning(kept.most)
+    curve = read_curve(spec.curve)
+    scoring = {"teacher": models.teacher} | ({} if models.base is None else {"base": models.base})
+    curve.check_pair({role: model.info.fingerprint for role, model in scoring.items()})
+    guarded = curve.guard(spec.extrapolation)
+    warning = curve.warning(guarded.most)
     if warning is not None and is_main():
         _LOG.warning("%s", warning)
-    return found, kept
+    return curve, guarded
 
 
-def _step(batch: Sequence[Question], step: int, *, crew: Crew, steps: int) -> dict[str, Any]:
-    recipe, spec, accelerator = crew.recipe, crew.spec, crew.accelerator
+def _step(batch: Sequence[Question], step: int, *, context: StepContext, steps: int) -> dict[str, Any]:
+    recipe, spec, accelerator = context.recipe, context.spec, context.accelerator
     started = time.perf_counter()
     copies = [(question, copy) for question in batch for copy in range(spec.rollouts_per_prompt)]
     mine = share(copies, accelerator)
     doing(f"step {step + 1}/{steps}: sampling {len(mine)} answers")
     seeds = [seed_of(recipe.seed, step, question.key, copy) for question, copy in mine]
-    rollouts = crew.sampler.sample([question for question, _ in mine], seeds)
+    rollouts = context.sampler.sample([question for question, _ in mine], seeds)
     sampled = time.perf_counter()
-    counts = total_of(gathered(judge(rollouts, crew.checkpoint.renderer, crew.checkpoint.stops), accelerator))
+    counts = total_of(gathered(judge(rollouts, context.checkpoint.renderer, context.checkpoint.stops), accelerator))
     doing(f"step {step + 1}/{steps}: scoring {len(mine)} answers")
-    found = _prepare(crew, rollouts)
-    everything = [part for minibatch in found for part in minibatch]
-    crew.policy.step(RolloutStats(counts["ok"], len(copies), _positions(crew, everything)))
-    found = [with_lambda(minibatch, crew.policy) for minibatch in found]
+    minibatches = _prepare(context, rollouts)
+    everything = [part for minibatch in minibatches for part in minibatch]
+    context.policy.step(RolloutStats(counts["ok"], len(copies), _positions(context, everything)))
+    minibatches = [with_lambda(minibatch, context.policy) for minibatch in minibatches]
     scored = time.perf_counter()
     doing(f"step {step + 1}/{steps}: updating the student")
-    figures = _update(crew, found, learning_rate(spec.optimiser, step, steps), step)
-    crew.sampler.sync(step + 1)
+    figures = _update(context, minibatches, learning_rate(spec.optimiser, step, steps), step)
+    context.sampler.sync(step + 1)
     seconds = time.perf_counter() - started
     return {
         **contract_figures(counts, len(copies)),
         **figures,
-        **crew.policy.describe(),
+        **context.policy.describe(),
         "seconds": seconds,
         "seconds_sampling": sampled - started,
         "seconds_scoring": scored - sampled,
-        **_pace(crew, rollouts, seconds),
+        **_pace(context, rollouts, seconds),
     }
 
 
-def _prepare(crew: Crew, rollouts: Sequence[Rollout]) -> list[list[Pass]]:
+def _prepare(context: StepContext, rollouts: Sequence[Rollout]) -> list[list[ScoredBatch]]:
     """The scored passes of each minibatch, under the numerics of the update: S − B is 0 where S is B."""
-    spec, size = crew.spec.objective, len(rollouts) // crew.spec.objective.minibatches
+    spec, size = context.spec.objective, len(rollouts) // context.spec.objective.minibatches
     parts = [rollouts[start : start + size] for start in range(0, len(rollouts), size)]
-    precision, student = crew.recipe.precision, crew.trainee.scorer
+    precision, student = context.recipe.precision, context.trainee.scorer
 
     def most(passes: int) -> int:
-        return max(gathered(passes, crew.accelerator))
+        return max(gathered(passes, context.accelerator))
 
-    with crew.accelerator.autocast():
-        return [prepare(part, crew.frozen, student, crew.label, spec, precision, most) for part in parts]
+    with context.accelerator.autocast():
+        return [prepare(part, context.frozen, student, context.label, spec, precision, most) for part in parts]
 
 
-def _pace(crew: Crew, rollouts: Sequence[Rollout], seconds: float) -> dict[str, float]:
+def _pace(context: StepContext, rollouts: Sequence[Rollout], seconds: float) -> dict[str, float]:
     """How long answers are, tokens a second over all processes, and the step as a multiple of its floor here."""
     work = Work.of(
         [rollout.answered for rollout in rollouts],
-        crew.spec.objective.epochs,
-        crew.recipe.precision.gradient_checkpointing,
+        context.spec.objective.epochs,
+        context.recipe.precision.gradient_checkpointing,
     )
-    frozen = [Size.of(scorer.network) for scorer in crew.frozen if scorer is not None]
-    floor = work.floor_seconds(Size.of(crew.trainee.network), frozen, crew.best, rollouts=True)
-    works = gathered(work, crew.accelerator)
+    frozen = [Size.of(scorer.network) for scorer in context.frozen if scorer is not None]
+    floor = work.floor_seconds(Size.of(context.trainee.network), frozen, context.best, rollouts=True)
+    works = gathered(work, context.accelerator)
     answers, sequences = sum(w.answer_tokens for w in works), sum(w.sequences for w in works)
     return {
         "answer_tokens": answers / sequences,
@@ -169,20 +168,23 @@ def _pace(crew: Crew, rollouts: Sequence[Rollout], seconds: float) -> dict[str, 
     }
 
 
-def _update(crew: Crew, found: Sequence[Sequence[Pass]], rate: float, step: int) -> dict[str, Any]:
+def _update(
+    context: StepContext, minibatches: Sequence[Sequence[ScoredBatch]], rate: float, step: int
+) -> dict[str, Any]:
     """All optimiser steps on one batch of rollouts, one a minibatch and epoch; figures are means over them."""
-    spec = crew.spec.objective
+    spec, trainee = context.spec.objective, context.trainee
     sums: Counter[str] = Counter()
     losses, norms, largest = [], [], 0.0
     for _ in range(spec.epochs):
-        for minibatch in found:
-            loss = Loss(spec, crew.frozen, crew.trainee.scorer, crew.trainee.head, _denominator(crew, minibatch))
-            update = crew.trainee.update(minibatch, loss, rate, step)
+        for minibatch in minibatches:
+            count = _denominator(context, minibatch)
+            loss = Loss(spec, context.frozen, trainee.scorer, trainee.head, count)
+            update = trainee.update(minibatch, loss, rate, step)
             losses.append(update.loss)
             norms.append(update.grad_norm)
             sums.update(loss.sums)
             largest = max(largest, loss.largest_weight)
-    everyone = gathered((sums, largest), crew.accelerator)
+    everyone = gathered((sums, largest), context.accelerator)
     weight = {} if spec.full_vocabulary else {"weight_max": max(largest for _, largest in everyone)}
     return {
         **update_figures(total_of([sums for sums, _ in everyone])),
@@ -193,18 +195,18 @@ def _update(crew: Crew, found: Sequence[Sequence[Pass]], rate: float, step: int)
     }
 
 
-def _denominator(crew: Crew, part: Sequence[Pass]) -> float:
-    if crew.spec.objective.aggregate == "token_mean":
-        return sum(gathered(sum(int(p.batch.mask.sum()) for p in part), crew.accelerator))
-    return sum(gathered(sum(int(p.batch.mask.any(-1).sum()) for p in part), crew.accelerator))
+def _denominator(context: StepContext, part: Sequence[ScoredBatch]) -> float:
+    if context.spec.objective.aggregate == "token_mean":
+        return sum(gathered(sum(int(p.batch.mask.sum()) for p in part), context.accelerator))
+    return sum(gathered(sum(int(p.batch.mask.any(-1).sum()) for p in part), context.accelerator))
 
 
-def _positions(crew: Crew, found: Sequence[Pass]) -> Positions | None:
+def _positions(context: StepContext, found: Sequence[ScoredBatch]) -> Positions | None:
     """Teacher's and base's probability of the teacher's modal token, wherever that token is scaffold.
 
     Also where the rollout wrote something else: such places are where the base is least sure.
     """
-    if not (crew.spec.extrapolation.needs_positions and crew.spec.needs_base):
+    if not (context.spec.extrapolation.needs_positions and context.spec.needs_base):
         return None
     rows, steps = [], []
     for part in found:
@@ -213,8 +215,8 @@ def _positions(crew: Crew, found: Sequence[Pass]) -> Positions | None:
         columns = (part.keys.expand_as(mask), part.teacher.scores.top, part.base.scores.other.exp())
         rows.append(torch.stack([x[mask].double() for x in columns]).cpu().numpy())
         for answer, mode, kept in zip(part.batch.answers, part.teacher.scores.mode, mask, strict=True):
-            steps += crew.label.instead(answer[kept].tolist(), mode[kept].tolist())
-    everyone = gathered((np.concatenate(rows, axis=1), steps), crew.accelerator)
+            steps += context.label.instead(answer[kept].tolist(), mode[kept].tolist())
+    everyone = gathered((np.concatenate(rows, axis=1), steps), context.accelerator)
     keys, p, b = np.concatenate([columns for columns, _ in everyone], axis=1)
     labels = [label for _, theirs in everyone for label in theirs]
     scaffold = np.array([label.kind.is_scaffold for label in labels], dtype=np.bool_)

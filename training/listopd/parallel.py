@@ -25,6 +25,7 @@ T = TypeVar("T")
 def make_accelerator(recipe: Recipe, out: Path) -> Accelerator:
     """Set up for the recipe's precision, device and trackers. Raises UserError where a package is missing."""
     from listeval.backends.hf.engine import pick_device
+    from listeval.runs.tracking.protocol import check_installed
     from listopd.networks import compute_type
 
     try:
@@ -33,7 +34,7 @@ def make_accelerator(recipe: Recipe, out: Path) -> Accelerator:
         raise UserError.missing_package("accelerate", "pip install 'listeval[cpu]'", "training") from None
     device = pick_device(recipe.precision.device, "precision.device")
     mixed = "bf16" if compute_type(recipe.precision, device) == "bfloat16" else "no"
-    _check_trackers(recipe.trackers)
+    check_installed(recipe.trackers)
     # At every state it tells of a tied head that is stored once, which is how it should be.
     logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
     _part_from_earlier(mixed, device)
@@ -113,22 +114,16 @@ def weights_of(accelerator: Accelerator, scorer: Any) -> dict[str, Any]:
 
     Where the network is sharded all processes must ask together, and each gets all.
     """
-    from listopd.adapters import deltas
+    from listopd.adapters import merged
 
+    return merged(accelerator.unwrap_model(scorer).network, whole_state(accelerator, scorer))
+
+
+def whole_state(accelerator: Accelerator, scorer: Any) -> dict[str, Any]:
+    """The state of the scored network as it is, adapters beside what they adapt; asked for as `weights_of` is."""
     network = accelerator.unwrap_model(scorer).network
-    state = {name: _whole(tensor) for name, tensor in network.state_dict().items()}
-    added = deltas(network, state)
-    found = {name: tensor + added[name] if name in added else tensor for name, tensor in state.items()}
-    return {name.replace(".base_layer", ""): tensor for name, tensor in found.items() if "lora_" not in name}
+    return {name: _whole(tensor) for name, tensor in network.state_dict().items()}
 
 
 def _whole(tensor: Any) -> Any:
     return tensor.full_tensor() if hasattr(tensor, "full_tensor") else tensor
-
-
-def _check_trackers(names: Sequence[str]) -> None:
-    from importlib.util import find_spec
-
-    for name in names:
-        if find_spec(name) is None:
-            raise UserError.missing_package(name, f"pip install {name}", f"the tracker '{name}'")

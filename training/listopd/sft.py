@@ -16,20 +16,19 @@ from listopd.journal import Journal
 from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, make_accelerator, share
 from listopd.phase import doing
-from listopd.plan.plan import check_device
+from listopd.plan.training_plan import check_device
 from listopd.questions import Question, load_questions, training_task
 from listopd.score import Scorer, check_scorer
-from listopd.start import equip, start
-from listopd.train import Report
+from listopd.start import prepare_for_training, start
 from listopd.trainee import Trainee
-from listopd.training_loop import Session, step_count
+from listopd.training_loop import StepReport, TrainingLoop, step_count
 from listopd.training_manifest import make_manifest
 
 if TYPE_CHECKING:
     from listopd.recipe import Recipe, Sft
 
 
-def train_sft(recipe: Recipe, spec: Sft, out: Path, report: Report, *, resume: bool = False) -> Path:
+def train_sft(recipe: Recipe, spec: Sft, out: Path, report: StepReport, *, resume: bool = False) -> Path:
     """Train and give the folder of the checkpoint.
 
     Raises UserError for whatever a user can put right; what was trained up to the last saved state is kept.
@@ -45,7 +44,7 @@ def train_sft(recipe: Recipe, spec: Sft, out: Path, report: Report, *, resume: b
     vocab = len(checkpoint.renderer.tokenizer)
     with accelerator.autocast():
         check_scorer(Scorer(network, vocab=vocab), layout, accelerator.mixed_precision, checkpoint.info.name)
-    equip(network, spec.lora, recipe)
+    prepare_for_training(network, spec.lora, recipe)
     trainee = Trainee(network, spec.optimiser, accelerator, vocab=vocab)
     steps, best = step_count(spec, questions, spec.batch), machine(accelerator.device)
     journal = Journal(out, recipe, "sft")
@@ -53,8 +52,8 @@ def train_sft(recipe: Recipe, spec: Sft, out: Path, report: Report, *, resume: b
     manifest = make_manifest(recipe, spec, steps, task, questions, models, accelerator, best)
     first = journal.begin(accelerator, manifest, resume=resume)
     step = partial(_step, trainee=trainee, layout=layout, recipe=recipe, spec=spec, steps=steps, best=best)
-    session = Session(recipe, journal, accelerator, trainee, checkpoint, report)
-    return session.run(questions, spec.batch, first, steps, step)
+    loop = TrainingLoop(recipe, journal, accelerator, trainee, checkpoint, report)
+    return loop.run(questions, spec.batch, first, steps, step)
 
 
 def _step(

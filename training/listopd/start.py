@@ -35,7 +35,7 @@ def start(model: str | Scratch, task: Task, recipe: Recipe, device: torch.device
         return checkpoint, load_network(checkpoint, device, recipe.precision.attention, frozen=False)
 
 
-def equip(network: Any, lora: Lora | None, recipe: Recipe) -> None:
+def prepare_for_training(network: Any, lora: Lora | None, recipe: Recipe) -> None:
     """Prepare `network` for training as the recipe says: adapters, recomputed activations, compiled layers."""
     if lora is not None:
         add_adapters(network, lora, recipe.seed)

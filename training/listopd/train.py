@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from listeval.errors import UserError, first_line
 from listopd.journal import check_out
 
 if TYPE_CHECKING:
     from listopd.recipe import Opd, Recipe, Sft, Stage
-
-Report = Callable[[int, int, dict[str, Any]], None]
-"""Called after every step with the step (from 1), their number, and the step's figures."""
+    from listopd.training_loop import StepReport
 
 
-def train(recipe: Recipe, stage: str, out: Path, report: Report, *, place: str = "", resume: bool = False) -> Path:
+def train(recipe: Recipe, stage: str, out: Path, report: StepReport, *, place: str = "", resume: bool = False) -> Path:
     """Run `stage` of the recipe in the directory `out` and give the folder of the trained checkpoint.
 
     Raises UserError for whatever a user can put right; `place` names the recipe in its message.

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.errors import UserError
+from listopd.adapters import merged, save_adapter
 from listopd.journal import Journal
 from listopd.networks import save_network
 from listopd.optimise import NotFinite
-from listopd.parallel import gathered, weights_of
+from listopd.parallel import gathered, whole_state
 from listopd.phase import doing
 from listopd.questions import Question, Questions, batches
 
@@ -22,14 +23,16 @@ if TYPE_CHECKING:
 
     from listeval.models.checkpoint import Checkpoint
     from listopd.recipe import Length, Recipe
-    from listopd.train import Report
     from listopd.trainee import Trainee
 
 Step = Callable[[Sequence[Question], int], dict[str, Any]]
 """Trains on one global batch; is given the 0-based step and gives its figures."""
 
+StepReport = Callable[[int, int, dict[str, Any]], None]
+"""Called after every step with the step (from 1), their number, and the step's figures."""
 
-class Session(NamedTuple):
+
+class TrainingLoop(NamedTuple):
     """One training in its run directory."""
 
     recipe: Recipe
@@ -38,7 +41,7 @@ class Session(NamedTuple):
     trainee: Trainee
     checkpoint: Checkpoint
     """Where the student started, for its tokenizer."""
-    report: Report
+    report: StepReport
 
     def run(self, questions: Questions, size: int, first: int, steps: int, step: Step) -> Path:
         """Train from 0-based step `first` up to `steps`, `size` questions a batch; gives the checkpoint's folder.
@@ -54,13 +57,15 @@ class Session(NamedTuple):
                 try:
                     figures = step(batch, number)
                 except NotFinite as error:
-                    raise UserError(error.cause, place=error.place, fix=self.journal.way_on(error.fix)) from error
+                    raise UserError(
+                        error.cause, place=error.place, fix=self.journal.resume_advice(error.fix)
+                    ) from error
                 self.journal.write(number + 1, figures)
                 if self.accelerator.is_main_process:
                     self.report(number + 1, steps, figures)
                 self._after(number + 1, steps, stop=any(gathered(stopped.is_set(), self.accelerator)))
         doing("writing the checkpoint")
-        self._write(self.journal.checkpoint)
+        self._write(self.journal.checkpoint, self.journal.adapter)
         self.journal.end()
         return self.journal.checkpoint
 
@@ -76,10 +81,14 @@ class Session(NamedTuple):
         if stop:
             raise KeyboardInterrupt
 
-    def _write(self, folder: Path) -> None:
-        weights = weights_of(self.accelerator, self.trainee.scorer)
+    def _write(self, folder: Path, adapter: Path | None = None) -> None:
+        """The checkpoint; before it, to `adapter`, the adapters alone where there are some and their base is a file."""
+        network, base = self.trainee.network, self.checkpoint.info
+        state = whole_state(self.accelerator, self.trainee.scorer)
         if self.accelerator.is_main_process:
-            save, network = self.recipe.precision.save, self.trainee.network
+            weights, save = merged(network, state), self.recipe.precision.save
+            if adapter is not None and base.path is not None and len(weights) < len(state):
+                self.journal.write_checkpoint(adapter, lambda fresh: save_adapter(network, state, base, fresh))
             self.journal.write_checkpoint(
                 folder, lambda fresh: save_network(network, self.checkpoint, weights, fresh, save)
             )

@@ -31,7 +31,7 @@ def make_manifest(
 ) -> dict[str, Any]:
     """JSON values only. `models` by role; None for a role that nobody plays."""
     from listeval.runs.environment import environment
-    from listeval.runs.plan import task_entry
+    from listeval.runs.preparation import task_entry
 
     return {
         "listeval": __version__,
@@ -53,7 +53,8 @@ def make_manifest(
 
 def _model(checkpoint: Checkpoint) -> dict[str, Any]:
     info = checkpoint.info
-    return {"name": info.name, "fingerprint": info.fingerprint, "tokenizer": info.tokenizer_hash}
+    found = {"name": info.name, "fingerprint": info.fingerprint, "tokenizer": info.tokenizer_hash}
+    return found if info.revision is None else {**found, "revision": info.revision}
 
 
 def _objective(spec: Sft | Opd) -> dict[str, Any] | None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from listeval.backends.hf.adapters import Adapters
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request, Sampling
-from listeval.decoding.constraint import PACKAGES
+from listeval.decoding.constraint import PACKAGES, Constraint
 from listeval.decoding.decoder import Decoder, Processor
 from listeval.decoding.engines import Vocabulary
 from listeval.errors import UserError, first_line
@@ -68,16 +68,19 @@ def open(model: str, options: BackendOptions) -> HFBackend:
     if quantized is not None:
         check_package(quantized, checkpoint.path)
         told.setdefault("device_map", {"": str(device)})  # packed weights cannot be moved once they are loaded
-    decoder = None
-    if options.constraint is not None:
-        tokenizer = checkpoint.renderer.tokenizer
-        vocabulary = Vocabulary(tokenizer, checkpoint.vocab_size or len(tokenizer), checkpoint.stops)
-        decoder = Decoder(options.constraint, vocabulary)
+    decoder = _decoder(options.constraint, checkpoint)
     loaded = load_network(checkpoint.path, device, dtype, told)
     batch_size = options.batch_size or _BATCH.get(device.type, 64)
     backend = HFBackend(checkpoint, loaded, batch_size, decoder, options.extra)
     backend.adapt(options.adapter)
     return backend
+
+
+def _decoder(constraint: Constraint | None, checkpoint: Checkpoint) -> Decoder | None:
+    if constraint is None:
+        return None
+    tokenizer = checkpoint.renderer.tokenizer
+    return Decoder(constraint, Vocabulary(tokenizer, checkpoint.vocab_size or len(tokenizer), checkpoint.stops))
 
 
 class HFBackend:
@@ -112,6 +115,11 @@ class HFBackend:
         info = self._checkpoint.with_adapter(adapter)
         self._adapters.use(adapter)
         self.model = info
+        return True
+
+    def constrain(self, constraint: Constraint | None) -> bool:
+        """Hold what is generated from now on to `constraint`. Raises UserError where the decoder cannot be had."""
+        self._decoder = _decoder(constraint, self._checkpoint)
         return True
 
     def versions(self) -> Mapping[str, str]:

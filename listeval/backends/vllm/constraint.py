@@ -9,15 +9,15 @@ from __future__ import annotations
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, GrammarForm, JsonForm, RegexForm, require
 from listeval.decoding.engines.json_mode import json_mode
+from listeval.decoding.engines.native_output import captured_native_output
 from listeval.decoding.engines.protocol import refused
-from listeval.decoding.engines.silence import held_back
 from listeval.decoding.permutation.automaton import Permutation
 from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.tokens.token_trie import trie_of
@@ -74,7 +74,7 @@ class VLLMConstraint:
     def _json_mode(self, form: JsonForm) -> JsonForm | GrammarForm | RegexForm:
         engine = self.constraint.engine
         try:
-            with held_back():
+            with captured_native_output():
                 return json_mode(engine, form)
         except Exception as error:  # the bindings raise whatever C++ threw
             raise refused(
@@ -112,6 +112,27 @@ def served_arguments(constraint: Constraint | None) -> tuple[dict[str, Any], dic
     if constraint.engine == "own" and constraint.kind == "permutation":
         return {"logits_processors": [PROCESSOR]}, {_RUNNER: os.environ.get(_RUNNER, "0")}
     return {"structured_outputs_config": {"backend": _BACKENDS[constraint.engine]}}, {}
+
+
+def together(
+    wanted: Sequence[Constraint | None], checkpoint: Checkpoint
+) -> tuple[dict[Constraint, VLLMConstraint], dict[str, Any]]:
+    """The constraints that one engine can take, the first one first, and what `vllm.LLM` is told of them.
+
+    An engine has one library for structured outputs and one file of masses: what needs another is left out. Raises
+    UserError where a package is missing.
+    """
+    taken: dict[Constraint, VLLMConstraint] = {}
+    arguments: dict[str, Any] = {}
+    for constraint in wanted:
+        if constraint is None or constraint in taken:
+            continue
+        same = [other.engine for other in taken if (other.engine == "own") == (constraint.engine == "own")]
+        if same and (constraint.engine == "own" or constraint.engine not in same):
+            continue
+        taken[constraint] = VLLMConstraint(constraint, checkpoint)
+        arguments |= taken[constraint].arguments()
+    return taken, arguments
 
 
 def payload(

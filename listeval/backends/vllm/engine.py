@@ -20,11 +20,11 @@ from typing import Any, NamedTuple, Self
 from pydantic import ValidationError
 
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request
-from listeval.backends.vllm.constraint import VLLMConstraint
+from listeval.backends.vllm.constraint import VLLMConstraint, together
 from listeval.backends.vllm.lora import LoraRequests, lora_arguments
 from listeval.backends.vllm.quiet import EngineLog, check_installed, opened_log, restore
 from listeval.backends.vllm_plugin import register
-from listeval.decoding.constraint import PACKAGES
+from listeval.decoding.constraint import PACKAGES, Constraint
 from listeval.errors import UserError, first_line
 from listeval.models.adapter import Adapter
 from listeval.models.channels import split_decoded
@@ -68,13 +68,12 @@ def open(model: str, options: BackendOptions) -> VLLMBackend:
     check_installed()
     refuse_unused(options, "vllm", ("base_url", "structured", "api_key_env"))
     checkpoint = open_checkpoint(model, options, CEILING)
-    constraint = VLLMConstraint(options.constraint, checkpoint) if options.constraint else None
-    extra = constraint.arguments() if constraint else {}
+    constraints, extra = together((options.constraint, *options.constraints), checkpoint)
     wanted = [adapter for adapter in (options.adapter, *options.adapters) if adapter is not None]
     for adapter in wanted:
         checkpoint.with_adapter(adapter)  # which refuses one of another model before anything is loaded
     engine = _start(checkpoint, replace(options, extra={**extra, **lora_arguments(wanted), **options.extra}))
-    backend = VLLMBackend(checkpoint, engine, options.concurrency, constraint)
+    backend = VLLMBackend(checkpoint, engine, options.concurrency, options.constraint, constraints)
     try:
         if not backend.adapt(options.adapter):
             rank = max(adapter.rank for adapter in wanted)
@@ -96,11 +95,13 @@ class VLLMBackend:
         checkpoint: Checkpoint,
         engine: StartedEngine,
         concurrency: int | None,
-        constraint: VLLMConstraint | None = None,
+        constraint: Constraint | None = None,
+        constraints: Mapping[Constraint, VLLMConstraint] | None = None,
     ) -> None:
         self.model, self.renderer = checkpoint.info, checkpoint.renderer
         self._stops, self._vocab = checkpoint.stops, checkpoint.vocab_size
-        self.engine, self._constraint, self._checkpoint = engine, constraint, checkpoint
+        self.engine, self._constraints, self._checkpoint = engine, dict(constraints or {}), checkpoint
+        self._constraint = None if constraint is None else self._constraints[constraint]
         self._adapters = LoraRequests(engine.core)
         self._in_flight = max(2 * int(engine.arguments["max_num_seqs"]), concurrency or 0)
         self._stop = threading.Event()
@@ -122,6 +123,13 @@ class VLLMBackend:
         with self.engine.log.capture():
             self._adapters.use(adapter)
         self.model = info
+        return True
+
+    def constrain(self, constraint: Constraint | None) -> bool:
+        """Hold what is generated from now on to `constraint`, if the engine was started for it."""
+        if constraint is not None and constraint not in self._constraints:
+            return False
+        self._constraint = None if constraint is None else self._constraints[constraint]
         return True
 
     def versions(self) -> Mapping[str, str]:
@@ -202,8 +210,8 @@ class VLLMBackend:
         with suppress(Exception), self.engine.log.capture():
             self.engine.core.engine_core.shutdown()
         self.engine.log.close()
-        if self._constraint is not None:
-            self._constraint.close()
+        for constraint in self._constraints.values():
+            constraint.close()
 
     def _submit(self, request: Request, flight: dict[str, tuple[Request, float]]) -> str | None:
         """Hand a request over; the reason where the engine does not take it."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from listeval.decoding.constraint import Form, GrammarForm, JsonForm, RegexForm
 from listeval.decoding.engines.json_mode import json_mode
+from listeval.decoding.engines.native_output import captured_native_output
 from listeval.decoding.engines.protocol import Vocabulary, refused
-from listeval.decoding.engines.silence import held_back
 from listeval.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class LLGuidance:
         from llguidance import LLMatcher
 
         try:
-            with held_back():
+            with captured_native_output():
                 matcher = LLMatcher(self._tokenizer, _grammar(form), log_level=0)
                 why = matcher.get_error() if matcher.is_error() else ""
         except Exception as error:  # the bindings raise whatever Rust panicked with

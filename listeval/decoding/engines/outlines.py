@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from listeval.decoding.constraint import Form, JsonForm, RegexForm
 from listeval.decoding.engines.json_mode import json_mode
+from listeval.decoding.engines.native_output import captured_native_output
 from listeval.decoding.engines.protocol import Vocabulary, has_bit, refused, set_bits
-from listeval.decoding.engines.silence import held_back
 from listeval.decoding.tokens.token_bytes import token_bytes
 from listeval.errors import first_line
 
@@ -32,7 +32,7 @@ class Outlines:
         if not isinstance(form, JsonForm | RegexForm):
             raise refused(self.name, form, "it has no grammars")
         try:
-            with held_back():
+            with captured_native_output():
                 told = json_mode("outlines", form) if isinstance(form, JsonForm) else form
                 assert isinstance(told, RegexForm), "outlines' JSON mode is an expression"
                 return OutlinesMatcher(Guide(Index(told.pattern, self._tokens)), self._stops)

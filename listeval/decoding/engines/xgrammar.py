@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from listeval.decoding.constraint import Form, GrammarForm, JsonForm, RegexForm
 from listeval.decoding.engines.json_mode import json_mode
+from listeval.decoding.engines.native_output import captured_native_output
 from listeval.decoding.engines.protocol import Vocabulary, refused
-from listeval.decoding.engines.silence import held_back
 from listeval.errors import first_line
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class XGrammar:
         import xgrammar
 
         try:
-            with held_back():
+            with captured_native_output():
                 return XGrammarMatcher(xgrammar.GrammarMatcher(self._compile(form)))
         except Exception as error:  # the bindings raise whatever C++ threw
             raise refused(self.name, form, first_line(error), self.matcher) from error

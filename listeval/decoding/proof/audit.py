@@ -20,7 +20,8 @@ from listeval.decoding.engines.protocol import Unsupported
 from listeval.decoding.engines.walk import tokens_of, walk
 from listeval.decoding.promise import promised_schema
 from listeval.decoding.proof.audit_rules import audit_rules
-from listeval.decoding.proof.freedom import COMPACT, dumps, measured
+from listeval.decoding.proof.marked_schema import has_further_rules
+from listeval.decoding.proof.measured_spacing import COMPACT, dumps, measured_spacing
 from listeval.decoding.proof.probes import (
     Probe,
     Unfillable,
@@ -30,7 +31,6 @@ from listeval.decoding.proof.probes import (
     violations,
     with_unique_items,
 )
-from listeval.decoding.proof.shape import has_further_rules
 from listeval.decoding.schema_nodes import keywords as keywords_of
 from listeval.decoding.spacing import Spacing
 
@@ -79,7 +79,7 @@ def audit(backend: Backend, constraint: Constraint, contract: Contract[Any]) -> 
     measures["keywords"] |= found["keywords"]
     accepts = _accepts_text(engine, vocabulary, form)
     try:
-        found["spacing"]["measured"] = measured(accepts, valid(schema), gold)
+        found["spacing"]["measured"] = measured_spacing(accepts, valid(schema), gold)
         found["numbers"] = _numbers(promised_schema(contract), accepts, gold)
     except Unfillable:
         found["numbers"] = "untested"

@@ -13,7 +13,7 @@ from listeval.decoding.engines import Vocabulary, open_engine
 from listeval.decoding.engines.walk import tokens_of, walk
 from listeval.decoding.permutation.automaton import Permutation
 from listeval.decoding.permutation.spec import PermutationSpec
-from listeval.decoding.proof.freedom import measured
+from listeval.decoding.proof.measured_spacing import measured_spacing
 from listeval.decoding.proof.probes import STRANGER
 from listeval.decoding.tokens.token_trie import trie_of
 
@@ -38,7 +38,7 @@ def audit_rules(constraint: Constraint, contract: Contract[Any], vocabulary: Voc
     spacing = {"asked": constraint.spacing.value, "measured": "untested"}
     if not fate(good):
         return {"valid": "refused", "rules": dict.fromkeys(bad, "untested"), "spacing": spacing}
-    spacing["measured"] = measured(fate, json.loads(good), spec.layout.gold or USUAL)
+    spacing["measured"] = measured_spacing(fate, json.loads(good), spec.layout.gold or USUAL)
     rules = {rule: "ignored" if fate(text) else "kept" for rule, text in bad.items()}
     return {"valid": "accepted", "rules": rules, "spacing": spacing}
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from listeval.comparison.ways import Setup
+from listeval.comparison.ways import ArmSetup
 from listeval.contract import Kind
 from listeval.report.comparison.headline import cost_lines, remarks, rule
 from listeval.runs.figures import numbers, words
@@ -87,8 +87,8 @@ def _made_by(arm: Arm) -> Iterable[str]:
     yield manifest.model.title.rstrip("/").rsplit("/", 1)[-1]
     yield manifest.backend.name
     yield "no constraint" if arm.constraint == "none" else f"constraint {arm.constraint}{_shaped(arm)}"
-    if Setup.of(arm).attempts > 1:
-        yield f"asked up to {Setup.of(arm).attempts} times"
+    if ArmSetup.of(arm).attempts > 1:
+        yield f"asked up to {ArmSetup.of(arm).attempts} times"
     if arm.repairs is not None:
         r = arm.repairs
         yield f"{r.changed:,} of {r.broken:,} broken answers repaired, {r.mended:,} keep their contract then"
@@ -97,7 +97,7 @@ def _made_by(arm: Arm) -> Iterable[str]:
 
 def _shaped(arm: Arm) -> str:
     """` (xgrammar, spacing either)`, as far as it is known, and whether it is unproven."""
-    setup = Setup.of(arm)
+    setup = ArmSetup.of(arm)
     parts = [setup.engine, None if setup.spacing is None else f"spacing {setup.spacing}"]
     parts += ["unproven"] if arm.run.manifest.unproven else []
     return f" ({', '.join(known)})" if (known := [part for part in parts if part]) else ""

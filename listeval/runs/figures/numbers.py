@@ -55,9 +55,9 @@ def effect(name: str, value: Interval) -> str:
     return f"OR {_ratio(value.value)} [{_ratio(value.low)}, {_ratio(value.high)}]"
 
 
-def appendix(value: float | None) -> str:
-    """A figure of a task's appendix, which has no interval."""
-    return "n/a" if value is None else f"{value:.3f}"
+def appendix(value: Interval | None) -> str:
+    """A figure over a whole run, as a mean whatever it is called; most have no interval."""
+    return "n/a" if value is None else interval("", value)
 
 
 def share(count: int, total: int) -> str:

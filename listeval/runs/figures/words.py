@@ -27,7 +27,7 @@ def population(name: str, summary: Summary, metrics: Sequence[Metric]) -> str:
     if name in RATES:
         return f"{summary.n - summary.kinds[Kind.ENGINE_ERROR]} answers"
     if name.startswith(USEFUL):
-        return f"{summary.scored} scored, failures 0"
+        return f"{summary.scored} scored, each failure as 0"
     return f"{summary.kinds[Kind.OK]} parsed"
 
 

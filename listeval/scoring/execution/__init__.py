@@ -3,9 +3,10 @@
 Each worker is a warm interpreter (the zygote) inside the isolation: bubblewrap where it is installed, else our own use
 of unshare and pivot_root. For each program it forks a process that runs the setup and the answer's code. The tests run
 in another process, as isolated, which never runs a line of an answer: it calls the answer's functions through a
-channel. Values cross as copies that the receiver builds from builtin types (numbers, text, containers, dates, ...), and
-what a call did to the containers that it was given is done to the test's; everything else stays where it is and is
-worked on from there. The zygote watches both processes from outside, and kills them.
+channel, several at once where tests are sure to make them. Values cross as copies that the receiver builds from builtin
+types (numbers, text, containers, dates, ...), and what a call did to the containers that it was given is done to the
+test's; everything else stays where it is and is worked on from there. The zygote watches both processes from outside,
+and kills them.
 
 Covered, one test each:
 
@@ -16,8 +17,9 @@ Covered, one test each:
   nothing to flood; input is at its end.
 - An unprivileged user without capabilities (never root, also where root started it), `no_new_privs`, and an allow-list
   of system calls: no new processes, no execve, no signals, no ptrace, no namespaces, no shared memory (`syscalls`).
-- CPU time (not wall time, so a busy machine turns no verdict), a wall limit for sleepers, address space, threads, file
-  size, open files. A PID namespace of its own: killed as a whole, threads included, at the end.
+- CPU time (not wall time, so a busy machine turns no verdict), a wall limit for sleepers (who waits for a processor is
+  none), address space, threads, file size, open files. A PID namespace of its own: killed as a whole, threads included,
+  at the end.
 - Verdicts: `ok` needs every test to have run to its end in its own process. Exit, a crash, closed descriptors, words
   on any descriptor, patches of any module, builtin or type, traces, frames, ctypes, a fake module, a changed import
   system: none of it is where the tests are. An object of the answer's is equal to, less or more than a test's value

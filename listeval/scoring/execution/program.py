@@ -49,8 +49,8 @@ class Limits(NamedTuple):
     """What one program may use.
 
     `cpu`: seconds of CPU time, so that a busy machine does not turn a verdict.
-    `wall`: seconds after which a program that mostly slept (CPU under a tenth of them) is stopped. One that computes
-    goes on to its CPU limit, for ten times `wall` at most.
+    `wall`: seconds after which a program that mostly slept (CPU under a tenth of them) is stopped. One that computes,
+    or waits for a processor that others have, goes on to its CPU limit, for ten times `wall` at most.
     `memory`: bytes of address space. `threads`: beside the main one (new processes are refused altogether).
     `file_size`: bytes of one file. `tmp_size`, `inodes`: bytes and files in its /tmp. `descriptors`: open files.
     """

@@ -8,9 +8,11 @@ import json
 import marshal
 import warnings
 from functools import lru_cache
+from types import CodeType
 from typing import NamedTuple
 
 from listeval.errors import first_line
+from listeval.scoring.execution.foreseen import foreseen
 from listeval.scoring.execution.program import Program
 
 _BUILTINS = frozenset(vars(builtins))
@@ -90,15 +92,15 @@ _DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 class Statement(NamedTuple):
     """`flaw`: why it does not compile, empty where it does. `names`: what it reads. `binds`: what it defines.
 
-    `pure`: it is assertions that can leave nothing behind in the process that runs them. `code`: compiled, as marshal
-    writes it, in hexadecimal; the interpreter inside the sandbox is this one's base, and so of the same version.
+    `pure`: it is assertions that can leave nothing behind in the process that runs them. `code`: compiled; the
+    interpreter inside the sandbox is this one's base, and so of the same version.
     """
 
     flaw: str
     names: frozenset[str]
     binds: frozenset[str]
     pure: bool
-    code: str
+    code: CodeType | None
 
 
 @lru_cache(maxsize=1 << 14)
@@ -109,9 +111,9 @@ def read(source: str) -> Statement:
         try:
             tree = ast.parse(source)
             # Not as this interpreter was started: -O would leave no assertion in it.
-            code = marshal.dumps(compile(source, "<test>", "exec", dont_inherit=True, optimize=0)).hex()
+            code = compile(source, "<test>", "exec", dont_inherit=True, optimize=0)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-            return Statement(f"does not compile: {first_line(error)}", frozenset(), frozenset(), False, "")
+            return Statement(f"does not compile: {first_line(error)}", frozenset(), frozenset(), False, None)
     nodes = list(ast.walk(tree))
     named = [node for node in nodes if isinstance(node, ast.Name)]
     names = frozenset(node.id for node in named if isinstance(node.ctx, ast.Load))
@@ -157,11 +159,15 @@ def asked(program: Program) -> tuple[str, ...]:
 
 
 def examination(program: Program) -> str:
-    """JSON of all but the code: compiled tests, the setup, the names asked for, whether the tests leave nothing."""
+    """JSON of all but the code, without the brackets: the setup, the names asked for, whether the tests leave nothing,
+    and what their process is told (`examiner.Examination`), as marshal writes it, in hexadecimal."""
     return _examination(program._replace(code=""))
 
 
 @lru_cache(maxsize=1 << 10)
 def _examination(program: Program) -> str:
-    tests = [read(test).code for test in program.tests]
-    return json.dumps([tests, program.setup, asked(program), leave_nothing(program)])
+    names, pure = asked(program), leave_nothing(program)
+    calls = foreseen(program.tests, names) if pure else []
+    told = program.setup, [read(test).code for test in program.tests], names, pure, calls
+    examined = marshal.dumps(told).hex() if program.tests else ""
+    return json.dumps([program.setup, names, pure, examined])[1:-1]

@@ -31,10 +31,21 @@ _FIX = (
 )
 PROCESSES = "let it have more processes (pids.max of the container or cgroup, ulimit -u), some 8 for each worker"
 _MEMORY = "let it have more memory (memory.max of the container or cgroup, ulimit -v)"
-_MODULES = (
-    *("kernel", "root", "values", "peer", "exported", "proxies", "runner", "examiner", "rehearsal", "forker", "child"),
-    *("judge", "zygote"),
+_FORKED = (
+    "kernel",
+    "root",
+    "values",
+    "peer",
+    "exported",
+    "proxies",
+    "runner",
+    "examiner",
+    "rehearsal",
+    "forker",
+    "start",
 )
+_JUDGES = ("child", "judge", "zygote")
+"""Modules that every program's process is forked with, and those that it is not."""
 _open: weakref.WeakSet[Worker] = weakref.WeakSet()
 
 
@@ -64,19 +75,23 @@ class Worker:
         self._lines = self._channel.makefile("rb")
         _remember(self)
         hello = {
-            "modules": _modules(),
-            "zygote": f"{inside.__name__}.zygote",
+            "start": f"{inside.__name__}.start",
             "limits": limits,
             "filters": [instructions.hex() for instructions in filters],
             **launch.config,
         }
         self._channel.settimeout(_START)
-        self._begin(launch, hello)
+        self._begin(launch, (hello, _FORKED), ({"zygote": f"{inside.__name__}.zygote"}, _JUDGES))
         self._channel.settimeout(None)
 
-    def _begin(self, launch: Launch, hello: dict[str, Any]) -> None:
+    def _begin(self, launch: Launch, *hello: tuple[dict[str, Any], tuple[str, ...]]) -> None:
         try:
-            self._send(hello)
+            for message, names in hello:
+                modules = _modules(names)
+                sizes = [(name, len(code)) for name, code in modules]
+                self._write(
+                    json.dumps({**message, "modules": sizes}).encode() + b"\n" + b"".join(dict(modules).values())
+                )
             said = self._receive()
             reason = said.get("broken", "")
         except WorkerDied:
@@ -101,7 +116,7 @@ class Worker:
     def ask(self, what: Program) -> None:
         """Start a program. A zygote that has died meanwhile says so when its answer is read."""
         with contextlib.suppress(WorkerDied):
-            self._write(f"[{json.dumps(what.code)}, {statements.examination(what)}]")
+            self._write(f"[{json.dumps(what.code)}, {statements.examination(what)}]\n".encode())
 
     def answer(self) -> Ran:
         """The verdict on the program that was started last. Raises WorkerDied."""
@@ -134,12 +149,9 @@ class Worker:
             self._lines.close()
         self._channel.close()
 
-    def _send(self, message: object) -> None:
-        self._write(json.dumps(message))
-
-    def _write(self, line: str) -> None:
+    def _write(self, message: bytes) -> None:
         try:
-            self._channel.sendall(line.encode() + b"\n")
+            self._channel.sendall(message)
         except OSError as error:
             raise WorkerDied(str(error)) from None
 
@@ -176,17 +188,17 @@ def processes_left() -> bool:
     return True
 
 
-@lru_cache(maxsize=1)
-def _modules() -> list[tuple[str, str]]:
-    """What runs inside, which cannot read it there: names and code, as marshal writes it, in hexadecimal.
+@lru_cache(maxsize=2)
+def _modules(names: tuple[str, ...]) -> list[tuple[str, bytes]]:
+    """What runs inside, which cannot read it there: names and code, as marshal writes it.
 
     Compiled here, and without docstrings, because every fork copies the map of what the compiler leaves behind.
     """
-    assert program.__file__
-    texts = {f"{inside.__name__}.{name}": _text(name) for name in _MODULES}
-    texts = {program.__name__: Path(program.__file__).read_text("utf-8"), **texts}
+    texts = {f"{inside.__name__}.{name}": _text(name) for name in names}
+    if "start" in names:
+        texts = {program.__name__: Path(str(program.__file__)).read_text("utf-8"), **texts}
     compiled = {name: compile(text, name, "exec", dont_inherit=True, optimize=2) for name, text in texts.items()}
-    return [(name, marshal.dumps(code).hex()) for name, code in compiled.items()]
+    return [(name, marshal.dumps(code)) for name, code in compiled.items()]
 
 
 def _text(name: str) -> str:

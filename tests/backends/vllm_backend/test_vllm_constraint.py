@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from pydantic import Field
 
+from listeval.backends.vllm import constraint as module
 from listeval.backends.vllm import engine as vllm
 from listeval.backends.vllm.constraint import structured_outputs
 from listeval.contract import Item, Parsed, Record
@@ -20,6 +21,7 @@ from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, JsonForm
 from listeval.decoding.engines.json_mode import json_mode
 from listeval.decoding.spacing import Spacing
+from listeval.decoding.vllm_payload import LEDGER
 from tests.decoding.conftest import contract
 
 needs_vllm = [
@@ -121,3 +123,66 @@ class TestEngine:
                 validate_xgrammar_grammar(params)
             else:
                 validate_guidance_grammar(params, tokenizer=None)
+
+
+class TestTogether:
+    """Which constraints one engine is started for."""
+
+    SCHEMA, OTHER = Constraint("schema", "xgrammar"), Constraint("schema", "llguidance")
+    FREE, OWN = Constraint("schema", "xgrammar", Spacing.FREE), Constraint("permutation", "own")
+    SPACED = Constraint("permutation", "own", Spacing.FREE)
+
+    @pytest.mark.parametrize(
+        ("wanted", "taken"),
+        [
+            ([None], []),
+            ([SCHEMA, None, SCHEMA], [SCHEMA]),
+            ([None, SCHEMA, OWN], [SCHEMA, OWN]),
+            ([OWN, SCHEMA, FREE], [OWN, SCHEMA, FREE]),
+            ([OTHER, SCHEMA, OWN], [OTHER, OWN]),
+            ([OWN, SPACED], [OWN]),
+        ],
+    )
+    def test_one_library_and_one_file_of_masses(self, monkeypatch, wanted, taken):
+        monkeypatch.setattr(module, "require", lambda name: None)
+        monkeypatch.delenv(LEDGER, raising=False)
+        found, arguments = module.together(wanted, None)
+        try:
+            assert list(found) == taken
+            names = {"structured_outputs_config": any(c.engine != "own" for c in taken)}
+            names["logits_processors"] = any(c.engine == "own" for c in taken)
+            assert arguments.keys() == {name for name, there in names.items() if there}
+        finally:
+            for constraint in found.values():
+                constraint.close()
+
+
+SUITE = """\
+tasks: [{task: fashion, limit: 3, max_tokens: 96}]
+models: [tiny-sft]
+constraints: [none, {constraint: schema, engine: xgrammar}, permutation]
+backend: vllm
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.vllm
+@pytest.mark.skipif(find_spec("vllm") is None, reason="needs vLLM")
+def test_a_suite_loads_a_model_once_for_all_its_constraints(tmp_path):
+    (tmp_path / "s.yaml").write_text(SUITE)
+    done = subprocess.run(
+        [sys.executable, "-m", "listeval", "suite", "s.yaml", "--json"],
+        env={**os.environ, "PYTHONPATH": str(Path(vllm.__file__).parents[3])},
+        capture_output=True, text=True, timeout=500, check=False, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout)
+    assert [run["constraint"] for run in told["runs"]] == ["none", {**SHOWN, "kind": "schema", "engine": "xgrammar"}, {
+        **SHOWN, "kind": "permutation", "engine": "own"
+    }]  # fmt: skip
+    assert done.stderr.count("opening tiny-sft with vllm\n") == 1
+    assert told["runs"][2]["parse_rate"]["value"] == 1
+    assert told["runs"][2]["masked"] is not None
+
+
+SHOWN = {"spacing": "either"}

@@ -21,8 +21,8 @@ from listeval.decoding.engines import open_engine  # noqa: E402
 from listeval.decoding.json_pattern import Marks, json_pattern  # noqa: E402
 from listeval.decoding.proof.audit import FURTHER, UNIQUE, audit, audit_schema  # noqa: E402
 from listeval.decoding.proof.audit_rules import audit_rules  # noqa: E402
+from listeval.decoding.proof.marked_schema import has_further_rules  # noqa: E402
 from listeval.decoding.proof.probes import Unfillable, valid, violations, with_unique_items  # noqa: E402
-from listeval.decoding.proof.shape import has_further_rules  # noqa: E402
 from listeval.decoding.schema_nodes import without  # noqa: E402
 from listeval.decoding.spacing import Spacing  # noqa: E402
 from listeval.errors import UserError  # noqa: E402

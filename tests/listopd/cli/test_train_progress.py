@@ -26,7 +26,7 @@ def wait_until(capsys, text):
 
 
 def test_long_work_between_two_steps_is_named_while_it_lasts(hurried, capsys):
-    with train._Speaker(quiet=False) as speaker:
+    with train._ProgressLines(quiet=False) as speaker:
         doing("comparing teacher and student on right answers, 8 of 64")
         said = wait_until(capsys, "comparing teacher")
         assert "comparing teacher and student on right answers, 8 of 64 (0 s)" in said
@@ -40,7 +40,7 @@ def test_long_work_between_two_steps_is_named_while_it_lasts(hurried, capsys):
 
 
 def test_quiet_says_nothing(hurried, capsys):
-    with train._Speaker(quiet=True) as speaker:
+    with train._ProgressLines(quiet=True) as speaker:
         doing("loading")
         speaker(1, 1, {"loss": 0.5})
         threading.Event().wait(0.1)

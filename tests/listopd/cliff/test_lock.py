@@ -6,8 +6,8 @@ import math
 import pytest
 
 from listeval.errors import UserError
-from listopd.cliff.foretell import lock_study
 from listopd.cliff.lock import read_lock
+from listopd.cliff.lock_study import lock_study
 from listopd.cliff.sweep import sweep_arms
 from listopd.cliff.verify import verify_study
 from tests.listopd.cliff.toy import Toy, falls_at

@@ -17,13 +17,13 @@ import pytest
 import yaml
 
 from listeval.errors import UserError
-from listopd.cliff.arms import ArmSpec, Foretold, Pair
-from listopd.cliff.foretell import lock_study
+from listopd.cliff.arms import ArmSpec, Pair, PairForecast
+from listopd.cliff.lock_study import lock_study
 from listopd.cliff.recipe_changes import changes_of
 from listopd.cliff.recipe_job import outcomes_of
-from listopd.cliff.recipes import Recipes
+from listopd.cliff.recipe_runner import RecipeRunner
 from listopd.cliff.records import Outcome, read_log, read_outcomes
-from listopd.cliff.study import RecipeRunner, StudyFile
+from listopd.cliff.study import RecipeRunnerSpec, StudyFile
 from listopd.recipe import read_recipe
 from tests.listopd.conftest import TASKS
 
@@ -31,7 +31,7 @@ ARM = ArmSpec("P", Pair("p", "student", "teacher"), "listopd", 1.25, 5.0, 3e-4, 
 
 
 def spec(**changes):
-    return RecipeRunner.model_validate({"kind": "recipes", "recipe": "listopd"} | changes)
+    return RecipeRunnerSpec.model_validate({"kind": "recipes", "recipe": "listopd"} | changes)
 
 
 def recipe_of(arm, **changes):
@@ -75,9 +75,9 @@ def test_a_base_of_its_own_is_a_path():
 
 def test_what_no_recipe_can_do_is_refused_before_anything_runs():
     with pytest.raises(UserError, match="fixed-negative"):
-        Recipes(spec()).check([replace(ARM, method="fixed-negative")])
+        RecipeRunner(spec()).check([replace(ARM, method="fixed-negative")])
     with pytest.raises(UserError, match="schedule"):
-        Recipes(spec(changes={"opd.optimiser.schedule": "cosine"})).check([ARM])
+        RecipeRunner(spec(changes={"opd.optimiser.schedule": "cosine"})).check([ARM])
 
 
 torch = pytest.importorskip("torch", reason="needs torch")
@@ -85,13 +85,13 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 
 
 def told(spec, pair, lams, device):
-    return Foretold(tuple(lams), tuple((Outcome("a", "ok"), Outcome("b", "ok")) for _ in lams), {"B": (0.99, 0.8)})
+    return PairForecast(tuple(lams), tuple((Outcome("a", "ok"), Outcome("b", "ok")) for _ in lams), {"B": (0.99, 0.8)})
 
 
 @pytest.fixture
 def locked(pairs, checkpoint, tmp_path, monkeypatch):
     """`locked(name)`: a study of two arms on tiny checkpoints, locked in a folder of that name."""
-    monkeypatch.setattr("listopd.cliff.recipe_foretell.foretell", told)
+    monkeypatch.setattr("listopd.cliff.recipe_forecast.foretell", told)
     recipe = {
         "task": "pairs",
         "opd": {"student": checkpoint(0), "teacher": checkpoint(1), "steps": 1, "max_tokens": 6, "batch": 4,
@@ -114,7 +114,7 @@ def locked(pairs, checkpoint, tmp_path, monkeypatch):
 
     def make(name):
         file = StudyFile(tmp_path / "study.yaml")
-        lock_study(file, Recipes(file.study.runner), tmp_path / name)
+        lock_study(file, RecipeRunner(file.study.runner), tmp_path / name)
         return file, tmp_path / name
 
     return make

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from listopd.cliff.foretell import lock_study
+from listopd.cliff.lock_study import lock_study
 from listopd.cliff.report.gather import binding_class, gather, trajectory
 from listopd.cliff.report.tables import scope
 from listopd.cliff.report.write import write_report
@@ -96,7 +96,7 @@ def test_the_scope_of_a_rule_follows_from_where_the_cliff_is(swept):
     assert scope(fallen, "B") == "shifts"
     assert scope(flat, "B") == "predicts"
     assert scope(flat, "curve") == "shifts"
-    unknown = fallen._replace(foresight=fallen.foresight._replace(A=math.nan))
+    unknown = fallen._replace(estimates=fallen.estimates._replace(A=math.nan))
     assert scope(unknown, "A") == "abstains"
 
 

@@ -8,11 +8,11 @@ import yaml
 
 from listeval.errors import UserError
 from listopd.cliff.arms import Cost
-from listopd.cliff.forecast import aim
-from listopd.cliff.foretell import lock_study
-from listopd.cliff.plan import plan_of, plan_text
+from listopd.cliff.claim_series import claims_with_series
+from listopd.cliff.lock_study import lock_study
 from listopd.cliff.series import series_of
 from listopd.cliff.study import StudyFile, study_path
+from listopd.cliff.study_plan import plan_of, plan_text
 from listopd.cliff.sweep import sweep_arms
 from tests.listopd.cliff.toy import Toy
 
@@ -78,19 +78,25 @@ def test_a_claim_must_mean_one_series(study):
     parts = {"T": PART | {"caps": [5, 2]}}
     vague = study(parts=parts, predictions=claims({"kind": "cliff", "of": {"part": "T"}}))
     with pytest.raises(UserError, match="several series") as error:
-        aim(vague)
+        claims_with_series(vague)
     assert "cap" in error.value.fix
     sharp = study(parts=parts, predictions=claims({"kind": "cliff", "of": {"part": "T", "cap": 2, "budget": 2}}))
-    assert [(one.series.cap, one.series.budget) for one in aim(sharp)] == [(2, 2)]
+    assert [(one.series.cap, one.series.budget) for one in claims_with_series(sharp)] == [(2, 2)]
     absent = study(parts=parts, predictions=claims({"kind": "cliff", "of": {"part": "T", "cap": 3}}))
     with pytest.raises(UserError, match="no series"):
-        aim(absent)
+        claims_with_series(absent)
 
 
 def test_a_claim_about_a_lambda_that_no_arm_has_is_refused(study):
     claim = {"kind": "rate", "of": {"part": "P"}, "lam": 1.17, "low": 0.9}
     with pytest.raises(UserError, match=r"λ = 1\.17"):
-        aim(study(predictions=claims(claim)))
+        claims_with_series(study(predictions=claims(claim)))
+
+
+@pytest.mark.parametrize("limits", [{}, {"within": 0.1}, {"at": "curve", "low": 0.5}, {"low": 0.9, "high": 0.1}])
+def test_a_rate_is_claimed_by_two_limits_or_by_the_curve(study, limits):
+    with pytest.raises(UserError, match="low"):
+        study(predictions=[{"id": "x", "kind": "rate", "of": {"part": "P"}, "lam": 1.1, **limits}])
 
 
 def test_a_plan_counts_arms_and_steps_and_says_the_claims(study, tmp_path):

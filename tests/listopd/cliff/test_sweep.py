@@ -3,9 +3,9 @@
 import pytest
 
 from listeval.errors import UserError
-from listopd.cliff.foretell import lock_study
+from listopd.cliff.lock_study import lock_study
 from listopd.cliff.records import is_done, read_log
-from listopd.cliff.sweep import Teller, chosen, sweep_arms
+from listopd.cliff.sweep import SweepProgress, chosen, sweep_arms
 from tests.listopd.cliff.toy import Toy, falls_at
 
 
@@ -49,7 +49,7 @@ def test_only_the_parts_that_are_named_are_swept(study, tmp_path):
 
 def test_the_time_left_is_that_of_the_pace_so_far():
     now, said = [0.0], []
-    tell = Teller(1000, said.append, lambda: now[0])
+    tell = SweepProgress(1000, said.append, lambda: now[0])
     for _ in range(10):
         now[0] += 1
         tell(10, "arm")

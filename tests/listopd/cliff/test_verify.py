@@ -6,8 +6,8 @@ import pytest
 
 from listeval.errors import ExitCode, UserError
 from listeval.stats.intervals import Interval
-from listopd.cliff.foretell import lock_study
 from listopd.cliff.lock import read_lock
+from listopd.cliff.lock_study import lock_study
 from listopd.cliff.sweep import sweep_arms
 from listopd.cliff.verdict import Verdict, inside
 from listopd.cliff.verify import exit_code, findings_text, verify_study
@@ -62,6 +62,8 @@ MIDPOINT = {"kind": "midpoint", "of": P, "at": 1.15}
         ({"kind": "rate", "of": P, "lam": 1.3, "high": 0.2}, falls_at(1.15), "hit"),
         ({"kind": "rate", "of": P, "lam": 1.3, "low": 0.8}, falls_at(1.15), "missed"),
         ({"kind": "rate", "of": P, "lam": 1.15, "low": 0.5}, falls_at(1.15), "not decidable"),
+        ({"kind": "rate", "of": P, "lam": 1.3, "at": "curve"}, falls_at(1.15), "hit"),
+        ({"kind": "rate", "of": P, "lam": 1.3, "at": "curve"}, stays(0.97), "missed"),
         ({"kind": "failures", "of": P, "mostly": "fmc"}, falls_at(1.15), "hit"),
         ({"kind": "failures", "of": P, "mostly": "missing_id"}, falls_at(1.15), "hit"),
         ({"kind": "failures", "of": P, "mostly": "runaway"}, falls_at(1.15), "missed"),
@@ -77,6 +79,12 @@ def test_a_midpoint_whose_rule_sees_no_cliff_is_a_claim_of_none(judge):
     found = judge(MIDPOINT | {"at": "curve"}, Toy(stays(0.97), foretold=9.0))
     assert found.verdict is Verdict.HIT
     assert "none up to 1.3" in found.expected
+
+
+def test_a_rate_that_no_curve_was_decoded_at_is_not_decidable(judge):
+    found = judge({"kind": "rate", "of": P, "lam": 1.3, "at": "curve"}, Toy(falls_at(1.15)), curve=[1, 1.1])
+    assert found.verdict is Verdict.UNDECIDED
+    assert "abstained" in found.expected
 
 
 @pytest.mark.parametrize(("rule", "number"), [("A", lambda_star(0.999, 0.9, 5)), ("B", lambda_star(0.99, 0.8, 5))])
@@ -112,6 +120,21 @@ def test_what_two_budgets_foretell_of_a_third_is_judged(judge):
     grid = PART | {"lams": [1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3, 1.35, 1.4, 1.5, 1.6], "budgets": [3, 5, 8]}
     claim = {"kind": "drift", "of": P, "fit": [3, 5], "star": star, "within": 0.05}
     assert judge(claim, Toy(curve), {"P": grid}).verdict is Verdict.HIT
+
+
+@pytest.mark.parametrize(("kappa", "verdict"), [(0.4, "hit"), (0.25, "missed")])
+def test_what_one_cap_shows_foretells_another(judge, kappa, verdict):
+    grid = PART | {"lams": [1.0, *(1.1 + 0.05 * step for step in range(30))], "budgets": [3, 5]}
+    stars = {cap: lambda_star(0.99, 0.8, cap) for cap in (5, 2)}
+
+    def curve(arm, steps):
+        rate = 0.4 if arm.cap == 5 else kappa
+        return falls_at(stars[arm.cap] / -math.expm1(-rate * steps), 0.01)(arm, steps)
+
+    claim = {"kind": "drift", "of": {**P, "cap": 2, "budget": 3}, "than": {**P, "cap": 5}, "fit": [3, 5]}
+    found = judge(claim | {"within": 0.1}, Toy(curve), {"P": grid | {"caps": [5, 2]}})
+    assert found.verdict == verdict
+    assert float(found.expected.split()[0]) == pytest.approx(stars[2] / -math.expm1(-1.2), abs=0.02)
 
 
 def test_a_budget_that_moves_the_other_way_is_missed(judge):

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from listeval.errors import UserError
-from listopd.cliff.arms import ArmSpec, Cost, Foretold, Pair, Tell
+from listopd.cliff.arms import ArmSpec, Cost, Pair, PairForecast, Tell
 from listopd.cliff.records import Outcome, begin, finish, is_done, log_file, read_log, write_outcomes
 
 PROMPTS = 40
@@ -57,12 +57,12 @@ class Toy:
     def cost(self, arms: Sequence[ArmSpec]) -> Cost:
         return Cost(float(sum(arm.steps for arm in arms)), "a second a step")
 
-    def foretell(self, pair: Pair, lams: Sequence[float]) -> Foretold:
+    def foretell(self, pair: Pair, lams: Sequence[float]) -> PairForecast:
         fall = falls_at(self.foretold, 1e-4, 1.0, 0.0)
         arms = [ArmSpec("", pair, "listopd", lam, math.inf, 1.0, 0, 1, (1,)) for lam in lams]
         rates = [self.base if arm.lam < 1 and self.base is not None else fall(arm, 1) for arm in arms]
         told = tuple(tuple(self.answers(arm, rate, "curve")) for arm, rate in zip(arms, rates, strict=True))
-        return Foretold(tuple(lams), told, {"A": (0.999, 0.9), "B": (0.99, 0.8), "sep 4": (0.7, 0.99)})
+        return PairForecast(tuple(lams), told, {"A": (0.999, 0.9), "B": (0.99, 0.8), "sep 4": (0.7, 0.99)})
 
     def run(self, arms: Sequence[ArmSpec], out: Path, tell: Tell) -> None:
         for arm in arms:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from listeval.contract import Failure, Kind
 from listeval.errors import UserError
 from listopd.lab.chance import generator
-from listopd.lab.judging import HeldOut, contracts, held_out, judge, parse
+from listopd.lab.held_out import HeldOut, contracts, held_out, judge, parse
 from listopd.lab.language import CLOSE, END, NEXT, PAD, Answers, Language, mask_of
 
 LANGUAGES = st.builds(

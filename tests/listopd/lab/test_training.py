@@ -8,7 +8,7 @@ import torch
 from listopd.lab.language import Language
 from listopd.lab.losses import LOSSES, Rows, sampled_log_probs
 from listopd.lab.network import Network
-from listopd.lab.training import Knobs, Shape, Stack
+from listopd.lab.training import Shape, Stack, TrainingSettings
 from tests.listopd.lab.oracle import Plain
 
 NETWORK = Network(Language(items=3, ids=6))
@@ -23,7 +23,7 @@ def stack_of(network, shape, knobs, seeds):
 
 def knobs_of(count):
     lams, caps, rates = (1.0, 1.2, 2.0, 3.0), (math.inf, 5.0, 2.0), (1e-3, 5e-3)
-    return [Knobs(lams[at % 4], caps[at % 3], rates[at % 2], at // 4) for at in range(count)]
+    return [TrainingSettings(lams[at % 4], caps[at % 3], rates[at % 2], at // 4) for at in range(count)]
 
 
 @pytest.mark.parametrize(("method", "updates"), [("listopd", 1), ("exact", 1), ("expected", 1), ("aspo", 2)])
@@ -72,7 +72,11 @@ def test_a_step_is_one_of_torch_on_the_trainers_objective(method):
 
 
 def test_arms_of_a_seed_are_asked_the_same_and_others_are_not():
-    knobs = [Knobs(1.0, math.inf, 1e-3, 0), Knobs(2.0, math.inf, 1e-3, 0), Knobs(1.0, math.inf, 1e-3, 1)]
+    knobs = [
+        TrainingSettings(1.0, math.inf, 1e-3, 0),
+        TrainingSettings(2.0, math.inf, 1e-3, 0),
+        TrainingSettings(1.0, math.inf, 1e-3, 1),
+    ]
     step = stack_of(NETWORK, Shape("listopd", 8), knobs, [0, 0, 0]).step()
     assert torch.equal(step.prompts[0], step.prompts[1])
     assert torch.equal(step.answers.tokens[0], step.answers.tokens[1])
@@ -89,7 +93,7 @@ def test_several_updates_make_several_steps_and_move_the_ratio():
 
 @pytest.mark.slow
 def test_training_towards_the_teacher_lowers_the_divergence():
-    knobs = [Knobs(1.0, math.inf, 2e-3, seed) for seed in range(5)]
+    knobs = [TrainingSettings(1.0, math.inf, 2e-3, seed) for seed in range(5)]
     stack = stack_of(NETWORK, Shape("listopd", 32), knobs, [0] * 5)
     divergences = []
     for _ in range(60):

@@ -44,7 +44,7 @@ def command() -> None:
 @_TRUST
 def plan(study: str, out: str | None, device: str | None, as_json: bool, trust: bool) -> None:
     """What STUDY would train, what that costs, and what it predicts. Nothing is trained or written."""
-    from listopd.cliff.plan import plan_of, plan_text
+    from listopd.cliff.study_plan import plan_of, plan_text
 
     file, directory = _open(study, out)
     found = plan_of(file, _runner(file, device, trust=trust), directory)
@@ -66,11 +66,11 @@ def lock(study: str, out: str | None, device: str | None, as_json: bool, quiet: 
 
     Refused once an arm has begun. The seal that is printed is the lock's sha256: publish it before the sweep.
     """
-    from listopd.cliff.foretell import lock_study
+    from listopd.cliff.lock_study import lock_study
 
     file, directory = _open(study, out)
     runner = _runner(file, device, directory / "starts", trust=trust)
-    made = lock_study(file, runner, directory, _sayer(quiet=quiet))
+    made = lock_study(file, runner, directory, _line_printer(quiet=quiet))
     _say_lock(made, as_json)
 
 
@@ -103,7 +103,7 @@ def sweep(
     arms = chosen(file, parts)
     runner = _runner(file, device, directory / "starts", jobs=jobs, trust=trust)
     with exclusive(directory):
-        done = sweep_arms(locked, arms, runner, directory, _sayer(quiet=quiet))
+        done = sweep_arms(locked, arms, runner, directory, _line_printer(quiet=quiet))
     if as_json:
         say_json({"arms": len(arms), "finished_now": done, "out": str(directory)})
     else:
@@ -162,18 +162,18 @@ def _runner(file: StudyFile, device: str | None, keep: Path | None = None, *, jo
     """The study's runner, once the user's word is there for what only the file names."""
     from listopd.cliff.runners import make_runner
 
-    permit(_asks(file), str(file.path), trusted=trust)
+    permit(_questions_of_consent(file), str(file.path), trusted=trust)
     runner = make_runner(file, device=device, jobs=jobs, keep=keep)
     runner.check(file.arms)
     return runner
 
 
-def _asks(file: StudyFile) -> list[Ask]:
-    from listopd.cliff.study import RecipeRunner
+def _questions_of_consent(file: StudyFile) -> list[Ask]:
+    from listopd.cliff.study import RecipeRunnerSpec
     from listopd.recipe import asked, read_recipe
 
     spec = file.study.runner
-    if not isinstance(spec, RecipeRunner):
+    if not isinstance(spec, RecipeRunnerSpec):
         return []
     # What every arm sets for itself is not asked for.
     own = ["opd.student=", "opd.teacher=", "opd.base=", "trackers="]
@@ -189,7 +189,7 @@ def _asks(file: StudyFile) -> list[Ask]:
     return found
 
 
-def _sayer(*, quiet: bool) -> Callable[[str], None]:
+def _line_printer(*, quiet: bool) -> Callable[[str], None]:
     return partial(_say, quiet=quiet)
 
 

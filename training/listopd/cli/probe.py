@@ -86,7 +86,7 @@ def command(
     from listeval.cli.run import parse_setting
     from listopd.curve.locked import LIMIT
     from listopd.probe.config import build_config
-    from listopd.probe.plan import read_plan
+    from listopd.probe.recipe_settings import read_plan
     from listopd.probe.run import probe
 
     values = {name: value for name, value in flags.items() if value is not None}

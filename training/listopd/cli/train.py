@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -18,6 +18,7 @@ from listeval.cli.consent import of_recipe, permit
 from listeval.cli.say import say, say_json
 from listeval.errors import ExitCode, UserError
 from listeval.visible import inline
+from listopd.cli import train_merge, train_push
 from listopd.cli.train_plan import show_plans
 
 _SPEAK_EVERY_S = 1.6
@@ -26,8 +27,25 @@ _INTERRUPTED = 130
 _CLEAR = "\r\x1b[K"
 
 
-@click.command("train", short_help="Train: SFT warm start, or on-policy distillation (ListOPD).")
-@click.argument("stage", type=click.Choice(["sft", "opd", "plan"]))
+class _Train(click.Command):
+    """The trainer, and beside its stages commands with arguments and options of their own, by their first word."""
+
+    others: Mapping[str, click.Command] = {"merge": train_merge.command, "push": train_push.command}
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        other = self.others.get(args[0]) if args else None
+        if other is None:
+            return super().make_context(info_name, args, parent, **extra)
+        return other.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        return super().invoke(ctx) if ctx.command is self else ctx.command.invoke(ctx)
+
+
+@click.command("train", cls=_Train, short_help="Train: SFT warm start, or on-policy distillation (ListOPD).")
+@click.argument("stage", type=click.Choice(["sft", "opd", "plan", *_Train.others]))
 @click.argument("recipe_path", metavar="RECIPE")
 @click.argument("changes", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option("--out", metavar="DIR", help="Run directory (default: runs/<recipe>-<stage>).")
@@ -52,14 +70,17 @@ def command(
     KEY=VALUE replaces one value of the recipe by its dotted path, such as opd.epochs=3. The trained model is
     DIR/checkpoint; `listeval run --model DIR/checkpoint` evaluates it. What only a file names and would fetch, run
     or send needs your word: KEY=VALUE again, --trust, or yes on the terminal. STAGE plan trains nothing: it says what
-    memory and time the recipe's stages take on which card.
+    memory and time the recipe's stages take on which card. `listeval train merge --help` tells of merging adapters,
+    `listeval train push --help` of uploads to the hub.
     """
     from listopd.parallel import is_main
     from listopd.recipe import asked, read_recipe
     from listopd.train import train
 
+    if stage in _Train.others:
+        raise UserError(f"'{stage}' comes first", place=stage, fix=f"listeval train {stage} --help")
     if stage == "plan":
-        from listopd.plan.plan import check_fits, make_plans
+        from listopd.plan.training_plan import check_fits, make_plans
 
         plans = make_plans(read_recipe(recipe_path, changes), recipe_path, card)
         show_plans(plans, as_json=as_json)
@@ -72,7 +93,7 @@ def command(
     wanted = of_recipe(asked(recipe_path, recipe, stage, changes), lambda key, value: f"{key}={value}")
     permit(wanted, recipe_path, trusted=trust)
     directory = Path(out) if out else Path("runs") / f"{Path(recipe_path).stem}-{stage}"
-    speaker = _Speaker(quiet=quiet or os.environ.get("RANK", "0") != "0")
+    speaker = _ProgressLines(quiet=quiet or os.environ.get("RANK", "0") != "0")
     try:
         with speaker, _terminated_like_interrupted():
             checkpoint = train(recipe, stage, directory, speaker, place=recipe_path, resume=resume)
@@ -109,7 +130,7 @@ def _terminated_like_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-class _Speaker:
+class _ProgressLines:
     """Says on stderr how far training is, at least every two seconds: the last step, or what is being done meanwhile.
 
     On a terminal what is being done is overwritten by the next line.

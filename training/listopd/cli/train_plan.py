@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from listeval.cli.say import say, say_json
 
 if TYPE_CHECKING:
-    from listopd.plan.plan import OnCard, Plan
+    from listopd.plan.training_plan import OnCard, Plan
 
 
 def show_plans(plans: Sequence[Plan], *, as_json: bool) -> None:

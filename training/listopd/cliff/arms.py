@@ -101,7 +101,7 @@ class ArmSpec:
         return cls(**{**value, "pair": Pair(**value["pair"]), "cap": cap, "budgets": tuple(value["budgets"])})
 
 
-class Foretold(NamedTuple):
+class PairForecast(NamedTuple):
     """What two frozen models say of a pair, without any training.
 
     `lams` is (L,) and `outcomes` (L,) of the same prompts in the same order: the answers decoded greedily from
@@ -138,7 +138,7 @@ class Runner(Protocol):
     def cost(self, arms: Sequence[ArmSpec]) -> Cost:
         """What training and evaluating these arms takes, before anything is trained."""
 
-    def foretell(self, pair: Pair, lams: Sequence[float]) -> Foretold:
+    def foretell(self, pair: Pair, lams: Sequence[float]) -> PairForecast:
         """The target curve and the measured positions of a pair."""
 
     def run(self, arms: Sequence[ArmSpec], out: Path, tell: Tell) -> None:

@@ -79,16 +79,21 @@ class FailuresClaim(_Claim):
 
 
 class RateClaim(_Claim):
-    """The parse rate at one λ lies between two limits."""
+    """The parse rate at one λ lies between two limits, or within so much of what the target curve gives there."""
 
     kind: Literal["rate"]
     lam: float
     low: float = Field(0.0, ge=0, le=1)
     high: float = Field(1.0, ge=0, le=1)
+    at: Literal["curve"] | None = None
+    within: float = Field(0.05, gt=0, lt=1)
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
-        if not 0 < self.high - self.low < 1:
+        limited = {"low", "high"} & self.model_fields_set
+        if self.at is not None and limited:
+            raise ValueError("either low and high, or at and within")
+        if self.at is None and ("within" in self.model_fields_set or not 0 < self.high - self.low < 1):
             raise ValueError("low is below high, and they leave something out")
         return self
 
@@ -103,9 +108,13 @@ class ShiftClaim(_Curve):
 
 
 class DriftClaim(_Curve):
-    """κ fitted to the midpoints of the budgets `fit` foretells the midpoint of the budget in `of`, within so much."""
+    """κ fitted to the midpoints of the budgets `fit` foretells the midpoint of the budget in `of`, within so much.
+
+    With `than` it is fitted to that series, of another cap say, by its own λ*.
+    """
 
     kind: Literal["drift"]
+    than: Where | None = Field(None, description="the series that κ is fitted to; default: that of `of`")
     fit: Annotated[tuple[int, ...], Field(min_length=1)]
     star: Literal["A", "B"] | float = "B"
     within: float = Field(0.2, gt=0)

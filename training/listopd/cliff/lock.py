@@ -18,8 +18,8 @@ from pydantic_core import to_json
 from listeval import __version__
 from listeval.disk import write_atomic
 from listeval.errors import UserError, first_line
-from listopd.cliff import foresight
-from listopd.cliff.arms import Foretold
+from listopd.cliff import cliff_rules
+from listopd.cliff.arms import PairForecast
 from listopd.cliff.study import StudyFile
 
 _FORMAT = 1
@@ -38,16 +38,16 @@ class Lock(NamedTuple):
         return {name: float(value) for name, value in self.content["numbers"].items()}
 
     @property
-    def foretold(self) -> dict[str, Foretold]:
+    def foretold(self) -> dict[str, PairForecast]:
         """By the pair's name."""
-        return {name: foresight.from_json(value) for name, value in self.content["foretold"].items()}
+        return {name: cliff_rules.from_json(value) for name, value in self.content["foretold"].items()}
 
 
 def write_lock(
     file: StudyFile,
     out: Path,
     inputs: Mapping[str, str],
-    foretold: Mapping[str, Foretold],
+    foretold: Mapping[str, PairForecast],
     numbers: Mapping[str, float],
 ) -> Lock:
     """Write `out`/lock.json. Raises UserError where it exists, or an arm has begun."""
@@ -61,7 +61,7 @@ def write_lock(
         "inputs": dict(inputs),
         "arms": [arm.id for arm in file.arms],
         "numbers": dict(numbers),
-        "foretold": {name: foresight.to_json(found) for name, found in foretold.items()},
+        "foretold": {name: cliff_rules.to_json(found) for name, found in foretold.items()},
     }
     text = to_json(content, inf_nan_mode="strings").decode()
     # As it comes back from a file.

@@ -10,13 +10,13 @@ from typing import Any
 
 from listeval.errors import UserError
 from listopd.cliff.arms import ArmSpec
-from listopd.cliff.study import RecipeRunner
+from listopd.cliff.study import RecipeRunnerSpec
 
 _ASPO = {"epsilon_low": 0.2, "epsilon_high": 0.2, "epsilon_at_high_entropy": 0.4, "dual": 3.0}
 """As training/recipes/aspo.yaml has them."""
 
 
-def changes_of(arm: ArmSpec, spec: RecipeRunner) -> list[str]:
+def changes_of(arm: ArmSpec, spec: RecipeRunnerSpec) -> list[str]:
     """All that makes the study's recipe this arm. Raises UserError for a method that no recipe has."""
     if arm.method == "fixed-negative":
         raise UserError("no recipe has the method 'fixed-negative'", place=f"part {arm.part}", fix="use the laboratory")
@@ -41,7 +41,7 @@ def changes_of(arm: ArmSpec, spec: RecipeRunner) -> list[str]:
     return [f"{name}={json.dumps(value)}" for name, value in values.items()]
 
 
-def _objective(arm: ArmSpec, spec: RecipeRunner) -> Mapping[str, Any]:
+def _objective(arm: ArmSpec, spec: RecipeRunnerSpec) -> Mapping[str, Any]:
     cap = None if math.isinf(arm.cap) else arm.cap
     capped = {} if cap is None else {f"{spec.clip}_cap": cap}
     common = {"kind": "reinforce", "divergence": "sampled", "clips": capped, "base_neutral_offset": None}

@@ -21,7 +21,7 @@ from listeval.runs.store import load_run
 from listopd.cliff.arms import ArmSpec
 from listopd.cliff.recipe_changes import changes_of
 from listopd.cliff.records import Outcome, begin, finish, log_file, read_log, write_outcomes
-from listopd.cliff.study import RecipeRunner
+from listopd.cliff.study import RecipeRunnerSpec
 from listopd.journal import has_state
 from listopd.recipe import Recipe
 
@@ -32,7 +32,7 @@ _SHORT = 400
 class Job:
     """What is left of one arm."""
 
-    def __init__(self, spec: RecipeRunner, recipe: Recipe, arm: ArmSpec, folder: Path, device: str | None) -> None:
+    def __init__(self, spec: RecipeRunnerSpec, recipe: Recipe, arm: ArmSpec, folder: Path, device: str | None) -> None:
         self.spec, self.recipe, self.arm, self.folder, self.device = spec, recipe, arm, folder, device
         self.train = folder / "train"
         self.words = arm.id

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from listeval.models.cpu import keep_memory, wait_passively
-from listopd.cliff.study import LabRunner, StudyFile
+from listopd.cliff.study import LabRunnerSpec, StudyFile
 
 if TYPE_CHECKING:
     from listopd.cliff.arms import Runner
@@ -18,13 +18,13 @@ def make_runner(file: StudyFile, *, device: str | None = None, jobs: int = 1, ke
     Raises UserError for options that the runner does not know, and for packages that are not installed.
     """
     spec = file.study.runner
-    if isinstance(spec, LabRunner):
+    if isinstance(spec, LabRunnerSpec):
         wait_passively()
         keep_memory()
-        from listopd.lab.runner import LabRunner as Laboratory
+        from listopd.lab.runner import LabRunner
 
-        laboratory: Runner = Laboratory(spec.options, device=device, keep=keep)
+        laboratory: Runner = LabRunner(spec.options, device=device, keep=keep)
         return laboratory
-    from listopd.cliff.recipes import Recipes
+    from listopd.cliff.recipe_runner import RecipeRunner
 
-    return Recipes(spec, device=device, jobs=jobs, place=str(file.path))
+    return RecipeRunner(spec, device=device, jobs=jobs, place=str(file.path))

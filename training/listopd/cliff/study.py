@@ -98,14 +98,14 @@ class Evaluation(Strict):
     batch_size: int | None = Field(None, ge=1)
 
 
-class LabRunner(Strict):
+class LabRunnerSpec(Strict):
     """The laboratory: tiny networks, all arms side by side. `options` are its own."""
 
     kind: Literal["lab"]
     options: Mapping[str, Any] = Field(default_factory=dict)
 
 
-class RecipeRunner(Strict):
+class RecipeRunnerSpec(Strict):
     """Ordinary recipes on checkpoints, a process an arm."""
 
     kind: Literal["recipes"]
@@ -122,7 +122,7 @@ class Study(Strict):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     about: str = ""
-    runner: Annotated[LabRunner | RecipeRunner, Field(discriminator="kind")]
+    runner: Annotated[LabRunnerSpec | RecipeRunnerSpec, Field(discriminator="kind")]
     pairs: Annotated[Mapping[str, PairSpec], Field(min_length=1)]
     parts: Annotated[Mapping[str, Part], Field(min_length=1)]
     curve: tuple[float, ...] = Field((), description="λ of the target curves; default: those of the parts")

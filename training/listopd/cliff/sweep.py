@@ -28,7 +28,7 @@ def sweep_arms(lock: Lock, arms: Sequence[ArmSpec], runner: Runner, out: Path, s
     note_sweep(lock, out)
     (out / "arms").mkdir(parents=True, exist_ok=True)
     say(f"{len(arms) - len(todo)} of {len(arms)} arms are finished; {sum(arm.steps for arm in todo)} steps are to come")
-    runner.run(todo, out / "arms", Teller(sum(arm.steps for arm in todo), say))
+    runner.run(todo, out / "arms", SweepProgress(sum(arm.steps for arm in todo), say))
     return len(todo) - len(unfinished(todo, out / "arms"))
 
 
@@ -40,7 +40,7 @@ def chosen(file: StudyFile, parts: Sequence[str]) -> list[ArmSpec]:
     return [arm for arm in file.arms if not parts or arm.part in parts]
 
 
-class Teller:
+class SweepProgress:
     """Says how far a sweep is, rarer the longer it takes, and how long the rest takes at the pace since its start."""
 
     def __init__(self, steps: int, say: Say, clock: Callable[[], float] = time.monotonic) -> None:

@@ -10,8 +10,8 @@ from pydantic_core import to_json
 
 from listeval.disk import write_atomic
 from listeval.errors import ExitCode
-from listopd.cliff.forecast import Aimed, aim
-from listopd.cliff.judging import Evidence, judge_claim
+from listopd.cliff.claim_series import ClaimSeries, claims_with_series
+from listopd.cliff.judge_claims import Evidence, judge_claim
 from listopd.cliff.lock import Lock
 from listopd.cliff.study import StudyFile
 from listopd.cliff.verdict import Finding, Judged, Verdict
@@ -23,7 +23,7 @@ def verify_study(file: StudyFile, lock: Lock, out: Path) -> list[Finding]:
     Raises UserError for files of an arm that are damaged.
     """
     evidence = Evidence(out / "arms", file.study.draws, lock.numbers)
-    found = [_judge(aimed, evidence) for aimed in aim(file)]
+    found = [_judge(aimed, evidence) for aimed in claims_with_series(file)]
     write_atomic(out / "verify.json", as_json(found, lock).encode())
     return found
 
@@ -51,7 +51,7 @@ def exit_code(found: Sequence[Finding]) -> ExitCode:
     return ExitCode.PREDICTION_MISSED if any(one.counts for one in found) else ExitCode.OK
 
 
-def _judge(aimed: Aimed, evidence: Evidence) -> Finding:
+def _judge(aimed: ClaimSeries, evidence: Evidence) -> Finding:
     claim, series, others = aimed
     about = [one for one in (series, *others) if one is not None]
     arms = sum(len(one.arms) for one in about)

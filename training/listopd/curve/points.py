@@ -9,9 +9,9 @@ from listeval.backends.protocol import Completion, Request, Sampling
 from listeval.contract import Kind
 from listeval.models.channels import split_decoded
 from listeval.models.checkpoint import Checkpoint
-from listeval.runs.judge import make_rows
+from listeval.runs.make_rows import make_rows
 from listeval.runs.metrics import summarise
-from listeval.runs.plan import Sample, SampleRequest
+from listeval.runs.preparation import Sample, SampleRequest
 from listeval.runs.rows import Row
 from listeval.task import Task
 from listopd.curve.decode import Written

@@ -56,7 +56,7 @@ class LambdaPolicy(Protocol):
         ...
 
 
-class _Deaf:
+class _Stateless:
     """What the policies that do not listen to the rollouts have in common: no state."""
 
     def step(self, stats: RolloutStats) -> None:
@@ -69,7 +69,7 @@ class _Deaf:
         require_keys(state, self.state_dict())
 
 
-class Constant(_Deaf):
+class Constant(_Stateless):
     """One λ for every token and step."""
 
     def __init__(self, value: float) -> None:
@@ -82,7 +82,7 @@ class Constant(_Deaf):
         return {"lambda": self.value}
 
 
-class PerPosition(_Deaf):
+class PerPosition(_Stateless):
     """One λ on scaffold tokens, another on the values between them."""
 
     def __init__(self, scaffold: float, values: float) -> None:

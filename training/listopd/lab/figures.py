@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from listopd.lab.judging import contracts, parse, tally
+from listopd.lab.held_out import contracts, parse, tally
 from listopd.lab.language import CLOSE, NEXT, Answers, Language
 from listopd.lab.losses import arm_means
 from listopd.lab.training import Step

@@ -16,11 +16,11 @@ import torch
 from torch import Tensor
 
 from listeval.errors import UserError
-from listopd.cliff.arms import ArmSpec, Cost, Foretold, Pair, Tell
+from listopd.cliff.arms import ArmSpec, Cost, Pair, PairForecast, Tell
 from listopd.cliff.records import begin, finish, log_file, unfinished, write_outcomes
 from listopd.lab.decode import greedy
 from listopd.lab.figures import step_figures
-from listopd.lab.judging import HeldOut, held_out, judge
+from listopd.lab.held_out import HeldOut, held_out, judge
 from listopd.lab.language import Answers
 from listopd.lab.losses import LOSSES
 from listopd.lab.network import ROWS
@@ -37,8 +37,8 @@ from listopd.lab.store import (
     stacked,
     weights_digest,
 )
-from listopd.lab.target import positions, sureness, target_curve
-from listopd.lab.training import Knobs, Shape, Stack
+from listopd.lab.target import positions, separator_confidence, target_curve
+from listopd.lab.training import Shape, Stack, TrainingSettings
 
 _ON_CPU, _ON_GPU = 16, 512
 """Arms side by side: on a CPU as many as its caches hold."""
@@ -96,7 +96,7 @@ class LabRunner:
             return Cost(0.0, "nothing is trained")
         some = [replace(arm, seed=at) for at, arm in enumerate([trained[0]] * _TIMED)]
         flat = torch.stack([self.network.initial(at) for at in range(len(some))]).to(self.device)
-        stack = Stack(self.network, _shape(trained[0]), [_knobs(arm) for arm in some], flat, flat, flat)
+        stack = Stack(self.network, _shape(trained[0]), [_training_settings(arm) for arm in some], flat, flat, flat)
         stack.step()
         times = [time.perf_counter()]
         for _ in range(_TIMES):
@@ -105,14 +105,14 @@ class LabRunner:
         each = min(after - before for before, after in pairwise(times)) / len(some)
         return Cost(each * total, f"a step of {len(some)} arms was timed: {each * 1000:.0f} ms an arm, {self.device}")
 
-    def foretell(self, pair: Pair, lams: Sequence[float]) -> Foretold:
+    def foretell(self, pair: Pair, lams: Sequence[float]) -> PairForecast:
         """The untrained target's outcomes on the held-out prompts, and p and b along right answers to them."""
         names = [pair.teacher, pair.based_on]
         starts = self._named(names)
         teacher, base = (starts[_plain(name)].weights.to(self.device) for name in names)
         outcomes = target_curve(self.network, teacher, base, self.asked, lams)
-        sure = [sureness(self.network, flat, self.asked) for flat in (teacher, base)]
-        return Foretold(tuple(lams), tuple(tuple(row) for row in outcomes), positions(*sure))
+        sure = [separator_confidence(self.network, flat, self.asked) for flat in (teacher, base)]
+        return PairForecast(tuple(lams), tuple(tuple(row) for row in outcomes), positions(*sure))
 
     def run(self, arms: Sequence[ArmSpec], out: Path, tell: Tell) -> None:
         """Train and evaluate what is not finished; an arm that was cut off goes on from its last saved step."""
@@ -160,7 +160,7 @@ class _Run:
         self.stack = Stack(
             runner.network,
             _shape(arms[0]),
-            [_knobs(arm) for arm in arms],
+            [_training_settings(arm) for arm in arms],
             *(self._weights(names) for names in zip(*map(_names, arms), strict=True)),
         )
         self.done = self._resume()
@@ -245,8 +245,8 @@ def _plain(name: str) -> str:
     return with_origins([name])[-1]
 
 
-def _knobs(arm: ArmSpec) -> Knobs:
-    return Knobs(arm.lam, arm.cap, arm.lr, arm.seed)
+def _training_settings(arm: ArmSpec) -> TrainingSettings:
+    return TrainingSettings(arm.lam, arm.cap, arm.lr, arm.seed)
 
 
 def _shape(arm: ArmSpec) -> Shape:

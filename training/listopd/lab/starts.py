@@ -19,10 +19,10 @@ from listeval.errors import UserError, did_you_mean
 from listopd.lab.adamw import AdamW
 from listopd.lab.chance import generator
 from listopd.lab.decode import greedy
-from listopd.lab.judging import HeldOut, held_out, judge
+from listopd.lab.held_out import HeldOut, held_out, judge
 from listopd.lab.language import Answers
 from listopd.lab.network import Network
-from listopd.lab.target import sureness
+from listopd.lab.target import separator_confidence
 
 TRIES = 8
 """How often a start is trained, at most, until one is accepted."""
@@ -227,7 +227,7 @@ def measure(network: Network, flat: Tensor, asked: HeldOut, seeds: Sequence[int]
     found = []
     for at, seed in enumerate(seeds):
         outcomes = judge(network.language, asked, Answers(answers.tokens[at].cpu(), answers.mask[at].cpu()))
-        odds = float(sureness(network, flat[at], asked).separators[:, network.language.items - 2].mean())
+        odds = float(separator_confidence(network, flat[at], asked).separators[:, network.language.items - 2].mean())
         parsed, fmc = sum(x.parsed for x in outcomes), sum(x.fmc for x in outcomes)
         found.append(Measured(parsed / len(outcomes), fmc / len(outcomes), odds, seed))
     return found

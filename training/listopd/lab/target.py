@@ -16,7 +16,7 @@ from listopd.cliff.records import Outcome
 from listopd.lab.chance import generator
 from listopd.lab.decode import greedy_target
 from listopd.lab.figures import class_name
-from listopd.lab.judging import HeldOut, judge
+from listopd.lab.held_out import HeldOut, judge
 from listopd.lab.language import Answers, Language
 from listopd.lab.network import Network
 from listopd.objective.log_probs import log_probs
@@ -29,7 +29,7 @@ _AGGREGATES: Mapping[str, Aggregator] = {"A": "max_of_prompt_mean", "B": "mean"}
 _WIDTH = 16
 
 
-class Sure(NamedTuple):
+class SeparatorConfidence(NamedTuple):
     """Log-odds [N, K] of the right symbol at each separator of right answers, and p [N, S] at all of the scaffold."""
 
     separators: Floats
@@ -52,7 +52,7 @@ def target_curve(
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
-def sureness(network: Network, flat: Tensor, asked: HeldOut) -> Sure:
+def separator_confidence(network: Network, flat: Tensor, asked: HeldOut) -> SeparatorConfidence:
     """How sure the network with weights [P] is along right answers to the held-out prompts."""
     language = network.language
     right = language.answers(asked.prompts, generator("right answers", 0)).tokens
@@ -64,7 +64,7 @@ def sureness(network: Network, flat: Tensor, asked: HeldOut) -> Sure:
     rest = rows.scatter(-1, right.unsqueeze(-1), -torch.inf).logsumexp(-1)
     odds = (logp.squeeze(-1) - rest).numpy()
     separators = [language.separator(item) for item in range(1, language.items + 1)]
-    return Sure(odds[:, separators], sigmoid(odds[:, _scaffold(language)]))
+    return SeparatorConfidence(odds[:, separators], sigmoid(odds[:, _scaffold(language)]))
 
 
 def _scaffold(language: Language) -> list[int]:
@@ -77,7 +77,7 @@ def _scaffold(language: Language) -> list[int]:
     return [at for at in range(language.answer_length) if at not in free]
 
 
-def positions(teacher: Sure, base: Sure) -> Mapping[str, tuple[float, float]]:
+def positions(teacher: SeparatorConfidence, base: SeparatorConfidence) -> Mapping[str, tuple[float, float]]:
     """p and b: "A" and "B" as the paper aggregates them, and of each separator, from the mean log-odds.
 
     A and B leave out where the teacher is not sure, as the paper does; they are absent where nothing is left.
@@ -95,7 +95,7 @@ def positions(teacher: Sure, base: Sure) -> Mapping[str, tuple[float, float]]:
     return found
 
 
-def flips(teacher: Sure, base: Sure) -> Floats:
+def flips(teacher: SeparatorConfidence, base: SeparatorConfidence) -> Floats:
     """λ_flip [N, K] of each prompt and separator; infinite where nothing flips (`threshold.closed_form`)."""
     p, b = (sigmoid(sure.separators).clip(RESOLUTION, 1 - RESOLUTION) for sure in (teacher, base))
     return lambda_flips(p, b)

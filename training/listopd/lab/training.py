@@ -22,7 +22,7 @@ from listopd.lab.network import Network
 
 
 @dataclass(frozen=True)
-class Knobs:
+class TrainingSettings:
     """What differs from arm to arm."""
 
     lam: float
@@ -63,7 +63,13 @@ class Stack:
     """Arms side by side. All weights are [A, P] and stay on their device; the student's change with every `step`."""
 
     def __init__(
-        self, network: Network, shape: Shape, knobs: Sequence[Knobs], student: Tensor, teacher: Tensor, base: Tensor
+        self,
+        network: Network,
+        shape: Shape,
+        knobs: Sequence[TrainingSettings],
+        student: Tensor,
+        teacher: Tensor,
+        base: Tensor,
     ) -> None:
         self.network, self.shape, self.knobs = network, shape, tuple(knobs)
         self.frozen = torch.cat([teacher, base])

@@ -80,7 +80,7 @@ def memory(recipe: Recipe, spec: Sft | Opd, models: Models, *, bfloat16: bool, e
 
 
 def _frozen(recipe: Recipe, spec: Sft | Opd, models: Models, *, bfloat16: bool) -> list[Part]:
-    """Teacher and base as `listopd.trio` holds them."""
+    """Teacher and base as `listopd.three_models` holds them."""
     found = []
     for role, config in (("teacher", models.teacher), ("base", models.base)):
         if config is None:

@@ -177,7 +177,7 @@ def _manifest(
 ) -> dict[str, Any]:
     from listeval import __version__
     from listeval.runs.environment import environment
-    from listeval.runs.plan import task_entry
+    from listeval.runs.preparation import task_entry
 
     return {
         "listeval": __version__,

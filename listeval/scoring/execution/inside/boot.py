@@ -1,7 +1,7 @@
 """First code inside: the interpreter runs this file's text with -c, and descriptor 0 is the socket to the host.
 
-Every message on that socket is one line of JSON. The first one brings the other modules, which the host has compiled
-with an interpreter of the same version.
+Every message on that socket is one line of JSON. Behind the first two follow the other modules, which the host has
+compiled with an interpreter of the same version: those that every program's process is forked with, and the judge's.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import json
 import marshal
 import os
 import signal
-import socket
 import sys
 from types import ModuleType
-from typing import Any
+from typing import IO, Any
 
 
-def install(name: str, code: str) -> None:
+def install(name: str, code: bytes) -> None:
     """Make `name` importable, with empty packages above it.
 
     Its builtins are a copy of their own, so that a program which patches the real ones does not patch the runner.
@@ -28,20 +27,26 @@ def install(name: str, code: str) -> None:
     module = ModuleType(name)
     vars(module)["__builtins__"] = dict(vars(builtins))
     sys.modules[name] = module
-    exec(marshal.loads(bytes.fromhex(code)), vars(module))
+    exec(marshal.loads(code), vars(module))
     parent, _, short = name.rpartition(".")
     setattr(sys.modules[parent], short, module)
+
+
+def load(lines: IO[bytes]) -> dict[str, Any]:
+    """Install the modules behind the host's next message; the rest of it."""
+    message: dict[str, Any] = json.loads(lines.readline())
+    for name, size in message.pop("modules"):
+        install(name, lines.read(size))
+    return message
 
 
 def main() -> None:
     """Load the modules, then be the zygote until the host hangs up."""
     # A host that was started in the background ignores it, and what is ignored is inherited.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    with socket.socket(fileno=os.dup(0)) as channel:
-        hello: dict[str, Any] = json.loads(channel.makefile("rb").readline())
-        for name, code in hello.pop("modules"):
-            install(name, code)
-        sys.modules[hello.pop("zygote")].main(channel, hello)
+    with open(os.dup(0), "rb") as lines:  # noqa: PTH123 - a descriptor
+        hello = load(lines)
+        sys.modules[hello.pop("start")].main(lines, hello, lambda: load(lines))
 
 
 if __name__ == "__main__":

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import _socket
 import contextlib
 import math
 import os
+import re
 import resource
 import select
 import signal
-import socket
 import time
 from collections.abc import Sequence
 
-from listeval.scoring.execution.inside import forker, kernel
+from listeval.scoring.execution.inside import forker
 from listeval.scoring.execution.program import Limits
 
 _CPUCLOCK_SCHED = 2
@@ -26,7 +27,7 @@ class ForkerDied(Exception):
 class Child:
     """A process for an answer or for tests, waiting for its first statement. It is init of its own PID namespace."""
 
-    def __init__(self, pid: int, role: bytes, limits: Limits, channel: socket.socket, forker: Forker) -> None:
+    def __init__(self, pid: int, role: bytes, limits: Limits, channel: _socket.socket, forker: Forker) -> None:
         """`handle` is a pidfd: it becomes readable when the process has ended."""
         self.channel, self.handle = channel, os.pidfd_open(pid)
         _limit(pid, role, limits)
@@ -36,6 +37,31 @@ class Child:
     def cpu(self) -> float:
         """Seconds of CPU time so far, all threads together."""
         return time.clock_gettime((~self._pid << 3) | _CPUCLOCK_SCHED)
+
+    def waited(self) -> float:
+        """Seconds for which a thread of it could have run and had no processor: most of them, of all its threads.
+
+        0 where the kernel does not say (no CONFIG_SCHED_INFO, a /proc that hides processes).
+        """
+        try:
+            # The number of the process in that /proc, which may belong to another PID namespace.
+            (pid,) = re.findall(rb"^Pid:\t(\d+)$", self._read(f"self/fdinfo/{self.handle}"), re.MULTILINE)
+            tasks = f"{pid.decode()}/task"
+            folder = os.open(tasks, os.O_RDONLY | os.O_DIRECTORY, dir_fd=self._forker.proc)
+            try:
+                threads = os.listdir(folder)  # noqa: PTH208 - a descriptor
+            finally:
+                os.close(folder)
+            return max(int(self._read(f"{tasks}/{thread}/schedstat").split()[1]) for thread in threads) / 1e9
+        except (OSError, ValueError, IndexError):
+            return 0.0
+
+    def _read(self, name: str) -> bytes:
+        descriptor = os.open(name, os.O_RDONLY, dir_fd=self._forker.proc)
+        try:
+            return os.read(descriptor, 1 << 16)
+        finally:
+            os.close(descriptor)
 
     def ended(self) -> bool:
         """Whether it is over already."""
@@ -78,22 +104,21 @@ def _limit(pid: int, role: bytes, limits: Limits) -> None:
     resource.prlimit(pid, resource.RLIMIT_NPROC, (threads, threads))
 
 
+def send_descriptors(channel: _socket.socket, packet: bytes, descriptors: Sequence[int]) -> None:
+    """A packet, and with it descriptors, one or none."""
+    carried = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, forker.PID.pack(one)) for one in descriptors]
+    channel.sendmsg([packet], carried)
+
+
 class Forker:
     """The process that programs are forked from, and the one process that it keeps ready or is asked for."""
 
-    def __init__(self, limits: Limits, filters: Sequence[bytes]) -> None:
-        self._limits = limits
-        self._asked: tuple[bytes, socket.socket] | None = None
+    def __init__(self, channel: _socket.socket, proc: int, limits: Limits) -> None:
+        """`proc`: a descriptor of a /proc in which the processes are."""
+        self._channel, self.proc, self._limits = channel, proc, limits
+        self._asked: tuple[bytes, _socket.socket] | None = None
+        self._dead: list[int] = []
         self._ready: Child | None = None
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        if kernel.fork() == 0:
-            os.dup2(theirs.fileno(), 3)
-            os.closerange(4, 256)
-            try:
-                forker.serve(socket.socket(fileno=3), limits, filters)
-            finally:
-                os._exit(70)
-        theirs.close()
 
     def ask(self) -> None:
         """Have a process for an answer forked meanwhile."""
@@ -116,14 +141,14 @@ class Forker:
         return self._receive()
 
     def reap(self, pid: int) -> None:
-        """Let go of a process that has ended."""
-        self._request(forker.PID.pack(-pid))
+        """Let go of a process that has ended, when the next is asked for."""
+        self._dead.append(pid)
 
     def examine(self, pid: int) -> tuple[int, float]:
         """The wait status and CPU seconds of a process that has ended, or is about to. Raises ForkerDied."""
         if self._asked:
             self._ready = self._receive()
-        self._request(forker.PID.pack(pid))
+        self._request(forker.REQUEST.pack(forker.ANSWER, pid))
         reply = self._channel.recv(forker.ENDED.size)
         if not reply:
             raise ForkerDied("the process that forks was killed")
@@ -131,14 +156,14 @@ class Forker:
         return status, cpu
 
     def _fork(self, role: bytes) -> None:
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours, theirs = _socket.socketpair(_socket.AF_UNIX, _socket.SOCK_SEQPACKET)
         self._asked = role, ours
-        with theirs:
-            self._request(role, theirs.fileno())
+        self._request(forker.REQUEST.pack(role, self._dead.pop(0) if self._dead else 0), theirs.fileno())
+        theirs.close()
 
     def _request(self, request: bytes, *descriptors: int) -> None:
         with contextlib.suppress(BrokenPipeError):  # it may have left its reason, which is read next
-            socket.send_fds(self._channel, [request], descriptors)
+            send_descriptors(self._channel, request, descriptors)
 
     def _receive(self) -> Child:
         assert self._asked

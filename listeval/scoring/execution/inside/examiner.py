@@ -10,26 +10,30 @@ answer. It serves one trial after the other where the tests of the last one cann
 
 from __future__ import annotations
 
+import _socket
 import builtins
 import marshal
 import os
-import socket
-from collections.abc import Sequence
+import struct
+from collections.abc import Iterable, Iterator, Sequence
 from types import CodeType, ModuleType
 from typing import Any, NamedTuple
 
 from listeval.scoring.execution.inside import runner
-from listeval.scoring.execution.inside.peer import LAST, PACKET, Gone, loads, read_packet
-from listeval.scoring.execution.inside.proxies import Object, Proxies
+from listeval.scoring.execution.inside.peer import LAST, PACKET, Gone, read_packet
+from listeval.scoring.execution.inside.proxies import Object, Proxies, number_of
 from listeval.scoring.execution.inside.runner import CHANNEL, DONE, MEMORY, SETUP, TEST
 
 BROKEN, GONE, QUOTED, PROVED = b"b", b"g", b"q", b"p"
 """Answers of this process alone: the setup failed here; the answer's process hung up; what it said in place of a proof,
 behind the kind of the statement; its setup has run, and the answer is still to come."""
+Call = tuple[str, tuple[Any, ...], dict[str, Any]]
+"""Name, arguments, named arguments of a call that a test is sure to make."""
 USED = b"u"
 """Put before an answer after which this process must not be used again."""
 
 _BUILTINS = dict(vars(builtins))
+_DESCRIPTOR = struct.Struct("i")
 
 
 class _Names(dict[str, Any]):
@@ -44,51 +48,60 @@ class _Names(dict[str, Any]):
         return found
 
 
-class Order(NamedTuple):
-    """A trial. `tests`: compiled, as marshal wrote them for the host. `quick`: see `Proxies`.
-
-    `proofs`: kind and proof, in hexadecimal, of the statements that the answer's process has got. `number`: what the
-    judge wants to see backwards where all tests have passed.
-    """
+class Examination(NamedTuple):
+    """What the host says of tests. `names`: what they leave to the answer. `quick`: see `Proxies`. `calls`: what the
+    first tests call for sure, one call each (`foreseen`)."""
 
     setup: str
-    tests: list[str]
-    names: list[str]
+    tests: Sequence[CodeType]
+    names: Sequence[str]
     quick: bool
-    proofs: list[list[str]]
-    number: str
+    calls: Sequence[Call]
+
+
+class Order(NamedTuple):
+    """A trial. `examined`: an `Examination` as marshal wrote it for the host.
+
+    `proofs`: kind and proof of the statements that the answer's process has got. `number`: what the judge wants to see
+    backwards where all tests have passed.
+    """
+
+    examined: bytes
+    proofs: Sequence[tuple[bytes, bytes]]
+    number: bytes
 
 
 def serve() -> None:
     """Judge answers until killed or left alone. Never returns."""
     try:
-        with socket.socket(fileno=CHANNEL) as judge:
-            prepared = None
-            while order := _receive(judge):
-                if len(order) == 1:
-                    prepared, answer = prepare(*order)
-                    judge.send(answer)
-                    continue
-                *told, channel = order
-                try:
-                    judge.send(_trial(judge, Order(*told), channel, prepared))
-                finally:
-                    os.close(channel)
+        judge = _socket.socket(fileno=CHANNEL)
+        prepared = None
+        while order := _receive(judge):
+            if len(order) == 1:
+                prepared, answer = prepare(*order)
+                judge.send(answer)
+                continue
+            *told, channel = order
+            try:
+                judge.send(_trial(judge, Order(*told), channel, prepared))
+            finally:
+                os.close(channel)
     finally:
         os._exit(70)
 
 
-def _receive(judge: socket.socket) -> list[Any]:
+def _receive(judge: _socket.socket) -> list[Any]:
     """The next trial with the descriptor that leads to the answer; empty when there will be none."""
-    parts, found = [], []
+    parts: list[bytes] = []
+    found: list[int] = []
     while True:
-        packet, descriptors, _, _ = socket.recv_fds(judge, PACKET, 1)
+        packet, carried, _, _ = judge.recvmsg(PACKET, _socket.CMSG_SPACE(_DESCRIPTOR.size))
         if not packet:
             return []
         parts.append(packet[1:])
-        found += descriptors
+        found += [number for _, _, data in carried for number in _DESCRIPTOR.unpack(data)]
         if packet[:1] == LAST:
-            return [*loads(b"".join(parts).decode("ascii")), *found]
+            return [*marshal.loads(b"".join(parts)), *found]
 
 
 def prepare(setup: str) -> tuple[dict[str, Any], bytes]:
@@ -98,23 +111,22 @@ def prepare(setup: str) -> tuple[dict[str, Any], bytes]:
     return namespace, answer if answer == DONE else USED + BROKEN + (answer[1:] or b"out of memory")
 
 
-def _trial(judge: socket.socket, order: Order, channel: int, prepared: dict[str, Any] | None) -> bytes:
-    namespace, answer = (prepared, DONE) if prepared is not None else prepare(order.setup)
+def _trial(judge: _socket.socket, order: Order, channel: int, prepared: dict[str, Any] | None) -> bytes:
+    told = Examination(*marshal.loads(order.examined))
+    namespace, answer = (prepared, DONE) if prepared is not None else prepare(told.setup)
     if answer != DONE:
         return answer
-    tests = [marshal.loads(bytes.fromhex(test)) for test in order.tests]
     announced: dict[str, int] = {}
     for kind, proof in order.proofs:
-        # That it ended with statements unread is told before what it wrote.
-        said = read_packet(channel) or read_packet(channel)
-        functions = _announced(said, bytes.fromhex(proof), order.names)
+        said = read_packet(channel)
+        functions = _announced(said, proof, told.names)
         if functions is None:
-            return QUOTED + kind.encode() + said
+            return QUOTED + kind + said
         announced = functions
-        if kind.encode() == SETUP:
+        if kind == SETUP:
             judge.send(PROVED)
-    answer = examine(Proxies(channel, quick=order.quick), namespace, tests, order.names, announced)
-    return answer + bytes.fromhex(order.number)[::-1] if answer in (DONE, USED + DONE) else answer
+    answer = examine(Proxies(channel, quick=told.quick), namespace, told, announced)
+    return answer + order.number[::-1] if answer in (DONE, USED + DONE) else answer
 
 
 def _announced(said: bytes, proof: bytes, names: Sequence[str]) -> dict[str, int] | None:
@@ -131,29 +143,33 @@ def _announced(said: bytes, proof: bytes, names: Sequence[str]) -> dict[str, int
         return None
 
 
-def examine(
-    peer: Proxies,
-    namespace: dict[str, Any],
-    tests: Sequence[CodeType],
-    names: Sequence[str],
-    announced: dict[str, int],
-) -> bytes:
+def examine(peer: Proxies, namespace: dict[str, Any], told: Examination, announced: dict[str, int]) -> bytes:
     """Run the tests in a prepared namespace on the answer behind `peer`; the answer for the judge."""
     known = namespace["__builtins__"] = _Names(_BUILTINS)
     known.peer = peer
     try:
         functions = {name: peer.function(number) for name, number in announced.items()}
-        for name in _BUILTINS.keys() & names - namespace.keys():
+        for name in _BUILTINS.keys() & told.names - namespace.keys():
             if (found := functions.pop(name, None) or _own(peer, name)) is not None:
                 namespace[name] = found
         known.update(functions)
-        for test in tests:
+        peer.call_ahead(_foreseen(told.calls, namespace, known))
+        for test in told.tests:
             answer = _test(peer, test, namespace)
             if answer != DONE:
                 return answer
     except Gone:
         return USED + GONE
     return USED + DONE if peer.imported else DONE
+
+
+def _foreseen(calls: Iterable[Call], *bound: dict[str, Any]) -> Iterator[tuple[int, tuple[Any, ...], dict[str, Any]]]:
+    """The calls that go to the answer, up to the first that does not, as with a name that `import *` has bound."""
+    for name, arguments, named in calls:
+        number = number_of(next((names[name] for names in bound if name in names), None))
+        if number is None:
+            return
+        yield number, arguments, named
 
 
 def _own(peer: Proxies, name: str) -> Any:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import marshal
 import operator
+import re
 from collections.abc import Callable
 from types import FunctionType, ModuleType
 from typing import Any
 
-from listeval.scoring.execution.inside.peer import QUICK, Peer, builtin_exception
+from listeval.scoring.execution.inside.peer import QUICK, SKIPPED, Peer, builtin_exception
 from listeval.scoring.execution.inside.values import BY_VALUE, Memo
 
 UNARY = ("neg", "pos", "abs", "invert", "round", "trunc", "floor", "ceil")
@@ -31,7 +32,7 @@ SHORT = 2000
 """Characters of a literal beyond which JSON is faster."""
 NO_REFERENCES = 2
 """The version of marshal that writes the same bytes for equal values."""
-_NO_LITERALS = ("inf", "nan", "frozenset(", "bytearray(", "array(", "Ellipsis", "<")
+_no_literal = re.compile(r"inf|nan|frozenset\(|bytearray\(|array\(|Ellipsis|<").search
 """What the text of a value that marshal takes may hold where it is no literal. A string that holds one goes the long
 way for nothing."""
 _load, _save = marshal.loads, marshal.dumps
@@ -65,6 +66,7 @@ class Exported(Peer):
         self.namespace = namespace
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
+        self._plain = False
         self.operations = {**_OPERATIONS, "name": self._look_up}
 
     def announced(self, name: str) -> str:
@@ -75,8 +77,10 @@ class Exported(Peer):
     def serve_quick(self, packet: bytes) -> None:
         """Call a function with builtin values and answer in kind, with as little of this interpreter as can be.
 
-        The answer is the text of a literal; what is none, or long, goes the long way.
+        The answer is the text of a literal; what is none, or long, goes the long way. Then the calls that were sent
+        ahead are not made: what is asked next may be about the result as it is now.
         """
+        self._plain = False
         number, arguments, named = _load(packet[1:])
         try:
             result = self._objects[number](*arguments, **named)
@@ -87,10 +91,18 @@ class Exported(Peer):
             text = repr(result) if _save(result, NO_REFERENCES) else ""
         except BaseException:  # noqa: BLE001 - what cannot be written so goes the long way
             text = ""
-        if 0 < len(text) <= SHORT and not any(word in text for word in _NO_LITERALS):
+        if 0 < len(text) <= SHORT and not _no_literal(text):
+            self._plain = True
             self.write(QUICK + text.encode("utf-8", "surrogatepass"))
         else:
             self.reply(result, None, Memo())
+
+    def serve_ahead(self, packet: bytes) -> None:
+        """Make a call that was sent before the one in front of it was answered, if that gave a plain value."""
+        if self._plain:
+            self.serve_quick(packet)
+        else:
+            self.write(SKIPPED)
 
     def _look_up(self, name: str) -> Any:
         return self.namespace[name]

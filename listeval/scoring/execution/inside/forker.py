@@ -3,27 +3,28 @@
 It keeps apart from the one that talks and judges for speed as well: what that one writes to its memory would have to be
 copied after every fork; so would be what this one touches, which is as little as can be.
 
-One byte asks for a process and says what for, and brings its end of a channel. A pid asks for the end of a process, a
-negative one for no reply.
+A request with a descriptor asks for a process: what for, and the pid of one that has ended and is to be let go (or 0);
+the descriptor is the new one's end of a channel. One without asks for the end of the process of that pid.
 """
 
 from __future__ import annotations
 
+import _socket
 import gc
 import os
 import resource
-import socket
 import struct
 from collections.abc import Sequence
 from typing import NoReturn
 
 from listeval.scoring.execution.inside import examiner, kernel, runner
-from listeval.scoring.execution.inside.rehearsal import rehearse
+from listeval.scoring.execution.inside.rehearsal import Rehearsal, rehearse
 from listeval.scoring.execution.inside.root import TMP
 from listeval.scoring.execution.program import Limits
 
 ANSWER, TESTS = b"a", b"t"
-"""Requests for a process: one that runs an answer, one that runs tests."""
+"""What a process is for: to run an answer, or tests."""
+REQUEST = struct.Struct("ci")
 FAILED = b"!"
 """Before the reason, in place of a pid, which is shorter."""
 PID = struct.Struct("i")
@@ -33,7 +34,7 @@ ENDED = struct.Struct("<id")
 _STACK = 8 << 20
 
 
-def serve(channel: socket.socket, limits: Limits, filters: Sequence[bytes]) -> NoReturn:
+def serve(channel: _socket.socket, limits: Limits, filters: Sequence[bytes]) -> NoReturn:
     """Fork and reap as asked until the other end is closed."""
     zygote = os.pidfd_open(os.getpid())
     inherited, system_calls = map(kernel.SystemCallFilter, filters)
@@ -44,37 +45,44 @@ def serve(channel: socket.socket, limits: Limits, filters: Sequence[bytes]) -> N
         os._exit(0)
     inherited.apply()
     rehearse()
+    rehearsal = Rehearsal()
     runner.hide()
     # Objects that are there now stay shared with every fork instead of being copied by a collection.
     gc.collect()
+    kernel._libc.malloc_trim(0)
     gc.freeze()
     gc.disable()
-    receive, room = channel.recvmsg, socket.CMSG_SPACE(PID.size)
+    receive, room = channel.recvmsg, _socket.CMSG_SPACE(PID.size)
     while True:
-        request, carried, _, _ = receive(PID.size, room)
+        request, carried, _, _ = receive(REQUEST.size, room)
         if not request:
             os._exit(0)
+        role, pid = REQUEST.unpack(request)
         if carried:
             (theirs,) = PID.unpack(carried[0][2])
+            if pid:
+                os.waitpid(pid, 0)
             try:
-                pid = _fork(request, theirs, zygote, limits, system_calls)
+                pid = _fork(rehearsal, role, theirs, zygote, limits, system_calls)
                 channel.send(PID.pack(pid))
             except OSError as error:
                 channel.send(FAILED + f"{error.filename}: {error.strerror}".encode())
             os.close(theirs)
-        elif (pid := PID.unpack(request)[0]) > 0:
+        else:
             _, status, usage = os.wait4(pid, 0)
             channel.send(ENDED.pack(status, usage.ru_utime + usage.ru_stime))
-        else:
-            os.waitpid(-pid, 0)
 
 
-def _fork(role: bytes, theirs: int, zygote: int, limits: Limits, system_calls: kernel.SystemCallFilter) -> int:
+def _fork(
+    rehearsal: Rehearsal, role: bytes, theirs: int, zygote: int, limits: Limits, system_calls: kernel.SystemCallFilter
+) -> int:
     kernel.unshare(kernel.NEWPID)
     pid = kernel.fork()
     if pid == 0:
         try:
             _confine(theirs, limits.descriptors, system_calls)
+            if role == ANSWER:
+                rehearsal.run()
             (runner if role == ANSWER else examiner).serve()
         finally:
             os._exit(70)

@@ -10,7 +10,8 @@ program can make it `sandbox`, so a program cannot take itself out of the mean.
 
 from __future__ import annotations
 
-import json
+import _socket
+import marshal
 import os
 import select
 import signal
@@ -18,12 +19,12 @@ import socket
 import time
 from collections import deque
 from collections.abc import Sequence
-from typing import NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 from listeval.scoring.execution.inside import examiner, runner
-from listeval.scoring.execution.inside.child import Child
+from listeval.scoring.execution.inside.child import Child, send_descriptors
 from listeval.scoring.execution.inside.peer import LAST, MORE, PACKET
-from listeval.scoring.execution.program import Limits, Outcome, Program, Ran
+from listeval.scoring.execution.program import Limits, Outcome, Ran
 
 _ANSWERS = {runner.ASSERTION: Outcome.ASSERTION, runner.EXCEPTION: Outcome.EXCEPTION}
 _SLEEPER = 0.1
@@ -48,37 +49,45 @@ class _Silent(Exception):
     """The channel was closed without an answer."""
 
 
+class Assignment(NamedTuple):
+    """A program as it is judged. `names`: what its tests leave to the answer. `pure`: whether they can leave nothing
+    behind, nor see what a call does to its arguments. `examined`: what their process is told; empty without tests."""
+
+    code: str
+    setup: str
+    names: Sequence[str]
+    pure: bool
+    examined: bytes
+
+
 class Trial:
     """One program in its two processes: both start at once, `verdict` waits for their end.
 
     Statements are sent ahead as far as the channel takes them.
     """
 
-    def __init__(
-        self, child: Child, tests: Child, program: Program, pure: bool, limits: Limits, host: socket.socket
-    ) -> None:
-        """`pure`: whether the tests can leave nothing behind, nor see what a call does to its arguments."""
-        self._pure = pure
-        self._child, self._tests, self._program, self._limits = child, tests, program, limits
+    def __init__(self, child: Child, tests: Child, task: Assignment, limits: Limits, host: socket.socket) -> None:
+        self._child, self._tests, self._task, self._limits = child, tests, task, limits
         self._wall, self._cpu = time.monotonic(), child.cpu() + tests.cpu()
         self._host = host.fileno()
+        self._waited: float | None = None
         self._number = os.urandom(16)
         self._unsent: deque[bytes] = deque()
         self._held: list[bytes] = []
         self.tests_reusable = True
         """Whether the tests' process is as good as before."""
         # The tests' setup runs before the code, which could spoil a file that it needs, and so be `sandbox`.
-        self._setup_first = bool(program.setup and program.tests) and not pure
+        self._setup_first = bool(task.setup and task.examined) and not task.pure
         self._proofs: list[tuple[bytes, bytes]] = []
-        if program.setup:
-            self._queue(runner.SETUP, program.setup)
+        if task.setup:
+            self._queue(runner.SETUP, task.setup)
         ahead = len(self._unsent)
-        self._queue(runner.CODE, program.code, program.names if program.tests else ())
+        self._queue(runner.CODE, task.code, task.names if task.examined else ())
         if self._setup_first:
             while len(self._unsent) > ahead:
                 self._held.insert(0, self._unsent.pop())
         self._send()
-        if program.tests and not self._setup_first:
+        if task.examined and not self._setup_first:
             self._examine()
 
     def verdict(self) -> Ran:
@@ -87,9 +96,9 @@ class Trial:
             if self._setup_first:
                 self._run_setup()
                 self._examine()
-            if self._program.tests:
+            if self._task.examined:
                 self._examined()
-            for kind, proof in self._proofs if not self._program.tests else ():
+            for kind, proof in self._proofs if not self._task.examined else ():
                 self._prove(kind, proof)
         except _Over as over:
             return Ran(over.outcome, over.detail, self._seconds())
@@ -100,7 +109,7 @@ class Trial:
     def _run_setup(self) -> None:
         """Have both processes run the setup, then let the code run."""
         self._prove(*self._proofs.pop(0))
-        self._order([self._program.setup], [])
+        self._order((self._task.setup,), [])
         try:
             answer = self._before_code(self._tests)
         except _Silent:
@@ -112,10 +121,7 @@ class Trial:
 
     def _examine(self) -> None:
         """Have the tests run on the answer. Their process talks to the answer's by itself."""
-        program = self._program
-        proofs = [[kind.decode(), proof.hex()] for kind, proof in self._proofs]
-        order = [program.setup, program.tests, program.names, self._pure, proofs, self._number.hex()]
-        self._order(order, [self._child.channel.fileno()])
+        self._order((self._task.examined, self._proofs, self._number), [self._child.channel.fileno()])
 
     def _examined(self) -> None:
         """What the tests' process says. Returns where all tests have passed."""
@@ -136,13 +142,13 @@ class Trial:
         if answer != runner.DONE + self._number[::-1]:
             self._reject(answer)
 
-    def _order(self, order: list[object], descriptors: list[int]) -> None:
+    def _order(self, order: tuple[Any, ...], descriptors: list[int]) -> None:
         self.tests_reusable = False
-        data, room = json.dumps(order).encode(), PACKET - 1
+        data, room = marshal.dumps(order), PACKET - 1
         for start in range(0, len(data), room):
             mark = LAST if start + room >= len(data) else MORE
             carried = [] if start else descriptors
-            socket.send_fds(self._tests.channel, [mark + data[start : start + room]], carried)
+            send_descriptors(self._tests.channel, mark + data[start : start + room], carried)
 
     def _seconds(self) -> float:
         return self._child.cpu() + self._tests.cpu() - self._cpu
@@ -222,11 +228,18 @@ class Trial:
         cpu, wall = self._seconds(), time.monotonic() - self._wall
         if cpu >= self._limits.cpu:
             raise _Over(Outcome.TIMEOUT, f"used {self._limits.cpu:g} s of CPU time")
-        slept = wall >= self._limits.wall and cpu < _SLEEPER * wall
+        own = self._awake(wall) if wall >= self._limits.wall and cpu < _SLEEPER * wall else 0.0
+        slept = own >= self._limits.wall and cpu < _SLEEPER * own
         if slept or wall >= _LONGEST_WALL * self._limits.wall:
             raise _Over(Outcome.TIMEOUT, f"did not end in {wall:.0f} s, of which it computed for {cpu:.1f} s")
-        until_wall = self._limits.wall - wall
+        until_wall = self._limits.wall - (own or wall)
         return min(self._limits.cpu - cpu, until_wall if until_wall > 0 else 1.0)
+
+    def _awake(self, wall: float) -> float:
+        """Seconds so far, less those for which it waited for a processor, which are the machine's doing."""
+        if self._waited is None:
+            self._waited = self._tests.waited()  # in other trials, and in this one until now
+        return wall - self._child.waited() - (self._tests.waited() - self._waited)
 
 
 def _broken(answer: bytes) -> _Over:
@@ -234,7 +247,7 @@ def _broken(answer: bytes) -> _Over:
     return _Over(Outcome.SANDBOX, f"setup: {'out of memory' if answer == runner.MEMORY else said}")
 
 
-def _receive(channel: socket.socket) -> bytes:
+def _receive(channel: _socket.socket) -> bytes:
     try:
         answer = channel.recv(PACKET)
     except ConnectionResetError:

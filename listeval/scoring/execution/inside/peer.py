@@ -18,8 +18,11 @@ from typing import Any
 from listeval.scoring.execution.inside.values import Codec, Memo, Refused
 
 PACKET = 1 << 16
-MORE, LAST, QUICK = b"+", b".", b"!"
-"""First byte of a packet: whether another follows, or that it is no JSON (`Exported.serve_quick`)."""
+MORE, LAST, QUICK, AHEAD = b"+", b".", b"!", b">"
+"""First byte of a packet: whether another follows, or that it is no JSON (`Exported.serve_quick`), and then whether it
+was sent before the call in front of it was answered."""
+SKIPPED = b"-"
+"""The answer to a call sent ahead that was not made, because the one in front of it gave no plain value."""
 
 _buffer = bytearray(PACKET)
 """Made before the fork and filled only as far as a packet goes: a new one would cost its pages each time."""
@@ -165,6 +168,9 @@ def read_packet(channel: int) -> bytes:
     """The next packet; empty at the end of the channel."""
     try:
         return bytes(_buffer[: _readv(channel, (_buffer,))])
+    except ConnectionResetError:
+        # The other end is gone and has left packets unread, which is told once, before what it wrote.
+        return read_packet(channel)
     except OSError:
         return b""
 

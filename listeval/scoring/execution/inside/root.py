@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 from listeval.scoring.execution.inside import kernel
 
@@ -39,18 +38,23 @@ def enter_root(
     new = "/tmp"  # any directory does: it is covered in this mount namespace only
     kernel.mount_tmpfs(new, "size=1m,mode=755")
     for path in directories:
-        Path(new + path).mkdir(parents=True, exist_ok=True)
+        _make(new + path)
         _show(path, new)
     for path in [*files, *devices]:
-        Path(new + path).parent.mkdir(parents=True, exist_ok=True)
-        Path(new + path).touch()
+        _make((new + path).rpartition("/")[0])
+        os.close(os.open(new + path, os.O_CREAT, 0o644))
         _show(path, new, devices=path in devices)
     for path, target in links:
         if not os.path.lexists(new + path):
-            Path(new + path).symlink_to(target)
-    Path(new + TMP).mkdir(exist_ok=True)
+            os.symlink(target, new + path)  # noqa: PTH211 - see `_make`
+    _make(new + TMP)
     kernel.pivot(new)
     kernel.make_read_only("/")
+
+
+def _make(directory: str) -> None:
+    # With pathlib, all that it imports would be in every program's process, to be copied and given back.
+    os.makedirs(directory, exist_ok=True)  # noqa: PTH103
 
 
 def _show(path: str, new: str, *, devices: bool = False) -> None:
@@ -61,7 +65,7 @@ def _show(path: str, new: str, *, devices: bool = False) -> None:
 def enter_namespaces(covered: Sequence[str], proc: int) -> None:
     """Become an ordinary user who rules new user, mount and PID namespaces, with `covered` directories empty.
 
-    `proc` is a descriptor of a /proc; it is closed. The PID namespace begins with the next fork.
+    `proc` is a descriptor of a /proc. The PID namespace begins with the next fork.
     """
     if os.geteuid() == 0:
         os.setgroups([])
@@ -69,7 +73,6 @@ def enter_namespaces(covered: Sequence[str], proc: int) -> None:
         os.setresuid(NOBODY, NOBODY, NOBODY)
     kernel.set_dumpable()
     _new_user(kernel.NEWNS | kernel.NEWPID, proc)
-    os.close(proc)
     kernel.no_new_privileges()
     for path in covered:
         kernel.mount_tmpfs(path, "size=4k,nr_inodes=1,mode=555")

@@ -21,7 +21,7 @@ from types import CodeType, ModuleType
 from typing import Any
 
 from listeval.scoring.execution.inside.exported import Exported
-from listeval.scoring.execution.inside.peer import MORE, QUICK, Gone, read_packet
+from listeval.scoring.execution.inside.peer import AHEAD, MORE, QUICK, Gone, read_packet
 
 SETUP, CODE, TEST = b"s", b"c", b"t"
 """What a statement is: the first byte of its last packet; `MORE` is a part that the next packet continues."""
@@ -79,6 +79,8 @@ def serve_one(exported: Exported) -> None:
     packet = read_packet(exported.channel)
     if packet[:1] == QUICK:
         exported.serve_quick(packet)
+    elif packet[:1] == AHEAD:
+        exported.serve_ahead(packet)
     else:
         exported.serve(exported.receive(packet))
 

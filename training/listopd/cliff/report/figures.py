@@ -99,7 +99,7 @@ def _rules(axes: Axes, one: Shown) -> None:
     """A line where each rule puts the cliff; off the grid, only a word in the legend."""
     low, high = one.points[0].lam, one.points[-1].lam
     for rule in RULES:
-        told = one.foresight.of(rule)
+        told = one.estimates.of(rule)
         if rule == "curve" or math.isnan(told):
             continue
         if low <= told <= high:
@@ -195,7 +195,7 @@ def _against(name: str, words: str, groups: Sequence[Sequence[Shown]]) -> Figure
         label = f"{first.part}: {first.pair.name}, {first.method}"
         bars = axes.errorbar(at, values, yerr=[below, above], marker="o", capsize=2, label=label)
         if name == "cap":
-            stars = [one.foresight.B for one in mine]
+            stars = [one.estimates.B for one in mine]
             told = [star if math.isfinite(star) else math.nan for star in stars]
             axes.plot(at, told, linestyle=":", color=bars[0].get_color(), label=f"{label}, {NAMES['B']}")
     axes.set(xlabel=words, ylabel="midpoint of the parse rate, λ")

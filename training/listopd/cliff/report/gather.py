@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from listeval.stats.intervals import Interval, mean_interval, rate_interval
-from listopd.cliff.foresight import Foresight, foresee, target_curve
+from listopd.cliff.cliff_rules import CliffEstimates, estimate_cliffs, target_curve
 from listopd.cliff.lock import Lock
 from listopd.cliff.observe import Answers, parsed
 from listopd.cliff.records import OK, Outcome, manifest_of, read_log
@@ -39,7 +39,7 @@ class Shown(NamedTuple):
     """One series with all that is known of it."""
 
     series: Series
-    foresight: Foresight
+    estimates: CliffEstimates
     target: Cliff | None
     """The target curve of its pair."""
     points: tuple[AtLambda, ...]
@@ -79,18 +79,18 @@ def gather(file: StudyFile, lock: Lock, out: Path, findings: Sequence[Finding]) 
         answers = series.answers(arms)
         if answers:
             pair = series.pair.name
-            foresight = foresee(foretold[pair], series.cap, file.study.draws)
-            shown.append(_shown(series, foresight, targets[pair], answers, file.study.draws))
+            estimates = estimate_cliffs(foretold[pair], series.cap, file.study.draws)
+            shown.append(_shown(series, estimates, targets[pair], answers, file.study.draws))
     manifests = {arm.id: told for arm in file.arms if (told := manifest_of(arms / arm.id, arm)) is not None}
     return Gathered(file, lock, findings, shown, len(file.arms) - len(manifests), manifests, out)
 
 
-def _shown(series: Series, foresight: Foresight, target: Cliff | None, answers: Answers, draws: int) -> Shown:
+def _shown(series: Series, estimates: CliffEstimates, target: Cliff | None, answers: Answers, draws: int) -> Shown:
     lams = sorted({lam for lam, _ in answers})
     points = tuple(_at(lam, {seed: told for (at, seed), told in answers.items() if at == lam}) for lam in lams)
     found = cliff(parsed(answers), draws=draws) if len(lams) > 1 else None
     prompts = len({one.prompt for told in answers.values() for one in told})
-    return Shown(series, foresight, target, points, found, len({seed for _, seed in answers}), prompts)
+    return Shown(series, estimates, target, points, found, len({seed for _, seed in answers}), prompts)
 
 
 def _at(lam: float, by_seed: Mapping[int, Sequence[Outcome]]) -> AtLambda:

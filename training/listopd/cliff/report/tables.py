@@ -54,7 +54,7 @@ def _curve(one: Shown) -> list[str]:
     assert found is not None, "a series of one λ has no row here"
     ends = [shown(interval) for interval in (found.plateau, found.floor, found.drop)]
     where = [maybe(found.midpoint) + ("" if found.settled or not found.exists else " or more"), maybe(found.onset)]
-    told = [number(one.foresight.of(rule)) for rule in RULES]
+    told = [number(one.estimates.of(rule)) for rule in RULES]
     return [one.series.name, *ends, *where, *told, str(one.seeds), str(one.prompts)]
 
 
@@ -99,8 +99,8 @@ def _budgets(found: Gathered) -> FigureTable:
 def _caps(found: Gathered) -> FigureTable:
     rows = [
         [one.series.name, "none" if math.isinf(one.series.cap) else f"{one.series.cap:g}",
-         maybe(one.found and one.found.midpoint), number(one.foresight.A), number(one.foresight.B),
-         number(one.foresight.curve), str(one.seeds)]
+         maybe(one.found and one.found.midpoint), number(one.estimates.A), number(one.estimates.B),
+         number(one.estimates.curve), str(one.seeds)]
         for group in _several(found, "cap")
         for one in group
     ]  # fmt: skip
@@ -154,7 +154,7 @@ def _scope(found: Gathered) -> FigureTable:
 
 def scope(one: Shown, rule: Rule) -> Word:
     """What a rule was worth on a series."""
-    told, found = one.foresight.of(rule), one.found
+    told, found = one.estimates.of(rule), one.found
     if found is None or math.isnan(told):
         return "abstains"
     if found.midpoint is None:

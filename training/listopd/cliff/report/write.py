@@ -6,9 +6,9 @@ from pathlib import Path
 
 from listeval.disk import write_atomic
 from listeval.report import markdown
-from listeval.report.comparison.latex import latex_table, latex_text
-from listeval.report.comparison.page import page_environment, templates
+from listeval.report.comparison.as_latex import latex_table, latex_text
 from listeval.report.comparison.tables import FigureTable
+from listeval.report.page.render import page_environment, templates
 from listopd.cliff.lock import Lock
 from listopd.cliff.report.figures import Figure, figures
 from listopd.cliff.report.gather import Gathered, gather
@@ -49,7 +49,9 @@ def page(found: Gathered, shown: list[FigureTable], drawn: list[Figure]) -> str:
             tables=shown,
             # matplotlib escapes all text that it puts into an SVG.
             figures=[(figure.caption, Markup(_inline(figure.svg)), figure.wide) for figure in drawn],
-            style=Markup((templates() / "comparison.css").read_text(encoding="utf-8")),
+            style=Markup((templates() / "page.css").read_text(encoding="utf-8")),
+            # matplotlib draws by style attributes, which no hash can name; there is no script at all.
+            policy=Markup("default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"),
         )
     )
 

@@ -1,0 +1,120 @@
+"""What a card on the hub says of a run: figures with intervals, failures, how to repeat it, and what it does not show.
+
+Cards are read by others: folders of this machine stand there by their last name, addresses of servers not at all.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from listeval.contract import Kind
+from listeval.report.constrained import constraint_words, notes
+from listeval.report.markdown import code, escape, table
+from listeval.report.shown import kinds_to_show, metrics_to_show
+from listeval.runs.figures.numbers import interval, share
+from listeval.runs.figures.words import counts, population, title
+
+if TYPE_CHECKING:
+    from listeval.runs.store import Run
+
+_SHORT = 12
+_GENERIC = ("checkpoint", "adapter")
+"""Folders whose name says nothing without that of the folder around them."""
+
+
+def evaluated(run: Run, model: str) -> str:
+    """The figures of `run` as Markdown; `model` is what the command that repeats it calls the model."""
+    found, made = run.summary, run.manifest
+    names = [name for name in metrics_to_show([run]) if name in found.metrics]
+    figures = ([escape(title(n)), interval(n, found.metrics[n]), population(n, found, run.metrics)] for n in names)
+    kinds = ([kind.value, str(found.kinds[kind]), share(found.kinds[kind], found.n)] for kind in kinds_to_show([run]))
+    data = next(iter(made.data.values()))
+    facts = [
+        f"{counts(found)}; {len(made.config.seeds)} seed(s): {', '.join(map(str, made.config.seeds))}",
+        f"data: {escape(_data(data.name, data.source))}, fingerprint {code(data.fingerprint[:_SHORT])}",
+        f"engine: {escape(_engine(run))}",
+        f"decoding: {'greedy' if not made.config.temperature else f'temperature {made.config.temperature:g}'}, "
+        f"at most {made.config.max_tokens} tokens, constraint: {escape(constraint_words(made) or 'none')}",
+        f"listeval {escape(made.listeval)}, {escape(made.created[:10])}",
+        *(escape(line) for line in (*notes(run), *run.notices)),
+    ]
+    parts = [
+        "\n".join(f"- {fact}" for fact in facts),
+        table(["figure", "value [95 % interval]", "over"], figures),
+        table(["answer", "count", "share"], kinds),
+        f"```\n{command(run, model)}\n```",
+    ]
+    return "\n\n".join(parts)
+
+
+def limits(run: Run) -> Iterator[str]:
+    """What the figures of `run` leave out, a sentence each."""
+    config, found = run.manifest.config, run.summary
+    if config.limit is not None or config.samples or run.hidden:
+        yield "Only a part of the data was asked for, so the figures are of that part."
+    if failed := found.kinds[Kind.ENGINE_ERROR]:
+        yield f"The engine failed {failed} samples; no rate counts them."
+    if found.unscored:
+        yield f"{found.unscored} answers are unscored, which is not wrong: no mean counts them."
+    if run.strays:
+        yield f"{len(run.strays)} rows in the run's file are not its own and are left out."
+    if config.attempts > 1:
+        yield f"An answer that broke its contract was asked for again, up to {config.attempts} times."
+
+
+def command(run: Run, model: str) -> str:
+    """What to type for the same evaluation; the data is named where others can have it, too."""
+    config = run.manifest.config
+    source = next(iter(run.manifest.data.values())).source
+    words = ["listeval", "run", "--task", config.task, "--model", model]
+    for name, value in config.options.items():
+        words += ["--set", f"{name}={shown(value)}"]
+    given = {
+        "data": None if config.data is None else "hub" if source.startswith("hf://") else shown(config.data),
+        "limit": config.limit,
+        "seeds": ",".join(map(str, config.seeds)) if config.seeds != (0,) else None,
+        "temperature": config.temperature or None,
+        "max_tokens": config.max_tokens,
+        "constraint": config.constraint if config.constraint != "none" else None,
+        "engine": config.engine,
+        "spacing": config.spacing,
+        "attempts": config.attempts if config.attempts > 1 else None,
+    }
+    for name, value in given.items():
+        words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
+    return shlex.join(" ".join(word.split()) for word in words)
+
+
+def shown(value: Any) -> str:
+    """A value as `--set` reads it; of a path on this machine only its end."""
+    if isinstance(value, str):
+        return local_name(value)
+    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True).removesuffix("...\n").strip()
+
+
+def local_name(text: str) -> str:
+    """The last name of a path on this machine, with its folder's where it says nothing alone; other texts as they are.
+
+    A path begins like one (`/`, `~`, `.`) or has more than the one slash that a name on the hub has.
+    """
+    if "://" in text or not (text.startswith(("/", "~", ".")) or text.count("/") > 1):
+        return text
+    parts = [part for part in PurePath(text).parts if part not in ("/", "..", "~")]
+    generic = bool(parts) and (parts[-1] in _GENERIC or parts[-1].startswith("step-"))
+    return "/".join(parts[-2:] if generic else parts[-1:]) or text
+
+
+def _data(name: str, source: str) -> str:
+    return f"{name} ({local_name(source)})" if name and name != source else local_name(source)
+
+
+def _engine(run: Run) -> str:
+    made = run.manifest.backend
+    return " ".join(
+        [made.name, *(f"{name} {version}" for name, version in made.versions.items() if name != "listeval")]
+    )

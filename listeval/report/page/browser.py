@@ -1,0 +1,193 @@
+"""The data of the sample browser: an index of all samples, and as many of their texts as a page has room for.
+
+The index is what filters and sorts: kinds, scores, flags and tokens of every row. Texts are packed in blocks of samples
+that the page unpacks when it shows them: the answers of the samples that matter most first, then prompts. What has no
+room is counted, and the page says so. Blocks are JSON, compressed (raw deflate) and in base64.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from listeval.contract import Flag, Kind
+from listeval.report.page.kind_groups import GROUPS
+from listeval.report.page.samples import Samples, by_importance
+from listeval.visible import visible
+
+if TYPE_CHECKING:
+    from listeval.runs.rows import Row
+
+ROOM = 4_300_000
+"""Characters of all blocks, so that a page stays below 5 MB."""
+_BLOCK = 128
+"""Samples in a block."""
+_TEXT, _PROMPT, _AROUND = 8_000, 8_000, 600
+"""Characters of an answer and of a prompt that a page has at most, and those before a fault beyond that."""
+_PROMPTS = 0.2
+"""The share of the room that is kept for prompts while not all of them are in."""
+_ABSENT = "~"
+_KINDS = [kind.value for kind in Kind]
+_FLAGS = [flag.value for flag in Flag]
+
+
+class Browser(NamedTuple):
+    """`head` is small and plain; `blocks` are packed: the index, then texts, then prompts."""
+
+    head: dict[str, Any]
+    blocks: list[str]
+    total: int
+    answers: int
+    """Samples whose answers are on the page."""
+    prompts: int
+    """Samples whose prompt is on the page."""
+    cut: int
+    """Texts that were shortened."""
+
+
+def browser(samples: Samples, room: int = ROOM) -> Browser:
+    """What the page's script reads. The same samples give the same bytes."""
+    order = by_importance(samples)
+    packed = [_pack(_index(samples))]
+    left = room - len(packed[0])
+    clip = _Clip()
+    texts, left = _fill(order, left, lambda place: _answers(samples, place, clip), spare=int(left * _PROMPTS))
+    shown = [place for block in texts for place in block.places]
+    prompts, _ = _fill(shown, left, lambda place: _prompt(samples, place, clip), spare=0)
+    head = {
+        "arms": [visible(name) for name in samples.names],
+        "paths": [visible(path) for path in samples.paths],
+        "kinds": _KINDS,
+        "flags": _FLAGS,
+        "groups": {name: [kind.value for kind in kinds] for name, (_, kinds) in GROUPS.items()},
+        "metrics": _metrics(samples),
+        "paired": samples.paired,
+        "ranked": samples.ranked,
+        "texts": [block.places for block in texts],
+        "prompts": [block.places for block in prompts],
+    }
+    blocks = packed + [block.data for block in texts + prompts]
+    asked = sum(len(block.places) for block in prompts)
+    return Browser(head, blocks, len(order), len(shown), asked, clip.cut)
+
+
+class _Filled(NamedTuple):
+    places: list[int]
+    data: str
+
+
+def _fill(places: Sequence[int], room: int, read: Callable[[int], Any], *, spare: int) -> tuple[list[_Filled], int]:
+    """Blocks of what `read` says of each place, in order, while there is room beyond `spare`; what is left of it."""
+    found: list[_Filled] = []
+    at, size = 0, _BLOCK
+    while at < len(places):
+        own = list(places[at : at + size])
+        data = _pack([read(place) for place in own])
+        if room - len(data) < spare:
+            if size == 1 or len(own) == 1:
+                break
+            size = max(1, len(own) // 4)
+            continue
+        found.append(_Filled(own, data))
+        room -= len(data)
+        at += len(own)
+    return found, room
+
+
+def _index(samples: Samples) -> dict[str, Any]:
+    """Columns over all samples, by arm."""
+    code = {kind: chr(ord("0") + at) for at, kind in enumerate(_KINDS)}
+    metrics = _metrics(samples)
+    return {
+        "ids": [key.example for key in samples.keys],
+        "seeds": [key.seed for key in samples.keys],
+        "kinds": ["".join(_ABSENT if row is None else code[row["kind"]] for row in arm) for arm in samples.rows],
+        "scores": [[_scores(arm, name) for name in metrics] for arm in samples.rows],
+        "tokens": [[-1 if row is None else row["n_tokens"] for row in arm] for arm in samples.rows],
+        "flags": [
+            [[place, [_FLAGS.index(f) for f in row["flags"] if f in _FLAGS]] for place, row in enumerate(arm)
+             if row is not None and row["flags"]]
+            for arm in samples.rows
+        ],
+    }  # fmt: skip
+
+
+def _metrics(samples: Samples) -> list[str]:
+    return list(dict.fromkeys(name for arm in samples.rows for row in arm if row is not None for name in row["scores"]))
+
+
+def _scores(rows: Sequence[Row | None], name: str) -> list[float | None]:
+    """A column of scores, None where there is none."""
+    found = (None if row is None else row["scores"].get(name) for row in rows)
+    return [None if value is None else round(value, 4) for value in found]
+
+
+def _answers(samples: Samples, place: int, clip: _Clip) -> list[Any]:
+    """The right answers that the arms' rows have, each once, and a cell for every arm."""
+    rows = [arm[place] for arm in samples.rows]
+    rights: list[str | None] = []
+    cells: list[Any] = []
+    texts: dict[str, int] = {}
+    for at, (row, right) in enumerate(zip(rows, samples.right, strict=True)):
+        if row is None:
+            cells.append(0)
+            continue
+        told = None if right is None else right(row)
+        if told not in rights:
+            rights.append(told)
+        raw = samples.raw.get(f"{samples.names[at]}\0{row['key']}")
+        cells.append(_cell(row, rights.index(told), texts.setdefault(row["text"], at), at, raw, clip))
+    return [[None if told is None else clip(told, _TEXT)[0] for told in rights], cells]
+
+
+def _cell(row: Row, right: int, same: int, at: int, raw: str | None, clip: _Clip) -> dict[str, Any]:
+    """What the page tells of one answer; `same` is the arm that said the same text first."""
+    span = row["span"] if row["kind"] != Kind.OK else None
+    start = 0 if span is None or span[1] <= _TEXT else max(0, span[0] - _AROUND)
+    text, begin = clip(row["text"], _TEXT, start)
+    found: dict[str, Any] = {
+        "t": text if same == at else same,
+        "r": right,
+        "d": row["error"] or row["detail"] or Kind(row["kind"]).meaning,
+        "f": row["finish_reason"],
+        "n": len(row["text"]),
+        "b": begin,
+        "s": span,
+        "v": row["verdict"],
+        "z": clip(row["reasoning"], _TEXT)[0] if row["reasoning"] else None,
+        "w": None if raw is None else clip(raw, _TEXT)[0],
+        "a": [[one["kind"], one["detail"], clip(one["text"], _TEXT)[0]] for one in (row["attempts"] or ())[:-1]],
+    }
+    return {name: value for name, value in found.items() if value or name == "t"}
+
+
+def _prompt(samples: Samples, place: int, clip: _Clip) -> str:
+    """The prompt as the first arm that has the sample was asked."""
+    row = next(arm[place] for arm in samples.rows if arm[place] is not None)
+    assert row is not None
+    return clip(row["prompt"], _PROMPT)[0]
+
+
+class _Clip:
+    """Shortens texts, and counts how many."""
+
+    def __init__(self) -> None:
+        self.cut = 0
+
+    def __call__(self, text: str, most: int, start: int = 0) -> tuple[str, int]:
+        """`most` characters from `start` on, and where they begin."""
+        if len(text) <= most:
+            return text, 0
+        self.cut += 1
+        return text[start : start + most], start
+
+
+def _pack(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    # A lone surrogate becomes the escape by which JSON spells it.
+    data = text.encode("utf-8", "backslashreplace")
+    made = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+    return b64encode(made.compress(data) + made.flush()).decode()

@@ -1,0 +1,64 @@
+"""The rows of a run as they are on disk: those that this run made, and the strays that it did not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from listeval.errors import UserError
+from listeval.runs.ledger import mark, read_ledger
+from listeval.runs.reask import Tried
+from listeval.runs.row_check import fault
+from listeval.runs.rows import Row, numbered_rows, row_head
+
+_FOREIGN = "its key, example and seed are of no sample that this run asked for"
+_SECOND = "a second row of its sample"
+
+
+class Stray(NamedTuple):
+    """A whole row that no figure counts: its line's `number` from 1 and bytes, and why."""
+
+    number: int
+    line: bytes
+    why: str
+
+
+class Stored(NamedTuple):
+    """The latest row of every sample by key, in the order of the file, and what else stands there."""
+
+    rows: dict[str, Row]
+    strays: list[Stray]
+
+
+def read_stored(directory: Path, created: str) -> Stored:
+    """The rows of the run that was `created` then.
+
+    A row of an owed sample (an engine's error, a refused prompt) gives way to a later one. Any other second row of a
+    sample is a stray, and so is a row that the run's ledger does not have. Raises UserError for a line that is no row,
+    with its number, and for a field that does not hold what a run writes there.
+    """
+    path, known = directory / "samples.jsonl", read_ledger(directory)
+    rows: dict[str, Row] = {}
+    owed: set[str] = set()
+    samples: dict[tuple[str, int], str] = {}
+    strays: list[Stray] = []
+    for number, line, row in numbered_rows(path):
+        if name := fault(row):
+            fix = "restore that line or delete it, then run again"
+            raise UserError(f"a row's '{name}' is damaged", place=f"{path}:{number}", fix=fix)
+        key, example, seed, again = row_head(row)
+        if known is not None and mark(created, key, example, seed) not in known:
+            strays.append(Stray(number, line, _FOREIGN))
+        elif (key in rows and key not in owed) or samples.setdefault((example, seed), key) != key:
+            strays.append(Stray(number, line, _SECOND))
+        else:
+            rows[key] = row
+            (owed.add if again else owed.discard)(key)
+    return Stored(rows, strays)
+
+
+def tried_before(directory: Path, created: str) -> dict[str, Sequence[Tried]]:
+    """What this run tried for each of its samples that is owed a further attempt, by key. Raises as `read_stored`."""
+    rows = read_stored(directory, created).rows
+    return {key: row["attempts"] for key, row in rows.items() if row["outcome"] == "error" and row["attempts"]}

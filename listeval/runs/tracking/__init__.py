@@ -1,0 +1,1 @@
+"""Trackers of experiments that an evaluation run reports to, where its user asked for one."""

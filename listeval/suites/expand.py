@@ -1,0 +1,116 @@
+"""From a suite's file to its runs: every task with every combination of its settings, model and constraint."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
+from itertools import product
+from math import prod
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from listeval.errors import UserError
+from listeval.runs.config import RunConfig, build_config
+from listeval.suites.file import OpenedSuite, parts
+
+MOST = 1000
+"""Runs of a suite; a file that multiplies to more was hardly meant so."""
+_LONGEST = 120
+_UNFIT = re.compile(r"[^A-Za-z0-9._=+@-]+")
+
+
+class PlannedRun(NamedTuple):
+    """One run of a suite. `name` is its directory's; runs of one `group` differ in model and constraint alone."""
+
+    name: str
+    group: str
+    config: RunConfig
+
+
+class _Choice(NamedTuple):
+    """One entry of an axis: what it is called, and what it says of the run."""
+
+    label: str
+    values: Mapping[str, Any]
+
+
+def expand(suite: OpenedSuite, given: Mapping[str, Any], out: Path) -> list[PlannedRun]:
+    """The runs in the order of tasks, settings, models and constraints; each below `out` in a directory of its own.
+
+    `given` are values that the user's command line sets for all of them. Raises UserError for more than MOST runs, for
+    two of one name, and for what only the whole configuration shows to be wrong.
+    """
+    asked = _asked(suite)
+    models = [_Choice(part.name or _model_label(part.given), part.given) for part in parts(suite.content, "models")]
+    ways = [_Choice(part.name or _way_label(part.given), part.given) for part in parts(suite.content, "constraints")]
+    count = asked.size * len(models) * len(ways)
+    if count > MOST:
+        raise UserError(f"{count:,} runs, at most {MOST:,} are one suite", place=str(suite.file.path), fix="split it")
+    common = suite.content.given
+    runs = []
+    for task, model, way in product(asked.choices(), models, ways):
+        group, name = clean(task.label), clean(f"{task.label}_{model.label}_{way.label}")
+        values = {**common, **task.values, **model.values, **way.values, **given, "out": str(out / name)}
+        values["options"] = {**(common.get("options") or {}), **(task.values.get("options") or {})}
+        runs.append(PlannedRun(name, group, _built(values, name, suite)))
+    _refuse_twins([run.name for run in runs], suite)
+    return runs
+
+
+class _Asked(NamedTuple):
+    """The tasks of a suite, each with its settings."""
+
+    tasks: Sequence[tuple[_Choice, Mapping[str, Sequence[Any]]]]
+
+    @property
+    def size(self) -> int:
+        return sum(prod(map(len, settings.values())) for _, settings in self.tasks)
+
+    def choices(self) -> Iterator[_Choice]:
+        """Every task with every combination of its settings."""
+        for task, settings in self.tasks:
+            for chosen in product(*settings.values()):
+                options = dict(zip(settings, chosen, strict=True))
+                label = "_".join([task.label, *(f"{name}={value}" for name, value in options.items())])
+                yield _Choice(label, {**task.values, "options": {**(task.values.get("options") or {}), **options}})
+
+
+def _asked(suite: OpenedSuite) -> _Asked:
+    tasks = []
+    for part in parts(suite.content, "tasks"):
+        settings = {**suite.content.settings, **part.settings}
+        tasks.append((_Choice(part.name or part.task, part.given), settings))
+    return _Asked(tasks)
+
+
+def _model_label(values: Mapping[str, Any]) -> str:
+    return Path(str(values["model"]).rstrip("/")).name or "model"
+
+
+def _way_label(values: Mapping[str, Any]) -> str:
+    return "-".join(str(values[name]) for name in ("constraint", "engine", "spacing") if values.get(name))
+
+
+def clean(name: str) -> str:
+    """As a directory: no separator, nothing hidden, not too long."""
+    fit = _UNFIT.sub("-", name).lstrip(".-") or "run"
+    return fit if len(fit) <= _LONGEST else f"{fit[:_LONGEST]}-{sha256(name.encode()).hexdigest()[:8]}"
+
+
+def _built(values: dict[str, Any], name: str, suite: OpenedSuite) -> RunConfig:
+    try:
+        return build_config({key: value for key, value in values.items() if value is not None})
+    except UserError as error:
+        error.place = error.place or f"{suite.file.path}, run {name}"
+        raise
+
+
+def _refuse_twins(names: Sequence[str], suite: OpenedSuite) -> None:
+    known: dict[str, str] = {}
+    for name in names:
+        # Some disks tell no capitals from small letters.
+        if name.lower() in known:
+            fix = "give one of the entries a 'name'"
+            raise UserError(f"two runs would be called '{name}'", place=str(suite.file.path), fix=fix)
+        known[name.lower()] = name

@@ -1,0 +1,134 @@
+"""A suite's file: what runs are made of, validated before anything is loaded, with the line of what is wrong."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
+
+from listeval.errors import UserError, did_you_mean
+from listeval.runs.config import RunConfig, listed
+from listeval.suites.yaml_lines import YamlFile, read_yaml
+
+Settings = dict[str, Annotated[list[Any], Field(min_length=1)]]
+"""Task options, each with the values that it takes in turn."""
+
+_AXES = ("task", "model", "constraint")
+_NOT_FOR_SUITES = ("out", "clock")
+
+
+def _fields(*, without: tuple[str, ...] = (), required: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The fields of a run's configuration, none of which has to be given but those that are `required`."""
+    found: dict[str, Any] = {}
+    for name, field in RunConfig.model_fields.items():
+        if name not in without and name not in _NOT_FOR_SUITES:
+            rules = [*field.metadata, *([BeforeValidator(listed)] if name in ("seeds", "samples") else [])]
+            kind: Any = Annotated[field.annotation, *rules] if rules else field.annotation
+            found[name] = (kind, ...) if name in required else (kind | None, None)
+    return found
+
+
+class Part(BaseModel):
+    """Some fields of a run's configuration, as a file gives them."""
+
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """Those that the file gives a value, by name."""
+        return {
+            name: value
+            for name, value in self.model_dump(mode="json", exclude_unset=True).items()
+            if value is not None and name in RunConfig.model_fields
+        }
+
+
+class _Named(Part):
+    name: Annotated[str, Field(min_length=1)] | None = None
+    """What the runs with this entry are called after."""
+
+
+class _WithSettings(_Named):
+    settings: Settings = {}
+
+
+def _entry(axis: str, base: type[Part]) -> Any:
+    """What a list of the file holds: a mapping, or a name that stands for `{axis: name}`."""
+    others = tuple(name for name in _AXES if name != axis)
+    model = create_model(f"{axis}_entry", __base__=base, **_fields(without=others, required=(axis,)))
+    return Annotated[model, BeforeValidator(lambda value: {axis: value} if isinstance(value, str) else value)]
+
+
+_Task, _Model, _Constraint = _entry("task", _WithSettings), _entry("model", _Named), _entry("constraint", _Named)
+_Top = create_model("_Top", __base__=Part, **_fields(without=_AXES))
+
+
+class SuiteFile(_Top):  # type: ignore[valid-type,misc]
+    """The keys of a suite: axes, and any key of a configuration for all runs. An entry's own keys win over those.
+
+    A run is made of one task, one model and one constraint, with one value of each setting; seeds are of the same run.
+    """
+
+    tasks: Annotated[list[_Task], Field(min_length=1)]  # type: ignore[valid-type]
+    models: Annotated[list[_Model], Field(min_length=1)]  # type: ignore[valid-type]
+    constraints: Annotated[list[_Constraint], Field(min_length=1)] = ["none"]  # type: ignore[valid-type]
+    settings: Settings = {}
+    """For every task; a task's own `settings` win."""
+    out: str | None = None
+
+    model_config = ConfigDict(extra="forbid", validate_default=True)
+
+
+class OpenedSuite(BaseModel):
+    """A suite's file that is valid, and where its values stand."""
+
+    model_config = ConfigDict(arbitrary_types_allowed=True, frozen=True)
+
+    file: YamlFile
+    content: SuiteFile
+
+
+def read_suite(path: Path) -> OpenedSuite:
+    """The suite in a YAML file. Raises UserError with the file's line and key for what is wrong with it."""
+    file = read_yaml(path)
+    try:
+        return OpenedSuite(file=file, content=SuiteFile.model_validate(file.values))
+    except ValidationError as error:
+        raise _wrong(error, file) from None
+
+
+def _wrong(error: ValidationError, file: YamlFile) -> UserError:
+    first = error.errors()[0]
+    keys = [key for key in first["loc"] if isinstance(key, str | int)]
+    name, place = dotted(keys), file.place(keys)
+    if first["type"] == "extra_forbidden":
+        return UserError(f"unknown key '{name}'", place=place, fix=did_you_mean(str(keys[-1]), _known(keys)))
+    if first["type"] == "missing":
+        return UserError(f"no {name} is given", place=place, fix=f"add {keys[-1]}: ...")
+    if first["type"] == "model_type":
+        return UserError(f"{name} is neither a name nor a mapping", place=place, fix=f"write '{keys[0]}: [NAME]'")
+    said = first["msg"].removeprefix("Value error, ")
+    _, _, wanted = said.partition("Input should be ")
+    fix = f"give {wanted.partition(', unable')[0]}" if wanted else "give another value"
+    return UserError(f"{name}: {said}, got {first.get('input')!r}", place=place, fix=fix)
+
+
+def dotted(keys: list[str | int]) -> str:
+    """`models[1].dtype`"""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in keys).lstrip(".") or "suite"
+
+
+def _known(keys: list[str | int]) -> list[str]:
+    """The keys that a mapping may have where an unknown one stands."""
+    fields = SuiteFile.model_fields
+    if len(keys) == 1:
+        return list(fields)
+    own = ["name", *(["settings"] if keys[0] == "tasks" else [])]
+    others = {*_NOT_FOR_SUITES, *_AXES} - {str(keys[0]).removesuffix("s")}
+    return [*own, *(name for name in RunConfig.model_fields if name not in others)]
+
+
+def parts(content: SuiteFile, axis: str) -> list[Any]:
+    """The entries of `tasks`, `models` or `constraints`."""
+    return cast("list[Any]", getattr(content, axis))

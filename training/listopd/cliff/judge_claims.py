@@ -1,0 +1,209 @@
+"""How each kind of prediction is judged against the answers of its arms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from listeval.errors import UserError
+from listeval.stats.intervals import Interval, rate_interval
+from listopd.cliff.claim_series import ClaimSeries, fitted_star
+from listopd.cliff.claims import (
+    CliffClaim,
+    DriftClaim,
+    FailuresClaim,
+    FlatClaim,
+    MidpointClaim,
+    RateClaim,
+    ShiftClaim,
+    TabularClaim,
+)
+from listopd.cliff.observe import good_of, up_to
+from listopd.cliff.records import Outcome
+from listopd.cliff.series import Series
+from listopd.cliff.verdict import Judged, Verdict, inside, shown
+from listopd.estimates import GATE, Cliff, Outcomes, cliff, cliff_points, midpoint_shift
+from listopd.threshold.bernoulli import collapse_threshold
+from listopd.threshold.closed_form import lambda_stars
+from listopd.threshold.drift import fit_drift
+
+_ABSTAINS = "nothing: its rule abstained when the study was locked"
+
+
+class Evidence(NamedTuple):
+    """What claims are judged by: the sweep's directory, resamples, and the locked numbers by claim."""
+
+    out: Path
+    draws: int
+    numbers: Mapping[str, float]
+
+    def curve(self, series: Series, claim: Any) -> Cliff:
+        """The estimates of a series under a claim's notion of good."""
+        return cliff(self.outcomes(series, claim), draws=self.draws)
+
+    def outcomes(self, series: Series, claim: Any) -> Outcomes:
+        """By seed, λ and prompt."""
+        return good_of(series, self.out, claim.good, claim.token)
+
+
+def judge_claim(aimed: ClaimSeries, evidence: Evidence) -> Judged:
+    """Hit, missed or not decidable, with words. Raises UserError for damaged files."""
+    claim = aimed.claim
+    if isinstance(claim, TabularClaim):
+        return _tabular(claim)
+    series = aimed.series
+    assert series is not None, "every claim but a tabular one is about arms"
+    match claim:
+        case MidpointClaim():
+            return _midpoint(claim, series, evidence)
+        case FlatClaim():
+            return _flat(claim, series, evidence)
+        case CliffClaim():
+            return _cliff(claim, series, evidence)
+        case FailuresClaim():
+            return _failures(claim, series, evidence)
+        case RateClaim():
+            return _rate(claim, series, evidence)
+        case ShiftClaim():
+            return _shift(claim, series, aimed.others[0], evidence)
+        case DriftClaim():
+            return _drift(claim, series, aimed.others, evidence)
+
+
+def _midpoint(claim: MidpointClaim, series: Series, evidence: Evidence) -> Judged:
+    number, found = evidence.numbers[claim.id], evidence.curve(series, claim)
+    if math.isnan(number):
+        seen = found.drop if found.midpoint is None else found.midpoint
+        return Judged(Verdict.UNDECIDED, _ABSTAINS, f"{'drop' if found.midpoint is None else 'midpoint'} {shown(seen)}")
+    low, high = number - claim.within, number + claim.within
+    if low > series.lams[-1]:
+        return _no_cliff(found, GATE, f"none up to {series.lams[-1]:g} ({number:.3g})")
+    expected = f"{number:.3f} ± {claim.within:g}"
+    if high < series.lams[0]:
+        return Judged(Verdict.UNDECIDED, expected, f"the grid begins at {series.lams[0]:g}")
+    if found.midpoint is None:
+        return Judged(_gate_closed(found), expected, f"no cliff is shown: drop {shown(found.drop)}")
+    verdict = inside(found.midpoint, low, high)
+    if found.settled or found.midpoint.low > high:
+        return Judged(verdict, expected, shown(found.midpoint), found.midpoint)
+    words = f"{shown(found.midpoint)} or more: the grid ends on the slope"
+    return Judged(Verdict.UNDECIDED, expected, words, found.midpoint)
+
+
+def _gate_closed(found: Cliff) -> Verdict:
+    """A cliff was foretold and the gate is shut: missed only where the drop is known to be small."""
+    return Verdict.MISSED if found.drop.high < GATE else Verdict.UNDECIDED
+
+
+def _flat(claim: FlatClaim, series: Series, evidence: Evidence) -> Judged:
+    found = cliff(up_to(evidence.outcomes(series, claim), claim.to), draws=evidence.draws)
+    return _no_cliff(found, claim.drop, f"a drop below {claim.drop:g} up to {found.lams[-1]:g}")
+
+
+def _no_cliff(found: Cliff, most: float, expected: str) -> Judged:
+    """A rate that is low from the start has nothing to lose, so that it does not fall is no evidence."""
+    if not found.plateau.low >= most:
+        return Judged(Verdict.UNDECIDED, expected, f"the plateau is {shown(found.plateau)}", found.drop)
+    return Judged(inside(found.drop, -1.0, most), expected, f"drop {shown(found.drop)}", found.drop)
+
+
+def _cliff(claim: CliffClaim, series: Series, evidence: Evidence) -> Judged:
+    found = evidence.curve(series, claim)
+    verdict = Verdict.HIT if found.exists else _gate_closed(found)
+    where = f", midpoint {shown(found.midpoint)}" if found.midpoint is not None else ""
+    return Judged(verdict, f"a drop above {GATE:g}", f"drop {shown(found.drop)}{where}", found.drop)
+
+
+def _failures(claim: FailuresClaim, series: Series, evidence: Evidence) -> Judged:
+    answers = series.answers(evidence.out)
+    start = claim.lam
+    if start is None:
+        middle = cliff(good_of(series, evidence.out), draws=evidence.draws).midpoint
+        if middle is None:
+            return Judged(Verdict.UNDECIDED, f"mostly {claim.mostly} past the midpoint", "there is no cliff")
+        start = middle.value
+    expected = f"{claim.mostly} at least {claim.least:g} of the failures from {start:.3g} on"
+    failed = [
+        (one, seed)
+        for (lam, seed), told in answers.items()
+        if lam >= start
+        for one in told
+        if one.known and not one.parsed
+    ]
+    if not failed:
+        return Judged(Verdict.UNDECIDED, expected, "no answer failed")
+    share = _share([_is(claim.mostly, one) for one, _ in failed], failed)
+    return Judged(inside(share, claim.least, 1.0), expected, f"{shown(share)} of {len(failed)} failures", share)
+
+
+def _is(kind: str, outcome: Outcome) -> bool:
+    return outcome.fmc if kind == "fmc" else outcome.kind == kind
+
+
+def _share(hits: list[bool], failed: list[tuple[Outcome, int]]) -> Interval:
+    """Over prompts and over seeds, whichever interval is wider on either side."""
+    found = [
+        rate_interval(list(map(float, hits)), labels)
+        for labels in ([one.cluster or one.prompt for one, _ in failed], [str(seed) for _, seed in failed])
+        if len(set(labels)) > 1
+    ]
+    if not found:
+        return Interval(sum(hits) / len(hits), float("nan"), float("nan"))
+    return Interval(found[0].value, min(one.low for one in found), max(one.high for one in found))
+
+
+def _rate(claim: RateClaim, series: Series, evidence: Evidence) -> Judged:
+    found = cliff(good_of(series, evidence.out), draws=evidence.draws)
+    rate = found.rates[found.lams.index(claim.lam)]
+    if claim.at is None:
+        expected = f"parse rate at {claim.lam:g} within [{claim.low:g}, {claim.high:g}]"
+        return Judged(inside(rate, claim.low, claim.high), expected, shown(rate), rate)
+    number = evidence.numbers[claim.id]
+    if math.isnan(number):
+        return Judged(Verdict.UNDECIDED, _ABSTAINS, shown(rate), rate)
+    expected = f"parse rate at {claim.lam:g}: {number:.3f} ± {claim.within:g}"
+    return Judged(inside(rate, number - claim.within, number + claim.within), expected, shown(rate), rate)
+
+
+def _shift(claim: ShiftClaim, series: Series, than: Series, evidence: Evidence) -> Judged:
+    before, after = (evidence.outcomes(one, claim) for one in (than, series))
+    moved = midpoint_shift(before, after, draws=evidence.draws)
+    expected = f"moves by {claim.within:g} at most" if claim.moves == "not" else f"moves {claim.moves}"
+    if moved is None:
+        return Judged(Verdict.UNDECIDED, expected, "one of the two has no cliff")
+    least = np.nextafter(0.0, 1.0)
+    windows = {"left": (-np.inf, -least), "right": (least, np.inf), "not": (-claim.within, claim.within)}
+    # Where every draw agrees on no move at all, that is no evidence for either side.
+    stuck = claim.moves != "not" and moved.low == moved.high == 0
+    verdict = Verdict.UNDECIDED if stuck else inside(moved, *windows[claim.moves])
+    return Judged(verdict, expected, shown(moved), moved)
+
+
+def _drift(claim: DriftClaim, series: Series, fitted: tuple[Series, ...], evidence: Evidence) -> Judged:
+    star, own = evidence.numbers[fitted_star(claim)], evidence.numbers[claim.id]
+    if math.isnan(star) or math.isnan(own):
+        return Judged(Verdict.UNDECIDED, _ABSTAINS, "no λ* to fit with")
+    expected = f"κ of {', '.join(map(str, claim.fit))} steps foretells {series.budget}"
+    points = cliff_points({one.budget: evidence.curve(one, claim) for one in fitted})
+    found = evidence.curve(series, claim).midpoint
+    if len(points) < len(claim.fit) or found is None:
+        return Judged(Verdict.UNDECIDED, expected, "some budget has no cliff")
+    try:
+        told = fit_drift(points, star)._replace(star=own).cliff(series.budget).value
+    except UserError as error:
+        return Judged(Verdict.UNDECIDED, expected, error.cause)
+    verdict = inside(found, told - claim.within, told + claim.within)
+    return Judged(verdict, f"{told:.3f} ± {claim.within:g} ({expected})", shown(found), found)
+
+
+def _tabular(claim: TabularClaim) -> Judged:
+    p, b, c = np.array(claim.cases).T
+    simulated, closed = collapse_threshold(p, b, c), lambda_stars(p, b, c)
+    worst = float(np.abs(simulated - closed).max())
+    pairs = ", ".join(f"{one:.3f} ({other:.3f})" for one, other in zip(simulated, closed, strict=True))
+    verdict = Verdict.HIT if worst <= claim.within else Verdict.MISSED
+    return Judged(verdict, f"λ* to within {claim.within:g}", f"{pairs}: off by {worst:.4f} at most")
