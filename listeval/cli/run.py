@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,13 +161,12 @@ def command(
     from_file = dict(values)
     if config is not None and Path(config[1:]).is_dir():
         del from_file["out"]  # a run's directory is where the user says that it is
-    values |= {name: value for name, value in flags.items() if value is not None}
-    values["options"] = {**(values.get("options") or {}), **dict(map(parse_setting, settings))}
-    own: dict[str, Any] = {**flags, "options": dict(map(parse_setting, settings))}
-    for key, told in (("chat_template_arg", TEMPLATE.read(template_args)), ("engine_arg", ENGINE.read(engine_args))):
-        own[key] = told
-        if told:
-            values[key] = {**(values.get(key) or {}), **told}
+    own = flags | {
+        "options": dict(map(parse_setting, settings)),
+        "chat_template_arg": TEMPLATE.read(template_args),
+        "engine_arg": ENGINE.read(engine_args),
+    }
+    values = _flags_win(values, own)
     if system is not None:
         values["system"] = _text_or_file(system)
     for name in ("seeds", "samples", "track"):
@@ -181,11 +180,8 @@ def command(
         allow_options(resolved.task, resolved.options)
         configs = with_adapters(resolved, [str(absolute(name, bare=True)) for name in adapters])
         if several := axes(resolved):
-            if len(configs) > 1:
-                cause = "several adapters and several values of an option at once"
-                raise UserError(cause, place="--adapter", fix="give one adapter at a time")
             named = Asked(resolved.task, _folder(resolved), asked, as_json)
-            return _several(planned(configs[0], several), named, quiet)
+            return _several(planned(_only(configs), several), named, quiet)
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
             finished = list(run_each(configs, progress))
     _print(finished, as_json)
@@ -199,6 +195,24 @@ def _several(runs: Sequence[PlannedRun], asked: Asked, quiet: bool) -> ExitCode:
     from listeval.suites.execute import prospects
 
     return conclude(work(prospects(runs), quiet=quiet), asked)
+
+
+def _flags_win(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """A file's values under those of the command line; what is told by name is merged by name."""
+    found = dict(values)
+    for key, value in own.items():
+        if isinstance(value, dict):
+            found[key] = {**(values.get(key) or {}), **value} or None
+        elif value is not None:
+            found[key] = value
+    return found
+
+
+def _only(configs: Sequence[RunConfig]) -> RunConfig:
+    if len(configs) > 1:
+        cause = "several adapters and several values of an option at once"
+        raise UserError(cause, place="--adapter", fix="give one adapter at a time")
+    return configs[0]
 
 
 def _folder(config: RunConfig) -> Path | None:
