@@ -158,9 +158,7 @@ def command(
     asked = wanted(fail_under, fail_if, fail_on, junit)
     flags["track"] = list(track) or None
     values = _from_file(config)
-    from_file = dict(values)
-    if config is not None and Path(config[1:]).is_dir():
-        del from_file["out"]  # a run's directory is where the user says that it is
+    from_file = _decided_by(config, values)
     own = flags | {
         "options": dict(map(parse_setting, settings)),
         "chat_template_arg": TEMPLATE.read(template_args),
@@ -169,8 +167,7 @@ def command(
     values = _flags_win(values, own)
     if system is not None:
         values["system"] = _text_or_file(system)
-    for name in ("seeds", "samples", "track"):
-        values[name] = listed(values.get(name))
+    values |= {name: listed(values.get(name)) for name in ("seeds", "samples", "track")}
     for name in ("data", "model", "tokenizer", "adapter"):
         values[name] = absolute(values.get(name), bare=name == "data")
     with placed((config or "").removeprefix("@")):
@@ -180,13 +177,16 @@ def command(
         allow_options(resolved.task, resolved.options)
         configs = with_adapters(resolved, [str(absolute(name, bare=True)) for name in adapters])
         if several := axes(resolved):
-            named = Asked(resolved.task, _folder(resolved), asked, as_json)
-            return _several(planned(_only(configs), several), named, quiet)
+            name = Asked(resolved.task, _folder(resolved), asked, as_json)
+            return _several(planned(_only(configs), several), name, quiet)
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
             finished = list(run_each(configs, progress))
     _print(finished, as_json)
-    errored = ExitCode.SAMPLES_ERRORED if any(one.summary.errors for one in finished) else ExitCode.OK
-    return max(say_strays(finished), errored, judge_runs(finished, asked))
+    return max(say_strays(finished), _errored(finished), judge_runs(finished, asked))
+
+
+def _errored(runs: Sequence[Run]) -> ExitCode:
+    return ExitCode.SAMPLES_ERRORED if any(run.summary.errors for run in runs) else ExitCode.OK
 
 
 def _several(runs: Sequence[PlannedRun], asked: Asked, quiet: bool) -> ExitCode:
@@ -197,12 +197,18 @@ def _several(runs: Sequence[PlannedRun], asked: Asked, quiet: bool) -> ExitCode:
     return conclude(work(prospects(runs), quiet=quiet), asked)
 
 
+def _decided_by(config: str | None, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the file says by itself: a run's directory is where the user says that it is."""
+    here = config is not None and Path(config[1:]).is_dir()
+    return {name: value for name, value in values.items() if not (here and name == "out")}
+
+
 def _flags_win(values: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
     """A file's values under those of the command line; what is told by name is merged by name."""
     found = dict(values)
     for key, value in own.items():
         if isinstance(value, dict):
-            found[key] = {**(values.get(key) or {}), **value} or None
+            found |= {key: {**(values.get(key) or {}), **value}} if value else {}
         elif value is not None:
             found[key] = value
     return found
