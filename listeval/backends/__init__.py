@@ -11,12 +11,13 @@ from listeval.models.cpu import wait_passively
 ADAPTERS: dict[str, str] = {
     "hf": "transformers, CPU or GPU",
     "vllm": "vLLM in this process, GPU or CPU build",
+    "ray": "vLLM on many cards or machines, by Ray Data LLM",
     "openai": "any OpenAI-compatible server",
     "replay": "answers of an earlier run, or a JSONL of raw texts",
     "null": "no model: seeded answers, or --model gold, faults, garbage, to try harness and task",
 }
 
-_ENGINE = {"hf": "hf.engine", "vllm": "vllm.engine", "openai": "openai.engine"}
+_ENGINE = {"hf": "hf.engine", "vllm": "vllm.engine", "ray": "ray.engine", "openai": "openai.engine"}
 
 
 def open_backend(name: str, model: str, options: BackendOptions) -> Backend:
@@ -25,7 +26,8 @@ def open_backend(name: str, model: str, options: BackendOptions) -> Backend:
     Raises UserError for an unknown name, a missing package or a model that cannot be opened.
     """
     chosen = choose(name)
-    adapter = import_module(f"listeval.backends.{_ENGINE.get(chosen, chosen)}")
+    module = "served.engine" if options.serve else _ENGINE.get(chosen, chosen)
+    adapter = import_module(f"listeval.backends.{module}")
     return cast("Backend", adapter.open(model, options))
 
 

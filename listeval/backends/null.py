@@ -28,7 +28,7 @@ from listeval.models.checkpoint import refuse_unused
 
 _UNUSED = (
     "dtype", "device", "batch_size", "max_model_len", "base_url", "tokenizer", "enable_thinking", "structured",
-    "api_key_env", "constraint",
+    "api_key_env", "ray_address", "constraint",
 )  # fmt: skip
 
 RULE_VERSION = 1
@@ -38,7 +38,8 @@ RULE_VERSION = 1
 def open(model: str, options: BackendOptions) -> NullBackend:
     """A null engine; `model` is what it plays, else only a label. Raises UserError for options that make no sense."""
     refuse_unused(options, "null", _UNUSED)
-    window = 64 if options.concurrency is None else options.concurrency
+    told = options.fixed_concurrency("null")
+    window = 64 if told is None else told
     delay = options.extra.get("delay_s", 0.0)
     if window < 1:
         raise UserError(f"concurrency is {window}", place="null backend", fix="give 1 or more")

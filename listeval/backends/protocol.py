@@ -13,11 +13,15 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_ch
 
 from listeval.chat import Message as Message
 from listeval.chat import Prompt as Prompt
+from listeval.errors import UserError
 from listeval.models.info import ModelInfo as ModelInfo
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from listeval.contract import Contract, Kind
     from listeval.decoding.constraint import Constraint
+    from listeval.models.adapter import Adapter
     from listeval.models.renderer import Renderer
 
 FinishReason = Literal["stop", "length", "content_filter", "error"]
@@ -111,7 +115,7 @@ class BackendOptions:
     dtype: str | None = None
     device: str | None = None
     batch_size: int | None = None
-    concurrency: int | None = None
+    concurrency: int | Literal["auto"] | None = None
     max_model_len: int | None = None
     base_url: str | None = None
     tokenizer: str | None = None
@@ -119,6 +123,8 @@ class BackendOptions:
     enable_thinking: bool | None = None
     chat_template_arg: Mapping[str, Any] | None = None
     """What the chat template is told besides, by name."""
+    ray_address: str | None = None
+    """The cluster that Ray's engines run on; None starts one in this machine."""
     structured: bool | None = None
     """Ask the server to hold every answer to its contract's JSON Schema."""
     api_key_env: str | None = None
@@ -127,7 +133,21 @@ class BackendOptions:
     """What every answer is held to, bound to its request's contract."""
     constraints: tuple[Constraint, ...] = ()
     """What `Constrainable.constrain` may ask for later, where an engine has to know that when it starts."""
+    serve: bool = False
+    """Start a server of the model for the run."""
+    adapter: Adapter | None = None
+    """What is put on top of the model first."""
+    adapters: tuple[Adapter, ...] = ()
+    """What `Adaptable.adapt` may ask for later, where an engine has to know that when it starts."""
     extra: Mapping[str, object] = field(default_factory=dict)
+    """Arguments of the engine's own (`listeval.backends.arguments`)."""
+
+    def fixed_concurrency(self, backend: str) -> int | None:
+        """Requests in flight for an engine that finds none out itself. Raises UserError for `auto`."""
+        if self.concurrency == "auto":
+            cause = f"the {backend} backend has no ramp to find its concurrency"
+            raise UserError(cause, place="--concurrency", fix="give a number, or leave it out")
+        return self.concurrency
 
 
 class Backend(Protocol):
@@ -167,3 +187,22 @@ class Constrainable(Backend, Protocol):
 
         Nothing may be generating. Raises UserError as opening it with that constraint does.
         """
+
+
+@runtime_checkable
+class Adaptable(Backend, Protocol):
+    """An engine whose base model is loaded once for runs with several adapters."""
+
+    def adapt(self, adapter: Adapter | None) -> bool:
+        """Compute with `adapter` from now on, or with the base alone; False where this engine was not started for it.
+
+        Nothing may be generating. Raises UserError for an adapter of another base, and one that cannot be loaded.
+        """
+
+
+@runtime_checkable
+class Logging(Backend, Protocol):
+    """An engine in processes of its own, whose words are kept with the run."""
+
+    def log_to(self, directory: Path) -> None:
+        """Append its log to a file there. Raises UserError where that cannot be written."""

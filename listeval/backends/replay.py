@@ -29,7 +29,7 @@ SAMPLES = "samples.jsonl"
 
 _UNUSED = (
     "dtype", "device", "batch_size", "concurrency", "max_model_len", "base_url", "tokenizer", "enable_thinking",
-    "chat_template_arg", "structured", "api_key_env", "constraint",
+    "chat_template_arg", "structured", "api_key_env", "ray_address", "constraint",
 )  # fmt: skip
 _REASONS: tuple[str, ...] = get_args(FinishReason)
 _ROW = """a row is {"text": "...", "example": "..."} or a JSON string"""

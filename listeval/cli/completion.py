@@ -77,7 +77,7 @@ def options_of(flag: str) -> dict[str, Any]:
     """What `click.option` is told so that the values of `flag` complete: names of tasks, or files."""
     if flag == "--task":
         return {"shell_complete": tasks}
-    if flag in ("--data", "--out", "--model"):
+    if flag in ("--data", "--out", "--model", "--adapter"):
         return {"shell_complete": _files}
     return {}
 

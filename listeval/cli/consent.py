@@ -7,6 +7,7 @@ the user's own environment names (`$LISTEVAL_PATH`) and what is installed needs 
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ from listeval.visible import inline
 if TYPE_CHECKING:
     from listeval.runs.entries import TaskEntry
 
-_LOCAL = ("auto", "hf", "vllm")
+_LOCAL = ("auto", "hf", "vllm", "ray")
 _KEY = "OPENAI_API_KEY"
 """Sent to any server that the user names, so a file that names it asks for nothing more."""
 _SENDING = ("wandb", "trackio")
@@ -61,6 +62,8 @@ def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
     """What a configuration from a file asks for, beyond what was `given` on the command line."""
     own = {name: value for name, value in values.items() if value is not None and given.get(name) is None}
     backend = given.get("backend") or values.get("backend") or "auto"
+    if values.get("serve") or given.get("serve"):
+        backend = "vllm"  # whose model is a local one, and whose server is our own
     asks = _server(own, given) if backend == "openai" else []
     # A model on the hub is OWNER/NAME, a tokenizer may be a bare name; a server's model is only a name.
     opened = {"tokenizer"} | ({"model"} if backend in _LOCAL and "/" in str(own.get("model")) else set())
@@ -73,6 +76,9 @@ def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
         asks.append(Ask(f"fetch its data from '{own['data']}'", f"--data {own['data']}"))
     if isinstance(own.get("out"), str) and not _is_below(own["out"]):
         asks.append(Ask(f"write its run to '{own['out']}'", f"--out {own['out']}"))
+    asks += _engine(values, given, str(backend))
+    if own.get("ray_address"):
+        asks.append(Ask(f"run on the cluster at {own['ray_address']}", f"--ray-address {own['ray_address']}"))
     asks += _told(own.get("track"), lambda names: f"--track {' --track '.join(names)}")
     if own.get("allow_code_execution"):
         asks.append(Ask("run the code that the model writes", "--allow-code-execution"))
@@ -139,6 +145,25 @@ def of_recipe(values: Mapping[str, Any], spelled: Callable[[str, Any], str]) -> 
         asks.append(Ask(f"fetch its data from '{values['data']}'", spelled("data", values["data"])))
     asks += _told(values.get("trackers"), lambda names: spelled("trackers", f"[{','.join(names)}]"))
     return asks + (of_task(values["task"], spelled("task", values["task"])) if "task" in values else [])
+
+
+def _engine(values: Mapping[str, Any], given: Mapping[str, Any], backend: str) -> list[Ask]:
+    """What a file tells an engine that may name code, a file or an address."""
+    from listeval.backends.arguments import FLAG, needs_word
+
+    said = {name.replace("-", "_") for name in given.get("engine_arg") or {}}
+    own = values.get("engine_arg")
+    if not isinstance(own, Mapping):
+        return []
+    return [
+        Ask(f"give the engine {name}={_json(value)}", f"{FLAG} '{name}={_json(value)}'")
+        for name, value in own.items()
+        if str(name).replace("-", "_") not in said and needs_word(backend, str(name), value)
+    ]
+
+
+def _json(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
 def _told(trackers: Any, spelled: Callable[[Sequence[str]], str]) -> list[Ask]:

@@ -39,6 +39,10 @@ def command(as_json: bool) -> None:
 _NEEDS = {
     "hf": (("torch", "transformers"), "pip install 'listeval[cpu]'"),
     "vllm": (("torch", "transformers", "vllm"), "pip install 'listeval[vllm]' (GPU) or make vllm (CPU build)"),
+    "ray": (
+        ("torch", "transformers", "vllm", "ray"),
+        "pip install 'listeval[ray,vllm]' (GPU) or make test-ray (CPU build)",
+    ),
     "openai": (("httpx",), "pip install 'listeval[openai]'"),
 }
 

@@ -38,6 +38,9 @@ class Progress:
         if self.bar is not None:
             self.bar.stop()
             self.bar = None
+        self._say_before()
+
+    def _say_before(self) -> None:
         if self.before and not self.quiet:
             self._say(f"{self.before} of {self.total} samples were there already")
 
@@ -59,6 +62,8 @@ class Progress:
         self._say(f"--- first prompt ({counted}) ---\n{text}\n--- end of prompt ---", block=True)
 
     def begin(self, total: int) -> None:
+        self._say_before()  # of the run before this one
+        self.done = self.ok = self.before = 0
         self.total = total
         self.started = time.monotonic()
         self.pulse.now(self._line)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,15 +11,29 @@ import click
 from listeval.cli.completion import configs, options_of
 from listeval.cli.consent import allow_options, of_config, permit
 from listeval.cli.gate import judge_runs, run_gates, wanted
+from listeval.cli.named_values import ENGINE, TEMPLATE
 from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError, placed
 
 if TYPE_CHECKING:
     from listeval.cli.suite_result import Asked
-    from listeval.runs import RunConfig
+    from listeval.runs import Run
     from listeval.suites.expand import PlannedRun
 
-_OPTIONS: tuple[tuple[str, type, str, str], ...] = (
+PATHS = ("data", "model", "tokenizer", "adapter")
+"""What may name a file or folder."""
+
+
+class _Concurrency(click.ParamType):  # type: ignore[type-arg]
+    """A number, or `auto`."""
+
+    name = "concurrency"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        return value if value == "auto" else int(click.IntRange(min=1).convert(value, param, ctx))
+
+
+_OPTIONS: tuple[tuple[str, Any, str, str], ...] = (
     ("--task", str, "NAME", "Task plug-in; see `listeval tasks list`."),
     (
         "--model",
@@ -27,7 +41,7 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
         "CKPT",
         "Checkpoint folder, hub id, `smollm2`, what the backend serves; null: gold, faults or garbage.",
     ),
-    ("--backend", str, "NAME", "auto (default), vllm, hf, openai, replay or null."),
+    ("--backend", str, "NAME", "auto (default), vllm, hf, ray, openai, replay or null."),
     ("--constraint", str, "KIND", "none (default), schema, permutation or scaffold."),
     ("--engine", str, "NAME", "What constrains: auto (default), xgrammar, llguidance, outlines or own."),
     ("--spacing", str, "POLICY", "Spaces that a constraint leaves: either (default), gold, compact or free."),
@@ -43,10 +57,11 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--dtype", str, "NAME", "float32, bfloat16, ... (default: the backend's choice)."),
     ("--device", str, "NAME", "cpu, cuda, cuda:1, ... (default: the best there is)."),
     ("--batch-size", int, "N", "Sequences decoded together."),
-    ("--concurrency", int, "N", "Requests in flight (openai, vllm, null)."),
+    ("--concurrency", _Concurrency(), "N|auto", "Requests in flight (openai, vllm, null); auto (openai): by a ramp."),
     ("--max-model-len", int, "N", "Prompt plus answer in tokens (hf, vllm; default: the model's)."),
-    ("--base-url", str, "URL", "Server of the openai backend; the key comes from $OPENAI_API_KEY."),
+    ("--base-url", str, "URL", "Server of the openai backend, repeatable; the key comes from $OPENAI_API_KEY."),
     ("--api-key-env", str, "NAME", "Variable that holds the server's key (default OPENAI_API_KEY)."),
+    ("--ray-address", str, "HOST:PORT", "Ray cluster of the ray backend (default: one started here)."),
     ("--tokenizer", str, "PATH", "Another tokenizer; with openai: render here, send token ids."),
     ("--timeout-s", float, "S", "openai: seconds to wait for one answer (default 600)."),
     ("--out", str, "DIR", "Run directory (default: runs/<task>-<model>-<hash>)."),
@@ -55,8 +70,14 @@ _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
 
 def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     for flag, kind, metavar, text in reversed(_OPTIONS):
-        function = click.option(flag, type=kind, metavar=metavar, help=text, **options_of(flag))(function)
+        more: dict[str, Any] = {"multiple": True, "callback": _joined} if flag == "--base-url" else {}
+        function = click.option(flag, type=kind, metavar=metavar, help=text, **options_of(flag), **more)(function)
     return function
+
+
+def _joined(_ctx: click.Context, _param: click.Parameter, given: tuple[str, ...]) -> str | None:
+    """Several servers as a configuration has them."""
+    return ",".join(given) or None
 
 
 @click.command("run", short_help="Run a task on a model and report how its contract holds.")
@@ -82,6 +103,27 @@ def _options(function: Callable[..., Any]) -> Callable[..., Any]:
     metavar="NAME=JSON",
     help="Passed to the chat template, repeatable: reasoning_effort=low, tools_in_user=false.",
 )
+@click.option(
+    "--adapter",
+    "adapters",
+    multiple=True,
+    metavar="PATH",
+    help="LoRA adapter on top of the model (hf, vllm), repeatable: a run each; none: the model alone.",
+    **options_of("--adapter"),
+)
+@click.option(
+    "--engine-arg",
+    "engine_args",
+    multiple=True,
+    metavar="NAME=JSON",
+    help="Argument of the engine's own (hf, vllm, ray), repeatable: tensor_parallel_size=2.",
+)
+@click.option(
+    "--serve",
+    is_flag=True,
+    default=None,
+    help="Start `vllm serve` of the model for this run, ask it as the openai backend does, and stop it.",
+)
 @click.option("--system", metavar="TEXT|@FILE", help="A system turn before the task's messages.")
 @click.option(
     "--allow-code-execution",
@@ -106,6 +148,8 @@ def command(
     config: str | None,
     settings: tuple[str, ...],
     template_args: tuple[str, ...],
+    adapters: tuple[str, ...],
+    engine_args: tuple[str, ...],
     system: str | None,
     track: tuple[str, ...],
     trust: bool,
@@ -127,8 +171,8 @@ def command(
     """
     from listeval.cli.progress import Progress
     from listeval.cli.suite_result import Asked
-    from listeval.runs import run
-    from listeval.runs.config import build_config, listed
+    from listeval.runs.adapters import run_each, with_adapters
+    from listeval.runs.config import build_config
     from listeval.suites.axes import axes, planned
 
     asked = wanted(fail_under, fail_if, fail_on, junit)
@@ -139,28 +183,31 @@ def command(
         del from_file["out"]  # a run's directory is where the user says that it is
     values |= {name: value for name, value in flags.items() if value is not None}
     values["options"] = {**(values.get("options") or {}), **dict(map(parse_setting, settings))}
-    if template_args:
-        told = values.get("chat_template_arg")
-        values["chat_template_arg"] = {**(told or {}), **dict(map(parse_template_arg, template_args))}
+    own: dict[str, Any] = {**flags, "options": dict(map(parse_setting, settings))}
+    _take(values, own, {"chat_template_arg": TEMPLATE.read(template_args), "engine_arg": ENGINE.read(engine_args)})
     if system is not None:
         values["system"] = _text_or_file(system)
-    for name in ("seeds", "samples", "track"):
-        values[name] = listed(values.get(name))
-    for name in ("data", "model", "tokenizer"):
-        values[name] = absolute(values.get(name), bare=name == "data")
     with placed((config or "").removeprefix("@")):
-        resolved = build_config({name: value for name, value in values.items() if value is not None})
+        resolved = build_config(_as_meant(values))
         if config is not None:
-            own = {**flags, "options": dict(map(parse_setting, settings))}
             permit(of_config(from_file, own), config, trusted=trust)
         allow_options(resolved.task, resolved.options)
+        configs = with_adapters(resolved, [str(absolute(name, bare=True)) for name in adapters])
         if several := axes(resolved):
-            return _several(planned(resolved, several), Asked(resolved.task, _folder(resolved), asked, as_json), quiet)
+            return _several(planned(configs, several), Asked.of(resolved, asked, as_json), quiet)
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
-            finished = run(resolved, progress)
+            finished = list(run_each(configs, progress))
     _print(finished, as_json)
-    errored = ExitCode.SAMPLES_ERRORED if finished.summary.errors else ExitCode.OK
-    return max(say_strays([finished]), errored, judge_runs([finished], asked))
+    errored = ExitCode.SAMPLES_ERRORED if any(one.summary.errors for one in finished) else ExitCode.OK
+    return max(say_strays(finished), errored, judge_runs(finished, asked))
+
+
+def _take(values: dict[str, Any], own: dict[str, Any], given: Mapping[str, Mapping[str, Any]]) -> None:
+    """Add to the mappings in `values` what the user gave by name; `own` is what the user said."""
+    for key, told in given.items():
+        own[key] = told
+        if told:
+            values[key] = {**(values.get(key) or {}), **told}
 
 
 def _several(runs: Sequence[PlannedRun], asked: Asked, quiet: bool) -> ExitCode:
@@ -171,22 +218,30 @@ def _several(runs: Sequence[PlannedRun], asked: Asked, quiet: bool) -> ExitCode:
     return conclude(work(prospects(runs), quiet=quiet), asked)
 
 
-def _folder(config: RunConfig) -> Path | None:
-    return None if config.out is None else Path(config.out)
+def _as_meant(values: dict[str, Any]) -> dict[str, Any]:
+    """Values without those that are not given; lists as lists, paths of what is there made absolute."""
+    from listeval.runs.config import listed
+
+    paths = {name: absolute(values.get(name), bare=name == "data") for name in PATHS}
+    lists = {name: listed(values.get(name)) for name in ("seeds", "samples", "track")}
+    return {name: value for name, value in {**values, **paths, **lists}.items() if value is not None}
 
 
-def _print(finished: Any, as_json: bool) -> None:
+def _print(runs: Sequence[Run], as_json: bool) -> None:
     if as_json:
-        say_json(finished.to_json())
+        objects = [run.to_json() for run in runs]
+        say_json(objects[0] if len(objects) == 1 else objects)
         return
     from listeval.report.terminal import print_runs
 
-    print_runs([finished])
-    shown = finished.summary.n - finished.summary.kinds["ok"]
+    print_runs(runs)
     say()
-    say(f"run: {finished.path}")
-    if shown:
-        say(f"why they failed: listeval show {finished.path}")
+    for run in runs:
+        say(f"run: {run.path}")
+        if run.summary.n > run.summary.kinds["ok"]:
+            say(f"why they failed: listeval show {run.path}")
+    if len(runs) > 1:
+        say(f"side by side: listeval compare {' '.join(str(run.path) for run in runs)}")
 
 
 def _from_file(config: str | None) -> dict[str, Any]:
@@ -209,27 +264,6 @@ def parse_setting(text: str) -> tuple[str, Any]:
     try:
         return name, yaml.safe_load(value)
     except yaml.YAMLError:
-        return name, value
-
-
-def parse_template_arg(text: str) -> tuple[str, Any]:
-    """`effort=low` as ("effort", "low"); a value is read as JSON where it is JSON.
-
-    Raises UserError without a name or an equals sign, and for a truth value in Python's spelling: as a word it would
-    be true, whatever it says.
-    """
-    import json
-
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        fix = "write --chat-template-arg reasoning_effort=low"
-        raise UserError(f"'{text}' is not NAME=VALUE", place="--chat-template-arg", fix=fix)
-    if value in ("True", "False", "None"):
-        fix = f"write {name}={ {'True': 'true', 'False': 'false', 'None': 'null'}[value] }"
-        raise UserError(f"'{value}' is not JSON", place=f"--chat-template-arg {name}", fix=fix)
-    try:
-        return name, json.loads(value)
-    except ValueError:
         return name, value
 
 

@@ -24,7 +24,7 @@ _FLAGS = ("--base-url", "--api-key-env", "--allow-code-execution", "--out")
 """By which a user says himself what a file asks for; the rest is `--trust`."""
 
 
-@click.command("suite", short_help="Many runs from one file: tasks x models x constraints x settings.")
+@click.command("suite", short_help="Many runs from one file: tasks x models x adapters x constraints x settings.")
 @click.argument("file", metavar="SUITE.yaml", shell_complete=suites)
 @click.option("--out", metavar="DIR", help="A directory a run and the page (default: the file's, else runs/SUITE).")
 @click.option("--limit", type=int, metavar="N", help="Only the first N examples of each seed, in every run.")
@@ -76,7 +76,7 @@ def command(
 
 def _planned(suite: Any, flags: dict[str, Any], out: Path) -> list[PlannedRun]:
     """The runs of the file under the flags, which win; paths are made absolute, as those of `listeval run` are."""
-    from listeval.cli.run import absolute
+    from listeval.cli.run import PATHS, absolute
     from listeval.runs.config import listed
     from listeval.suites.expand import expand
 
@@ -85,7 +85,7 @@ def _planned(suite: Any, flags: dict[str, Any], out: Path) -> list[PlannedRun]:
         given["seeds"] = listed(given["seeds"])
     runs = []
     for run in expand(suite, given, out):
-        paths = {name: getattr(run.config, name) for name in ("data", "model", "tokenizer")}
+        paths = {name: getattr(run.config, name) for name in PATHS}
         full = {name: absolute(value, bare=name == "data") for name, value in paths.items()}
         runs.append(run._replace(config=run.config.model_copy(update=full)))
     return runs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from listeval.cli.gate import Wanted, judge_runs
 from listeval.cli.say import say, say_json, say_strays
@@ -13,7 +13,7 @@ from listeval.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from listeval.report.suite_page import GroupLine
-    from listeval.runs import Run
+    from listeval.runs import Run, RunConfig
     from listeval.runs.observer import Observer
     from listeval.suites.curves import Curve
     from listeval.suites.execute import Prospect, RunOutcome
@@ -26,6 +26,11 @@ class Asked(NamedTuple):
     out: Path | None
     gates: Wanted
     as_json: bool
+
+    @classmethod
+    def of(cls, config: RunConfig, gates: Wanted, as_json: bool) -> Self:
+        """Of runs that one configuration stands for."""
+        return cls(config.task, None if config.out is None else Path(config.out), gates, as_json)
 
 
 def work(found: Sequence[Prospect], *, quiet: bool) -> list[RunOutcome]:
@@ -96,6 +101,7 @@ def _print(runs: Sequence[Run], found: Sequence[Curve], groups: Sequence[GroupLi
 
 def _compared(outcomes: Sequence[RunOutcome], out: Path) -> list[GroupLine]:
     """Each group of two runs or more, compared, with its page; what cannot be compared says why."""
+    from listeval.cli.right import right_answers
     from listeval.comparison import compare
     from listeval.report.comparison.page import write_page
     from listeval.report.comparison.sentence import sentence
@@ -112,7 +118,8 @@ def _compared(outcomes: Sequence[RunOutcome], out: Path) -> list[GroupLine]:
         page = out / f"compare-{name}.html"
         try:
             found = compare([run.path for run in runs])
-            write_page(found, page)
+            # The task's code has run already: the user has allowed it.
+            write_page(found, page, right_answers(found.base.run, trusted=True))
             lines.append(GroupLine(name, sentence(found.verdict), page.name))
         except UserError as error:
             lines.append(GroupLine(name, f"not compared: {error}", ""))

@@ -34,7 +34,7 @@ class Arm:
         manifest = self.run.manifest
         return {
             "run": str(self.run.path),
-            "model": manifest.model.name,
+            "model": manifest.model.title,
             "backend": manifest.backend.name,
             "constraint": manifest.constraint,
             "engine": manifest.config.engine,

@@ -31,6 +31,8 @@ class Training:
 
 def training(arm: Arm, base: Arm) -> Training | None:
     """The trainings between the baseline's weights and the arm's; None where no file tells of any."""
+    if any(side.run.manifest.model.adapter for side in (arm, base)):
+        return None  # what trained an adapter stands in no file that we write
     path: Any = arm.run.manifest.model.path
     end = ArmSetup.of(base).weights
     steps, seconds, device, known = 0, 0.0, "", True

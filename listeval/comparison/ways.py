@@ -29,8 +29,7 @@ class ArmSetup(NamedTuple):
         manifest = arm.run.manifest
         held = manifest.constraint != "none"
         return cls(
-            # As text: a damaged manifest may hold anything here, and a setup is looked up by what it is.
-            weights=str(manifest.model.fingerprint or manifest.model.name),
+            weights=manifest.model.weights,
             constraint=str(manifest.constraint),
             spacing=str(spacing) if held and (spacing := getattr(manifest.config, "spacing", None)) else None,
             engine=_engine(arm) if held else None,

@@ -16,6 +16,7 @@ from pydantic_core import ValidationError
 from listeval.contract import diagnose
 from listeval.contract.extract import Extraction, extract, is_bare, surroundings
 from listeval.contract.outcome import Failure, Fault, Parsed, V
+from listeval.contract.output_type import answer_type
 from listeval.contract.separators import Separators
 from listeval.contract.strictness import check_nested
 from listeval.contract.taxonomy import Flag, Kind
@@ -65,6 +66,12 @@ class Contract(ABC, Generic[V]):
     @abstractmethod
     def json_schema(self) -> dict[str, Any]:
         """JSON Schema (2020-12) of a valid answer, keys in the order in which they are to be written."""
+
+    def output_type(self) -> type[BaseModel]:
+        """The answer as a pydantic type, for a program of your own: `model(prompt, contract.output_type())` of
+        Outlines, `response_model=` of instructor. Where the contract is a user's model, that model itself.
+        """
+        return answer_type(self)
 
     @abstractmethod
     def spec(self) -> dict[str, Any]:

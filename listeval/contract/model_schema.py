@@ -29,6 +29,9 @@ class ModelSchema(Schema):
         super().__init__(_closed(_json_schema(model)))
         self.model = model
 
+    def output_type(self) -> type[BaseModel]:
+        return self.model
+
     def _validated(self, block: str) -> Any:
         _reader(self.model).validate_json(block, strict=True, extra="forbid")
         return json.loads(block)

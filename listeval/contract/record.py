@@ -30,6 +30,9 @@ class Record(Contract[ModelT]):
     def laxity(self) -> str:
         return laxity(self._model)
 
+    def output_type(self) -> type[ModelT]:
+        return self._model
+
     def json_schema(self) -> dict[str, Any]:
         return TypeAdapter(self._model).json_schema()
 

@@ -33,9 +33,9 @@ INSTALL = "pip install 'listeval[constrain]'"
 _STOCK: tuple[EngineName, ...] = ("xgrammar", "llguidance", "outlines")
 _EXACT: tuple[EngineName, ...] = ("own", "xgrammar", "llguidance")
 _CHOICES: dict[str, dict[str, tuple[EngineName, ...]]] = {
-    "schema": {"hf": _STOCK, "vllm": _STOCK, "openai": ("server",)},
-    "permutation": {"hf": _EXACT, "vllm": _EXACT, "openai": _EXACT},
-    "scaffold": {"hf": ("own",), "vllm": _STOCK, "openai": _STOCK},
+    "schema": {"hf": _STOCK, "vllm": _STOCK, "ray": _STOCK, "openai": ("server",)},
+    "permutation": {"hf": _EXACT, "vllm": _EXACT, "ray": _EXACT, "openai": _EXACT},
+    "scaffold": {"hf": ("own",), "vllm": _STOCK, "ray": _STOCK, "openai": _STOCK},
 }
 """The engines of each kind on each backend, the first that is installed being what `auto` stands for."""
 
@@ -98,7 +98,7 @@ def resolve(
     choices = _CHOICES[kind].get(backend)
     if choices is None:
         cause = f"the {backend} backend decodes nothing, so nothing can be constrained"
-        raise UserError(cause, place="--constraint", fix="leave it out, or take --backend hf, vllm or openai")
+        raise UserError(cause, place="--constraint", fix="leave it out, or take --backend hf, vllm, ray or openai")
     if asked is None:
         chosen = next((name for name in choices if _there(name, backend)), choices[0])
     elif asked in choices:

@@ -6,93 +6,57 @@ Requests without a payload are not constrained. A request whose spec the tokeniz
 be refused before it comes here (build its `Permutation`); here it may only end at once, since an
 engine has no way to fail one request of a batch, and going on unconstrained would be a lie.
 
-Written for the interface of vLLM's V1 model runner; a release that defaults to the V2 runner takes it
-with VLLM_USE_V2_MODEL_RUNNER=0. Imports vLLM at the top: only an engine imports this module.
+vLLM has two model runners with an interface each. One name serves both: an engine constructs it in the way of the
+runner that it has, and gets the processor for that. vLLM up to 0.26 has processors on its V1 runner alone, and takes
+that one by itself where a processor is asked for; 0.31 to 0.33 have both. Imports vLLM at the top: only an engine
+imports this module.
 """
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from logging import getLogger
-from pathlib import Path
 from typing import Any
 
 import torch
-from vllm.v1.sample.logits_processor import LogitsProcessor
 
-from listeval.decoding.mass import MaskedMass
-from listeval.decoding.permutation.automaton import Cursor, Permutation
-from listeval.decoding.permutation.spec import PermutationSpec
-from listeval.decoding.restrict import restrict
-from listeval.decoding.tokens.token_trie import Tokens, TokenTrie, as_tokens, trie_of
-from listeval.decoding.vllm_payload import LEDGER, Payload, read_payload
+from listeval.decoding.vllm_answers import Answers, ConstrainedAnswer
+from listeval.decoding.vllm_payload import read_payload
 from listeval.errors import UserError
 
-_log = getLogger("vllm.listeval")
+try:
+    from vllm.v1.sample.logits_processor import LogitsProcessor as V1Interface
+except ImportError:  # a vLLM whose V1 runner is gone
+    V1Interface = type("V1Interface", (), {})
+try:
+    from vllm.v1.worker.gpu.sample.logits_processor import LogitsProcessor as V2Interface
+except ImportError:  # a vLLM whose V2 runner takes no processors
+    V2Interface = type("V2Interface", (), {})
 
 
-@dataclass(slots=True)
-class _Answer:
-    """One constrained request. `outputs` is the engine's own list of its tokens, which grows."""
+class PermutationProcessor(V1Interface, V2Interface):  # type: ignore[misc]
+    """What both runners know the processor by. Raises RuntimeError where an engine would mask wrongly."""
 
-    cursor: Cursor | None
-    stops: Tokens
-    outputs: Sequence[int]
-    tag: str
-    budget: int
-    seen: int = 0
-    mass: MaskedMass = field(default_factory=MaskedMass)
-    pending: float | None = None
-    """The last step's log mass. It counts once its token is there: a prompt cut in chunks is masked in vain."""
-
-    def allowed(self) -> Tokens:
-        """Follow the tokens that came; what may come next. Fails closed: where it cannot be said, only the end."""
-        if self.cursor is not None:
-            try:
-                self._follow(self.cursor)
-            except ValueError as error:
-                _log.error("a constrained answer is ended: %s", error)
-                self.cursor = None
-        if self.cursor is None or self.cursor.ended:
-            return self.stops
-        return self.cursor.allowed()
-
-    def _follow(self, cursor: Cursor) -> None:
-        new = self.outputs[self.seen :]
-        for token in new:
-            if token < 0:  # not yet copied from the device; only answers that nobody reads any more
-                break
-            self.seen += 1
-            if not cursor.ended:
-                cursor.advance(token)
-        if new and self.pending is not None:
-            self.mass.add(self.pending)
-
-    @property
-    def final(self) -> bool:
-        """Whether no further step follows this one."""
-        return self.cursor is None or self.cursor.complete or self.seen + 1 >= self.budget
-
-
-class PermutationProcessor(LogitsProcessor):  # type: ignore[misc]
-    """Masks the rows of constrained requests. Masked mass is measured where $LISTEVAL_MASKED_MASS names a file."""
-
-    def __init__(self, vllm_config: Any, device: torch.device, is_pin_memory: bool) -> None:
-        self._model = vllm_config.model_config
-        self._answers: dict[int, _Answer] = {}
-        self._ledger = os.environ.get(LEDGER)
+    def __new__(cls, vllm_config: Any, *runner: Any) -> Any:
+        """V1 hands over (device, is_pin_memory), V2 the state of its requests."""
+        found = V2Processor if len(runner) == 1 else V1Processor
+        return found(vllm_config, *runner)
 
     @classmethod
     def validate_params(cls, sampling_params: Any) -> None:
         """Raises ValueError for a broken payload, which vLLM answers with an error of that request alone."""
-        try:
-            read_payload(sampling_params.extra_args)
-        except UserError as error:
-            raise ValueError(str(error)) from error
+        _validate(sampling_params)
+
+
+class V1Processor(V1Interface):  # type: ignore[misc]
+    """Masks the rows of constrained requests; a row is a place in the batch, which moves."""
+
+    def __init__(self, vllm_config: Any, device: torch.device, is_pin_memory: bool) -> None:
+        self._made = Answers(vllm_config.model_config)
+        self._answers: dict[int, ConstrainedAnswer] = {}
+
+    @classmethod
+    def validate_params(cls, sampling_params: Any) -> None:
+        """As `PermutationProcessor` has it."""
+        _validate(sampling_params)
 
     def is_argmax_invariant(self) -> bool:
         """False: greedy requests need it most."""
@@ -108,7 +72,7 @@ class PermutationProcessor(LogitsProcessor):  # type: ignore[misc]
         for row, params, _, outputs in batch_update.added:
             answers.pop(row, None)
             if (payload := read_payload(params.extra_args)) is not None:
-                answers[row] = self._answer(payload, outputs, params.max_tokens)
+                answers[row] = self._made.begin(payload, outputs, params.max_tokens)
         for source, target, direction in batch_update.moved:
             moved, displaced = answers.pop(source, None), answers.pop(target, None)
             if moved is not None:
@@ -119,47 +83,64 @@ class PermutationProcessor(LogitsProcessor):  # type: ignore[misc]
     def apply(self, logits: torch.Tensor) -> torch.Tensor:
         """`logits` is [requests, vocabulary]; constrained rows are cut down in place."""
         # Masked here and not in `update_state`: only now are the last tokens sure to be in the engine's lists.
-        rows = list(self._answers)
-        allowed = [self._answers[row].allowed() for row in rows]
-        masses = restrict(logits, rows, allowed, price=self._ledger is not None)
-        for row, log_mass in zip(rows, masses, strict=False):
-            self._note(self._answers[row], log_mass)
+        self._made.mask(logits, list(self._answers), list(self._answers.values()))
         return logits
 
-    def _answer(self, payload: Payload, outputs: Sequence[int], budget: int | None) -> _Answer:
-        cursor = None
-        # A token beyond the logits would end the engine, and not this request alone.
-        stops = tuple(stop for stop in payload.stops if stop < self._model.get_vocab_size())
-        try:
-            cursor = _permutation(payload.spec, self._trie(), stops).cursor()
-        except UserError as error:
-            _log.error("a constrained answer is ended: %s", error)
-        # Without a stop token it runs to its budget, in a token whose repetition keeps no contract.
-        return _Answer(cursor, as_tokens(stops or (0,)), outputs, payload.tag, budget or 1 << 62)
 
-    def _trie(self) -> TokenTrie:
-        model = self._model
-        size = model.get_vocab_size()
-        return _load_trie(str(model.tokenizer), model.tokenizer_revision, model.trust_remote_code, size)
+class V2Processor(V2Interface):  # type: ignore[misc]
+    """Masks the rows of constrained requests; a request keeps its slot, and its tokens lie on the device."""
 
-    def _note(self, answer: _Answer, log_mass: float) -> None:
-        answer.pending = log_mass
-        if self._ledger is None or not answer.final:
+    def __init__(self, vllm_config: Any, req_states: Any) -> None:
+        if getattr(vllm_config, "speculative_config", None) is not None:
+            raise RuntimeError("the permutation processor does not follow drafts: leave speculative decoding out")
+        self._made = Answers(vllm_config.model_config)
+        self._states = req_states
+        self._answers: dict[int, ConstrainedAnswer] = {}
+        self._outputs: dict[int, list[int]] = {}
+
+    @classmethod
+    def validate_params(cls, sampling_params: Any) -> None:
+        """As `PermutationProcessor` has it."""
+        _validate(sampling_params)
+
+    def add_request(self, req_idx: int, sampling_params: Any) -> bool:
+        """A request takes a slot: a new one, or one that was preempted, whose first tokens are there already."""
+        self._answers.pop(req_idx, None)
+        if (payload := read_payload(sampling_params.extra_args)) is None:
+            return False
+        self._outputs[req_idx] = []
+        self._answers[req_idx] = self._made.begin(payload, self._outputs[req_idx], sampling_params.max_tokens)
+        return True
+
+    def apply(self, logits: torch.Tensor, ctx: Any) -> torch.Tensor:
+        """`logits` is [requests, vocabulary]; constrained rows are cut down in place."""
+        slots = ctx.idx_mapping_np.tolist()
+        if len(slots) != len(logits):
+            raise RuntimeError(f"{len(logits)} rows of logits for {len(slots)} requests: this runner drafts tokens")
+        rows = [row for row, slot in enumerate(slots) if slot in self._answers]
+        if rows:
+            self._fetch(slots, rows, ctx.seq_lens_upper_bound_np)
+            self._made.mask(logits, rows, [self._answers[slots[row]] for row in rows])
+        return logits
+
+    def _fetch(self, slots: list[int], rows: list[int], lengths: Any) -> None:
+        """Bring what the requests wrote since their last step from the device, in one transfer."""
+        states = self._states
+        known = [int(states.prompt_len.np[slots[row]]) + len(self._outputs[slots[row]]) for row in rows]
+        # Exact without drafts; below the prompt's length while a prompt is read in pieces.
+        new = [max(0, int(lengths[row]) - start) for row, start in zip(rows, known, strict=True)]
+        if not any(new):
             return
-        answer.mass.add(log_mass)
-        line = json.dumps({"tag": answer.tag, **answer.mass.spec()}) + "\n"
-        with Path(self._ledger).open("a", encoding="utf-8") as file:
-            file.write(line)
+        device = states.all_token_ids.gpu.device
+        at = torch.tensor(known, device=device)[:, None] + torch.arange(max(new), device=device)
+        held = torch.tensor([slots[row] for row in rows], device=device)[:, None]
+        at = at.clamp_max(states.all_token_ids.gpu.shape[1] - 1)
+        for row, count, tokens in zip(rows, new, states.all_token_ids.gpu[held, at].tolist(), strict=True):
+            self._outputs[slots[row]] += tokens[:count]
 
 
-@lru_cache(maxsize=256)
-def _permutation(spec: PermutationSpec, trie: TokenTrie, stops: tuple[int, ...]) -> Permutation:
-    """Shared by all answers to one request."""
-    return Permutation(spec, trie, stops)
-
-
-@lru_cache(maxsize=4)
-def _load_trie(tokenizer: str, revision: str | None, trust: bool, size: int) -> TokenTrie:
-    from transformers import AutoTokenizer
-
-    return trie_of(AutoTokenizer.from_pretrained(tokenizer, revision=revision, trust_remote_code=trust), size)
+def _validate(sampling_params: Any) -> None:
+    try:
+        read_payload(sampling_params.extra_args)
+    except UserError as error:
+        raise ValueError(str(error)) from error

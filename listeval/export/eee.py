@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from listeval.stats.intervals import Interval
 
 SCHEMA = "0.3.0"
-_OWN_ENGINES = ("hf", "vllm")
+_OWN_ENGINES = ("hf", "vllm", "ray")
 """Engines that load the model themselves; a server may be anybody's."""
 
 
@@ -43,7 +43,7 @@ def record(run: Run, now: int) -> dict[str, Any]:
     ]
     return {
         "schema_version": SCHEMA,
-        "evaluation_id": f"{made.task.name}/{made.model.name}/{now}",
+        "evaluation_id": f"{made.task.name}/{made.model.title}/{now}",
         "evaluation_timestamp": made.created,
         "retrieved_timestamp": str(now),
         "source_metadata": {
@@ -65,8 +65,8 @@ def _model(run: Run) -> dict[str, Any]:
     engine = {"name": made.backend.name, "version": made.backend.versions.get(made.backend.name, "unknown")}
     fingerprint = {} if made.model.fingerprint is None else {"fingerprint": str(made.model.fingerprint)}
     return {
-        "name": made.model.name,
-        "id": made.model.name,
+        "name": made.model.title,
+        "id": made.model.title,
         "inference_engine": engine,
         "additional_details": details | fingerprint,
     }

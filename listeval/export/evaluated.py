@@ -5,23 +5,27 @@ Cards are read by others: folders of this machine stand there by their last name
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from listeval.contract import Kind
 from listeval.report.constrained import constraint_words, notes
 from listeval.report.markdown import code, escape, table
+from listeval.report.page.repeat import run_command, without_password
 from listeval.report.shown import kinds_to_show, metrics_to_show
 from listeval.runs.figures.numbers import interval, share
 from listeval.runs.figures.words import counts, population, title
+from listeval.visible import inline
 
 if TYPE_CHECKING:
     from listeval.runs.store import Run
 
+_OF_THIS_MACHINE = (
+    "base_url", "api_key_env", "device", "batch_size", "concurrency", "timeout_s", "tokenizer", "track", "adapter",
+)  # fmt: skip
+"""What a run was given that is of no use to others."""
+_LOCAL = ("hf", "vllm")
 _SHORT = 12
 _GENERIC = ("checkpoint", "adapter")
 """Folders whose name says nothing without that of the folder around them."""
@@ -68,41 +72,33 @@ def limits(run: Run) -> Iterator[str]:
 
 
 def command(run: Run, model: str) -> str:
-    """What to type for the same evaluation; the data is named where others can have it, too."""
+    """What to type for the same evaluation of `model`; the data is named where others can have it, too."""
     config = run.manifest.config
     source = next(iter(run.manifest.data.values())).source
-    words = ["listeval", "run", "--task", config.task, "--model", model]
-    for name, value in config.options.items():
-        words += ["--set", f"{name}={shown(value)}"]
-    given = {
-        "data": None if config.data is None else "hub" if source.startswith("hf://") else shown(config.data),
-        "limit": config.limit,
-        "seeds": ",".join(map(str, config.seeds)) if config.seeds != (0,) else None,
-        "temperature": config.temperature or None,
-        "max_tokens": config.max_tokens,
-        "constraint": config.constraint if config.constraint != "none" else None,
-        "engine": config.engine,
-        "spacing": config.spacing,
-        "attempts": config.attempts if config.attempts > 1 else None,
-    }
-    for name, value in given.items():
-        words += [] if value is None else [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join(" ".join(word.split()) for word in words)
+    fields = type(config).model_fields
+    found: dict[str, Any] = {name: field.get_default() for name, field in fields.items() if name in _OF_THIS_MACHINE}
+    found["options"] = {name: shown(value) for name, value in config.options.items()}
+    if config.data is not None:
+        found["data"] = "hub" if source.startswith("hf://") else local_name(config.data)
+    if config.backend not in _LOCAL:
+        found["backend"] = "auto"
+    return inline(run_command(config.model_copy(update=found | {"model": model})))
 
 
-def shown(value: Any) -> str:
-    """A value as `--set` reads it; of a path on this machine only its end."""
-    if isinstance(value, str):
-        return local_name(value)
-    return yaml.safe_dump(value, default_flow_style=True, allow_unicode=True).removesuffix("...\n").strip()
+def shown(value: Any) -> Any:
+    """An option's value for others to read: of a path on this machine only its end."""
+    return local_name(value) if isinstance(value, str) else value
 
 
 def local_name(text: str) -> str:
     """The last name of a path on this machine, with its folder's where it says nothing alone; other texts as they are.
 
-    A path begins like one (`/`, `~`, `.`) or has more than the one slash that a name on the hub has.
+    A path begins like one (`/`, `~`, `.`) or has more than the one slash that a name on the hub has. An address loses
+    what may be a password or a signature in it.
     """
-    if "://" in text or not (text.startswith(("/", "~", ".")) or text.count("/") > 1):
+    if "://" in text:
+        return without_password(text).partition("?")[0].partition("#")[0]
+    if not (text.startswith(("/", "~", ".")) or text.count("/") > 1):
         return text
     parts = [part for part in PurePath(text).parts if part not in ("/", "..", "~")]
     generic = bool(parts) and (parts[-1] in _GENERIC or parts[-1].startswith("step-"))

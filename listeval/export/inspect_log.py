@@ -71,7 +71,7 @@ def _spec(run: Run) -> Any:
         task_version=made.task.version,
         task_args=dict(made.task.options),
         dataset=EvalDataset(name=data_name(run), location=source, samples=len(examples), sample_ids=examples),
-        model=f"{made.backend.name}/{made.model.name}",
+        model=f"{made.backend.name}/{made.model.title}",
         model_generate_config=GenerateConfig(
             temperature=config.temperature, top_p=config.top_p, max_tokens=config.max_tokens
         ),
@@ -114,7 +114,7 @@ def _output(run: Run, row: Row) -> Any:
         ModelUsage,
     )
 
-    model = run.manifest.model.name
+    model = run.manifest.model.title
     if row["outcome"] == "error":
         return ModelOutput(model=model, error=row["error"] or row["detail"])
     thought = [ContentReasoning(reasoning=row["reasoning"])] if row["reasoning"] else []

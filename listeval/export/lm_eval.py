@@ -55,7 +55,8 @@ def results_json(run: Run) -> dict[str, Any]:
         "n-samples": {task: {"original": examples, "effective": examples}},
         "config": {
             "model": made.backend.name,
-            "model_args": {"pretrained": made.model.name},
+            "model_args": {"pretrained": made.model.name}
+            | ({"peft": made.model.adapter.name} if made.model.adapter else {}),
             "batch_size": config.batch_size,
             "device": config.device,
             "limit": config.limit,
@@ -65,8 +66,8 @@ def results_json(run: Run) -> dict[str, Any]:
         "date": datetime.fromisoformat(made.created).timestamp(),
         "task_hashes": {task: made.task.code},
         "model_source": made.backend.name,
-        "model_name": made.model.name,
-        "model_name_sanitized": re.sub(r"[\"<>:/|\\?*\[\]]+", "__", made.model.name),
+        "model_name": made.model.title,
+        "model_name_sanitized": re.sub(r"[\"<>:/|\\?*\[\]]+", "__", made.model.title),
         "system_instruction": config.system,
         "listeval": {
             "version": made.listeval,

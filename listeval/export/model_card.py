@@ -42,7 +42,7 @@ def write_eval_results(run: Run, out: Path, dataset: str) -> Sequence[Path]:
 
 def write_model_index(run: Run, out: Path, dataset: str) -> Sequence[Path]:
     """All figures as the metadata of a model card: what stands between the `---` at the top of its README."""
-    model = Path(run.manifest.model.name).name
+    model = Path(run.manifest.model.title).name
     card = hub().ModelCardData(model_name=model, eval_results=results(run, dataset))
     write_atomic(out, f"---\n{card.to_yaml()}\n---\n".encode())
     return [out]

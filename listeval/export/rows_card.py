@@ -47,12 +47,12 @@ def card(run: Run, name: str, licence: str) -> str:
     """The card: metadata that says where the rows are, and what they are in words."""
     client, made = hub(), run.manifest
     data = client.DatasetCardData(
-        pretty_name=f"{made.task.name}: answers of {local_name(made.model.name)}",
+        pretty_name=f"{made.task.name}: answers of {local_name(made.model.title)}",
         license=licence or None,
         tags=["listeval", "evaluation"],
         configs=[{"config_name": "default", "data_files": [{"split": "test", "path": _FILE}]}],
     )
-    model = local_name(made.model.name)
+    model = local_name(made.model.title)
     left_out = "\n".join(f"- {escape(line)}" for line in (*limits(run), _HIDDEN))
     text = f"""# Answers of {escape(model)} to {escape(made.task.name)}
 
@@ -62,7 +62,7 @@ score, which is null and not zero.
 
     datasets.load_dataset("{name}", split="test")
 
-Model {code(model)}, fingerprint {code(made.model.fingerprint)}.
+Model {code(model)}, fingerprint {code(made.model.weights)}.
 
 {evaluated(run, model)}
 

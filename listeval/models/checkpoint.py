@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
@@ -12,6 +13,7 @@ from typing import Any, NamedTuple
 
 from listeval.chat import Message, Prompt
 from listeval.errors import UserError, did_you_mean, first_line
+from listeval.models.adapter import Adapter, check_base
 from listeval.models.complete import check_reading, check_tokenizer, check_weights
 from listeval.models.cpu import wait_passively
 from listeval.models.info import ModelInfo, ReadOptions
@@ -31,6 +33,12 @@ class Checkpoint(NamedTuple):
     stops: tuple[int, ...]
     vocab_size: int
     info: ModelInfo
+
+    def with_adapter(self, adapter: Adapter | None) -> ModelInfo:
+        """What is said of the model under `adapter`. Raises UserError for an adapter of another base."""
+        if adapter is not None:
+            check_base(adapter, self.info.name, self.path, self.info.fingerprint)
+        return replace(self.info, adapter=adapter)
 
 
 def open_checkpoint(model: str, options: ReadOptions, ceiling: int | None = None) -> Checkpoint:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from listeval.models.adapter import Adapter
 
 _SNAPSHOT = re.compile(r".*/models--[^/]+/snapshots/([0-9a-f]{40})/?")
 """Where the hub's client keeps a model."""
@@ -26,6 +29,8 @@ class ModelInfo:
     tokenizer_hash: str | None = None
     template_hash: str | None = None
     max_length: int | None = None
+    adapter: Adapter | None = None
+    """What was put on top of the model whose name and fingerprint these are."""
 
     @property
     def revision(self) -> str | None:

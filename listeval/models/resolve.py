@@ -74,11 +74,12 @@ def fingerprint(path: Path) -> str:
     digest = sha256()
     for file in sorted({f for pattern in (*_IDENTITY, *_WEIGHTS) for f in path.glob(pattern)}):
         digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
-        digest.update(_file_digest(file))
+        digest.update(file_digest(file))
     return f"sha256:{digest.hexdigest()}"
 
 
-def _file_digest(file: Path) -> bytes:
+def file_digest(file: Path) -> bytes:
+    """sha256 of a file, as `fingerprint` reads it."""
     size = file.stat().st_size
     digest = sha256()
     with file.open("rb") as stream:
@@ -98,7 +99,8 @@ def _checked(path: Path, model: str) -> Path:
         raise UserError("a model is a checkpoint folder, not a file", place=model, fix="convert it, or give its folder")
     if not (path / "config.json").is_file():
         if (path / "adapter_config.json").is_file():
-            raise UserError("this is an adapter, not a model", place=model, fix="merge it and save the merged model")
+            fix = f"name its base, and add --adapter {model}"
+            raise UserError("this is an adapter, not a model", place=model, fix=fix)
         raise UserError("the model folder has no config.json", place=model, fix="give the folder of a saved checkpoint")
     for index in _INDEXES:
         if (path / index).is_file():

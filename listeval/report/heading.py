@@ -18,7 +18,7 @@ def run_title(run: Run) -> str:
     manifest = run.manifest
     options = " ".join(f"{name}={value}" for name, value in manifest.config.options.items())
     speed = f" · {run.tokens_per_second:,} tok/s" if run.tokens_per_second else ""
-    model = Path(manifest.model.name).name
+    model = Path(manifest.model.title).name
     words = constraint_words(manifest)
     constraint = f" · {words}" if words else ""
     if not math.isnan(run.summary.masked):

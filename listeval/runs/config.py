@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticSerializationError
 
+from listeval.backends.arguments import FLAG, typed
 from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, config_error
+from listeval.models.adapter import open_adapter
 from listeval.models.renderer import RESERVED
 from listeval.runs import reask
 from listeval.runs.reask import ReaskWay
@@ -19,6 +21,8 @@ from listeval.runs.tracking.protocol import TrackerName
 
 WITHOUT_MODEL = ("replay", "null")
 """Backends in which no model reads a prompt or generates an answer."""
+_ADAPTABLE = ("hf", "vllm")
+"""Backends that put an adapter on top of a model."""
 
 
 class RunConfig(BaseModel):
@@ -56,9 +60,16 @@ class RunConfig(BaseModel):
     dtype: str | None = None
     device: str | None = None
     batch_size: int | None = Field(default=None, ge=1)
-    concurrency: int | None = Field(default=None, ge=1)
+    concurrency: Annotated[int, Field(ge=1)] | Literal["auto"] | None = None
     max_model_len: int | None = Field(default=None, ge=1)
+    adapter: str | None = Field(default=None, min_length=1)
+    """A LoRA adapter's folder, put on top of the model (hf, vllm)."""
+    engine_arg: dict[str, Any] | None = Field(default=None, min_length=1)
+    """Arguments of the engine's own, by its names; in its own types once `resolved`."""
     base_url: str | None = None
+    serve: bool = False
+    """Whether `vllm serve` is started for the run."""
+    ray_address: str | None = None
     tokenizer: str | None = None
     timeout_s: float = Field(default=600.0, gt=0.0)
     structured: bool | None = None
@@ -85,16 +96,44 @@ class RunConfig(BaseModel):
             return {**values, "model": "null"}
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _asked_over_http(cls, values: Any) -> Any:
+        """A server of the run's own is asked by the openai backend, where none is named."""
+        if isinstance(values, dict) and values.get("serve") is True and values.get("backend") in (None, "auto"):
+            return {**values, "backend": "openai"}
+        return values
+
+    @model_validator(mode="after")
+    def _served_by_us(self) -> RunConfig:
+        if not self.serve:
+            return self
+        if self.backend != "openai":
+            raise ValueError(f"--serve starts a server, and the {self.backend} backend asks none")
+        if self.base_url is not None or self.api_key_env is not None:
+            raise ValueError("--serve starts a server of its own, which no address or key is for")
+        return self
+
+    @property
+    def engine_name(self) -> str:
+        """Whose arguments `engine_arg` holds, by the name of the backend that runs it here."""
+        return "vllm" if self.serve else self.backend
+
     def resolved(self, max_tokens: int, backend: str) -> RunConfig:
         """With the backend and engine that `auto` stands for, and the task's budget where the user named none.
 
-        Raises UserError for a constraint that `backend` does not have, for words to a model where there is none, and
-        where asking again could change nothing.
+        Raises UserError for a constraint that `backend` does not have, for words to a model where there is none, for
+        arguments that its engine does not take, and where asking again could change nothing.
         """
         for name in ("system", "chat_template_arg"):
             if backend in WITHOUT_MODEL and getattr(self, name) is not None:
                 flag = f"--{name.replace('_', '-')}"
                 raise UserError(f"the {backend} backend has no use for {flag}", place=flag, fix="leave it out")
+        if self.adapter is not None and backend not in _ADAPTABLE:
+            raise UserError(
+                f"the {backend} backend has no use for --adapter", place="--adapter", fix="--backend hf or vllm"
+            )
+        own = self._engine_arguments(backend)
         found = resolve(self.constraint, self.engine, backend, self.spacing)
         update = {
             "backend": backend,
@@ -103,7 +142,19 @@ class RunConfig(BaseModel):
             "max_tokens": self.max_tokens or max_tokens,
             "reask": reask.check(self.attempts, self.reask, temperature=self.temperature, backend=backend),
         }
-        return self.model_copy(update=update)
+        return self.model_copy(update=update | own)
+
+    def _engine_arguments(self, backend: str) -> dict[str, Any]:
+        """The engine's arguments in its own types; those that have a flag, under the key of the flag."""
+        if self.engine_arg is None:
+            return {}
+        arguments, flags = typed("vllm" if self.serve else backend, self.engine_arg)
+        for key, value in flags.items():
+            said = getattr(self, key)
+            if said not in (None, value):
+                flag = f"--{key.replace('_', '-')}"
+                raise UserError(f"{flag} says {said}, {FLAG} says {value}", place=FLAG, fix=f"give {flag} alone")
+        return {"engine_arg": arguments or None, **flags}
 
     @field_validator("chat_template_arg")
     @classmethod
@@ -114,6 +165,12 @@ class RunConfig(BaseModel):
             if name == "enable_thinking":
                 raise ValueError("enable_thinking is set by --thinking and --no-thinking")
         return given
+
+    @field_validator("engine_arg")
+    @classmethod
+    def _with_underscores(cls, given: dict[str, Any] | None) -> dict[str, Any] | None:
+        """By the engine's own names, however they were spelled on a command line."""
+        return None if given is None else {name.replace("-", "_"): value for name, value in given.items()}
 
     @property
     def decoding(self) -> Constraint | None:
@@ -135,7 +192,7 @@ class RunConfig(BaseModel):
 
     @property
     def backend_options(self) -> BackendOptions:
-        """What the adapter is opened with."""
+        """What the engine is opened with. Raises UserError for an `adapter` that cannot be read."""
         return BackendOptions(
             dtype=self.dtype,
             device=self.device,
@@ -143,6 +200,8 @@ class RunConfig(BaseModel):
             concurrency=self.concurrency,
             max_model_len=self.max_model_len,
             base_url=self.base_url,
+            serve=self.serve,
+            ray_address=self.ray_address,
             tokenizer=self.tokenizer,
             timeout_s=self.timeout_s,
             enable_thinking=self.enable_thinking,
@@ -150,6 +209,8 @@ class RunConfig(BaseModel):
             structured=self.structured,
             api_key_env=self.api_key_env,
             constraint=self.decoding,
+            adapter=None if self.adapter is None else open_adapter(self.adapter),
+            extra=self.engine_arg or {},
         )
 
 

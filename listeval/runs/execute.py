@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from listeval.backends import choose
-from listeval.backends.protocol import Backend
+from listeval.backends.protocol import Backend, Logging
 from listeval.decoding.bind import bind
 from listeval.disk import make_directory
 from listeval.plugins import open as opening
@@ -88,6 +88,8 @@ def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Tracke
     directory = Path(config.out) if config.out else preparation.default_out(manifest)
     make_directory(directory)
     with exclusive(directory):
+        if isinstance(backend, Logging):
+            backend.log_to(directory)
         manifest = _adopt(manifest, directory, task, data, backend)
         if config.decoding is not None:
             contract = preparation.first_contract(task, data, config)

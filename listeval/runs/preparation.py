@@ -14,10 +14,12 @@ from typing import Any, NamedTuple
 from pydantic_core import to_json
 
 from listeval import __version__
+from listeval.backends.arguments import numerics
 from listeval.backends.protocol import Backend, Message, Prompt, Request, Sampling
 from listeval.contract import Contract
 from listeval.contract.separators import Separators
 from listeval.errors import UserError, first_line
+from listeval.models.adapter import open_adapter
 from listeval.plugins.open import load
 from listeval.runs.config import RunConfig
 from listeval.runs.entries import BackendEntry, DataEntry, EnvironmentEntry, MetricEntry, ModelEntry, TaskEntry
@@ -98,6 +100,12 @@ def unopened_identity(config: RunConfig, task: Task, data: dict[int, Dataset]) -
     """The part of a resolved run's identity that is known before a model is opened or a server asked."""
     again = {"attempts": {"most": config.attempts, "reask": config.reask}} if config.attempts > 1 else {}
     words = {name: value for name in _WORDS if (value := getattr(config, name)) is not None}
+    if told := numerics(config.engine_name, config.engine_arg or {}):
+        words["engine_arg"] = told
+    if config.serve:
+        words["serve"] = True
+    if config.adapter is not None:
+        words["adapter"] = open_adapter(config.adapter).fingerprint
     return words | {
         "task": task_entry(task).behind_rows(),
         "data": next(iter(data.values())).fingerprint,
@@ -124,7 +132,7 @@ def make_manifest(config: RunConfig, task: Task, data: dict[int, Dataset], backe
             )
             for seed, d in data.items()
         },
-        model=ModelEntry(**asdict(model)),
+        model=ModelEntry(**{k: v for k, v in asdict(model).items() if k != "adapter" or v is not None}),
         backend=BackendEntry(name=backend.name, settings=dict(backend.settings()), versions=dict(backend.versions())),
         constraint=config.asked_of_decoder,
         environment=EnvironmentEntry(**environment()),
@@ -161,6 +169,8 @@ def _first_target(data: dict[int, Dataset]) -> Target | None:
 def default_out(manifest: Manifest) -> Path:
     """`runs/<task>-<model>-<identity>`: the same command finds its own run again."""
     model = Path(manifest.model.name.rstrip("/")).name or "model"
+    if manifest.model.adapter is not None:
+        model += f"-{manifest.model.adapter.name}"
     return Path("runs") / f"{manifest.task.name}-{model}-{manifest.identity_hash[:8]}"
 
 

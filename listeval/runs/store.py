@@ -66,7 +66,7 @@ class Run:
 
     def __repr__(self) -> str:
         made = self.manifest
-        words = f"task={made.task.name!r}, model={made.model.name!r}, constraint={made.constraint!r}"
+        words = f"task={made.task.name!r}, model={made.model.title!r}, constraint={made.constraint!r}"
         return f"Run({str(self.path)!r}, {words})"
 
     def _repr_html_(self) -> str:
@@ -209,7 +209,7 @@ class Run:
         audit = self.manifest.audit
         return {
             "task": self.manifest.task.name,
-            "model": self.manifest.model.name,
+            "model": self.manifest.model.title,
             "backend": self.manifest.backend.name,
             "constraint": self.manifest.identity.get("constraint", "none"),
             "spacing": audit.spacing.model_dump() if audit is not None and audit.spacing is not None else None,

@@ -27,7 +27,7 @@ _Field = tuple[ColumnType, Callable[["Row"], Any]]
 _RUN: dict[str, Callable[[Run], str]] = {
     "run": lambda run: str(run.path),
     "task": lambda run: run.manifest.task.name,
-    "model": lambda run: run.manifest.model.name,
+    "model": lambda run: run.manifest.model.title,
     "backend": lambda run: run.manifest.backend.name,
     "constraint": lambda run: run.manifest.constraint,
 }

@@ -316,20 +316,13 @@ def _normal_quantile(level: float) -> float:
 
 @lru_cache(maxsize=1024)
 def student_quantile(level: float, freedom: float) -> float:
-    """t of a two-sided interval. Below 30 degrees of freedom it is scipy's, whose import costs 0.3 s.
+    """t of a two-sided interval, or z where `freedom` is infinite, by scipy, whose import costs 0.15 s once.
 
-    From there on the expansion 26.7.5 of Abramowitz & Stegun is right to 7 digits at the 95 % level, 6 at 99.9 %.
     Raises ValueError where `level` is not between 0 and 1.
     """
     z = _normal_quantile(level)
-    if freedom < FEW:
-        from scipy.special import stdtrit
+    if math.isinf(freedom):
+        return z
+    from scipy.special import stdtrit
 
-        return float(stdtrit(freedom, (1 + level) / 2))
-    terms = (
-        (z**3 + z) / 4,
-        (5 * z**5 + 16 * z**3 + 3 * z) / 96,
-        (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / 384,
-        (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / 92160,
-    )
-    return z + sum(term / freedom**power for power, term in enumerate(terms, start=1))
+    return float(stdtrit(freedom, (1 + level) / 2))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -31,14 +31,19 @@ def axes(config: RunConfig) -> dict[str, list[Any]]:
     }
 
 
-def planned(config: RunConfig, found: Mapping[str, list[Any]]) -> list[PlannedRun]:
-    """A run for each combination, below `out` in a directory of its own where there is one."""
+def planned(configs: Sequence[RunConfig], found: Mapping[str, list[Any]]) -> list[PlannedRun]:
+    """A run of each configuration for each combination, below `out` in a directory of its own where there is one.
+
+    Configurations differ in their adapter, if there are several.
+    """
     runs = []
-    for chosen in product(*found.values()):
+    for config, chosen in product(configs, product(*found.values())):
         own = dict(zip(found, chosen, strict=True))
         name = clean("_".join(f"{option}={value}" for option, value in own.items()))
         out = None if config.out is None else str(Path(config.out) / name)
         update = {"options": {**config.options, **own}, "out": out}
+        if len(configs) > 1:
+            name = clean(f"{Path(config.adapter or 'base').name}_{name}")
         runs.append(PlannedRun(name, name, config.model_copy(update=update)))
     return runs
 

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from listeval.backends import choose
 from listeval.errors import UserError
+from listeval.models.adapter import check_base, open_adapter
 from listeval.models.resolve import fingerprint, resolve
 from listeval.plugins import open as opening
 from listeval.runs import preparation
@@ -69,7 +70,12 @@ def _prospect(planned: PlannedRun) -> Prospect:
             check_before_opening(config, preparation.unopened_identity(config, task, data))
             keys = {sample.key for sample in preparation.samples(task, data, config, old.identity_hash)}
             there = len(keys & done_keys(Path(config.out or "") / "samples.jsonl"))
-        return Prospect(planned, config, total, there, Load.of(config))
+        load = Load.of(config)
+        if config.adapter is not None and load.is_local:
+            # An engine is told of all adapters when it opens: one that does not belong to it must not reach it.
+            name, path = resolve(config.model)
+            check_base(open_adapter(config.adapter), name, path, fingerprint(path))
+        return Prospect(planned, config, total, there, load)
     except UserError as error:
         return Prospect(planned, config, error=error)
 

@@ -1,4 +1,4 @@
-"""From a suite's file to its runs: every task with every combination of its settings, model and constraint."""
+"""From a suite's file to its runs: every task with every combination of its settings, model, adapter and constraint."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from listeval.errors import UserError
+from listeval.runs.adapters import BASE
 from listeval.runs.config import RunConfig, build_config
 from listeval.suites.file import OpenedSuite, parts
 
@@ -21,7 +22,7 @@ _UNFIT = re.compile(r"[^A-Za-z0-9._=+@-]+")
 
 
 class PlannedRun(NamedTuple):
-    """One run of a suite. `name` is its directory's; runs of one `group` differ in model and constraint alone."""
+    """One run of a suite. `name` is its directory's; those of one `group` differ in model, adapter and constraint."""
 
     name: str
     group: str
@@ -36,7 +37,7 @@ class _Choice(NamedTuple):
 
 
 def expand(suite: OpenedSuite, given: Mapping[str, Any], out: Path) -> list[PlannedRun]:
-    """The runs in the order of tasks, settings, models and constraints; each below `out` in a directory of its own.
+    """The runs in the order of tasks, settings, models, adapters and constraints, each in its directory below `out`.
 
     `given` are values that the user's command line sets for all of them. Raises UserError for more than MOST runs, for
     two of one name, and for what only the whole configuration shows to be wrong.
@@ -44,14 +45,17 @@ def expand(suite: OpenedSuite, given: Mapping[str, Any], out: Path) -> list[Plan
     asked = _asked(suite)
     models = [_Choice(part.name or _model_label(part.given), part.given) for part in parts(suite.content, "models")]
     ways = [_Choice(part.name or _way_label(part.given), part.given) for part in parts(suite.content, "constraints")]
-    count = asked.size * len(models) * len(ways)
+    adapters = [_adapter(part) for part in parts(suite.content, "adapters")]
+    count = asked.size * len(models) * len(adapters) * len(ways)
     if count > MOST:
         raise UserError(f"{count:,} runs, at most {MOST:,} are one suite", place=str(suite.file.path), fix="split it")
     common = suite.content.given
     runs = []
-    for task, model, way in product(asked.choices(), models, ways):
-        group, name = clean(task.label), clean(f"{task.label}_{model.label}_{way.label}")
-        values = {**common, **task.values, **model.values, **way.values, **given, "out": str(out / name)}
+    for task, model, adapter, way in product(asked.choices(), models, adapters, ways):
+        labels = [choice.label for choice in (task, model, adapter, way) if choice.label]
+        group, name = clean(task.label), clean("_".join(labels))
+        values = {**common, **task.values, **model.values, **adapter.values, **way.values, **given}
+        values["out"] = str(out / name)
         values["options"] = {**(common.get("options") or {}), **(task.values.get("options") or {})}
         runs.append(PlannedRun(name, group, _built(values, name, suite)))
     _refuse_twins([run.name for run in runs], suite)
@@ -86,6 +90,14 @@ def _asked(suite: OpenedSuite) -> _Asked:
 
 def _model_label(values: Mapping[str, Any]) -> str:
     return Path(str(values["model"]).rstrip("/")).name or "model"
+
+
+def _adapter(part: Any) -> _Choice:
+    """An entry of `adapters`; the base alone adds nothing to a run's name."""
+    values = dict(part.given)
+    if values["adapter"] == BASE:
+        return _Choice(part.name or "", {name: value for name, value in values.items() if name != "adapter"})
+    return _Choice(part.name or Path(values["adapter"].rstrip("/")).name or "adapter", values)
 
 
 def _way_label(values: Mapping[str, Any]) -> str:

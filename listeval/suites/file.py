@@ -14,7 +14,7 @@ from listeval.suites.yaml_lines import YamlFile, read_yaml
 Settings = dict[str, Annotated[list[Any], Field(min_length=1)]]
 """Task options, each with the values that it takes in turn."""
 
-_AXES = ("task", "model", "constraint")
+_AXES = ("task", "model", "adapter", "constraint")
 _NOT_FOR_SUITES = ("out", "clock")
 
 
@@ -23,7 +23,7 @@ def _fields(*, without: tuple[str, ...] = (), required: tuple[str, ...] = ()) ->
     found: dict[str, Any] = {}
     for name, field in RunConfig.model_fields.items():
         if name not in without and name not in _NOT_FOR_SUITES:
-            rules = [*field.metadata, *([BeforeValidator(listed)] if name in ("seeds", "samples") else [])]
+            rules = [*field.metadata, *([BeforeValidator(listed)] if name in ("seeds", "samples", "track") else [])]
             kind: Any = Annotated[field.annotation, *rules] if rules else field.annotation
             found[name] = (kind, ...) if name in required else (kind | None, None)
     return found
@@ -60,18 +60,21 @@ def _entry(axis: str, base: type[Part]) -> Any:
     return Annotated[model, BeforeValidator(lambda value: {axis: value} if isinstance(value, str) else value)]
 
 
-_Task, _Model, _Constraint = _entry("task", _WithSettings), _entry("model", _Named), _entry("constraint", _Named)
+_Task, _Model = _entry("task", _WithSettings), _entry("model", _Named)
+_Adapter, _Constraint = _entry("adapter", _Named), _entry("constraint", _Named)
 _Top = create_model("_Top", __base__=Part, **_fields(without=_AXES))
 
 
 class SuiteFile(_Top):  # type: ignore[valid-type,misc]
     """The keys of a suite: axes, and any key of a configuration for all runs. An entry's own keys win over those.
 
-    A run is made of one task, one model and one constraint, with one value of each setting; seeds are of the same run.
+    A run is made of one task, one model, one adapter and one constraint, with one value of each setting; seeds are of
+    the same run.
     """
 
     tasks: Annotated[list[_Task], Field(min_length=1)]  # type: ignore[valid-type]
     models: Annotated[list[_Model], Field(min_length=1)]  # type: ignore[valid-type]
+    adapters: Annotated[list[_Adapter], Field(min_length=1)] = ["none"]  # type: ignore[valid-type]
     constraints: Annotated[list[_Constraint], Field(min_length=1)] = ["none"]  # type: ignore[valid-type]
     settings: Settings = {}
     """For every task; a task's own `settings` win."""
@@ -130,5 +133,5 @@ def _known(keys: list[str | int]) -> list[str]:
 
 
 def parts(content: SuiteFile, axis: str) -> list[Any]:
-    """The entries of `tasks`, `models` or `constraints`."""
+    """The entries of `tasks`, `models`, `adapters` or `constraints`."""
     return cast("list[Any]", getattr(content, axis))

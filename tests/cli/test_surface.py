@@ -11,11 +11,11 @@ from listeval.errors import ExitCode
 
 FLAGS = {
     "run": (
-        "--allow-code-execution --api-key-env --attempts --backend --base-url --batch-size --chat-template-arg "
-        "--concurrency --constraint --data --device --dtype --engine --fail-if --fail-on --fail-under --json --junit "
-        "--limit --max-model-len --max-tokens "
-        "--model --no-thinking --out --quiet --reask --samples --seeds --set --show-prompt --spacing --system --task "
-        "--temperature --thinking --timeout-s --tokenizer --top-p --track --trust"
+        "--adapter --allow-code-execution --api-key-env --attempts --backend --base-url --batch-size "
+        "--chat-template-arg --concurrency --constraint --data --device --dtype --engine --engine-arg --fail-if "
+        "--fail-on --fail-under --json --junit --limit --max-model-len --max-tokens "
+        "--model --no-thinking --out --quiet --ray-address --reask --samples --seeds --serve --set --show-prompt "
+        "--spacing --system --task --temperature --thinking --timeout-s --tokenizer --top-p --track --trust"
     ),
     "suite": (
         "--allow-code-execution --api-key-env --base-url --dry-run --fail-if --fail-on --fail-under --json --junit "
@@ -29,7 +29,7 @@ FLAGS = {
         "--trust"
     ),
     "export": "--dataset --dry-run --license --out --private --to",
-    "train": "--card --json --out --quiet --resume --trust",
+    "train": "--card --json --out --quiet --resume --shards --trust",
     "probe": (
         "--base --bootstrap --cap --clip --curve --curve-figure --data --device --dtype --figure --floor --ids --json "
         "--kappa --lambdas --limit --max-tokens --no-thinking --on --out --quiet --recipe --scaffold --seeds --set "
@@ -44,9 +44,20 @@ FLAGS = {
 
 ALWAYS = "numpy pydantic rich jinja2 yaml torch transformers vllm httpx scipy"
 FRAMES = (
-    "pandas", "pyarrow", "datasets", "huggingface_hub", "matplotlib", "inspect_ai", "tensorboard", "wandb", "trackio",
-)  # fmt: skip
-"""What frames, exports and trackers are made with."""
+    "pandas",
+    "pyarrow",
+    "datasets",
+    "huggingface_hub",
+    "matplotlib",
+    "inspect_ai",
+    "outlines",
+    "outlines_core",
+    "peft",
+    "tensorboard",
+    "wandb",
+    "trackio",
+)
+"""What frames, exports, trackers and some engines are made with."""
 
 
 def flags(command: click.Command) -> str:

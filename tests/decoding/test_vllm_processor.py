@@ -195,6 +195,18 @@ class TestPayload:
         assert name == "PermutationProcessor"
 
 
+def engine_config(tokenizer: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """What a processor asks of vLLM's configuration."""
+    from listeval.decoding import vllm_answers
+    from listeval.decoding.tokens.token_trie import trie_of
+
+    model = SimpleNamespace(
+        tokenizer="t", tokenizer_revision=None, trust_remote_code=False, get_vocab_size=lambda: len(tokenizer)
+    )
+    monkeypatch.setattr(vllm_answers, "_load_trie", lambda *_: trie_of(tokenizer))
+    return SimpleNamespace(model_config=model, speculative_config=None)
+
+
 @pytest.mark.vllm
 @pytest.mark.skipif(find_spec("vllm") is None, reason="needs vLLM")
 class TestBatches:
@@ -205,13 +217,9 @@ class TestBatches:
         import torch
 
         from listeval.decoding import vllm_processor
-        from listeval.decoding.tokens.token_trie import trie_of
 
-        model = SimpleNamespace(
-            tokenizer="t", tokenizer_revision=None, trust_remote_code=False, get_vocab_size=lambda: len(byte_level)
-        )
-        monkeypatch.setattr(vllm_processor, "_load_trie", lambda *_: trie_of(byte_level))
-        return vllm_processor.PermutationProcessor(SimpleNamespace(model_config=model), torch.device("cpu"), False)
+        config = engine_config(byte_level, monkeypatch)
+        return vllm_processor.PermutationProcessor(config, torch.device("cpu"), False)
 
     @staticmethod
     def update(processor: Any, removed: Any = (), added: Any = (), moved: Any = ()) -> None:
@@ -259,11 +267,11 @@ class TestBatches:
     def test_what_cannot_be_spelt_or_followed_ends_at_once(self, processor: Any, monkeypatch: Any) -> None:
         import torch
 
-        from listeval.decoding import vllm_processor
+        from listeval.decoding import vllm_answers
         from listeval.decoding.tokens.token_trie import TokenTrie
 
         self.update(processor, added=[self.request(0, [17], "a")])
-        monkeypatch.setattr(vllm_processor, "_load_trie", lambda *_: TokenTrie([None, b"a"]))
+        monkeypatch.setattr(vllm_answers, "_load_trie", lambda *_: TokenTrie([None, b"a"]))
         self.update(processor, added=[self.request(1, [], "b")])
         logits = processor.apply(torch.zeros(4, 600))
         for row in (0, 1):
@@ -285,3 +293,160 @@ class TestBatches:
         type(processor).validate_params(SimpleNamespace(extra_args=None))
         with pytest.raises(ValueError, match="broken"):
             type(processor).validate_params(SimpleNamespace(extra_args={KEY: "{}"}))
+
+
+def v2() -> Any:
+    """vLLM's interface of the V2 model runner, which 0.31 to 0.33 have."""
+    pytest.importorskip("vllm", reason="needs vLLM")
+    return pytest.importorskip("vllm.v1.worker.gpu.sample.logits_processor", reason="this vLLM has no V2 processors")
+
+
+class Runner:
+    """A V2 model runner with `slots` seats and random tokens for a network: vLLM's own state and context classes."""
+
+    def __init__(self, config: Any, slots: int, length: int, size: int) -> None:
+        import numpy as np
+        import torch
+
+        from listeval.decoding.vllm_processor import PermutationProcessor
+
+        self.size, self.free = size, list(range(slots))
+        self.tokens = torch.zeros((slots, length), dtype=torch.int32)
+        self.prompts = np.zeros(slots, dtype=np.int32)
+        self.totals = np.zeros(slots, dtype=np.int32)
+        held = SimpleNamespace(gpu=self.tokens)
+        state = v2().LogitsProcRequestState(
+            device=torch.device("cpu"), max_num_reqs=slots, vocab_size=size, all_token_ids=held,
+            prompt_len=SimpleNamespace(np=self.prompts), prefill_len=None, total_len=None,
+        )  # fmt: skip
+        self.processor = PermutationProcessor(config, state)
+
+    def begin(self, prompt: list[int], outputs: list[int], params: Any) -> int:
+        """A slot for a request; `outputs` are there already when it was preempted before."""
+        import torch
+
+        slot = self.free.pop()
+        whole = prompt + outputs
+        self.tokens[slot, : len(whole)] = torch.tensor(whole, dtype=torch.int32)
+        self.prompts[slot], self.totals[slot] = len(prompt), len(whole)
+        self.processor.add_request(slot, params)
+        return slot
+
+    def step(self, slots: list[int], logits: Any, read: dict[int, int] | None = None) -> Any:
+        """The masked logits of the requests in `slots`; `read`: how much of its prompt one has read so far."""
+        import numpy as np
+        import torch
+
+        lengths = np.array([(read or {}).get(slot, self.totals[slot]) for slot in slots], dtype=np.int32)
+        mapping = np.array(slots, dtype=np.int32)
+        context = v2().LogitsContext(
+            expanded_idx_mapping=torch.from_numpy(mapping), idx_mapping=torch.from_numpy(mapping),
+            idx_mapping_np=mapping, expanded_local_pos=torch.zeros(len(slots)), input_ids=torch.zeros(len(slots)),
+            pos=torch.from_numpy(lengths - 1), seq_lens_upper_bound_np=np.append(lengths, [0, 0]),
+        )  # fmt: skip
+        return self.processor.apply(logits, context)
+
+    def write(self, slot: int, token: int) -> None:
+        """What vLLM does after sampling, on the device."""
+        self.tokens[slot, self.totals[slot]] = token
+        self.totals[slot] += 1
+
+
+@pytest.mark.vllm
+@pytest.mark.skipif(find_spec("vllm") is None, reason="needs vLLM")
+class TestV2Runner:
+    """The protocol of vLLM's V2 model runner, played with its own classes: no CPU build runs it."""
+
+    def test_one_name_is_a_processor_of_either_runner(self) -> None:
+        from vllm.v1.sample.logits_processor import LogitsProcessor
+
+        from listeval.decoding.vllm_processor import PermutationProcessor
+
+        assert issubclass(PermutationProcessor, LogitsProcessor)
+        assert issubclass(PermutationProcessor, v2().LogitsProcessor)
+        # vLLM's own loader, as the front end of an engine calls it.
+        validate = v2().build_custom_logits_processors_params_validator([PROCESSOR])
+        validate(SimpleNamespace(extra_args=None))
+        with pytest.raises(Exception, match="broken"):
+            validate(SimpleNamespace(extra_args={KEY: "{}"}))
+
+    @pytest.mark.parametrize("seed", range(4))
+    def test_both_runners_mask_alike(
+        self, byte_level: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, seed: int
+    ) -> None:
+        """Requests come, go, are read in pieces, preempted and moved; every step masks what the V1 processor masks."""
+        import torch
+        from vllm.v1.sample.logits_processor import BatchUpdate
+
+        from listeval.decoding.vllm_processor import PermutationProcessor
+
+        draw, size, stop = random.Random(seed), len(byte_level), byte_level.eos_token_id
+        ledgers = {name: tmp_path / name for name in ("v1", "v2")}
+        config = engine_config(byte_level, monkeypatch)
+        monkeypatch.setenv(LEDGER, str(ledgers["v2"]))
+        runner = Runner(config, slots=4, length=800, size=size)
+        monkeypatch.setenv(LEDGER, str(ledgers["v1"]))
+        reference = PermutationProcessor(config, torch.device("cpu"), False)
+        waiting = [(str(at), ids) for at, ids in enumerate(GROUPS)]
+        running: dict[str, tuple[int, list[int], list[int], Any, int]] = {}
+        done: dict[str, list[int]] = {}
+        generator = torch.Generator().manual_seed(seed)
+        while waiting or running:
+            while waiting and runner.free:
+                tag, ids = waiting.pop()
+                extra = {KEY: Payload(PermutationSpec(ids, LAYOUT), (stop,), tag).text()} if ids else None
+                params = SimpleNamespace(extra_args=extra, max_tokens=700)
+                prompt = [draw.randrange(size) for _ in range(draw.randint(1, 9))]
+                outputs = done.pop(tag, [])
+                slot = runner.begin(prompt, outputs, params)
+                running[tag] = slot, prompt, outputs, params, draw.randint(0, 2)
+            order = draw.sample(sorted(running), len(running))
+            added = [(row, running[tag][3], None, running[tag][2]) for row, tag in enumerate(order)]
+            reference.update_state(BatchUpdate(batch_size=4, removed=range(4), added=added, moved=[]))
+            logits = torch.randn(len(order), size, generator=generator)
+            slots = [running[tag][0] for tag in order]
+            # A prompt that is read in pieces has logits of no use to anybody.
+            read = {running[tag][0]: max(1, len(running[tag][1]) - 1) for tag in order if running[tag][4] > 0}
+            masked = runner.step(slots, logits.clone(), read)
+            expected = reference.apply(logits.clone())
+            for row, tag in enumerate(order):
+                slot, prompt, outputs, params, pieces = running[tag]
+                if pieces > 0:
+                    running[tag] = slot, prompt, outputs, params, pieces - 1
+                    continue
+                assert torch.equal(masked[row], expected[row]), tag
+                token = int(masked[row].argmax())
+                outputs.append(token)
+                runner.write(slot, token)
+                if token == stop or draw.random() < 0.02:  # done, or preempted: it comes back with what it wrote
+                    runner.free.append(slot)
+                    del running[tag]
+                    if token == stop:
+                        text = byte_level.decode(outputs[:-1])
+                        assert isinstance(contract(GROUPS[int(tag)]).parse(text), Parsed), text
+                    else:
+                        done[tag] = outputs
+                        waiting.append((tag, GROUPS[int(tag)]))
+        told = [json.loads(line) for line in ledgers["v2"].read_text().splitlines()]
+        assert {row["tag"] for row in told} == {str(at) for at in range(len(GROUPS))}
+        assert all(0 < row["mean"] <= row["max"] <= 1 for row in told)
+
+    def test_neighbours_and_former_owners_of_a_slot_leave_no_mask(self, byte_level: Any, monkeypatch: Any) -> None:
+        import torch
+
+        runner = Runner(engine_config(byte_level, monkeypatch), slots=2, length=50, size=len(byte_level))
+        extra = {KEY: Payload(PermutationSpec(("a",), LAYOUT), (0,)).text()}
+        free = SimpleNamespace(extra_args=None, max_tokens=9)
+        one = runner.begin([1, 2], [], SimpleNamespace(extra_args=extra, max_tokens=9))
+        two = runner.begin([1], [], free)
+        finite = runner.step([two, one], torch.zeros(2, len(byte_level))).isfinite().sum(-1).tolist()
+        assert finite[0] == len(byte_level) and finite[1] < 10
+        runner.free.append(one)
+        assert runner.begin([3], [], free) == one
+        assert runner.step([one, two], torch.zeros(2, len(byte_level))).isfinite().all()
+
+    def test_drafts_are_refused(self, byte_level: Any, monkeypatch: Any) -> None:
+        config = engine_config(byte_level, monkeypatch)
+        config.speculative_config = object()
+        with pytest.raises(RuntimeError, match="speculative decoding"):
+            Runner(config, slots=1, length=8, size=len(byte_level))

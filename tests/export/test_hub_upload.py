@@ -132,7 +132,7 @@ def test_offline_is_offline(tmp_path, uploads, monkeypatch):
         ("owner/name", "owner/name"), ("smollm2", "smollm2"), ("/home/me/data.jsonl", "data.jsonl"),
         ("~/models/x", "x"), ("runs/sft-2/checkpoint", "sft-2/checkpoint"), ("../a/checkpoints/step-000014",
         "checkpoints/step-000014"), ("hf://datasets/o/s@abc/x.json", "hf://datasets/o/s@abc/x.json"), (".", "."),
-        ("/", "/"),
+        ("/", "/"), ("https://me:key@x.example/d/a.jsonl?sig=1#f", "https://x.example/d/a.jsonl"),
     ],
 )  # fmt: skip
 def test_paths_of_this_machine_stand_on_cards_by_their_last_name(text, short):

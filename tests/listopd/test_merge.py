@@ -104,14 +104,17 @@ DAMAGES = {
     "weights of a deeper model": (names(lambda name: name.replace("layers.1", "layers.9")), "have no place in it"),
     "weights missing": (drop_one, "no weights for 1 places"),
     "no such layers": (lambda adapter: change(adapter, target_modules=["nonesuch"]), "does not fit"),
-    "unknown type": (lambda adapter: change(adapter, peft_type="NONESUCH"), "does not fit"),
+    "unknown type": (lambda adapter: change(adapter, peft_type="NONESUCH"), "not LORA"),
     "no base": (lambda adapter: change(adapter, base_model_name_or_path=None), "does not say what it is for"),
     "base gone": (lambda adapter: change(adapter, base_model_name_or_path="/nowhere/m"), "no such model folder"),
-    "pickled": (lambda a: (a / "adapter_model.safetensors").rename(a / "adapter_model.bin"), "save it as safetensors"),
+    "pickled": (
+        lambda a: (a / "adapter_model.safetensors").rename(a / "adapter_model.bin"),
+        "which writes safetensors",
+    ),
     "torn config": (lambda adapter: (adapter / "adapter_config.json").write_text("{"), "cannot be read"),
-    "a list for a config": (lambda adapter: (adapter / "adapter_config.json").write_text("[]"), "cannot be read"),
-    "none": (lambda adapter: (adapter / "adapter_config.json").unlink(), "there is no adapter here"),
-    "torn weights": (lambda a: (a / "adapter_model.safetensors").write_bytes(b"x" * 9), "does not fit"),
+    "a list for a config": (lambda adapter: (adapter / "adapter_config.json").write_text("[]"), "not a JSON object"),
+    "none": (lambda adapter: (adapter / "adapter_config.json").unlink(), "has no adapter_config.json"),
+    "torn weights": (lambda a: (a / "adapter_model.safetensors").write_bytes(b"x" * 9), "is damaged"),
 }
 
 

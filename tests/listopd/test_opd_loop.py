@@ -13,9 +13,9 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 from pydantic import ValidationError  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
-from listopd import distillation as distil  # noqa: E402
 from listopd import on_policy as opd  # noqa: E402
 from listopd import score  # noqa: E402
+from listopd.objective import sampled  # noqa: E402
 from listopd.rollout.hf import HFSampler  # noqa: E402
 from listopd.score import Scorer  # noqa: E402
 from tests.listopd.conftest import weights_in  # noqa: E402
@@ -44,13 +44,13 @@ def test_three_models_alike_leave_nothing_to_learn(opd_recipe, train, checkpoint
 @pytest.mark.parametrize("compute", ["float32", "bfloat16"])
 def test_the_base_is_the_start_exactly_at_the_first_step_and_not_later(opd_recipe, train, monkeypatch, compute):
     gaps = []
-    kept = distil.extrapolated_advantage
+    kept = sampled.extrapolated_advantage
 
     def watch(student, teacher, base, *args, **kwargs):
         gaps.append(float((student - base).abs().max()))
         return kept(student, teacher, base, *args, **kwargs)
 
-    monkeypatch.setattr(distil, "extrapolated_advantage", watch)
+    monkeypatch.setattr(sampled, "extrapolated_advantage", watch)
     train(opd_recipe(extrapolation=BEYOND, shared={"precision": {"compute": compute}}))
     assert gaps[0] == 0 and gaps[1] > 0.001
 
@@ -155,13 +155,13 @@ class Watch:
 
     def __init__(self, monkeypatch):
         self.calls = []
-        kept = distil.policy_loss
+        kept = sampled.policy_loss
 
         def watch(logp, old, advantage, mask, *args):
             self.calls.append((logp.detach().clone(), old.clone(), advantage.clone(), mask))
             return kept(logp, old, advantage, mask, *args)
 
-        monkeypatch.setattr(distil, "policy_loss", watch)
+        monkeypatch.setattr(sampled, "policy_loss", watch)
 
 
 def several(**extra):
@@ -239,13 +239,13 @@ def test_a_step_reads_every_network_once(opd_recipe, train, monkeypatch, objecti
 
 def test_a_policy_per_position_sees_the_scaffold(opd_recipe, train, monkeypatch):
     seen = []
-    kept = distil.extrapolated_advantage
+    kept = sampled.extrapolated_advantage
 
     def watch(student, teacher, base, lam, **kwargs):
         seen.append(lam)
         return kept(student, teacher, base, lam, **kwargs)
 
-    monkeypatch.setattr(distil, "extrapolated_advantage", watch)
+    monkeypatch.setattr(sampled, "extrapolated_advantage", watch)
     run = train(opd_recipe(extrapolation={"kind": "per_position", "scaffold": 1.0, "values": 1.5}))
     assert run.log[0]["lambda_scaffold"] == 1.0
     assert isinstance(seen[0], torch.Tensor) and set(seen[0].unique().tolist()) <= {1.0, 1.5}

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -14,19 +9,13 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("accelerate", reason="needs accelerate")
 
-import yaml  # noqa: E402
-
 from listeval.errors import UserError  # noqa: E402
-from listopd.parallel import check_shares, keep_float32, share  # noqa: E402
+from listopd.parallel import check_shares, check_version, keep_float32, share  # noqa: E402
 from listopd.recipe import Recipe  # noqa: E402
-from tests.listopd.conftest import TASKS, Trained, weights_in  # noqa: E402
+from tests.listopd.conftest import weights_in  # noqa: E402
+from tests.listopd.launched import ACCELERATE, FSDP, SHARDING, assert_alike, trained  # noqa: E402
 
 SHARED = {"precision": {"save": "float32", "tokens_per_pass": 128}}
-FSDP = {
-    "ACCELERATE_USE_FSDP": "true", "FSDP_VERSION": "2", "FSDP_AUTO_WRAP_POLICY": "TRANSFORMER_BASED_WRAP",
-    "FSDP_TRANSFORMER_CLS_TO_WRAP": "Qwen3DecoderLayer", "FSDP_RESHARD_AFTER_FORWARD": "true",
-}  # fmt: skip
-"""What `accelerate launch --use_fsdp --fsdp_version 2` sets; on a CPU it starts no processes, so torchrun does."""
 
 
 def process(index, count):
@@ -43,43 +32,6 @@ def test_shares_that_do_not_come_out_even_are_refused(items, minibatches, said):
     with pytest.raises(UserError, match=said):
         check_shares(items, minibatches, process(0, 2))
     check_shares(8, 2, process(0, 2))
-
-
-def launch(recipe, stage, out, settings, *flags):
-    root = Path(__file__).parents[2]
-    file = out.with_suffix(".yaml")
-    file.write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
-    paths = {"PYTHONPATH": f"{root}:{root / 'training'}", "LISTEVAL_PATH": str(TASKS), "OMP_NUM_THREADS": "1"}
-    program = [str(Path(__file__).with_name("sharded_on_cpu.py"))] if settings else ["-m", "listeval"]
-    command = [
-        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2",
-        *program, "train", stage, str(file), "--out", str(out), *flags,
-    ]  # fmt: skip
-    return subprocess.run(command, env=os.environ | paths | settings, capture_output=True, text=True, timeout=500)
-
-
-def trained(*args):
-    done = launch(*args)
-    if done.returncode and "terminate called without an active exception" in done.stderr:
-        # One of gloo's threads was still there when its process started or ended, once in some hundred launches.
-        shutil.rmtree(args[2], ignore_errors=True)
-        done = launch(*args)
-    assert done.returncode == 0, done.stderr[-4000:]
-    assert done.stdout.count("checkpoint:") == 1, "one process speaks"
-    run, fsdp = Trained(args[2]), bool(args[3])
-    assert (run.manifest["processes"], run.manifest["parallel"]) == (2, "FSDP" if fsdp else "MULTI_CPU")
-    return run
-
-
-def assert_alike(two, one):
-    for ours, alone in zip(two.figures, one.figures, strict=True):
-        assert ours.keys() == alone.keys()
-        for name in ("loss", "grad_norm", "reverse_kl", "answer_tokens", "parse_rate"):
-            if name in alone:
-                assert ours[name] == pytest.approx(alone[name], rel=2e-4, abs=1e-5), name
-    # AdamW turns rounding of a vanishing gradient into a whole step, so a few weights may be one apart.
-    gaps = torch.cat([(two.weights[name] - tensor).abs().flatten() for name, tensor in one.weights.items()])
-    assert float(gaps.quantile(0.99)) < 1e-4 and float(gaps.mean()) < 1e-5
 
 
 SAMPLED = {"kind": "ppo", "minibatches": 2, "clips": {"epsilon_low": 0.2, "epsilon_high": 0.2}}
@@ -120,13 +72,14 @@ def test_two_processes_warm_start_as_one(pairs, train, checkpoint, tmp_path, set
 @pytest.mark.parametrize("settings", [{}, FSDP], ids=["ddp", "fsdp2"])
 def test_two_processes_keep_the_whole_adapter(pairs, checkpoint, tmp_path, settings):
     pytest.importorskip("peft", reason="needs peft")
-    from listopd.merge import merge, open_adapter
+    from listeval.models.adapter import open_adapter
+    from listopd.merge import merge
 
     lora = {"rank": 3, "alpha": 5.0}
     section = {"model": checkpoint(0), "steps": 2, "batch": 8, "optimiser": {"lr": 1e-1}, "lora": lora}
     recipe = Recipe.model_validate({"task": "pairs", "sft": section} | SHARED)
     two = trained(recipe, "sft", tmp_path / "two", settings)
-    adapter = open_adapter(two.out / "adapter")
+    adapter = open_adapter(str(two.out / "adapter"))
     made = weights_in(merge(adapter, adapter.base, tmp_path / "merged"))
     assert all(torch.equal(tensor, made[name]) for name, tensor in two.weights.items())
 
@@ -136,6 +89,13 @@ def test_sharding_keeps_float32_weights_whatever_accelerate_would_compute_in():
     keep_float32(SimpleNamespace(state=SimpleNamespace(fsdp_plugin=plugin)))
     assert plugin.mixed_precision_policy is None
     keep_float32(SimpleNamespace(state=SimpleNamespace()))
+
+
+def test_only_the_second_fsdp_trains():
+    check_version(SimpleNamespace(state=SimpleNamespace()))
+    check_version(SimpleNamespace(state=SimpleNamespace(fsdp_plugin=SimpleNamespace(fsdp_version=2))))
+    with pytest.raises(UserError, match=r"FSDP 1 .*--fsdp_version 2"):
+        check_version(SimpleNamespace(state=SimpleNamespace(fsdp_plugin=SimpleNamespace(fsdp_version=1))))
 
 
 @pytest.mark.slow
@@ -153,7 +113,9 @@ def test_in_bfloat16_too_the_base_is_the_start_exactly_at_step_0(opd_recipe, tau
         optimiser={"weight_decay": 0.0},
         shared={"precision": {"save": "float32", "compute": "bfloat16"}},
     )
-    run = trained(recipe, "opd", tmp_path / "two", settings)
+    # As a user launches it; the other tests use torchrun.
+    launcher = [*ACCELERATE, *(SHARDING if settings else ["--multi_gpu"])]
+    run = trained(recipe, "opd", tmp_path / "two", settings, launcher=launcher)
     for line in run.log:
         exact = ("reverse_kl", "advantage_mean", "advantage_std", "loss", "grad_norm")
         assert [line[name] for name in exact] == [0] * len(exact)

@@ -84,7 +84,9 @@ def test_the_card_is_valid_and_says_what_is_known(training, evaluation, uploads,
     assert f"{100 * rate.value:.1f} % [{100 * rate.low:.1f}, {100 * rate.high:.1f}]" in text
     for said in ("kind constant, value 1.25", "41a2df66f0c5", "optimiser steps | 200", "24 samples", "Not measured"):
         assert said in text, said
-    assert f"--model {NAME} --limit 12 --seeds 3,5" in text.replace("\\", "")
+    (command,) = [line for line in text.splitlines() if line.startswith("listeval run")]
+    assert all(word in f"{command} " for word in (f"--model {NAME} ", "--limit 12 ", "--seeds 3,5 "))
+    assert "--backend" not in command and "--out" not in command
 
 
 def test_two_ways_of_decoding_keep_their_own_figures(training, evaluation, uploads, capsys):
@@ -108,6 +110,15 @@ def test_a_run_of_another_checkpoint_is_refused_before_anything_is_sent(training
     code, _, said = push(capsys, training, NAME, "--run", evaluation("mine"), "--run", other)
     assert code == 2 and "is of another model" in said and str(other) in said and said.count("\n") == 1
     assert uploads.asked == []
+
+
+def test_a_run_of_this_checkpoint_under_an_adapter_is_of_another_model(training, evaluation, uploads, capsys):
+    out = evaluation()
+    said = json.loads((out / "manifest.json").read_text())
+    said["model"]["adapter"] = {"name": "lora", "fingerprint": "sha256:" + "1" * 64}
+    (out / "manifest.json").write_text(json.dumps(said))
+    code, _, error = push(capsys, training, NAME, "--run", out)
+    assert code == 2 and "is of another model" in error and uploads.asked == []
 
 
 def test_a_run_that_is_named_twice_is_refused(training, evaluation, uploads, capsys):

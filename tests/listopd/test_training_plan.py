@@ -129,6 +129,28 @@ def test_each_choice_takes_what_it_takes():
     assert part(share, "vLLM") == 3.0 and part(share, "sampler") == 0 < part(plain, "sampler")
 
 
+def test_shards_hold_their_part_of_all_but_the_sampler_and_what_a_pass_gathers():
+    student, teacher = qwen3(2048, 28, 16, 6144), qwen3(2560, 36, 32, 9728)
+
+    def of(shards, **opd):
+        asked = recipe(tokens_per_pass=8192)
+        asked = asked.model_copy(update={"opd": asked.opd.model_copy(update=opd)})
+        return memory(asked, asked.opd, Models(student, teacher, student), bfloat16=True, shards=shards)
+
+    one, eight = of(1), of(8)
+    for what in ("student", "gradients", "AdamW", "teacher", "base"):
+        assert part(eight, what) == pytest.approx(part(one, what) / 8)
+    for what in ("sampler", "activations", "head"):
+        assert part(eight, what) == part(one, what)
+    assert part(one, "gathered") == 0 < part(eight, "gathered") < part(one, "student")
+    exact = of(8, objective=type(recipe().opd.objective)(divergence="rkl"))
+    assert part(exact, "gathered") > part(eight, "gathered"), "whole heads"
+    wide = recipe()
+    assert wide.opd is not None
+    found = memory(wide, wide.opd, Models(student, teacher, student), bfloat16=False, shards=8)
+    assert part(found, "sampler") == pytest.approx(part(one, "student")), "a whole copy writes the answers"
+
+
 @pytest.fixture
 def configured(tmp_path):
     """`configured(name, config)`: a folder with a configuration and nothing else."""
@@ -177,6 +199,12 @@ def test_a_plan_is_shown_for_every_card_and_refused_for_one_that_is_too_small(pa
     assert isinstance(refused.exception, UserError) and "L4 has 23" in str(refused.exception)
     assert "weights" in refused.exception.fix
     assert isinstance(run("listopd", *changes, "--card", "Voodoo").exception, UserError)
+    shared = run("listopd", *changes, "--card", "H100 SXM", "--shards", "8")
+    assert shared.exception is None and "each of 8 processes" in shared.output and "gathered" in shared.output
+    compiled = run("listopd", *changes, "precision.compile=true", "--shards", "8").exception
+    assert isinstance(compiled, UserError) and "sharded networks are not compiled" in str(compiled)
+    uneven = run("listopd", *changes, "--shards", "3").exception
+    assert isinstance(uneven, UserError) and "3 processes cannot share a batch of 128" in str(uneven)
 
 
 def test_a_plan_of_what_starts_from_nothing_and_of_a_missing_model(tmp_path, pair):
@@ -195,6 +223,8 @@ def test_a_training_whose_weights_alone_are_too_large_is_refused_before_it_loads
     with pytest.raises(UserError, match="NVIDIA L4 has 24"):
         planning.check_device(told, "opd", torch.device("cuda", 0))
     planning.check_device(told, "opd", torch.device("cuda", 0))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=24e9))
+    planning.check_device(told, "opd", torch.device("cuda", 0), shards=8)
     planning.check_device(told, "opd", CPU)
 
 

@@ -33,6 +33,10 @@ class Engine:
         self.held_to = constraint
         return True
 
+    def adapt(self, adapter):
+        self.adapter = adapter
+        return True
+
     def close(self):
         self.closed = True
 
@@ -93,7 +97,7 @@ def test_every_option_but_the_constraint_tells_engines_apart():
     assert Load.of(config("schema", "xgrammar")) == plain
     changed = replace(plain.options, constraints=(SCHEMA,))
     assert plain._replace(options=changed) != plain
-    assert plain.options == replace(config().backend_options, constraint=None)
+    assert plain.options == replace(config().backend_options, constraint=None, adapter=None)
     assert isinstance(plain.options, BackendOptions)
 
 

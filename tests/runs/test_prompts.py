@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from listeval.cli.run import command, parse_template_arg
+from listeval.cli.named_values import TEMPLATE
+from listeval.cli.run import command
 from listeval.errors import UserError
 from listeval.plugins.open import make_task
 from listeval.runs import Run, RunConfig, load_run, run
@@ -137,13 +138,13 @@ def test_what_no_model_reads_is_refused(tmp_path: Path, backend: str, changes: d
     ],
 )
 def test_values_are_json_where_they_are_json(text: str, found: tuple[str, Any]) -> None:
-    assert parse_template_arg(text) == found
+    assert TEMPLATE.pair(text) == found
 
 
 @pytest.mark.parametrize("text", ["effort", "=x", "on=False", "on=None"])
 def test_what_would_be_misread_is_refused(text: str) -> None:
     with pytest.raises(UserError, match="--chat-template-arg"):
-        parse_template_arg(text)
+        TEMPLATE.pair(text)
 
 
 @pytest.mark.parametrize("name", ["messages", "enable_thinking", "add_generation_prompt", "strftime_now"])

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listeval.stats.paired import holm, mcnemar, paired_means, paired_rate, sign_flip, tango
+from listeval.stats.intervals import wilson
+from listeval.stats.paired import _binomial, holm, mcnemar, paired_means, paired_rate, sign_flip, tango
 
 
 def outcomes(both, lost, gained, neither):
@@ -35,6 +36,12 @@ def test_many_discordant_pairs_take_the_mid_p(gained, lost):
     assert p == pytest.approx(stats.binomtest(gained, n).pvalue - stats.binom.pmf(gained, n, 0.5), rel=1e-9)
 
 
+@pytest.mark.parametrize("n", [1, 2, 24, 25, 500, 3000])
+def test_a_fair_coin_is_scipys(n):
+    stats = pytest.importorskip("scipy.stats")
+    assert _binomial(n) == pytest.approx(stats.binom.pmf(np.arange(n + 1), n, 0.5), rel=1e-10)
+
+
 def test_no_discordant_pair_is_no_evidence():
     assert mcnemar(np.zeros(9, dtype=int)) == (1.0, "exact McNemar")
 
@@ -51,6 +58,27 @@ def test_clustered_mcnemar_is_the_sign_flip_of_all_patterns(sums):
 def test_tango_is_the_published_interval():
     """Newcombe 1998 (Stat. Med. 17), table II, first data set (12 and 2 discordant of 50): 0.0611 to 0.3447."""
     assert tango(12, 2, 50) == pytest.approx((0.0611, 0.3447), abs=5e-5)
+
+
+@given(
+    st.floats(0, 1),
+    st.floats(0, 1),
+    st.one_of(st.integers(1, 3000), st.floats(0.5, 2000)),
+    st.sampled_from([0.8, 0.95, 0.999]),
+)
+def test_tango_limits_hold_the_estimate_and_mirror_each_other(share, rest, n, level):
+    gained = share * n
+    lost = rest * (n - gained)
+    low, high = tango(gained, lost, n, level=level)
+    assert -1 <= low <= (gained - lost) / n <= high <= 1
+    assert low < high
+    assert tango(lost, gained, n, level=level) == pytest.approx((-high, -low), abs=1e-9)
+
+
+@pytest.mark.parametrize(("n", "level"), [(1, 0.95), (30, 0.95), (1319, 0.99)])
+def test_tango_without_a_discordant_pair_is_in_closed_form(n, level):
+    """Where no pair disagrees the limits are those of Wilson's interval for 0 of n."""
+    assert tango(0, 0, n, level=level)[1] == pytest.approx(wilson(0, n, level=level).high, rel=1e-12)
 
 
 @pytest.mark.parametrize("counts", [(9, 3, 40), (0, 5, 60), (0, 0, 30), (1, 0, 44), (17, 8.5, 61.3)])

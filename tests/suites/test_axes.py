@@ -52,9 +52,9 @@ def test_axes(options, found):
 
 
 def test_each_combination_is_a_run_with_a_directory_of_its_own():
-    runs = planned(config(out="here", k="2,4", order="x"), {"k": [2, 4], "share": [0.1]})
+    runs = planned([config(out="here", k="2,4", order="x")], {"k": [2, 4], "share": [0.1]})
     assert [(run.name, run.config.out) for run in runs] == [
         ("k=2_share=0.1", "here/k=2_share=0.1"), ("k=4_share=0.1", "here/k=4_share=0.1")
     ]  # fmt: skip
     assert runs[0].config.options == {"k": 2, "order": "x", "share": 0.1}
-    assert planned(config(k="2,4"), {"k": [2, 4]})[0].config.out is None
+    assert planned([config(k="2,4")], {"k": [2, 4]})[0].config.out is None

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -46,26 +46,36 @@ def add_adapters(network: Any, lora: Lora, seed: int) -> None:
         raise UserError("embeddings cannot be adapted", place=f"{_PLACE}.targets", fix="names of linear layers")
 
 
-def deltas(network: Any, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """What the adapters add, by the name of the weight in `state`, the network's whole state."""
-    found = {}
-    for name, layer in network.named_modules():
-        if _NAME in getattr(layer, "lora_A", ()):
-            down, up = (state[f"{name}.{part}.{_NAME}.weight"] for part in ("lora_A", "lora_B"))
-            delta = up @ down * layer.scaling[_NAME]
-            found[f"{name}.base_layer.weight"] = delta.T if layer.fan_in_fan_out else delta
-    return found
+class Delta(NamedTuple):
+    """What an adapter adds to the weight that it adapts: two factors, by their names in the network's state."""
+
+    down: str
+    up: str
+    scaling: float
+    transposed: bool
+
+    def of(self, down: torch.Tensor, up: torch.Tensor) -> torch.Tensor:
+        """Shaped as the weight, from the whole factors."""
+        delta = up @ down * self.scaling
+        return delta.T if self.transposed else delta
 
 
-def merged(network: Any, state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The whole `state` of `network` by the names that a checkpoint has, adapters added to what they adapt."""
-    added = deltas(network, state)
-    found = {name: tensor + added[name] if name in added else tensor for name, tensor in state.items()}
-    return {name.replace(".base_layer", ""): tensor for name, tensor in found.items() if "lora_" not in name}
+def deltas(network: Any) -> dict[str, Delta]:
+    """What the adapters add, by the name of the weight that they adapt."""
+    return {
+        f"{name}.base_layer.weight": Delta(
+            f"{name}.lora_A.{_NAME}.weight",
+            f"{name}.lora_B.{_NAME}.weight",
+            layer.scaling[_NAME],
+            layer.fan_in_fan_out,
+        )
+        for name, layer in network.named_modules()
+        if _NAME in getattr(layer, "lora_A", ())
+    }
 
 
 def save_adapter(network: Any, state: Mapping[str, torch.Tensor], base: ModelInfo, folder: Path) -> None:
-    """The adapters of `network` as a folder that peft and vLLM load, in float32; `state` is the network's whole state.
+    """The adapters of `network` as a folder that peft and vLLM load, in float32; `state` has their whole weights.
 
     `base` is the model that they are for: its id on the hub with the revision, or the absolute path of its folder.
     """
@@ -93,16 +103,10 @@ class WithoutAdapters:
         self.network, self.device = head.network, head.device
         self._head, self._scorer = head, scorer
 
-    def __call__(self, batch: Batch, others: torch.Tensor | None = None) -> Scores:
+    def __call__(self, batch: Batch, others: torch.Tensor | None = None, states_only: bool = False) -> Any:
+        """As of `Scorer`."""
         with _off(self.network):
-            scores: Scores = self._scorer(batch, others=others)
-        return scores
-
-    def states(self, batch: Batch) -> torch.Tensor:
-        """`[N, H]`, as of `Scorer`."""
-        with _off(self.network):
-            states: torch.Tensor = self._scorer(batch, states_only=True)
-        return states
+            return self._scorer(batch, states_only=states_only, others=others)
 
     def scores(self, states: torch.Tensor, batch: Batch, *, others: torch.Tensor | None = None) -> Scores:
         """As of `Scorer`."""

@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import torch
 
 from listopd.batch import Batch, Layout
-from listopd.objective.advantage import extrapolated_advantage
 from listopd.objective.aggregate import aggregate
 from listopd.objective.divergence import divergence, expected_capped
 from listopd.objective.kinds.aspo import high_entropy
-from listopd.objective.policy import policy_loss
 from listopd.objective.regulariser import kl_k3
-from listopd.objective.weights import importance_weight
+from listopd.objective.sampled import sampled_loss
 from listopd.rollout.protocol import Rollout
 from listopd.score import Scorer, Scores, row_scores, spread
 
@@ -32,9 +30,8 @@ class Reference(Protocol):
     network: Any
     device: torch.device
 
-    def __call__(self, batch: Batch, *, others: torch.Tensor | None = None) -> Scores: ...
-
-    def states(self, batch: Batch) -> torch.Tensor: ...
+    def __call__(self, batch: Batch, *, others: torch.Tensor | None = None, states_only: bool = False) -> Any:
+        """`Scores`; with `states_only` `[N, H]`, as of `Scorer`. Of sharded networks only a call gathers weights."""
 
     def scores(self, states: torch.Tensor, batch: Batch, *, others: torch.Tensor | None = None) -> Scores: ...
 
@@ -113,7 +110,7 @@ def _read(policy: Reference, batch: Batch, others: torch.Tensor | None = None) -
 
 def _read_states(policy: Reference, batch: Batch, others: torch.Tensor | None = None) -> PolicyScores:
     """With hidden states, which are far smaller than the logits and save a second forward pass."""
-    states = policy.states(batch)
+    states = policy(batch, states_only=True)
     return PolicyScores(policy.scores(states, batch, others=others), states)
 
 
@@ -127,12 +124,15 @@ def log_prob_before(student: Any, batch: Batch, precision: Precision) -> torch.T
 def _forward_for_other_processes(
     batch: Batch, frozen: FrozenModels, student: Any, spec: ObjectiveSpec, precision: Precision
 ) -> None:
-    """The forward passes of networks that may be sharded, once more, for nothing but the other processes."""
+    """The forward passes of networks that may be sharded, once more, for nothing but the other processes.
+
+    In the order of those processes' own, for they exchange weights one after the other.
+    """
+    frozen.teacher(batch)
     if frozen.base is not None:
         frozen.base(batch)
     if spec.updates > 1:
         log_prob_before(student, batch, precision)
-    frozen.teacher(batch)
 
 
 def _aligned(rows: Sequence[Sequence[float]], mask: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
@@ -179,24 +179,14 @@ class Loss:
         spec, mask = self._spec, part.batch.mask
         scores: Scores = self._student(part.batch, entropy_grad=spec.entropy > 0)
         old = scores.logp.detach() if part.old is None else part.old
-        reference = old if spec.advantage_at == "old" else scores.logp.detach()
-        advantage = extrapolated_advantage(
-            reference,
-            part.teacher.scores.logp,
-            part.base.scores.logp if part.base is not None else None,
-            part.lam,
-            ratio_cap=spec.clips.teacher_ratio_cap,
-            offset=spec.base_neutral_offset or 0.0,
-        )
-        weights = importance_weight(old, part.sampled, spec.clips.rollout_cap, mask)
         split = None
         if spec.clips.epsilon_at_high_entropy is not None:
             split = high_entropy(scores.entropy.detach(), mask)
-        loss = policy_loss(scores.logp, old, advantage.values, mask, spec.kind, spec.clips, weights.values, split)
-        capped = {"rollout_cap": weights.capped, "teacher_ratio_cap": advantage.capped & mask}
-        acted = {name: hit for name, hit in capped.items() if name in spec.clips.on} | loss.clipped
-        self._count(part, scores, reference, advantage.values, weights.values, acted)
-        self.largest_weight = max(self.largest_weight, float(weights.max))
+        base = part.base.scores.logp if part.base is not None else None
+        teacher = part.teacher.scores.logp
+        loss = sampled_loss(spec, scores.logp, old, teacher, base, part.lam, part.sampled, mask, split)
+        self._count(part, scores, loss.reference, loss.advantage, loss.weights.values, loss.acted)
+        self.largest_weight = max(self.largest_weight, float(loss.weights.max))
         return loss.per_token + self._regularised(part, scores)
 
     def _regularised(self, part: ScoredBatch, scores: Scores) -> torch.Tensor:

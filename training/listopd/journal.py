@@ -3,7 +3,7 @@
 recipe.yaml     resolved, with nulls; `listeval train STAGE DIR` repeats the run from it
 manifest.json   what the numbers depend on: models, data, objective, versions, hardware
 log.jsonl       one line an optimiser step
-state/          weights, optimiser, random numbers, λ: what `--resume` goes on from
+state/          weights, optimiser, λ: what `--resume` goes on from, in any number of processes
 checkpoint/     the trained model
 adapter/        what was trained alone, as peft keeps it, where the recipe says `lora`
 checkpoints/    step-000014, ...: the model on the way, where the recipe says `keep_every`
@@ -23,12 +23,12 @@ import yaml
 from listeval.disk import make_directory, write_atomic
 from listeval.errors import UserError, first_line
 from listopd import state as states
+from listopd.state_tensors import load_tensors, save_tensors
 
 if TYPE_CHECKING:
-    from accelerate import Accelerator
-
     from listopd.extrapolation import LambdaPolicy
     from listopd.recipe import Recipe, Stage
+    from listopd.trainee import Trainee
 
 _LOG, _STATE, _OLD_STATE, _NEW_STATE = "log.jsonl", "state", ".state.old", ".state.new"
 _NOT_IDENTITY = {"save_every": True, "keep_every": True, "trackers": True}
@@ -43,17 +43,17 @@ class Journal:
         self.log, self.state, self.checkpoint = out / _LOG, out / _STATE, out / "checkpoint"
         self.adapter = out / "adapter"
         self._steps = 0
-        self._accelerator: Accelerator | None = None
+        self._trainee: Trainee | None = None
         self._inputs: dict[str, str] = {}
 
-    def begin(self, accelerator: Accelerator, manifest: Mapping[str, Any], *, resume: bool) -> int:
+    def begin(self, trainee: Trainee, manifest: Mapping[str, Any], *, resume: bool) -> int:
         """Open the directory and give the step to go on from, 0 for a fresh run.
 
         Raises UserError for a directory that cannot be made or written, and for a resume without a state that fits.
         """
-        self._accelerator = accelerator
+        self._trainee, accelerator = trainee, trainee.accelerator
         self._inputs, self._steps = inputs_of(manifest), int(manifest["steps"])
-        done = self._resumed(accelerator) if resume else 0
+        done = self._resumed(trainee) if resume else 0
         if accelerator.is_main_process:
             make_directory(self.out)
             _sweep(self.out)
@@ -69,35 +69,33 @@ class Journal:
 
     def write(self, step: int, figures: Mapping[str, Any]) -> None:
         """Append the figures of optimiser step `step` (from 1)."""
-        assert self._accelerator is not None, "a journal begins before it is written"
-        if self._accelerator.is_main_process:
+        accelerator = self._begun.accelerator
+        if accelerator.is_main_process:
             with _writing("the log", self.log), self.log.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps({"step": step, **figures}) + "\n")
         if self.recipe.trackers:
             flat = {name: value for name, value in figures.items() if isinstance(value, int | float)}
-            self._accelerator.log(flat, step=step)
+            accelerator.log(flat, step=step)
 
     def save_state(self, step: int) -> None:
         """Replace the resumable state by the present one, never leaving none.
 
         Raises UserError where it cannot be written; the state before it is kept.
         """
-        assert self._accelerator is not None, "a journal begins before it is written"
+        trainee, accelerator = self._begun, self._begun.accelerator
         fresh = self.out / _NEW_STATE
-        if self._accelerator.is_main_process:
+        if accelerator.is_main_process:
             shutil.rmtree(fresh, ignore_errors=True)
-        self._accelerator.wait_for_everyone()
+        accelerator.wait_for_everyone()
         try:
-            self._accelerator.save_state(str(fresh), safe_serialization=True)
-            # Every process writes its random numbers there.
-            self._accelerator.wait_for_everyone()
-            if self._accelerator.is_main_process:
+            save_tensors(fresh, trainee)
+            if accelerator.is_main_process:
                 policy = self.policy.state_dict() if self.policy is not None else {}
                 states.seal(fresh, states.Saved(step, self._steps, self._identity(), self._inputs, policy))
                 self._replace_state(fresh)
         except Exception as error:  # torch and safetensors have errors of their own for a full disk
             raise self._unsaved(step, error) from error
-        self._accelerator.wait_for_everyone()
+        accelerator.wait_for_everyone()
 
     def kept(self, step: int) -> Path:
         """The folder of the checkpoint on the way, after optimiser step `step`."""
@@ -138,11 +136,16 @@ class Journal:
 
     def end(self) -> None:
         """Close the trackers, and the connection between processes."""
-        if self._accelerator is not None:
-            self._accelerator.end_training()
+        if self._trainee is not None:
+            self._trainee.accelerator.end_training()
 
-    def _resumed(self, accelerator: Accelerator) -> int:
-        old = self.out / _OLD_STATE
+    @property
+    def _begun(self) -> Trainee:
+        assert self._trainee is not None, "a journal begins before it is written"
+        return self._trainee
+
+    def _resumed(self, trainee: Trainee) -> int:
+        old, accelerator = self.out / _OLD_STATE, trainee.accelerator
         if accelerator.is_main_process and not self.state.exists() and old.exists():
             old.rename(self.state)
         accelerator.wait_for_everyone()
@@ -152,7 +155,7 @@ class Journal:
         saved = states.unseal(self.state)
         self._check_fits(saved)
         try:
-            accelerator.load_state(str(self.state))
+            load_tensors(self.state, trainee)
         except Exception as error:  # whatever torch raises for a state of another shape
             cause = f"the state cannot be loaded: {first_line(error)}"
             raise UserError(cause, place=str(self.state), fix="start without --resume, in another --out") from error

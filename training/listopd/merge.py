@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import warnings
 from collections.abc import Mapping
@@ -10,37 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.errors import UserError, first_line
+from listeval.models.adapter import WEIGHTS, Adapter
 
 if TYPE_CHECKING:
     from listeval.models.checkpoint import Checkpoint
 
-CONFIG, WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 _SAVED = ("float32", "bfloat16", "float16")
-
-
-class Adapter(NamedTuple):
-    """An adapter's folder, and what it says of its base; empty where it says nothing."""
-
-    folder: Path
-    base: str
-
-
-def open_adapter(folder: Path) -> Adapter:
-    """Raises UserError where the folder holds no adapter, or one whose weights are not safetensors."""
-    config = folder / CONFIG
-    try:
-        content = json.loads(config.read_bytes())
-        base = content.get("base_model_name_or_path") or ""
-    except FileNotFoundError:
-        fix = "name the folder that holds it, such as DIR/adapter of a training"
-        raise UserError(f"there is no adapter here: no {CONFIG}", place=str(folder), fix=fix) from None
-    except (OSError, ValueError, AttributeError) as error:
-        cause = f"{CONFIG} cannot be read: {first_line(error)}"
-        raise UserError(cause, place=str(config), fix="copy it again") from None
-    if not (folder / WEIGHTS).is_file():
-        # Other formats are pickles, which could run code.
-        raise UserError(f"the adapter has no {WEIGHTS}", place=str(folder), fix="save it as safetensors")
-    return Adapter(folder, str(base))
 
 
 def merge(adapter: Adapter, base: str, out: Path, save: str | None = None) -> Path:
@@ -54,7 +28,7 @@ def merge(adapter: Adapter, base: str, out: Path, save: str | None = None) -> Pa
 
     if out.exists():
         raise UserError("there is something of this name already", place=str(out), fix="another --out")
-    training = _training(adapter.folder)
+    training = _training(Path(adapter.path))
     opened = open_model(base)
     _check_base(opened, training, adapter)
     dtype = save or training.save or _own_type(opened.path)
@@ -82,12 +56,12 @@ def _merged(network: Any, adapter: Adapter) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of names that do not fit, which are an error here
-            found = PeftModel.from_pretrained(network, str(adapter.folder))
+            found = PeftModel.from_pretrained(network, adapter.path)
         _check_names(found, adapter)
         return found.merge_and_unload(safe_merge=True)
     except (SafetensorError, ValueError, RuntimeError, KeyError, TypeError, OSError) as error:
         cause = f"the adapter does not fit the model: {first_line(error)}"
-        raise UserError(cause, place=str(adapter.folder), fix="name the model that it was trained on: --base") from None
+        raise UserError(cause, place=adapter.path, fix="name the model that it was trained on: --base") from None
 
 
 def _check_names(model: Any, adapter: Adapter) -> None:
@@ -96,7 +70,7 @@ def _check_names(model: Any, adapter: Adapter) -> None:
     from safetensors import safe_open
 
     due = set(get_peft_model_state_dict(model, save_embedding_layers=False))
-    with safe_open(str(adapter.folder / WEIGHTS), framework="pt") as file:
+    with safe_open(str(Path(adapter.path) / WEIGHTS), framework="pt") as file:
         given = set(file.keys())
     # Embeddings that an adapter's training enlarged stand in its file under the model's own names.
     strange = sorted(given - due - set(model.state_dict()))

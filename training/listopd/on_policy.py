@@ -26,6 +26,7 @@ from listopd.plan.training_plan import check_device
 from listopd.questions import Question, load_questions, training_task
 from listopd.rollout import make_sampler
 from listopd.rollout.protocol import Rollout, Sampler, seed_of
+from listopd.sharding import held_bytes, release, shards_of
 from listopd.step_figures import contract_figures, judge, total_of, update_figures
 from listopd.three_models import ThreeModels, check_start, compare_on_gold, load_models, open_models
 from listopd.threshold.positions import FREE, Positions
@@ -66,7 +67,7 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resum
     accelerator = make_accelerator(recipe, out)
     check_shares(spec.batch * spec.rollouts_per_prompt, spec.objective.minibatches, accelerator)
     doing("opening models and data")
-    check_device(recipe, "opd", accelerator.device)
+    check_device(recipe, "opd", accelerator.device, shards_of(accelerator))
     task = training_task(recipe)
     models = open_models(spec, recipe)
     budget = spec.max_tokens or task.max_tokens
@@ -79,6 +80,7 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resum
     manifest = make_manifest(recipe, spec, steps, task, questions, models._asdict(), accelerator, best)
     manifest["curve"] = curve and curve.to_dict()
     answers = spec.batch * spec.rollouts_per_prompt
+    manifest["weight_bytes_per_process"] = _held(trainee, frozen)
     manifest["gold_log_prob"] = compare_on_gold(questions.kept, trainee, frozen, recipe, answers)
     if recipe.precision.compile and spec.objective.base == "start" and frozen.base is not None:
         check_start(questions.kept, trainee, frozen, recipe)
@@ -86,7 +88,7 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resum
     with closing(make_sampler(spec, models.student, trainee, budget, recipe)) as sampler:
         context = StepContext(recipe, spec, models.student, accelerator, trainee, frozen, sampler, label, policy, best)
         journal = Journal(out, recipe, "opd", policy)
-        first = journal.begin(accelerator, manifest, resume=resume)
+        first = journal.begin(trainee, manifest, resume=resume)
         sampler.sync(first)
         loop = TrainingLoop(recipe, journal, accelerator, trainee, models.student, report)
         return loop.run(questions, spec.batch, first, steps, partial(_step, context=context, steps=steps))
@@ -104,6 +106,14 @@ def _recorded_curve(spec: Opd, models: ThreeModels) -> tuple[RecordedCurve | Non
     if warning is not None and is_main():
         _LOG.warning("%s", warning)
     return curve, guarded
+
+
+def _held(trainee: Trainee, frozen: FrozenModels) -> dict[str, int]:
+    """Of weights in this process, by role; a base that is the student's own is not counted again."""
+    found = {"student": held_bytes(trainee.network), "teacher": held_bytes(frozen.teacher.network)}
+    if frozen.base is not None and frozen.base.network is not trainee.network:
+        found["base"] = held_bytes(frozen.base.network)
+    return found
 
 
 def _step(batch: Sequence[Question], step: int, *, context: StepContext, steps: int) -> dict[str, Any]:
@@ -124,6 +134,7 @@ def _step(batch: Sequence[Question], step: int, *, context: StepContext, steps: 
     scored = time.perf_counter()
     doing(f"step {step + 1}/{steps}: updating the student")
     figures = _update(context, minibatches, learning_rate(spec.optimiser, step, steps), step)
+    release([context.trainee.scorer, *context.frozen])
     context.sampler.sync(step + 1)
     seconds = time.perf_counter() - started
     return {

@@ -7,11 +7,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from listeval.errors import UserError
+from listopd.sharding import check_shardable
 
 if TYPE_CHECKING:
     import torch
@@ -38,13 +40,15 @@ def make_accelerator(recipe: Recipe, out: Path) -> Accelerator:
     # At every state it tells of a tied head that is stored once, which is how it should be.
     logging.getLogger("accelerate.utils.other").setLevel(logging.ERROR)
     _part_from_earlier(mixed, device)
+    # Every process reads the checkpoint: where one does not, accelerate unties the head from its embeddings.
+    os.environ["FSDP_CPU_RAM_EFFICIENT_LOADING"] = "false"
     accelerator = Accelerator(
         cpu=device.type == "cpu", mixed_precision=mixed, log_with=list(recipe.trackers) or None, project_dir=str(out)
     )
     keep_float32(accelerator)
-    if recipe.precision.compile and getattr(accelerator.state, "fsdp_plugin", None) is not None:
-        cause = "sharded networks are not compiled, for nobody has seen that they give the same"
-        raise UserError(cause, place="precision.compile", fix="precision.compile=false, or launch without FSDP")
+    check_version(accelerator)
+    if getattr(accelerator.state, "fsdp_plugin", None) is not None:
+        check_shardable(recipe)
     return accelerator
 
 
@@ -78,6 +82,14 @@ def keep_float32(accelerator: Accelerator) -> None:
         plugin.mixed_precision_policy = None
 
 
+def check_version(accelerator: Accelerator) -> None:
+    """Raises UserError for the first FSDP."""
+    plugin = getattr(accelerator.state, "fsdp_plugin", None)
+    if plugin is not None and plugin.fsdp_version != 2:
+        cause = "FSDP 1 hides a network's weights, of which a training keeps, saves and compares each by its name"
+        raise UserError(cause, place="accelerate launch", fix="--fsdp_version 2")
+
+
 def is_main() -> bool:
     """Whether this process is the one that speaks; also after training has ended."""
     from accelerate import PartialState
@@ -109,20 +121,33 @@ def gathered(value: T, accelerator: Accelerator) -> list[T]:
     return found
 
 
-def weights_of(accelerator: Accelerator, scorer: Any) -> dict[str, Any]:
+def weights_of(accelerator: Accelerator, scorer: Any) -> Iterator[tuple[str, torch.Tensor]]:
     """All weights of the scored network by the names that a checkpoint has, whole, adapters added to what they adapt.
 
-    Where the network is sharded all processes must ask together, and each gets all.
+    One after the other, so that of a sharded network no process need hold more than one whole weight. There all
+    processes must ask together, to the end, and each gets all.
     """
-    from listopd.adapters import merged
+    from listopd.adapters import deltas
 
-    return merged(accelerator.unwrap_model(scorer).network, whole_state(accelerator, scorer))
-
-
-def whole_state(accelerator: Accelerator, scorer: Any) -> dict[str, Any]:
-    """The state of the scored network as it is, adapters beside what they adapt; asked for as `weights_of` is."""
     network = accelerator.unwrap_model(scorer).network
-    return {name: _whole(tensor) for name, tensor in network.state_dict().items()}
+    state, added = network.state_dict(), deltas(network)
+    for name, tensor in state.items():
+        if "lora_" in name:
+            continue
+        whole = _whole(tensor)
+        if name in added:
+            delta = added[name]
+            whole = whole + delta.of(_whole(state[delta.down]), _whole(state[delta.up]))
+        yield name.replace(".base_layer", ""), whole
+
+
+def factors_of(accelerator: Accelerator, scorer: Any) -> dict[str, torch.Tensor]:
+    """The adapters' own weights by the names of the network's state, whole; empty where there are none.
+
+    All processes must ask together, and each gets all.
+    """
+    state = accelerator.unwrap_model(scorer).network.state_dict()
+    return {name: _whole(tensor) for name, tensor in state.items() if "lora_" in name}
 
 
 def _whole(tensor: Any) -> Any:

@@ -57,6 +57,13 @@ class Scorer(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.network, self.temperature = network, temperature
         self.vocab: int = vocab or network.config.get_text_config().vocab_size
+        self.units = frozenset(getattr(network, "_no_split_modules", None) or ())
+        """Names of the classes of decoder layers, which sharding gathers one at a time."""
+
+    @property
+    def _no_split_modules(self) -> list[str]:
+        """Where accelerate looks for them; without it all of the network is one unit, gathered whole in every pass."""
+        return sorted(self.units)
 
     @property
     def device(self) -> torch.device:

@@ -19,6 +19,7 @@ from listopd.phase import doing
 from listopd.plan.training_plan import check_device
 from listopd.questions import Question, load_questions, training_task
 from listopd.score import Scorer, check_scorer
+from listopd.sharding import shards_of
 from listopd.start import prepare_for_training, start
 from listopd.trainee import Trainee
 from listopd.training_loop import StepReport, TrainingLoop, step_count
@@ -36,7 +37,7 @@ def train_sft(recipe: Recipe, spec: Sft, out: Path, report: StepReport, *, resum
     accelerator = make_accelerator(recipe, out)
     check_shares(spec.batch, 1, accelerator)
     doing("opening model and data")
-    check_device(recipe, "sft", accelerator.device)
+    check_device(recipe, "sft", accelerator.device, shards_of(accelerator))
     task = training_task(recipe)
     checkpoint, network = start(spec.model, task, recipe, accelerator.device)
     questions = load_questions(task, recipe, checkpoint, checkpoint.info.max_length)
@@ -50,7 +51,7 @@ def train_sft(recipe: Recipe, spec: Sft, out: Path, report: StepReport, *, resum
     journal = Journal(out, recipe, "sft")
     models = {"start": checkpoint}
     manifest = make_manifest(recipe, spec, steps, task, questions, models, accelerator, best)
-    first = journal.begin(accelerator, manifest, resume=resume)
+    first = journal.begin(trainee, manifest, resume=resume)
     step = partial(_step, trainee=trainee, layout=layout, recipe=recipe, spec=spec, steps=steps, best=best)
     loop = TrainingLoop(recipe, journal, accelerator, trainee, checkpoint, report)
     return loop.run(questions, spec.batch, first, steps, step)

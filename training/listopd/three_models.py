@@ -17,6 +17,7 @@ from listopd.distillation import FrozenModels, Reference, log_prob_before
 from listopd.networks import agree, compile_layers, load_network, open_model, round_products
 from listopd.phase import doing
 from listopd.score import Scorer, ScorerAsTrained, check_scorer
+from listopd.sharding import release, shard
 from listopd.start import prepare_for_training
 from listopd.trainee import Trainee
 
@@ -77,12 +78,17 @@ def load_models(
             check_scorer(scorer, layout, accelerator.mixed_precision, checkpoint.info.name)
         return network
 
-    network = load(models.student, frozen=False)
+    keep_head = spec.objective.full_vocabulary
+    # The student last: of sharded networks only one is ever whole.
     teacher = as_teacher(load(models.teacher, frozen=True), spec, recipe, accelerator, vocab)
+    shard(teacher, accelerator, keep_head=keep_head)
     own_base = models.base is not None and spec.lora is not None and spec.objective.base == "start"
     base: Reference | None = None
     if models.base is not None and not own_base:
-        base = as_base(load(models.base, frozen=True), spec, recipe, accelerator, vocab)
+        base = shard(
+            as_base(load(models.base, frozen=True), spec, recipe, accelerator, vocab), accelerator, keep_head=keep_head
+        )
+    network = load(models.student, frozen=False)
     prepare_for_training(network, spec.lora, recipe)
     trainee = Trainee(network, spec.optimiser, accelerator, temperature, vocab)
     if own_base:
@@ -148,6 +154,7 @@ def compare_on_gold(
             }
             for name, logp in scored.items():
                 means[name] += (logp.sum(-1) / batch.mask.sum(-1)).tolist()
+    release([trainee.scorer, *frozen])
     found = {name: sum(values) / len(values) for name, values in means.items()}
     if accelerator.is_main_process and _worse(means):
         _LOG.warning(

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.errors import UserError
-from listopd.adapters import merged, save_adapter
+from listopd.adapters import save_adapter
 from listopd.journal import Journal
 from listopd.networks import save_network
 from listopd.optimise import NotFinite
-from listopd.parallel import gathered, whole_state
+from listopd.parallel import factors_of, gathered, weights_of
 from listopd.phase import doing
 from listopd.questions import Question, Questions, batches
 
@@ -83,12 +83,15 @@ class TrainingLoop(NamedTuple):
 
     def _write(self, folder: Path, adapter: Path | None = None) -> None:
         """The checkpoint; before it, to `adapter`, the adapters alone where there are some and their base is a file."""
-        network, base = self.trainee.network, self.checkpoint.info
-        state = whole_state(self.accelerator, self.trainee.scorer)
-        if self.accelerator.is_main_process:
-            weights, save = merged(network, state), self.recipe.precision.save
-            if adapter is not None and base.path is not None and len(weights) < len(state):
-                self.journal.write_checkpoint(adapter, lambda fresh: save_adapter(network, state, base, fresh))
+        writes, network, base = self.accelerator.is_main_process, self.trainee.network, self.checkpoint.info
+        factors = factors_of(self.accelerator, self.trainee.scorer) if adapter is not None else {}
+        if writes and factors and adapter is not None and base.path is not None:
+            self.journal.write_checkpoint(adapter, lambda fresh: save_adapter(network, factors, base, fresh))
+        found = weights_of(self.accelerator, self.trainee.scorer)
+        # One process keeps them, beside the device that trains; the others only take part.
+        weights = {name: weight.cpu() for name, weight in found if writes}
+        if writes:
+            save = self.recipe.precision.save
             self.journal.write_checkpoint(
                 folder, lambda fresh: save_network(network, self.checkpoint, weights, fresh, save)
             )

@@ -16,11 +16,13 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from listeval.backends.hf.adapters import Adapters
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request, Sampling
 from listeval.decoding.constraint import PACKAGES, Constraint
 from listeval.decoding.decoder import Decoder, Processor
 from listeval.decoding.engines import Vocabulary
 from listeval.errors import UserError, first_line
+from listeval.models.adapter import Adapter
 from listeval.models.channels import split_decoded
 from listeval.models.checkpoint import (
     Checkpoint,
@@ -30,6 +32,7 @@ from listeval.models.checkpoint import (
     refuse_unused,
 )
 from listeval.models.cpu import keep_memory
+from listeval.models.quantized import check_package, of_folder, quantization
 
 if TYPE_CHECKING:
     import torch
@@ -43,7 +46,7 @@ _SCORE_BYTES = 256 << 20
 
 
 def open(model: str, options: BackendOptions) -> HFBackend:
-    """Load `model`. `options.extra` goes to `from_pretrained` (attn_implementation, ...).
+    """Load `model`. `options.extra` goes to `from_pretrained` (`backends.arguments.HF`).
 
     Defaults: GPU where there is one; float32 on a CPU, the checkpoint's own dtype elsewhere;
     batches of 16 on a CPU, 64 elsewhere. Raises UserError for whatever keeps it from loading.
@@ -51,15 +54,26 @@ def open(model: str, options: BackendOptions) -> HFBackend:
     for package in ("torch", "transformers"):
         if find_spec(package) is None:
             raise UserError.missing_package(package, "pip install 'listeval[cpu]'", "the hf backend")
-    refuse_unused(options, "hf", ("base_url", "concurrency", "structured", "api_key_env"))
+    refuse_unused(options, "hf", ("base_url", "concurrency", "structured", "api_key_env", "ray_address"))
     checkpoint = open_checkpoint(model, options)
+    for adapter in (options.adapter, *options.adapters):
+        checkpoint.with_adapter(adapter)  # which refuses one of another model before anything is loaded
     device = pick_device(options.device)
     if device.type == "cpu":
         keep_memory()
     dtype = options.dtype or ("float32" if device.type == "cpu" else "auto")
+    quantized = quantization({"quantization_config": options.extra.get("quantization_config")})
+    quantized = quantized or of_folder(checkpoint.path)
+    told = dict(options.extra)
+    if quantized is not None:
+        check_package(quantized, checkpoint.path)
+        told.setdefault("device_map", {"": str(device)})  # packed weights cannot be moved once they are loaded
     decoder = _decoder(options.constraint, checkpoint)
-    loaded = load_network(checkpoint.path, device, dtype, options.extra)
-    return HFBackend(checkpoint, loaded, options.batch_size or _BATCH.get(device.type, 64), decoder)
+    loaded = load_network(checkpoint.path, device, dtype, told)
+    batch_size = options.batch_size or _BATCH.get(device.type, 64)
+    backend = HFBackend(checkpoint, loaded, batch_size, decoder, options.extra)
+    backend.adapt(options.adapter)
+    return backend
 
 
 def _decoder(constraint: Constraint | None, checkpoint: Checkpoint) -> Decoder | None:
@@ -75,10 +89,19 @@ class HFBackend:
     name = "hf"
     capabilities = Capabilities(token_prompts=True, logprobs=True)
 
-    def __init__(self, checkpoint: Checkpoint, model: Any, batch_size: int, decoder: Decoder | None = None) -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        model: Any,
+        batch_size: int,
+        decoder: Decoder | None = None,
+        arguments: Mapping[str, object] | None = None,
+    ) -> None:
         self.model, self.renderer = checkpoint.info, checkpoint.renderer
+        self._checkpoint, self._arguments = checkpoint, dict(arguments or {})
         self._stops, self._vocab, self._batch_size = checkpoint.stops, checkpoint.vocab_size, batch_size
-        self._checkpoint, self._network, self._decoder = checkpoint, model, decoder
+        self._network, self._decoder = model, decoder
+        self._adapters = Adapters(model)
         self._stop = threading.Event()
 
     def __enter__(self) -> Self:
@@ -92,16 +115,26 @@ class HFBackend:
         self._decoder = _decoder(constraint, self._checkpoint)
         return True
 
+    def adapt(self, adapter: Adapter | None) -> bool:
+        """Compute with `adapter` from now on, or with the base alone; loaded when it is first asked for."""
+        info = self._checkpoint.with_adapter(adapter)
+        self._adapters.use(adapter)
+        self.model = info
+        return True
+
     def versions(self) -> Mapping[str, str]:
         """Versions of the packages that compute."""
+        peft = ["peft"] if self.model.adapter else []
         engine = PACKAGES.get(self._decoder.constraint.engine) if self._decoder else None
-        return package_versions("torch", "transformers", "tokenizers", *([engine] if engine else []))
+        return package_versions("torch", "transformers", "tokenizers", *peft, *([engine] if engine else []))
 
     def settings(self) -> Mapping[str, object]:
         """What shapes the numerics and the speed."""
         import torch
 
         return {
+            **self._arguments,
+            **({"quantization_config": found} if (found := of_folder(self._checkpoint.path)) else {}),
             "device": str(self._network.device),
             "dtype": str(self._network.dtype).removeprefix("torch."),
             "batch_size": self._batch_size,
@@ -319,12 +352,12 @@ def load_network(path: Path, device: torch.device, dtype: str, extra: Mapping[st
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    place = str(path)
+    place, told = str(path), dict(extra or {})
     try:
-        network, report = AutoModelForCausalLM.from_pretrained(
-            path, dtype=dtype, output_loading_info=True, **(extra or {})
-        )
-        network = network.eval().to(device)
+        network, report = AutoModelForCausalLM.from_pretrained(path, dtype=dtype, output_loading_info=True, **told)
+        network = network.eval()
+        # A network that was spread over devices stays where it was put.
+        network = network if "device_map" in told else network.to(device)
     except (
         Exception
     ) as error:  # a broken checkpoint raises anything: OSError, ValueError, SafetensorError, OutOfMemoryError

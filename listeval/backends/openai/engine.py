@@ -7,7 +7,8 @@ the messages go to `/chat/completions` and the server's own template decides.
 With `options.structured` the contract's JSON Schema goes along as a strict `response_format`, where the server takes
 one; `options.constraint` is demanded: no request goes without it.
 
-The address is `options.base_url` or $OPENAI_BASE_URL; `/v1` may be left out. The key comes from
+The address is `options.base_url` or $OPENAI_BASE_URL; `/v1` may be left out, several servers of one model are parted by
+commas. The key comes from
 $OPENAI_API_KEY (or the variable that `options.api_key_env` names) alone and is recorded nowhere:
 it is taken out of whatever the server says.
 """
@@ -32,8 +33,10 @@ from listeval.backends.openai import wire
 from listeval.backends.openai.body import limit_of
 from listeval.backends.openai.constraint import ServerConstraint
 from listeval.backends.openai.dialect import Dialect
+from listeval.backends.openai.fleet import Fleet, Member
 from listeval.backends.openai.http import Connection, EventLoop, RequestRefused, Retry, Unavailable
 from listeval.backends.openai.probe import KEY, STOP, STOP_AT_FIRST, Served, check_tokenizer, probe, stop
+from listeval.backends.openai.ramp import Ramp
 from listeval.backends.protocol import (
     BackendOptions,
     Capabilities,
@@ -51,6 +54,8 @@ from listeval.models.resolve import resolve
 from listeval.models.short_names import SHORT_NAMES
 
 _PATIENT = Retry()
+_FILES = 128
+"""Open files beside the connections."""
 _WORDS = 40
 """Different finish reasons of one server that are counted."""
 
@@ -62,17 +67,16 @@ def open(model: str, options: BackendOptions, retry: Retry = _PATIENT) -> OpenAI
     key, it does not list `model`, or it tells that `options.tokenizer` is not the model's; and for an option
     that would change nothing.
     """
-    refuse_unused(options, "openai", ("dtype", "device", "batch_size"))
+    refuse_unused(options, "openai", ("dtype", "device", "batch_size", "ray_address"))
     if find_spec("httpx") is None:
         raise UserError.missing_package("httpx", "pip install 'listeval[openai]'", "the openai backend")
     given = options.base_url or os.environ.get("OPENAI_BASE_URL")
     if not given:
         fix = "give --base-url http://HOST:PORT/v1 or set $OPENAI_BASE_URL"
         raise UserError("no address of a server", place="openai backend", fix=fix)
-    url = wire.base_url(given)
-    concurrency = 32 if options.concurrency is None else options.concurrency
-    if concurrency < 1:
-        raise UserError(f"concurrency is {concurrency}", place="openai backend", fix="give 1 or more")
+    urls = wire.base_urls(given)
+    ramp = Ramp(_concurrency(options))
+    make_room(len(urls) * ramp.most)
     renderer = None
     if options.tokenizer:
         source = resolve(options.tokenizer).path if options.tokenizer in SHORT_NAMES else options.tokenizer
@@ -80,18 +84,61 @@ def open(model: str, options: BackendOptions, retry: Retry = _PATIENT) -> OpenAI
     key_name = options.api_key_env or KEY
     key = _key(key_name, needed=options.api_key_env is not None)
     loop = EventLoop()
-    http = Connection(url, key, options.timeout_s, concurrency, retry)
+    fleet = Fleet([Member(url, Connection(url, key, options.timeout_s, ramp.most, retry)) for url in urls])
     try:
-        served = loop.submit(probe(http, url, model, key_name)).result()
-        if renderer is not None and served.vllm:
-            loop.submit(check_tokenizer(http, url, model, renderer)).result()
+        served = loop.submit(_probe(fleet, model, key_name, renderer)).result()
         constraint = None
         if options.constraint is not None:
-            constraint = ServerConstraint(options.constraint, url, vllm=served.vllm, renderer=renderer)
+            constraint = ServerConstraint(options.constraint, urls[0], vllm=served.vllm, renderer=renderer)
     except BaseException:
-        loop.close(http.aclose())
+        loop.close(fleet.aclose())
         raise
-    return OpenAIBackend(model, url, options, concurrency, loop, http, served, renderer, constraint)
+    return OpenAIBackend(model, options, ramp, loop, fleet, served, renderer, constraint)
+
+
+async def _probe(fleet: Fleet, model: str, key_name: str, renderer: Renderer | None) -> Served:
+    """What the servers say of themselves. Raises UserError as `probe` does, and where they do not say the same."""
+    said: list[Served] = []
+    for member in fleet.members:
+        said.append(await probe(member.http, member.url, model, key_name))
+        if renderer is not None and said[-1].vllm:
+            await check_tokenizer(member.http, member.url, model, renderer)
+        if _model_of(said[-1]) != _model_of(said[0]):
+            cause = (
+                f"the servers do not serve the same: {_model_of(said[-1])}, {fleet.members[0].url} {_model_of(said[0])}"
+            )
+            raise UserError(cause, place=member.url, fix="start them with the same model and version")
+    return said[0]
+
+
+def _model_of(served: Served) -> dict[str, object]:
+    return {name: served.card.get(name) for name in ("root", "owned_by", "max_model_len")} | {"server": served.server}
+
+
+def _concurrency(options: BackendOptions) -> int | None:
+    """Requests in flight; None: found out by a ramp."""
+    if options.concurrency == "auto":
+        return None
+    found = 32 if options.concurrency is None else int(options.concurrency)
+    if found < 1:
+        raise UserError(f"concurrency is {found}", place="openai backend", fix="give 1 or more")
+    return found
+
+
+def make_room(connections: int) -> None:
+    """Let the process open so many connections. Raises UserError where the system does not allow it."""
+    try:
+        import resource
+    except ImportError:  # no such limit on this system
+        return
+    wanted = connections + _FILES
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    if hard != resource.RLIM_INFINITY and hard < wanted:
+        cause = f"{connections:,} connections need {wanted:,} open files, the system allows {hard:,}"
+        raise UserError(cause, place="--concurrency", fix="a smaller one, or raise `ulimit -n`")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 def _key(name: str, *, needed: bool) -> str | None:
@@ -111,24 +158,24 @@ class OpenAIBackend:
     def __init__(
         self,
         model: str,
-        url: str,
         options: BackendOptions,
-        concurrency: int,
+        ramp: Ramp,
         loop: EventLoop,
-        http: Connection,
+        fleet: Fleet,
         served: Served,
         renderer: Renderer | None,
         constraint: ServerConstraint | None = None,
     ) -> None:
         self._constraint = constraint
-        self._url, self._options, self._concurrency = url, options, concurrency
-        self._loop, self._http, self._served = loop, http, served
+        urls = [member.url for member in fleet.members]
+        self._url, self._options, self._ramp = ", ".join(urls), options, ramp
+        self._loop, self._fleet, self._served = loop, fleet, served
         self._dialect = Dialect(format_required=constraint is not None)
         self._answered = self._closed = False
         self._said: Counter[str] = Counter()
         self.renderer = renderer
         self.capabilities = Capabilities(token_prompts=renderer is not None, logprobs=False)
-        self.model = _model_info(model, url, served, options, renderer)
+        self.model = _model_info(model, urls, served, options, renderer)
 
     def versions(self) -> Mapping[str, str]:
         """httpx and the server, as far as it says what it is."""
@@ -142,7 +189,9 @@ class OpenAIBackend:
             "tokenizer": self._options.tokenizer,
             "enable_thinking": self._options.enable_thinking,
             "chat_template_arg": dict(self._options.chat_template_arg or {}),
-            "concurrency": self._concurrency,
+            "concurrency": self._ramp.limit,
+            **({} if self._options.concurrency != "auto" else {"concurrency_settled": self._ramp.settled}),
+            **({} if len(self._fleet.members) == 1 else {"servers": self._fleet.state()}),
             "timeout_s": self._options.timeout_s,
             "structured": self._options.structured,
             "constraint": self._constraint and self._constraint.settings(),
@@ -162,7 +211,7 @@ class OpenAIBackend:
         source = iter(requests)
         try:
             while True:
-                while len(in_flight) < self._concurrency and (request := next(source, None)) is not None:
+                while len(in_flight) < self._ramp.limit and (request := next(source, None)) is not None:
                     future = self._loop.submit(self._complete(request))
                     in_flight.add(future)
                     future.add_done_callback(done.put)
@@ -172,7 +221,9 @@ class OpenAIBackend:
                 in_flight.remove(future)
                 if future.exception() is not None:
                     yield from [f.result() for f in in_flight if f.done() and f.exception() is None]
-                yield future.result()
+                completion = future.result()
+                self._ramp.done(completion.n_tokens, failed=completion.error is not None)
+                yield completion
         finally:
             for future in in_flight:
                 future.cancel()
@@ -183,7 +234,7 @@ class OpenAIBackend:
             answer = await self._ask(request)
         except RequestRefused as error:
             if error.status in STOP or (error.status in STOP_AT_FIRST and not self._answered):
-                raise stop(error, self._url, self._options.api_key_env or KEY) from None
+                raise stop(error, error.url or self._url, self._options.api_key_env or KEY) from None
             return Completion.failed(request, str(error), time.perf_counter() - start)
         except Unavailable as error:
             if error.gone:
@@ -224,7 +275,7 @@ class OpenAIBackend:
         while True:
             sent = self._dialect.spoken(body, tried)
             try:
-                answer = await self._http.ask(path, read, sent, limit=limit_of(request.sampling.max_tokens))
+                answer = await self._fleet.ask(path, read, sent, limit=limit_of(request.sampling.max_tokens))
             except RequestRefused as error:
                 suspect = self._dialect.suspect(error, sent)
                 if suspect is None and self._learned(error, request):
@@ -273,7 +324,7 @@ class OpenAIBackend:
         """Drop whatever is in flight and close the connections."""
         if not self._closed:
             self._closed = True
-            self._loop.close(self._http.aclose())
+            self._loop.close(self._fleet.aclose())
 
 
 def _finish(answer: wire.Answer, text: str, reasoning: str | None, request: Request) -> FinishReason:
@@ -286,16 +337,18 @@ def _finish(answer: wire.Answer, text: str, reasoning: str | None, request: Requ
     return "stop"
 
 
-def _model_info(model: str, url: str, served: Served, options: BackendOptions, renderer: Renderer | None) -> ModelInfo:
-    """The model as the server describes it. `created` is left out: vLLM says the time of the question."""
+def _model_info(
+    model: str, urls: Sequence[str], served: Served, options: BackendOptions, renderer: Renderer | None
+) -> ModelInfo:
+    """The model as its servers describe it. `created` is left out: vLLM says the time of the question."""
     said = {name: served.card.get(name) for name in ("id", "root", "parent", "owned_by", "max_model_len")}
-    parts = urlsplit(url)
-    identity = json.dumps([parts.netloc + parts.path, model, said], sort_keys=True)
+    places = [parts.netloc + parts.path for parts in map(urlsplit, sorted(urls))]
+    identity = json.dumps([places[0] if len(places) == 1 else places, model, said], sort_keys=True)
     length = wire.as_count(said["max_model_len"])
     return ModelInfo(
         name=model,
         fingerprint=sha256(identity.encode()).hexdigest(),
-        path=url,
+        path=", ".join(urls),
         tokenizer_hash=renderer.tokenizer_hash if renderer else None,
         template_hash=renderer.template_hash if renderer else None,
         max_length=length or options.max_model_len,

@@ -45,14 +45,19 @@ class RequestRefused(Exception):
     def __init__(self, status: int, message: str) -> None:
         super().__init__(f"HTTP {status}: {message}")
         self.status, self.message = status, message
+        self.url: str | None = None
+        """The server that said it, where there are several."""
 
 
 class Unavailable(Exception):
-    """No usable answer after every attempt. `gone`: the fault lies with the server, not with this request."""
+    """No usable answer after every attempt. `gone`: the fault lies with the server, not with this request.
 
-    def __init__(self, message: str, *, gone: bool) -> None:
+    `unreached`: at the last attempt there was no server.
+    """
+
+    def __init__(self, message: str, *, gone: bool, unreached: bool = False) -> None:
         super().__init__(message)
-        self.gone = gone
+        self.gone, self.unreached = gone, unreached
 
 
 class _Failed(Exception):
@@ -102,6 +107,8 @@ class Connection:
 
         self.redact = Redactor(key)
         self._url, self._timeout_s, self._retry = url, timeout_s, retry
+        self.reach: int | None = None
+        """Attempts at a server that is not there; None: the usual number."""
         self._open_at = 0.0
         self._reader = BodyReader()
         # A proxy of the environment must not come between us and a server on this machine.
@@ -146,11 +153,14 @@ class Connection:
             except _Failed as error:
                 failure, last = error, attempt >= min(total, error.attempts or total)
                 unreached += error.unreached
+                last = last or (error.unreached and unreached >= (self.reach or total))
                 self._hold(error)
             if last:
                 break
         tries = f" ({attempt} attempts)" if attempt > 1 else ""
-        raise Unavailable(self.redact(printable(str(failure))) + tries, gone=unreached == total)
+        raise Unavailable(
+            self.redact(printable(str(failure))) + tries, gone=unreached == attempt, unreached=failure.unreached
+        )
 
     async def _once(self, path: str, read: Callable[[Any], T], body: Mapping[str, Any] | None, limit: int) -> T:
         """One attempt. Raises RequestRefused for the server's last word, _Failed for any other that is no answer."""

@@ -61,6 +61,14 @@ class Answer(NamedTuple):
     spent: int
 
 
+def base_urls(given: str) -> tuple[str, ...]:
+    """The addresses in `given`, parted by commas. Raises UserError as `base_url` does, and for one that repeats."""
+    found = tuple(base_url(one) for one in given.split(","))
+    if len(set(found)) < len(found):
+        raise UserError("the same server is named twice", place="--base-url", fix="name each once")
+    return found
+
+
 def base_url(given: str) -> str:
     """`given` without its trailing slash; `/v1` is added where it names a host alone.
 

@@ -22,7 +22,7 @@ from listeval.decoding.permutation.automaton import Permutation
 from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.tokens.token_trie import trie_of
 from listeval.decoding.vllm_payload import KEY, LEDGER, PROCESSOR, Payload
-from listeval.errors import first_line
+from listeval.errors import UserError, first_line
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -48,28 +48,42 @@ class VLLMConstraint:
 
     def arguments(self) -> dict[str, Any]:
         """For `vllm.LLM`. Also sets what an engine reads from its environment."""
+        told = self.engine_arguments()
         if self.constraint.engine != "own":
-            # Whitespace is no flag here: every form says it itself.
-            return {"structured_outputs_config": {"backend": _BACKENDS[self.constraint.engine]}}
+            return told
         handle, name = tempfile.mkstemp(prefix="listeval-masked-", suffix=".jsonl")
         os.close(handle)
         self._ledger = Path(name)
         os.environ[LEDGER] = name
         os.environ.setdefault(_RUNNER, "0")
+        return told
+
+    def engine_arguments(self) -> dict[str, Any]:
+        """For an engine in another process, which then tells no masked masses."""
+        if self.constraint.engine != "own":
+            # Whitespace is no flag here: every form says it itself.
+            return {"structured_outputs_config": {"backend": _BACKENDS[self.constraint.engine]}}
         return {"logits_processors": [PROCESSOR]}
 
     def parameters(self, contract: Contract[Any], tag: str) -> dict[str, Any]:
         """For the `SamplingParams` of one request. Raises UserError for a contract that cannot be had this way."""
+        fields = self.fields(contract, tag)
+        if "structured_outputs" not in fields:
+            return fields
+        from vllm.sampling_params import StructuredOutputsParams
+
+        return {"structured_outputs": StructuredOutputsParams(**fields["structured_outputs"])}
+
+    def fields(self, contract: Contract[Any], tag: str) -> dict[str, Any]:
+        """The same as plain data. Raises UserError for a contract that cannot be had this way."""
         form = bind(self.constraint, contract)
         if isinstance(form, PermutationSpec):
             checkpoint = self._checkpoint
             text = payload(form, checkpoint.renderer.tokenizer, checkpoint.vocab_size or None, checkpoint.stops, tag)
             return {"extra_args": {KEY: text}}
-        from vllm.sampling_params import StructuredOutputsParams
-
         if isinstance(form, JsonForm):
             form = self._json_mode(form)
-        return {"structured_outputs": StructuredOutputsParams(**structured_outputs(form))}
+        return {"structured_outputs": structured_outputs(form)}
 
     def _json_mode(self, form: JsonForm) -> JsonForm | GrammarForm | RegexForm:
         engine = self.constraint.engine
@@ -110,8 +124,8 @@ def together(
 ) -> tuple[dict[Constraint, VLLMConstraint], dict[str, Any]]:
     """The constraints that one engine can take, the first one first, and what `vllm.LLM` is told of them.
 
-    An engine has one library for structured outputs and one file of masses: what needs another is left out. Raises
-    UserError where a package is missing.
+    An engine has one library for structured outputs and one file of masses: what needs another is left out, and so is
+    all but the first whose package is missing. Raises UserError where the first one's is.
     """
     taken: dict[Constraint, VLLMConstraint] = {}
     arguments: dict[str, Any] = {}
@@ -121,9 +135,23 @@ def together(
         same = [other.engine for other in taken if (other.engine == "own") == (constraint.engine == "own")]
         if same and (constraint.engine == "own" or constraint.engine not in same):
             continue
-        taken[constraint] = VLLMConstraint(constraint, checkpoint)
+        try:
+            taken[constraint] = VLLMConstraint(constraint, checkpoint)
+        except UserError:
+            if constraint == wanted[0]:
+                raise
+            continue
         arguments |= taken[constraint].arguments()
     return taken, arguments
+
+
+def served_arguments(constraint: Constraint | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """Arguments and environment of a server that is to keep `constraint`."""
+    if constraint is None or constraint.engine == "server":
+        return {}, {}
+    if constraint.engine == "own" and constraint.kind == "permutation":
+        return {"logits_processors": [PROCESSOR]}, {_RUNNER: os.environ.get(_RUNNER, "0")}
+    return {"structured_outputs_config": {"backend": _BACKENDS[constraint.engine]}}, {}
 
 
 def payload(

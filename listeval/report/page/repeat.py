@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from listeval.comparison import Comparison
     from listeval.runs.config import RunConfig
 
-_OWN_WAY = {"options", "samples", "seeds", "enable_thinking", "chat_template_arg", "allow_code_execution"}
+_OWN_WAY = {"options", "samples", "seeds", "enable_thinking", "chat_template_arg", "allow_code_execution", "track"}
 """Fields that are not written as `--name value`."""
 _NO_FLAG = {"clock", "structured", "out"}
 """The clock is set when a run begins, `structured` comes from a file, and a repetition has a directory of its own."""
@@ -46,6 +46,8 @@ def _others(config: RunConfig) -> Iterator[str]:
         yield from ("--chat-template-arg", f"{name}={json.dumps(value, ensure_ascii=False)}")
     if config.allow_code_execution:
         yield "--allow-code-execution"
+    for name in config.track:
+        yield from ("--track", name)
 
 
 def _yaml(value: Any) -> str:

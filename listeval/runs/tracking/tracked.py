@@ -133,8 +133,8 @@ def config_of(manifest: Manifest) -> dict[str, Any]:
     return {
         "task": task.name,
         "task_code": task.code,
-        "model": manifest.model.name,
-        "model_fingerprint": str(manifest.model.fingerprint),
+        "model": manifest.model.title,
+        "model_fingerprint": manifest.model.weights,
         "backend": manifest.backend.name,
         "constraint": manifest.constraint,
         "data": {seed: data.fingerprint for seed, data in manifest.data.items()},

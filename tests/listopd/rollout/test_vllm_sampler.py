@@ -30,6 +30,7 @@ from listopd.questions import Question
 from listopd.networks import load_network, open_model
 from listopd.recipe import Opd, Recipe
 from listopd.rollout import HFSampler, make_sampler
+from listopd.rollout.weight_proof import WeightProof
 from listopd.trainee import Trainee
 
 folder = sys.argv[1]
@@ -103,6 +104,26 @@ trainee.update([batch], lambda b, own=True: (trainee.scorer(b).logp * b.mask).su
 _, found["stepped, not synchronised"] = look(sampler)
 sampler.sync(2)
 _, found["stepped, synchronised"] = look(sampler)
+honest, checked = WeightProof.marking, WeightProof.__call__
+found["wrong weights"], findings = {}, []
+def note(self, model):
+    findings.append(checked(self, model))
+    return findings[-1]
+for wrong in ("q_proj.weight", "layers.1.mlp.up_proj.weight", "model.norm.weight", "embed_tokens.weight"):
+    def marking(self, weights):
+        for name, weight in honest(self, weights):
+            if name.endswith(wrong):
+                weight = weight.clone()
+                weight.view(-1)[7] += 0.1
+            yield name, weight
+    WeightProof.marking = marking
+    try:
+        sampler.sync(2)
+    except UserError as error:
+        found["wrong weights"][wrong] = str(error)
+WeightProof.marking, WeightProof.__call__ = honest, note
+sampler.sync(2)
+found["findings"] = findings[-1]._asdict()
 try:
     sampler.sample([questions[3]._replace(prompt=questions[3].prompt * 2)], [1])
 except UserError as error:
@@ -158,6 +179,19 @@ class TestEngine:
             assert found[step + "not synchronised"] > 0.05
             assert found[step + "synchronised"] < 1e-3
 
+    def test_what_the_engine_holds_is_proven_to_be_what_was_sent(self, found):
+        assert found["findings"]["other"] == found["findings"]["unread"] == []
+        held = " ".join(found["findings"]["same"])
+        for part in ("embed_tokens", "qkv_proj", "o_proj", "gate_up_proj", "down_proj", "model.norm", "layers.1."):
+            assert part in held
+
+    def test_one_wrong_number_in_any_kind_of_weight_is_found_and_named(self, found):
+        named = {"q_proj.weight": "qkv_proj", "layers.1.mlp.up_proj.weight": "layers.1.mlp.gate_up_proj"}
+        assert len(found["wrong weights"]) == 4
+        for sent, said in found["wrong weights"].items():
+            assert "other weights than those of step 2: model." in said
+            assert named.get(sent, sent).removesuffix(".weight") in said and "engine=hf" in said
+
     def test_greedy_answers_are_the_students(self, found):
         assert found["greedy"]
 
@@ -180,7 +214,9 @@ class TestEngine:
 def sampler_for(engine, device, processes=1):
     """What `make_sampler` gives or raises for a trainee that only says where it is."""
     network = SimpleNamespace(device=SimpleNamespace(type=device))
-    accelerator = SimpleNamespace(num_processes=processes, mixed_precision="no")
+    accelerator = SimpleNamespace(
+        num_processes=processes, mixed_precision="no", device=network.device, is_main_process=True
+    )
     trainee = SimpleNamespace(network=network, accelerator=accelerator, sharded=False)
     spec = Opd(student="s", teacher="t", engine=engine, steps=1, optimiser={"lr": 1.0})
     return make_sampler(spec, SimpleNamespace(stops=(0,)), trainee, 8, Recipe(opd=spec))
@@ -188,22 +224,19 @@ def sampler_for(engine, device, processes=1):
 
 @pytest.mark.parametrize(
     ("installed", "device", "processes", "engine"),
-    [(True, "cuda", 1, "vllm"), (True, "cpu", 1, "hf"), (False, "cuda", 1, "hf"), (True, "cuda", 8, "hf")],
+    [(True, "cuda", 1, "vllm"), (True, "cpu", 1, "hf"), (False, "cuda", 1, "hf"), (True, "cuda", 8, "vllm")],
 )
-def test_auto_is_vllm_where_one_process_trains_on_a_gpu(monkeypatch, installed, device, processes, engine):
+def test_auto_is_vllm_on_gpus_and_says_so_where_it_is_not(monkeypatch, caplog, installed, device, processes, engine):
     monkeypatch.setattr(vllm, "available", lambda: installed)
     monkeypatch.setattr(vllm, "VLLMSampler", lambda *arguments: "vllm")
     found = sampler_for("auto", device, processes)
     assert found == "vllm" if engine == "vllm" else isinstance(found, HFSampler)
+    said = [record.getMessage() for record in caplog.records]
+    assert len(said) == (device == "cuda" and not installed)
+    assert all("vLLM is not installed" in line and "opd.engine=hf" in line for line in said)
 
 
 def test_an_engine_that_is_not_installed_names_the_command(monkeypatch):
     monkeypatch.setattr(vllm, "available", lambda: False)
     with pytest.raises(UserError, match=r"opd\.engine=vllm needs the package 'vllm'.*pip install"):
         sampler_for("vllm", "cpu")
-
-
-def test_one_engine_for_several_processes_is_refused(monkeypatch):
-    monkeypatch.setattr(vllm, "available", lambda: True)
-    with pytest.raises(UserError, match=r"there are 2 .*engine=hf"):
-        sampler_for("vllm", "cpu", processes=2)

@@ -35,6 +35,7 @@ CONFIGS = st.fixed_dictionaries(
         "timeout_s": st.floats(1, 100),
         "allow_code_execution": st.just(True),
         "backend": st.sampled_from(["auto", "hf", "null"]),
+        "track": st.lists(st.sampled_from(["tensorboard", "wandb", "trackio"]), max_size=2, unique=True).map(tuple),
     },
 )
 

@@ -19,7 +19,7 @@ from listeval.cli.say import say, say_json
 from listeval.errors import ExitCode, UserError
 from listeval.visible import inline
 from listopd.cli import train_merge, train_push
-from listopd.cli.train_plan import show_plans
+from listopd.cli.train_plan import plan
 
 _SPEAK_EVERY_S = 1.6
 """Looked after four times as often, so that no two lines are more than two seconds apart."""
@@ -53,6 +53,7 @@ class _Train(click.Command):
 @click.option("--json", "as_json", is_flag=True, help="Print the last step's figures as one JSON object.")
 @click.option("--quiet", is_flag=True, help="No progress.")
 @click.option("--card", metavar="NAME", help="With plan: this GPU only; refused without the memory.")
+@click.option("--shards", type=click.IntRange(min=1), metavar="N", help="With plan: over N GPUs by FSDP2 (default: 1).")
 @click.option("--trust", is_flag=True, help="Take from RECIPE what else needs your word: hub, code, trackers.")
 def command(
     stage: Literal["sft", "opd", "plan"],
@@ -63,6 +64,7 @@ def command(
     as_json: bool,
     quiet: bool,
     card: str | None,
+    shards: int | None,
     trust: bool,
 ) -> ExitCode:
     """Train by RECIPE: a YAML file, the name of a bundled one, or an earlier run's directory.
@@ -80,15 +82,9 @@ def command(
     if stage in _Train.others:
         raise UserError(f"'{stage}' comes first", place=stage, fix=f"listeval train {stage} --help")
     if stage == "plan":
-        from listopd.plan.training_plan import check_fits, make_plans
-
-        plans = make_plans(read_recipe(recipe_path, changes), recipe_path, card)
-        show_plans(plans, as_json=as_json)
-        for plan in plans if card is not None else ():
-            check_fits(plan, recipe_path)
+        plan(recipe_path, changes, card, shards or 1, as_json=as_json)
         return ExitCode.OK
-    if card is not None:
-        raise UserError("only a plan is of a card; training takes the GPU there is", place="--card", fix="leave it out")
+    _refuse_words_of_plans(card, shards)
     recipe = read_recipe(recipe_path, changes)
     wanted = of_recipe(asked(recipe_path, recipe, stage, changes), lambda key, value: f"{key}={value}")
     permit(wanted, recipe_path, trusted=trust)
@@ -111,6 +107,14 @@ def command(
             say()
         say(f"checkpoint: {checkpoint}")
     return ExitCode.OK
+
+
+def _refuse_words_of_plans(card: str | None, shards: int | None) -> None:
+    if card is not None:
+        raise UserError("only a plan is of a card; training takes the GPU there is", place="--card", fix="leave it out")
+    if shards is not None:
+        fix = f"accelerate launch --num_processes {shards} --use_fsdp --fsdp_version 2 -m listeval train ..."
+        raise UserError("only a plan is told of shards; training shards as it is launched", place="--shards", fix=fix)
 
 
 @contextmanager

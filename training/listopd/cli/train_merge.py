@@ -26,9 +26,10 @@ def command(adapter: str, out: str, base: str | None, dtype: str | None, trust: 
 
     Sums are float32. From an adapter of listeval's trainer it makes the very checkpoint that the training wrote.
     """
-    from listopd.merge import merge, open_adapter
+    from listeval.models.adapter import open_adapter
+    from listopd.merge import merge
 
-    found = open_adapter(Path(adapter))
+    found = open_adapter(adapter)
     name = base or found.base
     if not name:
         raise UserError("the adapter does not say what it is for", place=adapter, fix="name the model: --base CKPT")

@@ -11,6 +11,17 @@ if TYPE_CHECKING:
     from listopd.plan.training_plan import OnCard, Plan
 
 
+def plan(recipe_path: str, changes: Sequence[str], card: str | None, shards: int, *, as_json: bool) -> None:
+    """Show what the stages of a recipe take. Raises UserError for a bad recipe, and where `card` lacks the memory."""
+    from listopd.plan.training_plan import check_fits, make_plans
+    from listopd.recipe import read_recipe
+
+    plans = make_plans(read_recipe(recipe_path, changes), recipe_path, card, shards)
+    show_plans(plans, as_json=as_json)
+    for one in plans if card is not None else ():
+        check_fits(one, recipe_path)
+
+
 def show_plans(plans: Sequence[Plan], *, as_json: bool) -> None:
     """The plans of a recipe's stages, one after the other."""
     if as_json:
@@ -23,11 +34,12 @@ def show_plans(plans: Sequence[Plan], *, as_json: bool) -> None:
 def _lines(plan: Plan) -> list[str]:
     """The parts on the first card, then a line for each."""
     first = plan.on[0].memory
+    each = f", each of {plan.shards} processes" if plan.shards > 1 else ""
     longest = f"{plan.answers} answers of at most {plan.prompt:,} + {plan.answer:,} tokens"
     parts = [f"  {part.what:<38}{part.bytes / 1e9:>7.1f} GB" for part in first.parts]
     where = f" on {plan.on[0].card.name}" if any(part.what == "vLLM" for part in first.parts) else ""
     return [
-        f"{plan.stage}: a step of {longest}",
+        f"{plan.stage}: a step of {longest}{each}",
         *parts,
         f"  {'peak' + where:<38}{first.peak / 1e9:>7.1f} GB",
         *(_card(one) for one in plan.on),

@@ -6,18 +6,21 @@ take is their bound. Held against the card's own figures: benchmarks/results.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from listopd.batch import default_tokens
 from listopd.plan.outline import Kept, Outline, kept_for_backward
+from listopd.recipe import Sft
 from listopd.score import GPU_CHUNK_BYTES
 
 if TYPE_CHECKING:
-    from listopd.recipe import Lora, Opd, Recipe, Sft
+    from listopd.recipe import Lora, Opd, Recipe
 
 _CHUNKS = 5
 """Tensors of a chunk's size that the head's way back holds together: logits, their log-softmax, and gradients."""
+_LAYERS = 2
+"""Gathered at a time: the one that computes, and the next."""
 _LIBRARIES = 1.0e9
 _ALL_LINEAR = 7
 """Linear layers of a decoder layer that adapters stand beside."""
@@ -59,24 +62,47 @@ class Models:
     base: Any = None
 
 
-def memory(recipe: Recipe, spec: Sft | Opd, models: Models, *, bfloat16: bool, engine_share: float = 0.0) -> Memory:
-    """Of one process on a GPU; `engine_share` are the bytes that vLLM is given."""
+def memory(
+    recipe: Recipe, spec: Sft | Opd, models: Models, *, bfloat16: bool, engine_share: float = 0.0, shards: int = 1
+) -> Memory:
+    """Of one process on a GPU; `shards` of them hold one copy, `engine_share` bytes are vLLM's."""
     precision, student = recipe.precision, Outline.of(models.student)
     recomputed = precision.gradient_checkpointing
     tokens = precision.tokens_per_pass or default_tokens("cuda", recomputed=recomputed)
     kept = kept_for_backward(models.student, bfloat16=bfloat16, recomputed=recomputed)
     learnt = student.weights if spec.lora is None else _adapters(student, spec.lora)
-    parts = [
+    whole = [
         Part("student, float32", student.bytes + (4 * learnt if spec.lora else 0)),
         Part("gradients, float32", 4 * learnt),
         Part("AdamW, float32", 8 * learnt),
         *_frozen(recipe, spec, models, bfloat16=bfloat16),
     ]
+    parts = [replace(part, bytes=part.bytes / shards) for part in whole]
+    if shards > 1:
+        parts.append(Part("gathered for a pass, at most", _gathered(spec, models)))
     if engine_share:
         parts.append(Part("vLLM", engine_share))
-    elif bfloat16 and models.teacher is not None:
-        parts.append(Part("sampler's copy, bfloat16", 2 * student.weights))
+    elif models.teacher is not None and (bfloat16 or shards > 1):
+        kind, size = ("bfloat16", 2) if bfloat16 else ("float32", 4)
+        parts.append(Part(f"sampler's copy, {kind}", size * student.weights))
     return Memory(tokens, (*parts, *_of_pass(kept, tokens)))
+
+
+def _gathered(spec: Sft | Opd, models: Models) -> float:
+    """Bytes of whole weights beside the parts while the student learns: what stands outside its layers, and two layers.
+
+    With as much for their gradients before they are summed up over the processes; an exact divergence keeps the heads
+    of teacher and base whole as well.
+    """
+    student = Outline.of(models.student)
+    layer = student.size.body / student.layers
+    found = 2 * 4 * (student.weights - student.size.body + _LAYERS * layer)
+    if not isinstance(spec, Sft) and spec.objective.full_vocabulary:
+        for config in (models.teacher, models.base):
+            outline = Outline.of(config) if config is not None else None
+            # A head that is tied to the embeddings is not rounded.
+            found += 4 * (outline.weights - outline.size.body) if outline is not None else 0
+    return found
 
 
 def _frozen(recipe: Recipe, spec: Sft | Opd, models: Models, *, bfloat16: bool) -> list[Part]:

@@ -12,6 +12,7 @@ from listopd.floor import Machine, Work, cards
 from listopd.plan.memory import Memory, Models, memory
 from listopd.plan.outline import Outline
 from listopd.recipe import Opd, Recipe, Scratch, Sft
+from listopd.sharding import check_shardable
 
 if TYPE_CHECKING:
     import torch
@@ -52,6 +53,8 @@ class Plan:
     answer: int
     """Tokens, at most."""
     on: tuple[OnCard, ...]
+    shards: int = 1
+    """Processes, each with a card, that hold one copy of the networks and share a step's answers."""
 
     def as_json(self) -> dict[str, Any]:
         """Bytes and seconds."""
@@ -60,6 +63,7 @@ class Plan:
             "answers": self.answers,
             "prompt_tokens": self.prompt,
             "answer_tokens": self.answer,
+            "shards": self.shards,
             "cards": {
                 one.card.name: {
                     "memory": one.card.memory,
@@ -73,7 +77,7 @@ class Plan:
         }
 
 
-def make_plans(recipe: Recipe, place: str, card: str | None) -> list[Plan]:
+def make_plans(recipe: Recipe, place: str, card: str | None, shards: int = 1) -> list[Plan]:
     """Of every stage that the recipe has, on the card of this name, or on all. Raises UserError as `make_plan` does."""
     stages: list[Stage] = ["sft"] if recipe.sft is not None else []
     if recipe.opd is not None:
@@ -81,28 +85,37 @@ def make_plans(recipe: Recipe, place: str, card: str | None) -> list[Plan]:
     if not stages:
         raise UserError("the recipe has no stage", place=place, fix="add a section sft or opd")
     on = asked_cards(card)
-    return [make_plan(recipe, stage, place, on) for stage in stages]
+    return [make_plan(recipe, stage, place, on, shards) for stage in stages]
 
 
-def make_plan(recipe: Recipe, stage: Stage, place: str, on: Sequence[Machine]) -> Plan:
-    """Raises UserError for a stage that the recipe lacks and a model without a configuration."""
+def make_plan(recipe: Recipe, stage: Stage, place: str, on: Sequence[Machine], shards: int = 1) -> Plan:
+    """Of each of `shards` processes.
+
+    Raises UserError for a stage that the recipe lacks, a model without a configuration, and uneven shares of a batch.
+    """
     spec = recipe.section(stage, place)
     models = find_models(spec)
     prompt, answer = recipe.max_prompt or _PROMPT, _ANSWER
     answers = spec.batch
     if isinstance(spec, Opd):
         answer, answers = spec.max_tokens or _ANSWER, spec.batch * spec.rollouts_per_prompt
-    floor = _Floor(recipe, spec, models, answers, prompt, answer)
+    if shards > 1:
+        check_shardable(recipe)
+    if answers % shards:
+        raise UserError(
+            f"{shards} processes cannot share a batch of {answers} evenly", place=place, fix="another batch"
+        )
+    floor = _Floor(recipe, spec, models, answers // shards, prompt, answer)
     share = _engine_share(spec)
     found = [
         OnCard(
             card,
-            memory(recipe, spec, models, bfloat16=_narrow(recipe), engine_share=share * card.memory),
+            memory(recipe, spec, models, bfloat16=_narrow(recipe), engine_share=share * card.memory, shards=shards),
             floor.seconds(card),
         )
         for card in on
     ]
-    return Plan(stage, answers, prompt, answer, tuple(found))
+    return Plan(stage, answers, prompt, answer, tuple(found), shards)
 
 
 def check_fits(plan: Plan, place: str) -> None:
@@ -111,16 +124,21 @@ def check_fits(plan: Plan, place: str) -> None:
         if one.fits:
             continue
         need, has = one.memory.peak / 1e9, one.card.memory / 1e9
-        cause = f"stage {plan.stage} takes about {need:.0f} GB, and {one.card.name} has {has:.0f}"
+        each = " in each process" if plan.shards > 1 else ""
+        cause = f"stage {plan.stage} takes about {need:.0f} GB{each}, and {one.card.name} has {has:.0f}"
         if one.memory.fixed > one.card.memory:
-            fix = f"lora: {{rank: 16}}, smaller models, or more GPUs: {one.memory.fixed / 1e9:.0f} GB are weights"
+            weights = f"{one.memory.fixed / 1e9:.0f} GB are weights"
+            fix = f"lora: {{rank: 16}}, smaller models, or more GPUs (FSDP2): {weights}"
         else:
             fix = "precision.gradient_checkpointing=true, or a smaller precision.tokens_per_pass or opd.gpu_share"
         raise UserError(cause, place=place, fix=fix)
 
 
-def check_device(recipe: Recipe, stage: Stage, device: torch.device) -> None:
-    """Raises UserError for a training whose weights alone are larger than this GPU, before any of them is loaded."""
+def check_device(recipe: Recipe, stage: Stage, device: torch.device, shards: int = 1) -> None:
+    """Raises UserError for a training whose weights alone are larger than this GPU, before any of them is loaded.
+
+    `shards` processes hold one copy of them.
+    """
     import torch
 
     from listopd.floor import known
@@ -131,7 +149,7 @@ def check_device(recipe: Recipe, stage: Stage, device: torch.device) -> None:
     total = float(torch.cuda.get_device_properties(device).total_memory)
     rates = known(name) or Machine(1.0, 1.0, name)
     card = Machine(rates.flops, rates.bandwidth, rates.source, name, total)
-    found = make_plan(recipe, stage, "", [card])
+    found = make_plan(recipe, stage, "", [card], shards)
     if found.on[0].memory.fixed > total:
         check_fits(found, name)
 

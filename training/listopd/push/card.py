@@ -40,8 +40,8 @@ def check_runs(origin: Origin, runs: Sequence[Run]) -> None:
     seen: set[Path] = set()
     for run in runs:
         made = run.manifest.model
-        if made.fingerprint != origin.fingerprint:
-            cause = f"this run is of another model ({made.name}, {made.fingerprint}) than {origin.fingerprint}"
+        if made.weights != origin.fingerprint:
+            cause = f"this run is of another model ({made.title}, {made.weights}) than {origin.fingerprint}"
             fix = f"evaluate this one: listeval run --model {shlex.quote(str(origin.checkpoint))}"
             raise UserError(cause, place=str(run.path), fix=fix)
         if run.path.resolve() in seen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
 from listopd.rollout.hf import HFSampler
@@ -12,19 +13,27 @@ if TYPE_CHECKING:
     from listopd.recipe import Opd, Recipe
     from listopd.trainee import Trainee
 
+_LOG = logging.getLogger(__name__)
+_FALLBACK = (
+    "vLLM is not installed, so transformers' generate writes the answers, which is slower:"
+    " pip install 'listeval[vllm]', or opd.engine=hf to choose it without this line"
+)
+
 __all__ = ["HFSampler", "Rollout", "Sampler", "make_sampler", "seed_of"]
 
 
 def make_sampler(spec: Opd, student: Checkpoint, trainee: Trainee, budget: int, recipe: Recipe) -> Sampler:
-    """The recipe's rollout engine; `auto` is vLLM where one process trains on a GPU and vLLM is installed.
+    """The recipe's rollout engine; `auto` is vLLM on a GPU, one engine a process, where vLLM is installed.
 
-    Raises UserError where the engine that the recipe names cannot be had.
+    Says so where `auto` has to do without it. Raises UserError where the engine that the recipe names cannot be had.
     """
     from listopd.rollout import vllm
 
     engine = spec.engine
     if engine == "auto":
-        alone = trainee.accelerator.num_processes == 1
-        engine = "vllm" if alone and trainee.network.device.type == "cuda" and vllm.available() else "hf"
+        on_gpu = trainee.accelerator.device.type == "cuda"
+        engine = "vllm" if on_gpu and vllm.available() else "hf"
+        if on_gpu and engine == "hf" and trainee.accelerator.is_main_process:
+            _LOG.warning("%s", _FALLBACK)
     chosen = vllm.VLLMSampler if engine == "vllm" else HFSampler
     return chosen(trainee, student, budget, spec.objective.temperature, recipe)

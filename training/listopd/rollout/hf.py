@@ -62,8 +62,10 @@ class HFSampler:
     def sync(self, step: int) -> None:
         """The student's weights are the sampler's own, unless it has a copy."""
         if self._own:
-            weights = weights_of(self._trainee.accelerator, self._trainee.scorer)
-            self._network.load_state_dict(weights)
+            own = self._network.state_dict()
+            for name, weight in weights_of(self._trainee.accelerator, self._trainee.scorer):
+                own.pop(name).copy_(weight)
+            assert not own, f"the student has no {', '.join(own)}"
 
     def close(self) -> None:
         """Let go of the copy, where there is one."""

@@ -4,11 +4,16 @@ The engine starts as the harness' own does (`listeval.backends.vllm.engine`): fe
 token of the model, without the checkpoint's sampling parameters. Log-probabilities are those of the
 distribution that the token was drawn from, temperature included, so that the weight trainer/rollout is 1 but
 for rounding. New weights go through vLLM's own reload, by the names that a checkpoint has; what vLLM computed
-under the old ones and keeps (prompts' keys and values, a tied head's packed copy) is dropped.
+under the old ones and keeps (prompts' keys and values, a tied head's packed copy) is dropped. After every transfer
+the engine's weights are held against what was sent.
+
+Where several processes train, each has an engine of its own, on its own GPU, for its own share of the prompts: vLLM's
+`external_launcher`, which joins the process group that there is.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,9 +22,10 @@ from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError, first_line
 from listopd.networks import compute_type
-from listopd.parallel import weights_of
+from listopd.parallel import is_main, weights_of
 from listopd.questions import Question
 from listopd.rollout.protocol import Rollout
+from listopd.rollout.weight_proof import Findings, WeightProof
 
 if TYPE_CHECKING:
     import torch
@@ -29,6 +35,7 @@ if TYPE_CHECKING:
     from listopd.recipe import Recipe
     from listopd.trainee import Trainee
 
+_LOG = logging.getLogger(__name__)
 _PROMPT = 8192
 """Room for a prompt where neither recipe nor model bounds it: the KV cache must hold one such sequence."""
 _PLACE = "opd.engine"
@@ -49,13 +56,12 @@ class VLLMSampler:
         """Start the engine. Raises UserError where vLLM is absent, does not start or cannot be used."""
         if not available():
             raise UserError.missing_package("vllm", _INSTALL, f"{_PLACE}=vllm")
-        if trainee.accelerator.num_processes > 1:
-            cause = f"vLLM runs inside the one process that trains, and there are {trainee.accelerator.num_processes}"
-            raise UserError(cause, place=_PLACE, fix=f"{_PLACE}=hf")
         self._trainee, self._stops = trainee, student.stops
         self._max_tokens, self._temperature = max_tokens, temperature
         with _in_training():
-            self._backend = _open(trainee.network.device, student, max_tokens, recipe)
+            processes = trainee.accelerator.num_processes
+            self._backend = _open(trainee.accelerator.device, student, max_tokens, recipe, processes)
+        self._told = False
         self._core.apply_model(_Vocabulary(trainee.head.vocab))
 
     def sample(self, questions: Sequence[Question], seeds: Sequence[int]) -> list[Rollout]:
@@ -71,17 +77,33 @@ class VLLMSampler:
         return [found[i] for i in range(len(questions))]
 
     def sync(self, step: int) -> None:
-        """Load the student's weights, all of them. Raises UserError where vLLM does not take them."""
+        """Load the student's weights, all of them. Raises UserError where vLLM does not take them, or holds others."""
         # A tied head comes under both of its names: on a CPU only its own renews the packed copy that vLLM works with.
         weights = weights_of(self._trainee.accelerator, self._trainee.scorer)
         core = self._core
+        proof = WeightProof(core.model_config.dtype, packed=self._backend.engine.device == "cpu")
         try:
-            core.collective_rpc("reload_weights", kwargs={"weights_iterator": iter(weights.items())})
+            core.collective_rpc("reload_weights", kwargs={"weights_iterator": proof.marking(weights)})
         except Exception as error:  # whatever vLLM raises for a network whose weights it cannot replace
             cause = f"vLLM did not take the weights of step {step}: {first_line(error)}"
             raise UserError(cause, place=_PLACE, fix=f"{_PLACE}=hf") from error
+        self._check(core.apply_model(proof)[0], step)
         if not core.reset_prefix_cache():
             raise UserError("vLLM keeps keys and values of the old weights", place=_PLACE, fix=f"{_PLACE}=hf")
+
+    def _check(self, found: Findings, step: int) -> None:
+        if found.other or not found.same:
+            names = ", ".join(found.other[:3]) or "none that can be read"
+            more = f" and {len(found.other) - 3} more" if len(found.other) > 3 else ""
+            cause = f"vLLM holds other weights than those of step {step}: {names}{more}"
+            raise UserError(cause, place=_PLACE, fix=f"{_PLACE}=hf")
+        if found.unread and not self._told and is_main():
+            self._told = True
+            _LOG.warning(
+                "%d of vLLM's %d weights cannot be compared with what was sent (%s, ...); step figures' sampling_gap is"
+                " what would show a difference",
+                *(len(found.unread), len(found.unread) + len(found.same), found.unread[0]),
+            )
 
     def close(self) -> None:
         """Shut the engine down."""
@@ -139,7 +161,7 @@ class _Vocabulary:
             logits[..., self._size :] = float("-inf")
 
 
-def _open(device: torch.device, student: Checkpoint, max_tokens: int, recipe: Recipe) -> VLLMBackend:
+def _open(device: torch.device, student: Checkpoint, max_tokens: int, recipe: Recipe, processes: int) -> VLLMBackend:
     """An engine in this process, whatever the device: another could not be handed tensors."""
     from listeval.backends.protocol import BackendOptions
     from listeval.backends.vllm import engine as vllm
@@ -147,6 +169,8 @@ def _open(device: torch.device, student: Checkpoint, max_tokens: int, recipe: Re
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     lengths = ((recipe.max_prompt or _PROMPT) + max_tokens, student.info.max_length)
     extra: Mapping[str, object] = {"logprobs_mode": "processed_logprobs"}
+    if processes > 1:
+        extra = {**extra, "distributed_executor_backend": "external_launcher"}
     if device.type == "cuda":
         assert recipe.opd is not None, "rollouts are the stage opd's"
         extra = {**extra, "gpu_memory_utilization": recipe.opd.gpu_share}

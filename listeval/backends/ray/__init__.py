@@ -1,0 +1,1 @@
+"""vLLM on many cards or machines, by Ray Data LLM."""
