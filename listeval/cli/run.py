@@ -177,8 +177,8 @@ def command(
         allow_options(resolved.task, resolved.options)
         configs = with_adapters(resolved, [str(absolute(name, bare=True)) for name in adapters])
         if several := axes(resolved):
-            name = Asked(resolved.task, _folder(resolved), asked, as_json)
-            return _several(planned(_only(configs), several), name, quiet)
+            axis = Asked(resolved.task, _folder(resolved), asked, as_json)
+            return _several(planned(_only(configs), several), axis, quiet)
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
             finished = list(run_each(configs, progress))
     _print(finished, as_json)

@@ -284,7 +284,7 @@ def test_a_cpu_reads_every_prompt_in_one_piece(device):
     # In pieces, a sampled answer with a seed of its own ends the engine ("CPU Generator does not use offset").
     renderer = SimpleNamespace(tokenizer=SimpleNamespace(name_or_path="t"))
     checkpoint = SimpleNamespace(path=Path("m"), renderer=renderer, info=ModelInfo("m", "f", max_length=9000))
-    found = vllm._arguments(checkpoint, BackendOptions(), device, in_process=False)
+    found = vllm.engine_arguments(checkpoint, BackendOptions(), device, in_process=False)
     assert (found.get("enable_chunked_prefill"), found.get("max_num_batched_tokens", 0) >= 9000) == (
         (False, True) if device == "cpu" else (None, False)
     )
