@@ -22,7 +22,7 @@ from listeval.models.resolve import resolve
 from listeval.runs import load_run, run
 from listeval.runs.adapters import run_each, with_adapters
 from listeval.runs.config import build_config
-from listeval.runs.observer import Silent
+from listeval.runs.observer import SilentObserver
 
 BASE = str(resolve("tiny-sft").path)
 
@@ -85,7 +85,7 @@ def texts(folder: Path) -> list[str]:
 
 def test_each_adapter_is_a_run_of_its_own_on_one_load(adapters: list[str], loads: list[str], tmp_path: Path) -> None:
     names = [adapters[0], "none", adapters[1]]
-    runs = list(run_each(with_adapters(config(tmp_path / "many"), names), Silent()))
+    runs = list(run_each(with_adapters(config(tmp_path / "many"), names), SilentObserver()))
     assert [one.path.name for one in runs] == ["red", "base", "blue"]
     assert loads == [BASE]
     assert len({tuple(texts(one.path)) for one in runs}) == 3
@@ -131,7 +131,7 @@ def test_without_an_adapter_nothing_of_it_is_written(tmp_path: Path) -> None:
 
 
 def test_comparing_an_adapter_with_its_base_is_a_training_of_unknown_cost(adapters: list[str], tmp_path: Path) -> None:
-    for one in run_each(with_adapters(config(tmp_path / "pair"), ["none", adapters[0]]), Silent()):
+    for one in run_each(with_adapters(config(tmp_path / "pair"), ["none", adapters[0]]), SilentObserver()):
         assert one.rows
     base, arm = compare([tmp_path / "pair" / "base", tmp_path / "pair" / "red"]).arms
     assert ways(arm, base) == ("train",)
