@@ -12,7 +12,6 @@ from listeval.errors import UserError, first_line
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",  # nothing about a run leaves for elsewhere
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # what it cannot do comes back as an error
-    "RAY_raylet_start_wait_time_s": "180",  # a busy machine takes longer than the usual half minute
     "RAY_worker_niceness": "0",  # engines are the work, not its background
     "RAY_ENABLE_AUTO_CONNECT": "0",  # what is asked of a cluster that was left must fail, not start another
 }
