@@ -18,7 +18,7 @@ def main(backend: str, model: str, out: str) -> None:
     """Run and print."""
     from listeval.backends import open_backend
     from listeval.backends.protocol import BackendOptions, Prompt
-    from listeval.runs import execute
+    from listeval.runs import engines, execute
     from listeval.runs.config import RunConfig
     from listeval.runs.observer import SilentObserver
 
@@ -34,7 +34,7 @@ def main(backend: str, model: str, out: str) -> None:
             at["handed"] = time.monotonic()
 
     config = RunConfig(task="fashion", model=model, backend=backend, limit=1, max_tokens=1, out=out)
-    with patch.object(execute, "open_backend", timed_open):
+    with patch.object(engines, "open_backend", timed_open):
         execute.run(config, Watch())
     print(json.dumps(at))
 

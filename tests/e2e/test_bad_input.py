@@ -26,7 +26,7 @@ def one_line(done, *words):
         (("run", "--model", "m"), ("task", "--task")),
         (("run", "--task", "fashion", "--model", "m", "--backend", "vlm"), ("'vlm'", "did you mean 'vllm'")),
         ((*RUN, "--set", "k"), ("NAME=VALUE",)),
-        ((*RUN, "--set", "q=4"), ("'q'", "known: cap, k, labels, shots, split")),
+        ((*RUN, "--set", "q=4"), ("'q'", "known: cap, k, labels, order, shots, split")),
         ((*RUN, "--set", "k=one"), ("--set k",)),
         ((*RUN, "--limit", "0"), ("--limit",)),
         ((*RUN, "--limit", "few"), ("--limit",)),

@@ -1,7 +1,8 @@
 """The page of a suite in a real browser: a quiet console, room for what it shows, links to the comparisons."""
 
 import pytest
-from tests.e2e.test_pages import CONTRAST
+
+from tests.e2e.test_html_pages import CONTRAST
 
 SUITE = """\
 tasks: [fashion]

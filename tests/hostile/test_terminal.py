@@ -210,6 +210,7 @@ def test_there_is_one_way_to_a_terminal():
         "listeval/cli/say.py",
         "listeval/cli/main.py",
         "listeval/cli/tasks.py",  # the coloured word before a finding
+        "listeval/cli/live_line.py",  # the line that is written over
         "listeval/cli/progress.py",  # the bar, which shows numbers
         "training/listopd/cli/train.py",  # the line that is written over
         "listeval/cli/config_page.py",  # the page that it generates

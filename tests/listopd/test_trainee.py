@@ -12,9 +12,9 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 from accelerate import Accelerator  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
-from listopd import distillation as distil  # noqa: E402
 from listopd.distillation import FrozenModels, Loss, prepare, with_lambda  # noqa: E402
 from listopd.extrapolation import ConstantSpec  # noqa: E402
+from listopd.objective import sampled  # noqa: E402
 from listopd.objective.spec import ClipSpec, ObjectiveSpec  # noqa: E402
 from listopd.optimise import learning_rate  # noqa: E402
 from listopd.questions import Question  # noqa: E402
@@ -160,13 +160,13 @@ def test_student_teacher_and_base_alike_leave_nothing_to_learn():
 
 def test_base_of_the_same_weights_is_the_student_to_the_bit(monkeypatch):
     gaps = []
-    kept = distil.extrapolated_advantage
+    kept = sampled.extrapolated_advantage
 
     def watch(student, teacher, base, *args, **kwargs):
         gaps.append((float((student - base).abs().max()), float((student - teacher).abs().max())))
         return kept(student, teacher, base, *args, **kwargs)
 
-    monkeypatch.setattr(distil, "extrapolated_advantage", watch)
+    monkeypatch.setattr(sampled, "extrapolated_advantage", watch)
     step(models=(0, 1, 0), tokens_per_pass=64)
     assert len(gaps) > 1
     assert all(base == 0 and teacher > 0.01 for base, teacher in gaps)

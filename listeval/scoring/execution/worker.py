@@ -89,9 +89,10 @@ class Worker:
             for message, names in hello:
                 modules = _modules(names)
                 sizes = [(name, len(code)) for name, code in modules]
-                self._write(
-                    json.dumps({**message, "modules": sizes}).encode() + b"\n" + b"".join(dict(modules).values())
-                )
+                told = json.dumps({**message, "modules": sizes}).encode() + b"\n" + b"".join(dict(modules).values())
+                # One that cannot isolate says so and ends, perhaps before it is told everything.
+                with contextlib.suppress(WorkerDied):
+                    self._write(told)
             said = self._receive()
             reason = said.get("broken", "")
         except WorkerDied:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from listeval.cli.say import say
 from listeval.errors import UserError, first_line
 from listopd.verl.terms import PLACE, Terms
 
@@ -100,10 +101,10 @@ def main(arguments: Sequence[str]) -> int:
     try:
         terms = check(compose(told.config_path, told.config_name, changes))
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        say(f"error: {error}", err=True)
         return 2
     spec, lam = terms.objective.model_dump_json(exclude_defaults=True), terms.extrapolation.model_dump_json()
-    print(f"listopd: objective {spec} {terms.objective.digest()[:12]}, extrapolation {lam}")  # noqa: T201
+    say(f"listopd: objective {spec} {terms.objective.digest()[:12]}, extrapolation {lam}")
     return 0
 
 

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from listeval.cli.say import say, say_json
 from listeval.contract import Parsed
 from listeval.contract.schema import Schema
 from listeval.errors import UserError
@@ -53,13 +54,13 @@ def main(arguments: Sequence[str]) -> int:
     from listopd.recipe import read_recipe
 
     if not arguments:
-        print("usage: python -m listopd.verl.data RECIPE [key=value ...] > train.jsonl", file=sys.stderr)  # noqa: T201
+        say("usage: python -m listopd.verl.data RECIPE [key=value ...] > train.jsonl", err=True)
         return 2
     try:
         for row in rows(read_recipe(arguments[0], arguments[1:])):
-            sys.stdout.write(json.dumps(row, ensure_ascii=False) + "\n")
+            say_json(row)
     except UserError as error:
-        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        say(f"error: {error}", err=True)
         return 2
     return 0
 
