@@ -1,7 +1,8 @@
 """Several servers of one model: each request goes to the one with the least in flight, and past one that is gone.
 
-A server that cannot be reached is named, rests for a minute, and its requests go to the others. With one server
-everything is as its `Connection` has it.
+A server that cannot be reached is named, rests for a minute, and its requests go to the others. A request that one
+server only fails goes to each of the others before it is given up. With one server everything is as its `Connection`
+has it.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ class Fleet:
     async def ask(self, path: str, read: Callable[[Any], T], body: Mapping[str, Any] | None = None, *, limit: int) -> T:
         """As `Connection.ask`, at whichever server. Raises Unavailable as `gone` where none is left."""
         tried: list[Member] = []
+        faults = 0
         while True:
             member = self._next(tried)
             member.in_flight += 1
@@ -62,11 +64,16 @@ class Fleet:
                 error.url = member.url
                 raise
             except Unavailable as error:
-                if len(self.members) == 1 or not (error.gone or error.unreached):
+                if len(self.members) == 1:
                     raise
                 tried.append(member)
-                self._rest(member, str(error))
-                if all(other in tried for other in self.members):
+                if error.gone or error.unreached:
+                    self._rest(member, str(error))
+                else:
+                    faults += 1  # which may be the request's, so the server stays, and others are asked
+                if len(tried) == len(self.members):
+                    if faults:
+                        raise Unavailable(str(error), gone=False) from None
                     raise Unavailable(f"none of {len(tried)} servers answers; the last: {error}", gone=True) from None
             else:
                 member.answers += 1

@@ -6,6 +6,7 @@ import logging
 import socket
 from collections import Counter
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -76,6 +77,24 @@ class TestFleet:
         told = {server["base_url"]: server for server in backend.settings()["servers"]}  # type: ignore[attr-defined]
         assert told[bad.url]["out"] and told[good.url]["out"] is None
         assert [record.getMessage() for record in caplog.records if bad.url in record.getMessage()]
+
+    @pytest.mark.parametrize("fault", [{"tear": "reset"}, {"status": 500}], ids=["resets", "fails"])
+    def test_what_one_server_only_fails_another_answers(self, fault: dict[str, Any]) -> None:
+        broken = FakeServer(lambda call: Reply(echo(call).body, **fault))
+        with FakeServer(slow).running() as good, broken.running() as bad:
+            backend = openai.open("tiny", options(good.url, bad.url, concurrency=4), FAST)
+            found = list(backend.generate(ask(key) for key in KEYS[:12]))
+            backend.close()
+        assert Counter(c.key for c in found) == Counter(KEYS[:12])
+        assert [c.error for c in found if c.error] == []
+
+    def test_a_request_that_every_server_fails_is_one_error(self) -> None:
+        with FakeServer(lambda call: Reply({}, status=500)).running() as a, FakeServer(slow).running() as b:
+            b.rule = a.rule
+            backend = openai.open("tiny", options(a.url, b.url, concurrency=2), FAST)
+            found = list(backend.generate(ask(key) for key in KEYS[:2]))
+            backend.close()
+        assert sorted(c.key for c in found if c.error and "500" in c.error) == sorted(KEYS[:2])
 
     def test_when_all_are_gone_the_run_ends_with_what_had_arrived(self) -> None:
         with ExitStack() as dying:
