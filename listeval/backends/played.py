@@ -14,6 +14,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -151,8 +152,15 @@ _GARBAGE = (_noise, _nested, _value, _shuffled, _loop, _schema)
 
 
 def playing(model: str) -> Play | None:
-    """What `--model` asks the null engine to play; None for its own rule. Raises UserError for shares of no sense."""
+    """What `--model` asks the null engine to play; None for its own rule.
+
+    Raises UserError for shares of no sense, and for a near miss of what it plays.
+    """
     name, _, shares = model.partition(":")
     if name == "faults":
         return Faults.parse(shares)
-    return {"gold": gold, "garbage": garbage}.get(model)
+    known = {"gold": gold, "garbage": garbage}
+    if model not in known and get_close_matches(name, [*known, "faults"], cutoff=0.75):
+        cause = f"the null engine does not play '{model}'"
+        raise UserError(cause, place="--model", fix=did_you_mean(name, [*known, "faults"]))
+    return known.get(model)

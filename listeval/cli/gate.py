@@ -76,7 +76,7 @@ def judge_runs(runs: Sequence[Run], asked: Wanted) -> ExitCode:
     from listeval.report.junit import Suite
 
     return _concluded(
-        [Suite(str(run.path), check_run(run, asked.gates), len(run.strays), run.summary.errors) for run in runs],
+        [Suite(str(run.path), check_run(run, asked.gates), len(run.strays), run.summary.unanswered) for run in runs],
         asked,
     )
 

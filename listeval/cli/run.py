@@ -198,7 +198,7 @@ def command(
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
             finished = list(run_each(configs, progress))
     _print(finished, as_json)
-    errored = ExitCode.SAMPLES_ERRORED if any(one.summary.errors for one in finished) else ExitCode.OK
+    errored = ExitCode.SAMPLES_ERRORED if any(one.summary.unanswered for one in finished) else ExitCode.OK
     return max(say_strays(finished), errored, judge_runs(finished, asked))
 
 

@@ -77,7 +77,7 @@ def conclude(outcomes: Sequence[RunOutcome], asked: Asked) -> ExitCode:
         _print(runs, found, groups, page)
     if failed:
         say(f"listeval: {len(failed)} of {len(outcomes)} runs failed: {', '.join(n for n, _ in failed)}", err=True)
-    if any(run.summary.errors for run in runs):
+    if any(run.summary.unanswered for run in runs):
         code = max(code, ExitCode.SAMPLES_ERRORED)
     for _, error in failed:
         code = max(code, error.exit_code if error.exit_code != ExitCode.USAGE else ExitCode.SAMPLES_ERRORED)

@@ -48,7 +48,7 @@ def _samples(element: ET.Element, suite: Suite) -> None:
     answered = "" if suite.errored is None else "every sample has an answer, and "
     case = _case(element, suite, f"{answered}every row is the run's own")
     if _broken(suite):
-        said = f"{suite.errored or 0} samples errored, {suite.left_out} rows are not the run's own"
+        said = f"{suite.errored or 0} samples without an answer, {suite.left_out} rows are not the run's own"
         ET.SubElement(case, "error", type="samples", message=said).text = said
 
 

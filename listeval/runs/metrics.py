@@ -60,6 +60,11 @@ class Summary:
     """What asking again came to."""
 
     @property
+    def unanswered(self) -> int:
+        """Samples that the figures do not know: the engine failed, or the prompt left no room for an answer."""
+        return self.errors + self.prompt_too_long
+
+    @property
     def warnings(self) -> list[str]:
         """What makes the figures mean less than they seem to, a line each."""
         if math.isnan(self.masked) or self.masked <= MOST_MASKED:

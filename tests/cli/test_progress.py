@@ -156,7 +156,7 @@ class Slow(Task):
     [
         (3, 0, ["run", "--task", "slow"], "reading the data"),
         (0, 3, ["run", "--task", "slow"], "0/4 no answer yet"),
-        (3, 0, ["tasks", "check", "slow"], "listeval tasks"),
+        (3, 0, ["tasks", "check", "slow"], "checking slow: loading"),
     ],
 )
 def test_every_long_stage_is_named(tmp_path, load, score, words, heard):

@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("accelerate", reason="needs accelerate")
 
-from listopd import distillation as distil  # noqa: E402
+from listopd.objective import sampled  # noqa: E402
 
 STEPS, SEEDS = 40, range(5)
 T_95 = 2.776
@@ -40,23 +40,23 @@ def test_the_divergence_from_the_teacher_falls(opd_recipe, train, taught, object
 
 @pytest.mark.slow
 def test_a_wrong_sign_would_show(opd_recipe, train, taught, monkeypatch):
-    kept = distil.extrapolated_advantage
+    kept = sampled.extrapolated_advantage
 
     def wrong(*args, **kwargs):
         found = kept(*args, **kwargs)
         return found._replace(values=-found.values)
 
-    monkeypatch.setattr(distil, "extrapolated_advantage", wrong)
+    monkeypatch.setattr(sampled, "extrapolated_advantage", wrong)
     assert float(falls(opd_recipe, train, taught).mean()) < 0
 
 
 @pytest.mark.slow
 def test_nothing_falls_without_a_learning_signal(opd_recipe, train, taught, monkeypatch):
-    kept = distil.extrapolated_advantage
+    kept = sampled.extrapolated_advantage
 
     def none(*args, **kwargs):
         found = kept(*args, **kwargs)
         return found._replace(values=torch.zeros_like(found.values))
 
-    monkeypatch.setattr(distil, "extrapolated_advantage", none)
+    monkeypatch.setattr(sampled, "extrapolated_advantage", none)
     assert lower_limit(falls(opd_recipe, train, taught)) < 0.02

@@ -146,7 +146,9 @@ class Journal:
 
     def _resumed(self, trainee: Trainee) -> int:
         old, accelerator = self.out / _OLD_STATE, trainee.accelerator
-        if accelerator.is_main_process and not self.state.exists() and old.exists():
+        if accelerator.is_main_process and self.state.exists():
+            shutil.rmtree(old, ignore_errors=True)
+        elif accelerator.is_main_process and old.exists():
             old.rename(self.state)
         accelerator.wait_for_everyone()
         if not self.state.is_dir():
