@@ -172,9 +172,10 @@ def _figure(comparison: Comparison, at: int, name: str) -> list[str]:
 
 
 def kinds(comparison: Comparison) -> FigureTable:
-    """The whole taxonomy over the paired samples; each column sums to 100 %."""
-    rows = [[kind.value, *(_count(counts[kind], comparison) for counts in comparison.kinds)] for kind in Kind]
-    note = f"Counts; every column sums to {len(comparison.pairing.keys):,}."
+    """The kinds that occur among the paired samples; each column sums to 100 %."""
+    found = [kind for kind in Kind if any(counts[kind] for counts in comparison.kinds)]
+    rows = [[kind.value, *(_count(counts[kind], comparison) for counts in comparison.kinds)] for kind in found]
+    note = f"Counts; every column sums to {len(comparison.pairing.keys):,}. Kinds that did not occur are left out."
     return FigureTable("Failure kinds", ["kind", *(mark(at) for at in range(len(comparison.arms)))], rows, note)
 
 
