@@ -15,9 +15,14 @@ _LIST = "KeyedList"
 """The contract whose answers can fall short of one id."""
 
 
+def are_lists(runs: Sequence[Run]) -> bool:
+    """Whether a run's answers are lists by id, or that is not known: only those can fall short of one id."""
+    return any(run.manifest.task.contract in ("", _LIST) for run in runs)
+
+
 def metrics_to_show(runs: Sequence[Run]) -> list[str]:
     """Names of the figures of all runs; FMC only where a run's answers are lists by id, or that is not known."""
-    listed = any(run.manifest.task.contract in ("", _LIST) for run in runs)
+    listed = are_lists(runs)
     names = dict.fromkeys(name for run in runs for name in run.summary.metrics)
     return [name for name in names if listed or name.removeprefix(RAW) != FMC]
 

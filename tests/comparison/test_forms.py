@@ -14,6 +14,7 @@ from listeval.report.comparison.as_markdown import comparison_markdown
 from listeval.report.comparison.on_terminal import print_comparison
 from listeval.report.comparison.sentence import sentence
 from listeval.report.console import ReportConsole
+from listeval.runs import RunConfig, run
 
 
 @pytest.fixture
@@ -82,3 +83,15 @@ def test_latex_compiles(found, tmp_path):
 def test_control_characters_of_a_name_stay_inert(make_run):
     found = compare([make_run("a", ranked, limit=5), make_run("b\x1b[31m", ranked, limit=5, model="b")])
     assert "\x1b[31m" not in said(found) + comparison_markdown(found) + comparison_latex(found)
+
+
+def test_fmc_is_a_figure_of_lists_only(found, tmp_path):
+    from listeval.report.comparison.tables import untested
+
+    assert "fmc" in untested(found)
+    told = {"task": "gsm8k", "backend": "null", "limit": 8}
+    records = compare(
+        [run(RunConfig(**told, model=name, out=str(tmp_path / name))).path for name in ("gold", "garbage")]
+    )
+    assert "fmc" not in untested(records)
+    assert "fmc" not in said(records)

@@ -6,12 +6,11 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from listeval.contract import Kind
-from listeval.report.comparison.tables import able, mark
+from listeval.report.comparison.tables import able, mark, untested
 from listeval.report.page.bars import BarPanel, Named, panel
 from listeval.report.page.stacks import Stack, stack
 from listeval.report.page.wide import WideTable, figure_cell, titles
 from listeval.runs.figures import numbers, words
-from listeval.runs.figures.columns import TOKENS
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison, Contrast
@@ -74,7 +73,7 @@ def stacks(comparison: Comparison) -> list[Stack]:
 
 def others(comparison: Comparison) -> WideTable:
     """The figures that are not tested: a row an arm, a column a figure."""
-    names = [name for name in comparison.values[0] if name not in comparison.headline and name != TOKENS]
+    names = untested(comparison)
     rows = []
     for at, (arm, contrast) in enumerate(comparison.sides):
         own = {} if contrast is None else contrast.differences

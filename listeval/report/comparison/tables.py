@@ -11,8 +11,9 @@ import numpy as np
 from listeval.comparison.ways import ArmSetup
 from listeval.contract import Kind
 from listeval.report.comparison.headline import cost_lines, remarks, rule
+from listeval.report.shown import are_lists
 from listeval.runs.figures import numbers, words
-from listeval.runs.figures.columns import TOKENS
+from listeval.runs.figures.columns import FMC, TOKENS
 from listeval.runs.figures.numbers import share
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class FigureTable(NamedTuple):
 
 def tables(comparison: Comparison) -> list[FigureTable]:
     """Headline figures, the others, failure kinds, what became of what, cost."""
-    own = [name for name in comparison.values[0] if name not in comparison.headline and name != TOKENS]
+    own = untested(comparison)
     return [
         _headline(comparison),
         *([effects(comparison)] if comparison.factorials else []),
@@ -48,6 +49,12 @@ def tables(comparison: Comparison) -> list[FigureTable]:
         migrations(comparison),
         costs(comparison),
     ]  # fmt: skip
+
+
+def untested(comparison: Comparison) -> list[str]:
+    """Names of the figures that are not tested; FMC only where answers are lists."""
+    left_out = {*comparison.headline, TOKENS, *([] if are_lists([arm.run for arm in comparison.arms]) else [FMC])}
+    return [name for name in comparison.values[0] if name not in left_out]
 
 
 def mark(at: int) -> str:
