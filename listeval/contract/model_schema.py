@@ -18,6 +18,7 @@ from pydantic_core import CoreSchema, SchemaValidator
 
 from listeval.contract.choices import as_json_tells
 from listeval.contract.schema import Schema
+from listeval.contract.schema_nodes import closed
 
 
 class ModelSchema(Schema):
@@ -26,7 +27,7 @@ class ModelSchema(Schema):
     depth: ClassVar[int] = 0
 
     def __init__(self, model: type[BaseModel]) -> None:
-        super().__init__(_closed(_json_schema(model)))
+        super().__init__(closed(_json_schema(model)))
         self.model = model
 
     def output_type(self) -> type[BaseModel]:
@@ -66,18 +67,3 @@ def _code_hash(model: type[BaseModel]) -> str:
         source = None
     content = Path(source).read_bytes() if source and Path(source).is_file() else b""
     return sha256(content).hexdigest()[:16]
-
-
-_DATA = ("default", "const", "enum", "examples")
-
-
-def _closed(node: Any) -> Any:
-    """The schema in which every object that does not say otherwise has no further keys."""
-    if isinstance(node, list):
-        return [_closed(part) for part in node]
-    if not isinstance(node, dict):
-        return node
-    found = {word: part if word in _DATA else _closed(part) for word, part in node.items()}
-    if found.get("type") == "object" and isinstance(found.get("properties"), dict):
-        found.setdefault("additionalProperties", False)
-    return found

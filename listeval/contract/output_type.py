@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, RootModel, model_validator
 
 from listeval.contract.outcome import Failure
+from listeval.contract.schema_nodes import inlined
 
 if TYPE_CHECKING:
     from listeval.contract.base import Contract
@@ -26,7 +27,8 @@ def answer_type(contract: Contract[Any]) -> type[BaseModel]:
 
         @classmethod
         def __get_pydantic_json_schema__(cls, core: Any, handler: Any) -> dict[str, Any]:
-            return _inlined(contract.json_schema())
+            # pydantic takes no definitions but its own; `model_json_schema()` gives the schema as it is.
+            return inlined(contract.json_schema())
 
         @model_validator(mode="before")
         @classmethod
@@ -37,30 +39,6 @@ def answer_type(contract: Contract[Any]) -> type[BaseModel]:
             return found.value
 
     return Answer
-
-
-def _inlined(schema: dict[str, Any]) -> dict[str, Any]:
-    """The schema with its `$defs` in place, for pydantic takes no definitions but its own.
-
-    Raises ValueError for one that refers to itself; `model_json_schema()` gives that as it is.
-    """
-    named = {f"#/$defs/{name}": part for name, part in schema.get("$defs", {}).items()}
-
-    def told(node: Any, within: tuple[str, ...] = ()) -> Any:
-        if isinstance(node, list):
-            return [told(part, within) for part in node]
-        if not isinstance(node, dict):
-            return node
-        rest = {word: told(part, within) for word, part in node.items() if word not in ("$ref", "$defs")}
-        ref = node.get("$ref")
-        if not isinstance(ref, str) or ref not in named:
-            return rest if ref is None else {**rest, "$ref": ref}
-        if ref in within:
-            raise ValueError(f"the schema refers to itself at {ref}: use model_json_schema()")
-        return {**told(named[ref], (*within, ref)), **rest}
-
-    found: dict[str, Any] = told(schema)
-    return found
 
 
 def _plain(value: Any) -> Any:

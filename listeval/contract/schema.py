@@ -20,6 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, SchemaValidator
 
 from listeval.contract.base import Contract
 from listeval.contract.extract import Extraction
+from listeval.contract.schema_nodes import followed
 from listeval.contract.schema_validator import schema_validator
 
 if TYPE_CHECKING:
@@ -109,15 +110,11 @@ def _types(node: Any, root: Any, depth: int) -> frozenset[str]:
 
 
 def _referred(node: Any, root: Any) -> Any:
-    """The node that a chain of local references ends at; any other reference says nothing."""
-    for _ in range(16):
-        if not isinstance(node, dict) or not isinstance(node.get("$ref"), str):
-            return node
-        found: Any = root
-        for part in node["$ref"].removeprefix("#").strip("/").split("/") if node["$ref"] != "#" else ():
-            found = found.get(part.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
-        node = found
-    return None
+    """The node that a chain of references ends at; None, which says nothing, where there is none."""
+    try:
+        return followed(node, root)
+    except LookupError:
+        return None
 
 
 @lru_cache(maxsize=512)

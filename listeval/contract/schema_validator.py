@@ -7,14 +7,12 @@ fetched: a schema may come from somebody else, and an address in it is not the u
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from listeval.contract.schema_nodes import followed, nodes, pointed
 from listeval.errors import first_line
-
-_NAMES = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
-_DATA = frozenset({"enum", "const", "default", "examples", "required", "dependentRequired"})
 
 
 def schema_validator(schema: Mapping[str, Any]) -> Any:
@@ -46,46 +44,21 @@ def why_no_schema(schema: Any) -> str | None:
         return f"no JSON Schema: {error.message[:160]}" + (f" at {place}" if place else "")
     except (ValueError, TypeError, RecursionError) as error:
         return f"no JSON Schema: {first_line(error)}"
-    faults = (_why_unusable(node, schema) for node in _nodes(schema))
+    faults = (_why_unusable(node, schema) for node in nodes(schema))
     return next((fault for fault in faults if fault), None)
 
 
 def _why_unusable(node: Mapping[str, Any], root: Mapping[str, Any]) -> str | None:
-    """A reference that leads nowhere in this document."""
+    """A reference that leads nowhere in this document, or to nothing but itself."""
     target = node.get("$ref")
-    if isinstance(target, str) and not _resolves(target, root):
-        return f"{target[:120]!r} is not in the schema, and nothing is fetched"
-    return None
-
-
-def _resolves(target: str, root: Mapping[str, Any]) -> bool:
-    from jsonschema_specifications import REGISTRY
-    from referencing import Resource
-    from referencing.exceptions import NoSuchResource, Unresolvable
-    from referencing.jsonschema import DRAFT202012
-
-    if any("$id" in node and node is not root for node in _nodes(root)):
-        return True  # a base of its own: the validator says what does not resolve
-    base = str(root.get("$id", ""))
-    registry = REGISTRY.with_resource(base, Resource.from_contents(root, default_specification=DRAFT202012))
+    if not isinstance(target, str) or any("$id" in one and one is not root for one in nodes(root)):
+        return None  # a base of its own: the validator says what does not resolve
     try:
-        registry.resolver(base).lookup(target)
-    except (Unresolvable, NoSuchResource):
-        return False
-    return True
-
-
-def _nodes(schema: Any) -> Iterator[Mapping[str, Any]]:
-    """Every object of the schema that is itself a schema, the outermost first."""
-    stack = [schema]
-    while stack:
-        node = stack.pop()
-        if isinstance(node, list):
-            stack += node
-        elif isinstance(node, dict):
-            yield node
-            for word, value in node.items():
-                if word in _NAMES and isinstance(value, dict):
-                    stack += value.values()
-                elif word not in _DATA:
-                    stack.append(value)
+        pointed(target, root)
+    except LookupError:
+        return f"{target[:120]!r} is not in the schema, and nothing is fetched"
+    try:
+        followed(node, root)
+    except LookupError:
+        return f"{target[:120]!r} leads to nothing but itself"
+    return None

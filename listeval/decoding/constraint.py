@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from listeval.contract.schema_nodes import without
 from listeval.contract.separators import USUAL, Separators
 from listeval.decoding.permutation.spec import PermutationSpec
-from listeval.decoding.schema_nodes import without
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, did_you_mean
 

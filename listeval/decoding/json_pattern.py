@@ -11,6 +11,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from listeval.contract.schema_nodes import pointed
 from listeval.contract.separators import USUAL, Separators
 from listeval.decoding.number_pattern import ANY_INTEGER, ANY_NUMBER, escaped, pattern_of
 from listeval.decoding.permutation.number_form import NumberForm
@@ -134,9 +135,10 @@ class _Writer:
         _only(said, frozenset({"$ref"}))
         if reference in self._open:
             raise Irregular("$ref")
-        at: Any = self._root
-        for part in reference.removeprefix("#/").split("/"):
-            at = at[part.replace("~1", "/").replace("~0", "~")]
+        try:
+            at = pointed(reference, self._root)
+        except LookupError:
+            raise Irregular("$ref") from None
         self._open.append(reference)
         try:
             return self.node(at)

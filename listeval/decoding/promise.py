@@ -11,10 +11,10 @@ import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.contract.outcome import Failure
+from listeval.contract.schema_nodes import without
 from listeval.contract.schema_validator import schema_validator
 from listeval.contract.taxonomy import Kind
 from listeval.decoding.constraint import json_form
-from listeval.decoding.schema_nodes import without
 
 if TYPE_CHECKING:
     from listeval.contract import Contract

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from listeval.decoding.schema_nodes import keywords
+from listeval.contract.schema_nodes import keywords
 
 NARROWING = frozenset(
     {

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from listeval.contract import KeyedList
+from listeval.contract.schema_nodes import closed, each_node, inlined, keywords, without
 from listeval.decoding.constraint import json_form
 from listeval.decoding.promise import promised_schema
 from listeval.decoding.refusal import NARROWING, named
-from listeval.decoding.schema_nodes import each_node, keywords, without
 
 if TYPE_CHECKING:
     from listeval.contract import Contract
@@ -39,9 +38,9 @@ class ServedSchema:
 
     def of(self, contract: Contract[Any]) -> dict[str, Any]:
         """The schema for an answer to `contract`."""
-        found = _closed(promised_schema(contract) if self._bounded else json_form(contract).schema)
+        found = closed(promised_schema(contract) if self._bounded else json_form(contract).schema)
         if self._inlined:
-            found = _inline(found)
+            found = inlined(found)
         if self._listed:
             listed = each_node(found, lambda node: {**node, "enum": [node["const"]]} if "const" in node else node)
             found = without(listed, {"const"})
@@ -109,35 +108,9 @@ def _wrap(schema: dict[str, Any]) -> dict[str, Any]:
     return {"type": "object", **properties, "additionalProperties": False, **shared}
 
 
-def _closed(schema: dict[str, Any]) -> Any:
-    """Objects of known properties take no others: strict servers want to hear it, and contracts mean it."""
-    return each_node(
-        schema,
-        lambda node: (
-            {**node, "additionalProperties": False}
-            if node.get("properties") and "additionalProperties" not in node
-            else node
-        ),
-    )
-
-
-def _finite(schema: Mapping[str, Any]) -> bool:
+def _finite(schema: dict[str, Any]) -> bool:
     try:
-        _inline(dict(schema))
-    except RecursionError:
+        inlined(schema)
+    except ValueError:
         return False
     return True
-
-
-def _inline(schema: dict[str, Any]) -> dict[str, Any]:
-    """Without references. Raises RecursionError for a schema that refers to itself."""
-
-    def put(node: dict[str, Any]) -> dict[str, Any]:
-        if isinstance(node.get("$ref"), str):
-            at: Any = schema
-            for part in node["$ref"].removeprefix("#/").split("/"):
-                at = at[part]
-            node = put({**at, **{word: value for word, value in node.items() if word != "$ref"}})
-        return {word: value for word, value in node.items() if word not in ("$defs", "definitions")}
-
-    return dict(each_node(schema, put))

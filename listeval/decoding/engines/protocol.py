@@ -8,8 +8,8 @@ from contextlib import suppress
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from listeval.contract.schema_nodes import keywords, without
 from listeval.decoding.constraint import Form, JsonForm
-from listeval.decoding.schema_nodes import keywords, without
 from listeval.errors import UserError
 
 if TYPE_CHECKING:

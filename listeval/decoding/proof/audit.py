@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
+from listeval.contract.schema_nodes import keywords as keywords_of
 from listeval.contract.separators import USUAL, Separators
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, Form, GrammarForm, JsonForm, RegexForm, is_there, json_form
@@ -31,7 +32,6 @@ from listeval.decoding.proof.probes import (
     violations,
     with_unique_items,
 )
-from listeval.decoding.schema_nodes import keywords as keywords_of
 from listeval.decoding.spacing import Spacing
 
 if TYPE_CHECKING:

@@ -13,11 +13,14 @@ from pydantic import BaseModel
 
 from listeval.contract import Contract, KeyedList
 from listeval.contract.extract import Extraction
+from listeval.contract.schema_nodes import followed
 from listeval.decoding.constraint import json_form
 
 IDS = ("zq-4817", "zq-1748", "zq-8471")
 MARK = "zq-4817"
 """A key that no contract has, and an id that no data has."""
+_DEEPEST = 8
+"""Levels of a schema that are marked."""
 
 _MARKED = re.compile(r"\s*(?:\[\s*)?\{\s*(?:\"(?:[^\"\\]|\\.)*\"\s*:\s*)*\"zq-")
 
@@ -81,20 +84,19 @@ def _has_validators(kind: Any, seen: set[Any]) -> bool:
     return any(_has_validators(part, seen) for part in inner)
 
 
-def _marked(node: Any, root: dict[str, Any]) -> Any:
-    if not isinstance(node, dict):
+def _marked(node: Any, root: dict[str, Any], depth: int = 0) -> Any:
+    try:
+        node = followed(node, root)
+    except LookupError:
         return node
-    while "$ref" in node:
-        rest = {name: value for name, value in node.items() if name not in ("$ref",)}
-        found: Any = root
-        for part in str(node["$ref"]).removeprefix("#/").split("/"):
-            found = found[part]
-        node = {**found, **rest}
+    # A schema may hold itself without end.
+    if not isinstance(node, dict) or depth > _DEEPEST:
+        return node
     for word in ("anyOf", "oneOf", "allOf"):
         if word in node:
-            return {**node, word: [_marked(option, root) for option in node[word]]}
+            return {**node, word: [_marked(option, root, depth + 1) for option in node[word]]}
     if node.get("type") == "array" and isinstance(node.get("items"), dict):
-        return {**node, "items": _marked(node["items"], root), "minItems": max(1, node.get("minItems", 0))}
+        return {**node, "items": _marked(node["items"], root, depth + 1), "minItems": max(1, node.get("minItems", 0))}
     if node.get("type") == "object":
         properties = {MARK: {"type": "integer"}, **node.get("properties", {})}
         return {**node, "properties": properties, "required": [MARK, *node.get("required", ())]}

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
+from listeval.contract.schema_nodes import followed
 from listeval.contract.schema_validator import schema_validator
 from listeval.decoding.proof.sample_text import matching, not_matching, of_format
 
@@ -126,14 +127,11 @@ def _options(node: Node) -> Iterator[tuple[str, list[Any]]]:
 
 
 def _referred(node: Any, root: Node) -> dict[str, Any]:
-    if not isinstance(node, dict):
-        return {}
-    while "$ref" in node:
-        at: Any = root
-        for part in str(node["$ref"]).removeprefix("#/").split("/"):
-            at = at[part]
-        node = at
-    return dict(node)
+    try:
+        found = followed(node, root)
+    except LookupError:
+        raise Unfillable from None
+    return dict(found) if isinstance(found, dict) else {}
 
 
 def _fill(schema: Any, root: Node, depth: int) -> Any:

@@ -16,6 +16,7 @@ for _package in ("xgrammar", "outlines_core", "llguidance"):
 from pydantic import Field, field_validator, model_validator  # noqa: E402
 
 from listeval.contract import Calls, Item, Record  # noqa: E402
+from listeval.contract.schema_nodes import without  # noqa: E402
 from listeval.decoding.constraint import Constraint, RegexForm, json_form  # noqa: E402
 from listeval.decoding.engines import open_engine  # noqa: E402
 from listeval.decoding.json_pattern import Marks, json_pattern  # noqa: E402
@@ -23,7 +24,6 @@ from listeval.decoding.proof.audit import FURTHER, UNIQUE, audit, audit_schema  
 from listeval.decoding.proof.audit_rules import audit_rules  # noqa: E402
 from listeval.decoding.proof.marked_schema import has_further_rules  # noqa: E402
 from listeval.decoding.proof.probes import Unfillable, valid, violations, with_unique_items  # noqa: E402
-from listeval.decoding.schema_nodes import without  # noqa: E402
 from listeval.decoding.spacing import Spacing  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
 from tests.decoding.conftest import contract  # noqa: E402
