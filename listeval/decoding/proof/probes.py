@@ -97,25 +97,29 @@ class _Place(NamedTuple):
     put: Put
 
 
-def _places(schema: Any, root: Node, value: Any, put: Put, *, every: bool = False) -> Iterator[_Place]:
+_DEEPEST = 3
+"""Unions within options that no answer reached."""
+
+
+def _places(schema: Any, root: Node, value: Any, put: Put, *, every: bool = False, deep: int = 0) -> Iterator[_Place]:
     """Every node that `value` reaches; with `every` also the options of unions that it does not, with their values."""
     node = _referred(schema, root)
     yield _Place(node, value, put)
     for at, option in enumerate(options for _, found in _options(node) for options in found):
         if at == 0:
-            yield from _places(option, root, value, put, every=every)
-        elif every:
+            yield from _places(option, root, value, put, every=every, deep=deep)
+        elif every and deep < _DEEPEST:  # a union may hold itself without end
             try:
-                yield from _places(option, root, _fill(option, root, 0), put, every=True)
+                yield from _places(option, root, _fill(option, root, 0), put, every=True, deep=deep + 1)
             except Unfillable:
                 continue
     if isinstance(value, dict):
         for name, item in node.get("properties", {}).items():
-            yield from _places(item, root, value[name], _within(put, value, name), every=every)
+            yield from _places(item, root, value[name], _within(put, value, name), every=every, deep=deep)
     elif isinstance(value, list) and value:
         items = [*node.get("prefixItems", ())] or [node.get("items")]
         for at, item in enumerate(items[: len(value)]):
-            yield from _places(item, root, value[at], _at(put, value, at), every=every)
+            yield from _places(item, root, value[at], _at(put, value, at), every=every, deep=deep)
 
 
 def _options(node: Node) -> Iterator[tuple[str, list[Any]]]:
