@@ -70,15 +70,18 @@ class Metric(NamedTuple):
     """A number that `Task.score` gives for a parsed answer; NaN where it is undefined.
 
     With `useful`, a second mean `useful_<name>` counts every contract failure as zero.
-    `bounds` are the lowest and highest possible value; they give equal values an honest interval.
+    `bounds` are the lowest and highest possible value, None for a side that is open (a count: `(0, None)`): no limit of
+    an interval lies beyond them, and they give equal values an honest interval.
     `at` is for a metric that is 1 for a right answer: a run with k or more seeds also gets
     `<name>@<k>`, how often one of k samples of an example is right (contract failures are wrong).
+    `less_is_better` is for errors and for counts of faults; a metric with `useful` is never one of them.
     """
 
     name: str
     useful: bool = False
-    bounds: tuple[float, float] | None = None
+    bounds: tuple[float | None, float | None] | None = None
     at: Sequence[int] = ()
+    less_is_better: bool = False
 
 
 class Verdict(NamedTuple):

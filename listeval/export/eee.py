@@ -16,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 from listeval.disk import write_atomic
 from listeval.export.figures import data_name, hub_source, lower_is_better, measured
 from listeval.runs.figures import columns as figures
-from listeval.runs.figures.numbers import is_rate
 from listeval.runs.figures.words import title
 
 if TYPE_CHECKING:
     from listeval.runs.store import Run
-    from listeval.stats.intervals import Interval
+    from listeval.stats.intervals import Bounds, Interval
 
 SCHEMA = "0.3.0"
 _OWN_ENGINES = ("hf", "vllm", "ray")
@@ -38,8 +37,11 @@ def record(run: Run, now: int) -> dict[str, Any]:
     """The record, made at `now` (seconds since 1970). Raises UserError where nothing was measured."""
     made = run.manifest
     directions = lower_is_better(run)
+    # A figure without a least or a highest value has no place in a record.
     results = [
-        _result(run, name, value, directions[name]) for name, value in measured(run).items() if name in directions
+        _result(run, name, value, directions[name])
+        for name, value in measured(run).items()
+        if name in directions and all(map(math.isfinite, _ends(run, name)))
     ]
     return {
         "schema_version": SCHEMA,
@@ -74,9 +76,7 @@ def _model(run: Run) -> dict[str, Any]:
 
 def _result(run: Run, name: str, value: Interval, lower: bool) -> dict[str, Any]:
     made = run.manifest
-    low, high = (
-        (0.0, 1.0) if is_rate(name) else figures.bounds(run.metrics).get(name.removeprefix(figures.RAW), (None, None))
-    )
+    low, high = _ends(run, name)
     return {
         "evaluation_result_id": f"{made.identity_hash}/{name}",
         "evaluation_name": made.task.name,
@@ -93,6 +93,10 @@ def _result(run: Run, name: str, value: Interval, lower: bool) -> dict[str, Any]
         "score_details": {"score": value.value, **_uncertainty(value, run.summary.n)},
         "generation_config": _generation(run),
     }
+
+
+def _ends(run: Run, name: str) -> Bounds:
+    return figures.bounds_of(name, figures.bounds(run.metrics))
 
 
 def _uncertainty(value: Interval, n: int) -> dict[str, Any]:

@@ -72,14 +72,17 @@ def per_sample(run: Run) -> list[dict[str, float]]:
 
 
 def lower_is_better(run: Run) -> Mapping[str, bool]:
-    """Which way is better, for the figures of which that is known: rates, and metrics that have a useful form."""
+    """Which way is better, for the figures of which that is known: rates, and metrics that say so."""
     useful = {metric.name for metric in run.metrics if metric.useful}
+    less = {metric.name for metric in run.metrics if metric.less_is_better}
     at = {figures.at_name(metric.name, k) for metric in run.metrics for k in metric.at}
     known: dict[str, bool] = {}
     for name in run.summary.metrics:
         plain = name.removeprefix(figures.RAW)
         if is_rate(name) or plain.removeprefix(figures.USEFUL) in useful or plain in at:
             known[name] = name in _LOWER
+        elif plain in less:
+            known[name] = True
     return known
 
 

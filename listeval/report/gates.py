@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from listeval.errors import UserError, did_you_mean
 from listeval.runs.figures import columns as figures
-from listeval.runs.figures.columns import RAW
-from listeval.runs.figures.numbers import change, interval, is_rate, points
+from listeval.runs.figures.numbers import change, interval, points
 from listeval.runs.figures.order import BOUNDS
 from listeval.stats.intervals import Bounds, Interval
 
@@ -111,7 +110,7 @@ def check_run(run: Run, gates: Sequence[Gate]) -> list[Checked]:
     for gate in gates:
         if gate.figure not in known:
             raise _unknown(gate, known, "this run has no figure", f"see its figures: listeval report {run.path}")
-        _refuse_unreachable(gate, _range(gate.figure, ranges))
+        _refuse_unreachable(gate, figures.bounds_of(gate.figure, ranges))
     return [_checked(gate, run.path.resolve().name, known[gate.figure], interval) for gate in gates]
 
 
@@ -145,13 +144,11 @@ def _unknown(gate: Gate, known: Mapping[str, object], cause: str, fix: str) -> U
     return UserError(f"{cause} '{gate.figure}'", place=f"gate {gate.text}", fix="; ".join(filter(None, (close, fix))))
 
 
-def _range(name: str, known: Mapping[str, Bounds]) -> Bounds:
-    plain = name.removeprefix(RAW)
-    return (0.0, 1.0) if is_rate(name) else known.get(plain, (-math.inf, math.inf))
-
-
 def _refuse_unreachable(gate: Gate, within: Bounds) -> None:
     least, most = within
     if (gate.sign[0] == "<" and gate.limit > most) or (gate.sign[0] == ">" and gate.limit < least):
-        cause = f"{gate.figure} is always from {least:g} to {most:g}, so this gate can only be missed"
-        raise UserError(cause, place=f"gate {gate.text}", fix=f"give a limit from {least:g} to {most:g}")
+        within_ = " and ".join(
+            f"{words} {end:g}" for words, end in (("at least", least), ("at most", most)) if math.isfinite(end)
+        )
+        cause = f"{gate.figure} is always {within_}, so this gate can only be missed"
+        raise UserError(cause, place=f"gate {gate.text}", fix=f"give a limit that is {within_}")

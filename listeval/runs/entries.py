@@ -42,13 +42,16 @@ class MetricEntry(Entry):
 
     name: str
     useful: bool = False
-    bounds: tuple[_Real, _Real] | None = None
+    bounds: tuple[_Real | None, _Real | None] | None = None
+    """Lowest and highest possible value; null for a side that is open."""
     at: list[Annotated[int, Field(ge=1, le=MOST)]] = []
+    less_is_better: bool = False
+    """Whether less of it is better; absent where that is not said."""
 
     @property
     def metric(self) -> Metric:
         """The metric itself."""
-        return Metric(self.name, self.useful, self.bounds, self.at)
+        return Metric(self.name, self.useful, self.bounds, self.at, self.less_is_better)
 
 
 class TaskEntry(Entry):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from copy import copy
@@ -26,7 +27,7 @@ from listeval.runs.entries import BackendEntry, DataEntry, EnvironmentEntry, Met
 from listeval.runs.environment import environment
 from listeval.runs.manifest import Manifest
 from listeval.runs.scope import chosen
-from listeval.task import Dataset, Example, Target, Task
+from listeval.task import Dataset, Example, Metric, Target, Task
 
 
 class Sample(NamedTuple):
@@ -147,10 +148,20 @@ def task_entry(task: Task, target: Target | None = None) -> TaskEntry:
         version=task.version,
         options=task.options.model_dump(mode="json"),
         code=task.code,
-        metrics=[MetricEntry(**metric._asdict()) for metric in task.metrics],
+        metrics=[_metric_entry(metric) for metric in task.metrics],
         verdicts=list(task.verdicts),
         **shape,
     )
+
+
+def _metric_entry(metric: Metric) -> MetricEntry:
+    """An infinite bound is an open side; a direction is written where there is one to say."""
+    values = metric._asdict()
+    if metric.bounds is not None:
+        values["bounds"] = tuple(None if end is None or math.isinf(end) else end for end in metric.bounds)
+    if not metric.less_is_better:
+        del values["less_is_better"]
+    return MetricEntry(**values)
 
 
 def _contract_name(task: Task, target: Target) -> str:

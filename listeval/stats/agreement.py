@@ -69,7 +69,7 @@ def agreement(a: ArrayLike, b: ArrayLike, products: Sequence[str]) -> Agreement:
         kendall_tau=interval(tau_b),
         tau_within=mean_interval(within, bounds=(-1.0, 1.0)),
         products=len(within),
-        mae=mean_interval(np.abs(one - other), products),
+        mae=mean_interval(np.abs(one - other), products, bounds=(0.0, math.inf)),
     )
 
 

@@ -73,7 +73,8 @@ def mean_intervals(
 
     No interval (NaN) with fewer than two clusters. Values that are all equal have no bootstrap width either, which is
     no proof: then, if `bounds` (lowest and highest possible value) are known, the limits are what a share of unseen
-    samples at the bounds could do, that share being at most Wilson's limit for 0 of the clusters; else NaN.
+    samples at the bounds could do, that share being at most Wilson's limit for 0 of the clusters; else, and where a
+    bound is infinite, NaN.
 
     Raises ValueError where lengths differ or `level` is not between 0 and 1.
     """
@@ -285,7 +286,7 @@ def _limits(column: _Column, bounds: Bounds | None, level: float) -> Interval:
         return Interval(mean, math.nan, math.nan)
     if values.max() - values.min() > _ROUNDING * np.abs(values).max():
         return Interval(mean, *_spread(column, mean, bounds or (-math.inf, math.inf), level))
-    if bounds is None:
+    if bounds is None or not all(map(math.isfinite, bounds)):
         return Interval(mean, math.nan, math.nan)
     unseen = wilson(0, clusters, level=level).high
     return Interval(mean, mean - unseen * (mean - bounds[0]), mean + unseen * (bounds[1] - mean))

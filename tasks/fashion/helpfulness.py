@@ -95,7 +95,7 @@ class Helpfulness(Task[Graded, list[Scored]], ABC):
         Metric("kendall_tau", bounds=(-1.0, 1.0)),
         Metric("ndcg@1", useful=True, bounds=(0.0, 1.0)),
         Metric("ndcg@8", bounds=(0.0, 1.0)),
-        Metric("mae", bounds=(0.0, SCALE[1] - SCALE[0])),
+        Metric("mae", bounds=(0.0, SCALE[1] - SCALE[0]), less_is_better=True),
     )
     options: HelpfulnessOptions
 

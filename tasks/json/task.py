@@ -82,8 +82,8 @@ class Json(Task[Right, Any]):
         Metric("leaf_accuracy", useful=True, bounds=(0.0, 1.0)),
         Metric("path_precision", bounds=(0.0, 1.0)),
         Metric("path_recall", bounds=(0.0, 1.0)),
-        Metric("omitted_fields"),
-        Metric("invented_fields"),
+        Metric("omitted_fields", bounds=(0.0, None), less_is_better=True),
+        Metric("invented_fields", bounds=(0.0, None), less_is_better=True),
     )
     verdicts = ("exact", "equal", "different", "unlabelled")
     seeded = False

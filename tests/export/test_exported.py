@@ -17,7 +17,7 @@ from listeval.export import FORMATS, export
 from listeval.export.eee import record
 from listeval.export.figures import lower_is_better, per_sample
 from listeval.export.lm_eval import results_json, sample_lines
-from listeval.runs import load_run
+from listeval.runs import RunConfig, load_run, run
 from tests.export.conftest import change
 
 ROOT = Path(__file__).parents[2]
@@ -72,7 +72,7 @@ def test_an_unscored_answer_counts_for_the_rates_alone(mixed):
 
 def test_only_known_directions_are_claimed(mixed):
     assert lower_is_better(mixed) == {
-        "parse_rate": False, "bare_rate": False, "fmc": True, "ndcg@1": False, "useful_ndcg@1": False,
+        "parse_rate": False, "bare_rate": False, "fmc": True, "ndcg@1": False, "useful_ndcg@1": False, "mae": True,
     }  # fmt: skip
 
 
@@ -236,3 +236,12 @@ def test_the_verb_names_what_it_wrote(mixed_path, tmp_path, capsys):
 def test_samples_without_a_figure_say_so(mixed):
     lines = list(sample_lines(mixed))
     assert all(set(line["metrics"]) <= set(line) for line in lines)
+
+
+def test_a_figure_without_an_end_is_in_no_record_and_the_record_fits(tmp_path):
+    done = run(RunConfig(task="json", model="gold", backend="null", limit=3, out=str(tmp_path / "fields")))
+    found = record(done, now=1)
+    named = {one["metric_config"]["metric_id"]: one["metric_config"] for one in found["evaluation_results"]}
+    assert "listeval.leaf_accuracy" in named and "listeval.invented_fields" not in named
+    for told in named.values():
+        assert isinstance(told["min_score"], float) and isinstance(told["max_score"], float)

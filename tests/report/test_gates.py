@@ -192,3 +192,11 @@ def test_gates_of_an_appendix_have_no_interval(runs):
 
 def test_the_sides_are_those_of_an_interval():
     assert set(SIDES) == set(Interval._fields)
+
+
+def test_a_limit_beyond_the_closed_side_of_a_count_is_refused_and_any_on_its_open_side_is_not(runs, capsys):
+    run(RunConfig(task="json", model="gold", backend="null", limit=4, out="fields"))
+    assert code("report", "fields", "--fail-if", "invented_fields > -1") == 2
+    err = capsys.readouterr().err
+    assert "invented_fields is always at least 0, so" in err and "inf" not in err
+    assert code("report", "fields", "--fail-if", "invented_fields > 1000000") == 0

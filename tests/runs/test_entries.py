@@ -1,6 +1,7 @@
 """Entries of the manifest: typed for those who read them, the same JSON for those who keep them."""
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import strategies as st
 from listeval.errors import UserError
 from listeval.runs.entries import AuditEntry, BackendEntry, CanaryEntry, EnvironmentEntry, ModelEntry, TaskEntry
 from listeval.runs.manifest import read_manifest
+from listeval.runs.preparation import task_entry
+from listeval.task import Metric, TaskOptions
 
 PUBLISHED = Path(__file__).parents[2] / "reports" / "published"
 MANIFESTS = sorted(PUBLISHED.glob("**/manifests/*.json"))
@@ -86,3 +89,41 @@ def test_a_damaged_entry_is_one_line_with_its_place(start, entry, value, where):
     with pytest.raises(UserError, match=where) as caught:
         read_manifest(run.path)
     assert "\n" not in str(caught.value)
+
+
+OPEN = Metric("faults", False, (0.0, None), (), True)
+WRITTEN = {
+    "closed": (Metric("a", bounds=(-1.0, 2.5)), Metric("a", bounds=(-1.0, 2.5)), [-1.0, 2.5]),
+    "open above": (OPEN, OPEN, [0.0, None]),
+    "open below": (Metric("a", bounds=(None, 1.0)), Metric("a", bounds=(None, 1.0)), [None, 1.0]),
+    "infinite": (Metric("a", bounds=(-math.inf, math.inf)), Metric("a", bounds=(None, None)), [None, None]),
+    "not known": (Metric("a"), Metric("a"), None),
+}
+
+
+@pytest.mark.parametrize("case", WRITTEN)
+def test_bounds_of_a_metric_come_back_and_an_open_side_is_null(case, start, tmp_path):
+    metric, read, bounds = WRITTEN[case]
+    task = type("Own", (), {"name": "own", "version": 1, "options": TaskOptions(), "code": "", "verdicts": ()})()
+    task.metrics = (metric,)
+    manifest = start(limit=1).manifest
+    manifest.task = task_entry(task)
+    manifest.write(tmp_path)
+    told = json.loads((tmp_path / "manifest.json").read_text())["task"]["metrics"][0]
+    assert told["bounds"] == bounds
+    assert ("less_is_better" in told) == metric.less_is_better
+    [found] = read_manifest(tmp_path).task.metrics
+    assert found.metric == read._replace(at=[])
+
+
+def test_a_manifest_from_before_metrics_had_directions_is_read(start, tmp_path):
+    done = start(limit=1)
+    told = json.loads((done.path / "manifest.json").read_text())
+    for metric in told["task"]["metrics"]:
+        metric.pop("less_is_better", None)
+    (tmp_path / "manifest.json").write_text(json.dumps(told))
+    assert not any(entry.metric.less_is_better for entry in read_manifest(tmp_path).task.metrics)
+    told["task"]["metrics"][0]["bounds"] = [0, "much"]
+    (tmp_path / "manifest.json").write_text(json.dumps(told))
+    with pytest.raises(UserError, match="bounds"):
+        read_manifest(tmp_path)

@@ -83,3 +83,41 @@ def test_a_figure_is_written_one_way():
     assert change("parse_rate", value) == "+43.8 [+23.1, +66.8]"
     assert (plain("tokens", 91.26), plain("a", math.nan)) == ("91.3", "n/a")
     assert (title("useful_a_b"), title("a_b"), title("parse_rate")) == ("useful a b", "a_b", "parse rate")
+
+
+BOUNDED = [
+    Metric("count", bounds=(0.0, None), less_is_better=True),
+    Metric("open", bounds=(0.0, math.inf)),
+    Metric("gain", useful=True, bounds=(None, 1.0)),
+    Metric("tau", bounds=(-1.0, 1.0)),
+    Metric("free"),
+]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.floats(-1, 1), st.booleans()), min_size=1, max_size=12))
+def test_no_limit_lies_beyond_the_bounds_of_a_metric(found):
+    """Few samples, where Student's limits reach far: an open side is not closed, a closed one is kept."""
+    rows = [
+        {
+            "example": str(at), "seed": 0, "cluster": "", "kind": "ok" if ok else "no_json", "outcome": "scored",
+            "missing": 0, "reason": None, "flags": [], "bare": True, "verdict": None, "masked": None, "attempts": None,
+            "n_tokens": count, "n_prompt_tokens": 1,
+            "scores": {"count": count, "open": count, "gain": share, "tau": share, "free": share} if ok else {},
+        }
+        for at, (count, share, ok) in enumerate(found)
+    ]  # fmt: skip
+    summary = summarise(rows, BOUNDED)
+    known = figures.bounds(BOUNDED)
+    assert known["count"] == known["open"] == (0.0, math.inf) and known["useful_gain"] == (-math.inf, 1.0)
+    for name, value in summary.metrics.items():
+        low, high = figures.bounds_of(name, known)
+        if not math.isnan(value.low):
+            assert low - 1e-12 <= value.low <= value.high <= high + 1e-12, name
+            assert math.isfinite(value.low) and math.isfinite(value.high), name
+
+
+def test_what_is_known_of_a_figure_holds_for_its_first_answers_too():
+    known = figures.bounds(METRICS)
+    assert figures.bounds_of("raw_parse_rate", known) == figures.bounds_of("fmc", known) == (0.0, 1.0)
+    assert figures.bounds_of("raw_a", known) == (-1.0, 1.0) and figures.bounds_of("tokens", known) == (0.0, math.inf)
+    assert figures.bounds_of("nobody", known) == (-math.inf, math.inf)

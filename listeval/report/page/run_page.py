@@ -165,7 +165,7 @@ def _panels_of_one(run: Run) -> list[BarPanel]:
     for name in metrics:
         whole = name.removeprefix(RAW).removeprefix(USEFUL)
         own = bounds.get(whole)
-        said = "Rates" if numbers.is_rate(name) else "Means" if own is None else f"Means from {own[0]:g} to {own[1]:g}"
+        said = "Rates" if numbers.is_rate(name) else "Means" if own is None else f"Means {_between(*own)}"
         groups.setdefault(said, []).append(name)
     return [
         panel(own[0], title, "", [
@@ -174,6 +174,13 @@ def _panels_of_one(run: Run) -> list[BarPanel]:
         ])
         for title, own in groups.items()
     ]  # fmt: skip
+
+
+def _between(low: float | None, high: float | None) -> str:
+    """`from 0 to 1`, `from 0 on`."""
+    if low is None:
+        return "" if high is None else f"up to {high:g}"
+    return f"from {low:g} " + ("on" if high is None else f"to {high:g}")
 
 
 def stacks(runs: Sequence[Run], marks: Sequence[str], names: Sequence[str]) -> list[Stack]:

@@ -111,11 +111,30 @@ def spent(row: Row, name: Literal["n_tokens", "n_prompt_tokens"]) -> int:
 
 
 def bounds(metrics: Sequence[Metric]) -> dict[str, Bounds]:
-    """Lowest and highest possible value of every column of `metrics`, where they are known."""
-    known = {metric.name: metric.bounds for metric in metrics if metric.bounds is not None}
+    """Lowest and highest possible value of every column of `metrics` that says something of them; infinite if open."""
+    known = {metric.name: _closed(*metric.bounds) for metric in metrics if metric.bounds is not None}
     useful = {USEFUL + name: (min(0.0, low), max(0.0, high)) for name, (low, high) in known.items()}
     common = {COMMON + name: pair for name, pair in known.items()}
-    return known | useful | common | {at_name(metric.name, k): (0.0, 1.0) for metric in metrics for k in metric.at}
+    return (
+        {TOKENS: (0.0, math.inf)}
+        | known
+        | useful
+        | common
+        | {at_name(metric.name, k): (0.0, 1.0) for metric in metrics for k in metric.at}
+    )
+
+
+def bounds_of(name: str, known: Mapping[str, Bounds]) -> Bounds:
+    """Lowest and highest possible value of any figure, a `raw_` one too; infinite where nothing is known.
+
+    `known` is what `bounds` says of the run's metrics.
+    """
+    plain = name.removeprefix(RAW)
+    return (0.0, 1.0) if plain in _HITS else known.get(plain, (-math.inf, math.inf))
+
+
+def _closed(low: float | None, high: float | None) -> Bounds:
+    return (-math.inf if low is None else low, math.inf if high is None else high)
 
 
 def cluster(row: Row) -> str:
