@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 
 from listeval.comparison.arms import Arm, open_arms
 from listeval.comparison.chance import Chance, chance
-from listeval.comparison.contrasts import Guard, QualityScale, ResamplingSettings, differences, guards
+from listeval.comparison.contrasts import Guard, Guarding, QualityScale, ResamplingSettings, differences, guards
 from listeval.comparison.cost import cost
 from listeval.comparison.factorial import factorial
 from listeval.comparison.order import with_order
@@ -19,7 +20,7 @@ from listeval.comparison.pairing import Pairing, pair
 from listeval.comparison.result import DEFAULTS, Comparison, Contrast
 from listeval.comparison.thresholds import Thresholds
 from listeval.comparison.ways import keeps_parsed_answers, two_by_twos
-from listeval.runs.figures.columns import PARSE_RATE, USEFUL, Columns, bounds
+from listeval.runs.figures.columns import COMMON, PARSE_RATE, USEFUL, Columns, bounds
 from listeval.runs.figures.order import BOUNDS, FIRST, SLOPE, STABILITY
 from listeval.runs.rows import Row
 from listeval.stats.intervals import Interval, mean_intervals, rate_interval
@@ -66,7 +67,8 @@ def compare_arms(
     luck = chance(arms[0].run.manifest.task, pairing.rows[0], metric)
     scale = _scale(metric, metrics, table, luck)
     base_guard, known = _guards(table, pairing.clusters, scale, thresholds, draws)
-    found = _differences(table, pairing.clusters, metrics, names, draws, thresholds.level)
+    guarding = None if scale is None else Guarding(scale, thresholds.margin * scale.span)
+    found = _differences(table, pairing.clusters, metrics, names, draws, guarding, thresholds.level)
     return Comparison(
         arms=arms,
         pairing=pairing,
@@ -82,7 +84,7 @@ def compare_arms(
         base_guard=base_guard,
         factorials=factorial(
             two_by_twos(arms), table, names, pairing.clusters,
-            bounds=bounds(metrics), draws=draws, level=thresholds.level,
+            bounds=bounds(metrics), draws=draws, guarding=guarding, level=thresholds.level,
         ),
         thresholds=thresholds,
         resamples=draws.resamples,
@@ -99,18 +101,29 @@ def _contrasts(
 ) -> list[Contrast]:
     """One for each arm but the first; all sequences but `arms` and the pairing's rows leave the first out."""
     (base, *others), (before, *after) = arms, pairing.rows
+    same = [keeps_parsed_answers(arm, base, rows, before) for arm, rows in zip(others, after, strict=True)]
     return [
         Contrast(
             arm,
-            own,
+            _by_construction(own) if unchanged else own,
             p,
             _migrations(before, rows),
             cost(arm, rows, base),
             guard,
-            keeps_parsed_answers(arm, base, rows, before),
+            unchanged,
         )
-        for arm, rows, own, p, guard in zip(others, after, found, chances, known, strict=True)
+        for arm, rows, own, p, guard, unchanged in zip(others, after, found, chances, known, same, strict=True)
     ]
+
+
+def _by_construction(found: Mapping[str, Difference]) -> dict[str, Difference]:
+    """Of an arm that leaves every answer that parsed as it was: there is nothing to estimate on common answers."""
+    return {
+        name: d._replace(difference=Interval(d.difference.value, d.difference.value, d.difference.value))
+        if name.startswith(COMMON)
+        else d
+        for name, d in found.items()
+    }
 
 
 def _migrations(before: Sequence[Row], after: Sequence[Row]) -> dict[tuple[str, str], int]:
@@ -131,14 +144,14 @@ def adjusted(found: Sequence[Mapping[str, Difference]], headline: Sequence[str])
 def _scale(
     metric: str | None, metrics: Sequence[Metric], table: Sequence[Columns], luck: Chance
 ) -> QualityScale | None:
-    """Of the quality metric; one without known bounds has the range that was seen."""
+    """Of the quality metric; where a bound is not known it is the furthest value that was seen."""
     if metric is None:
         return None
-    known = bounds(metrics).get(metric)
-    if known is None:
-        seen = np.concatenate([own[metric] for own in table])
-        seen = seen[~np.isnan(seen)]
-        known = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 1.0)
+    low, high = bounds(metrics).get(metric, (-math.inf, math.inf))
+    seen = np.concatenate([own[metric] for own in table])
+    seen = seen[~np.isnan(seen)]
+    least, most = (float(seen.min()), float(seen.max())) if len(seen) else (0.0, 1.0)
+    known = (least if math.isinf(low) else low, most if math.isinf(high) else high)
     return QualityScale(metric, known, luck.values, unknown=bool(luck.why))
 
 
@@ -194,6 +207,7 @@ def _differences(
     metrics: Sequence[Metric],
     headline: Sequence[str],
     draws: ResamplingSettings,
+    guarding: Guarding | None,
     level: float,
 ) -> list[dict[str, Difference]]:
     """Each arm against the first; what is over each arm's own parsed answers has none."""
@@ -205,6 +219,7 @@ def _differences(
         tested=headline,
         bounds=bounds(metrics),
         draws=draws,
+        guarding=guarding,
         level=level,
     )
     return list(found.values())

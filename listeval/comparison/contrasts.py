@@ -1,5 +1,8 @@
 """Arms against their baselines, sample by sample: differences of every figure, and what would speak against an arm.
 
+A difference has one interval, whoever asks for it: Tango's of a rate; of a mean the bootstrap's; of the quality metric,
+where both sides parse, a guarded one (`Guard`), whether it is over what two arms parse or over what all do.
+
 Everything takes many pairs at once and draws one set of resamples for all, so that a simulation of thousands of
 comparisons goes through the very code of `compare`. A pair is (baseline's columns, arm's columns) by a key.
 """
@@ -14,7 +17,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from listeval.runs.figures.columns import PARSE_RATE, RATES, Columns
+from listeval.runs.figures.columns import COMMON, PARSE_RATE, RATES, Columns
 from listeval.stats.intervals import Bounds, Floats, Interval, cluster_index, mean_intervals, wilson
 from listeval.stats.paired import Difference, paired_means, paired_rate
 
@@ -67,6 +70,13 @@ class Guard(NamedTuple):
     """Common clusters from which a loss of the margin could be excluded if there is none; 0 where that is unknown."""
 
 
+class Guarding(NamedTuple):
+    """Of which metric an interval is guarded, and from which loss on, in its units, an answer has fallen."""
+
+    scale: QualityScale
+    margin: float
+
+
 def differences(
     pairs: Pairs[Key],
     names: Sequence[str],
@@ -75,6 +85,7 @@ def differences(
     tested: Sequence[str],
     bounds: Mapping[str, Bounds],
     draws: ResamplingSettings,
+    guarding: Guarding | None = None,
     level: float = 0.95,
 ) -> dict[Key, dict[str, Difference]]:
     """The difference of each named column for each pair; means that are `tested` get a p-value, rates always."""
@@ -88,12 +99,44 @@ def differences(
         resamples=draws.resamples,
         level=level,
     )
+    if guarding is not None and (name := COMMON + guarding.scale.metric) in means:
+        for key, interval in _on_common(pairs, name, guarding, clusters, draws, level).items():
+            found[key, name] = found[key, name]._replace(difference=interval)
     return {
         key: {
             name: found[key, name] if name in means else paired_rate(base[name], arm[name], clusters, level=level)
             for name in names
         }
         for key, (base, arm) in pairs.items()
+    }
+
+
+def _on_common(
+    pairs: Pairs[Key],
+    name: str,
+    guarding: Guarding,
+    clusters: Sequence[str],
+    draws: ResamplingSettings,
+    level: float,
+) -> dict[Key, Interval]:
+    """The guarded interval of each pair's difference over the samples that have a value of column `name`."""
+    scale, margin = guarding
+    sides = {
+        key: _Change.of(base[name], arm[name], _worst(_parsed(arm, scale), scale, margin), scale)
+        for key, (base, arm) in pairs.items()
+    }
+    index = cluster_index(clusters, len(clusters))
+    found = mean_intervals(
+        {str(at): side.values for at, side in enumerate(sides.values())},
+        clusters,
+        bounds={str(at): side.reach for at, side in enumerate(sides.values())},
+        seed=draws.seed,
+        resamples=draws.resamples,
+        level=level,
+    )
+    return {
+        key: side.guarded(found[str(at)], index, margin=margin, level=level)
+        for at, (key, side) in enumerate(sides.items())
     }
 
 
@@ -111,8 +154,8 @@ def guards(
     columns: dict[str, Floats] = {}
     limits: dict[str, Bounds] = {}
     for at, side in enumerate(sides.values()):
-        columns |= {f"{at} quality": side.change, f"{at} own": side.own, f"{at} above": side.above}
-        limits |= {f"{at} quality": side.reach, f"{at} own": (side.worst, scale.bounds[1])}
+        columns |= {f"{at} quality": side.change.values, f"{at} own": side.own, f"{at} above": side.above}
+        limits |= {f"{at} quality": side.change.reach, f"{at} own": (side.change.worst, scale.bounds[1])}
         limits[f"{at} above"] = (scale.bounds[0] - scale.bounds[1], scale.span)
     found = mean_intervals(columns, clusters, bounds=limits, seed=draws.seed, resamples=draws.resamples, level=level)
     index = cluster_index(clusters, len(clusters))
@@ -124,50 +167,76 @@ def guards(
     }
 
 
-class _PairColumns(NamedTuple):
-    """One pair: (n,) columns with NaN where a sample has no part, and what a lost sample falls to."""
+def _parsed(side: Columns, scale: QualityScale) -> Floats:
+    """(n,) the quality of the answers that parse, NaN of the others."""
+    return np.where(side[PARSE_RATE] == 1, side[scale.metric], np.nan)
 
-    change: Floats
+
+def _worst(own: Floats, scale: QualityScale, margin: float) -> float:
+    """What an answer is worth that fails to rank: chance, or what the arm's poor answers are worth, if that is less."""
+    poor = own[own < scale.bounds[1] - margin]
+    luck = scale.bounds[0] if scale.chance is None else float(np.nanmean(scale.chance))
+    return min(luck, float(poor.mean())) if len(poor) else luck
+
+
+class _Change(NamedTuple):
+    """The quality of an arm minus the baseline's where both have one, and what a lost sample falls to."""
+
+    values: Floats
+    """(n,), NaN where a sample has no part."""
+    before: float
+    """The baseline's mean over these samples."""
+    worst: float
+    span: float
+
+    @classmethod
+    def of(cls, before: Floats, own: Floats, worst: float, scale: QualityScale) -> _Change:
+        both = ~np.isnan(before + own)
+        return cls(own - before, float(before[both].mean()) if both.any() else math.nan, worst, scale.span)
+
+    @property
+    def reach(self) -> Bounds:
+        """How far a difference may go: down to `worst` from where the baseline was seen, and up over the whole range,
+        since an unseen baseline may be poor.
+        """
+        if math.isnan(self.before):
+            return (-self.span, self.span)
+        return (min(0.0, self.worst - self.before), self.span)
+
+    def guarded(self, found: Interval, index: NDArray[np.intp], *, margin: float, level: float) -> Interval:
+        """`found`, the interval of the values, with its low limit guarded."""
+        lost = self.values < -margin
+        fall = max(max(0.0, found.value) - self.reach[0], _falls(self.values, lost))
+        return _guarded(found, fall, index, ~np.isnan(self.values), lost, level)
+
+
+class _PairColumns(NamedTuple):
+    """One pair: (n,) columns with NaN where a sample has no part."""
+
+    change: _Change
     own: Floats
     above: Floats
-    before: float
-    """The baseline's mean over the common samples."""
-    worst: float
-    """What an answer is worth that fails to rank."""
     bounds: Bounds
 
     @classmethod
     def of(cls, base: Columns, arm: Columns, scale: QualityScale, margin: float) -> _PairColumns:
-        before = np.where(base[PARSE_RATE] == 1, base[scale.metric], np.nan)
-        own = np.where(arm[PARSE_RATE] == 1, arm[scale.metric], np.nan)
-        nothing = np.full(len(own), np.nan)
-        above = nothing if scale.chance is None else own - scale.chance
-        both = ~np.isnan(before + own)
-        poor = own[own < scale.bounds[1] - margin]
-        luck = scale.bounds[0] if scale.chance is None else float(np.nanmean(scale.chance))
-        worst = min(luck, float(poor.mean())) if len(poor) else luck
-        mean = float(before[both].mean()) if both.any() else math.nan
-        return cls(own - before, own, above, mean, worst, scale.bounds)
-
-    @property
-    def reach(self) -> Bounds:
-        """How far a difference of the common samples may go: down to `worst`, up to perfect."""
-        if math.isnan(self.before):
-            return (-1.0, 1.0)
-        return (min(0.0, self.worst - self.before), max(0.0, self.bounds[1] - self.before))
+        own = _parsed(arm, scale)
+        above = np.full(len(own), np.nan) if scale.chance is None else own - scale.chance
+        change = _Change.of(_parsed(base, scale), own, _worst(own, scale, margin), scale)
+        return cls(change, own, above, scale.bounds)
 
     def guard(self, found: Sequence[Interval], index: NDArray[np.intp], *, margin: float, level: float) -> Guard:
         quality, own, above = found
-        there, gap = ~np.isnan(self.change), -self.reach[0]
-        lost, short = self.change < -margin, self.own < self.bounds[1] - margin
-        seen = _falls(self.change, lost), _falls(self.own - own.value, short)
+        there, gap = ~np.isnan(self.change.values), -self.change.reach[0]
+        short = self.own < self.bounds[1] - margin
+        poor = max(own.value - self.change.worst, _falls(self.own - own.value, short))
         return Guard(
             common=int(there.sum()),
             clusters=len(np.unique(index[there])),
-            quality=_guarded(quality, max(max(0.0, quality.value) + gap, seen[0]), index, there, lost, level),
-            own=_guarded(own, max(own.value - self.worst, seen[1]), index, ~np.isnan(self.own), short, level),
-            above=_guarded(above, own.value - self.bounds[0], index, ~np.isnan(self.above), lost & False, level),
-            enough=_enough(self.change[there], gap, margin, level),
+            quality=self.change.guarded(quality, index, margin=margin, level=level),
+            own=_guarded(own, poor, index, ~np.isnan(self.own), short, level),
+            above=_guarded(above, own.value - self.bounds[0], index, ~np.isnan(self.above), short & False, level),
+            enough=_enough(self.change.values[there], gap, margin, level),
         )
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from listeval.comparison.contrasts import ResamplingSettings
+from listeval.comparison.contrasts import Guarding, ResamplingSettings, differences
 from listeval.comparison.ways import TwoByTwo
-from listeval.runs.figures.columns import Columns
+from listeval.runs.figures.columns import Columns, bounds_of
 from listeval.stats.intervals import Bounds, Interval, mean_intervals
+
+_ALONE = ("constrain", "train", "both")
+"""The effects that are one arm's difference from the arm that has neither."""
 
 
 class Effects(NamedTuple):
@@ -36,27 +39,33 @@ def factorial(
     names: Sequence[str],
     clusters: Sequence[str],
     *,
-    bounds: dict[str, Bounds],
+    bounds: Mapping[str, Bounds],
     draws: ResamplingSettings,
+    guarding: Guarding | None = None,
     level: float = 0.95,
 ) -> list[Factorial]:
-    """The effects on each named figure in each square, from one set of resamples of whole clusters."""
+    """The effects on each named figure in each square; those of one arm are `differences` as everywhere."""
+    pairs = {
+        (at, part): (table[square.neither], table[place])
+        for at, square in enumerate(two_by_twos)
+        for part, place in zip(_ALONE, (square.constrained, square.trained, square.both), strict=True)
+    }
+    alone = differences(pairs, names, clusters, tested=(), bounds=bounds, draws=draws, guarding=guarding, level=level)
     columns, limits = {}, {}
     for at, square in enumerate(two_by_twos):
         for name in names:
             neither, constrained, trained, both = (table[place][name] for place in square)
-            low, high = bounds.get(name, (0.0, 1.0))
-            parts = {
-                "constrain": constrained - neither,
-                "train": trained - neither,
-                "both": both - neither,
-                "interaction": both - trained - constrained + neither,
-            }
-            for part, column in parts.items():
-                reach = (high - low) * (2 if part == "interaction" else 1)
-                columns[f"{at} {name} {part}"], limits[f"{at} {name} {part}"] = column, (-reach, reach)
+            low, high = bounds_of(name, bounds)
+            columns[f"{at} {name}"] = both - trained - constrained + neither
+            limits[f"{at} {name}"] = (2 * (low - high), 2 * (high - low))
     found = mean_intervals(columns, clusters, bounds=limits, seed=draws.seed, resamples=draws.resamples, level=level)
     return [
-        Factorial(square, {name: Effects(*(found[f"{at} {name} {p}"] for p in Effects._fields)) for name in names})
+        Factorial(
+            square,
+            {
+                name: Effects(interaction=found[f"{at} {name}"], **{p: alone[at, p][name].difference for p in _ALONE})
+                for name in names
+            },
+        )
         for at, square in enumerate(two_by_twos)
     ]

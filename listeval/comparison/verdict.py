@@ -18,7 +18,7 @@ from listeval.comparison.decision import Standing, decide, gather
 from listeval.comparison.speed import Speed, speed
 from listeval.comparison.thresholds import Thresholds, Way
 from listeval.comparison.ways import ways
-from listeval.runs.figures.columns import PARSE_RATE
+from listeval.runs.figures.columns import PARSE_RATE, bounds_of
 from listeval.stats.intervals import Interval
 from listeval.stats.paired import Difference, paired_means
 
@@ -212,7 +212,7 @@ def _against(c: Comparison, one: Assessment, others: Sequence[Assessment]) -> di
     found = paired_means(
         {f.name: (useful[one.name], useful[f.name]) for f in others},
         c.pairing.clusters,
-        bounds={f.name: c.bounds.get(c.decisive, (0.0, 1.0)) for f in others},
+        bounds={f.name: bounds_of(c.decisive, c.bounds) for f in others},
         seed=c.seed,
         resamples=c.resamples,
         level=c.thresholds.guard_level(len(c.contrasts)),

@@ -65,11 +65,22 @@ def _quality(v: Recommendation, f: Assessment) -> str:
         )
     metric, q = _metric(v), f.guard.quality
     if f.guard.common and q.high < 0:
-        return f" and lowers {metric} by less than the margin of {v.margin:g} ({numbers.change(metric, q)})"
+        return f" and lowers {metric} by less than the margin of {v.margin:g} ({_guarded(v, q)})"
     if f.guard.common and q.low >= -v.margin:
-        return f" without lowering {metric} {_where(v)} by {v.margin:g} or more ({numbers.change(metric, q)})"
-    near = numbers.interval(metric, f.guard.own)
+        return f" without lowering {metric} {_where(v)} by {v.margin:g} or more ({_guarded(v, q)})"
+    own = f.guard.own
+    near = f"{numbers.plain(metric, own.value)}, at least {numbers.plain(metric, own.low)}{_at_level(v)},"
     return f"; its own {metric} of {near} leaves no room for a loss beyond the margin of {v.margin:g}"
+
+
+def _guarded(v: Recommendation, found: Interval) -> str:
+    """A change of the quality metric as the guard has it, which of many arms is at a level of its own."""
+    return numbers.change(_metric(v), found) + _at_level(v)
+
+
+def _at_level(v: Recommendation) -> str:
+    level = v.thresholds.guard_level(len(v.findings))
+    return "" if math.isclose(level, v.thresholds.level) else f" at {100 * level:.3g} %"
 
 
 def _speed(f: Assessment) -> str:
@@ -96,7 +107,7 @@ def _beside(v: Recommendation, other: Assessment) -> str:
     d = v.rivals[other.name]
     if not _clear(d):
         return ", not shown to be worse or better"
-    told = f"{words.title(v.decisive)} {numbers.change(v.decisive, d)}"
+    told = f"{words.title(v.decisive)} {numbers.change(v.decisive, d)}{_at_level(v)}"
     return f", better within the margin ({told})" if d.low > 0 else f", worse ({told})"
 
 
@@ -141,12 +152,12 @@ def _obstacle(v: Recommendation, f: Assessment) -> str:
         if math.isnan(g.above.value):
             return "whether it ranks better than a random order is not known"
         shown = "ranks worse than" if g.above.high < 0 else "is not shown to rank better than"
-        return f"it {shown} a random order ({metric} {numbers.change(metric, g.above)} against it)"
+        return f"it {shown} a random order ({metric} {_guarded(v, g.above)} against it)"
     if f.standing is Standing.TRADES:
-        return f"it lowers {metric} {_where(v)} ({numbers.change(metric, g.quality)}; margin {v.margin:g})"
+        return f"it lowers {metric} {_where(v)} ({_guarded(v, g.quality)}; margin {v.margin:g})"
     shared = "common parsed answers" if len(v.findings) == 1 else "answers that both parse"
     what = f"{g.common} {shared}" if g.common else "without a common parsed answer"
-    seen = f" ({numbers.change(metric, g.quality)})" if g.common else ""
+    seen = f" ({_guarded(v, g.quality)})" if g.common else ""
     few = "are too few to exclude" if g.common else "nothing excludes"
     need = f"; some {g.enough:,} would do, were there none" if g.enough > g.clusters else ""
     return f"{what} {few} a loss of {metric} beyond the margin of {v.margin:g}{seen}{need}"
