@@ -9,6 +9,7 @@ quality away or not to beat chance, else `none`. The sentence is made in `report
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -74,6 +75,10 @@ class Assessment:
             return -1
         return 1 if d.low > 0 and self.adjusted[name] <= alpha else 0
 
+    def moved(self, names: Sequence[str]) -> bool:
+        """Whether the interval of one of the named figures' differences is clear of zero."""
+        return any(self.differences[name].difference.clear for name in names)
+
 
 @dataclass(frozen=True)
 class Recommendation:
@@ -106,6 +111,32 @@ class Recommendation:
     def arm(self) -> str:
         """The name of the arm that is recommended; empty where none is."""
         return "" if self.chosen is None else self.chosen.name
+
+    @property
+    def blocked(self) -> list[Assessment]:
+        """The arms whose U is shown higher, but which something else speaks against; the nearest to better first."""
+        order = (Standing.UNKNOWN, Standing.TRADES, Standing.AT_CHANCE)
+        found = [f for f in self.findings if f.standing in order]
+        return sorted(found, key=lambda f: (order.index(f.standing), -self._useful(f)))
+
+    @property
+    def subject(self) -> Assessment:
+        """The arm that every report speaks of first: the chosen one, else one that shows why none is.
+
+        That is an arm that something stands in the way of, else one that is worse, else one that has moved at all;
+        of several, and where nothing is shown of any, the one with the highest U.
+        """
+        if self.chosen is not None:
+            return self.chosen
+        if self.blocked:
+            return self.blocked[0]
+        worse = [f for f in self.findings if f.standing is Standing.WORSE]
+        moved = [f for f in self.findings if f.moved(self.headline)]
+        return max(worse or moved or self.findings, key=lambda f: self._useful(f))
+
+    def _useful(self, f: Assessment) -> float:
+        value = f.differences[self.decisive].after
+        return -math.inf if math.isnan(value) else value
 
     def to_json(self) -> dict[str, Any]:
         """JSON values."""

@@ -36,6 +36,11 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    @property
+    def clear(self) -> bool:
+        """Whether zero lies outside the limits; False where there are none."""
+        return self.low > 0 or self.high < 0
+
 
 def mean_interval(
     values: ArrayLike,

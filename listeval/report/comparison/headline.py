@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from listeval.comparison.decision import Standing
 from listeval.report.comparison.sentence import LEAD
 from listeval.runs.figures import numbers, words
 from listeval.runs.figures.columns import COMMON
@@ -39,20 +37,12 @@ def verdict_title(verdict: Recommendation) -> str:
 
 
 def subject(verdict: Recommendation) -> Assessment:
-    """The arm that the figures are of: the chosen one, else the one with most to say for it, else the best by U."""
-    if verdict.chosen is not None:
-        return verdict.chosen
-    order = list(Standing)
-    return max(verdict.findings, key=lambda f: (order.index(f.standing), _after(f, verdict.decisive)))
-
-
-def _after(f: Assessment, name: str) -> float:
-    value = f.differences[name].after
-    return -math.inf if math.isnan(value) else value
+    """The arm that the figures are of, and of which the sentence speaks first."""
+    return verdict.subject
 
 
 def heads(verdict: Recommendation) -> list[HeadFigure]:
-    """The headline figures of the subject against the baseline; Q over the answers that parse on both sides."""
+    """The headline figures of the subject against the baseline; common ones over what parses in every arm."""
     f = subject(verdict)
     found = []
     for name in verdict.headline:

@@ -11,8 +11,6 @@ from listeval.runs.figures.columns import COMMON, PARSE_RATE
 from listeval.stats.intervals import FEW, Interval
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from listeval.comparison.thresholds import Way
     from listeval.comparison.verdict import Assessment, Recommendation
 
@@ -105,7 +103,7 @@ def _rivals(v: Recommendation, f: Assessment) -> str:
 def _beside(v: Recommendation, other: Assessment) -> str:
     """How an arm's U stands to the chosen one's; better by no more than the margin is no reason to pay for it."""
     d = v.rivals[other.name]
-    if not _clear(d):
+    if not d.clear:
         return ", not shown to be worse or better"
     told = f"{words.title(v.decisive)} {numbers.change(v.decisive, d)}{_at_level(v)}"
     return f", better within the margin ({told})" if d.low > 0 else f", worse ({told})"
@@ -113,26 +111,23 @@ def _beside(v: Recommendation, other: Assessment) -> str:
 
 def _refrain(v: Recommendation) -> str:
     """Why nothing is recommended: what is worse, what stands in the way of a gain, or that nothing is shown."""
-    blocked = [f for f in v.findings if f.standing in (Standing.AT_CHANCE, Standing.TRADES, Standing.UNKNOWN)]
-    worse = [f for f in v.findings if f.standing is Standing.WORSE]
-    if blocked:
+    f = v.subject
+    if v.blocked:
         lead = f"Keep {v.baseline}" if v.choice == "keep" else "No recommendation"
-        return f"{lead}: {_held_back(v, blocked)}"
-    if worse:
-        return f"Keep {v.baseline}: {'' if len(v.findings) == 1 else 'no arm is shown to be better, and '}" + _worse(
-            v, worse[0]
-        )
-    moved = [f for f in v.findings if any(_clear(f.differences[name].difference) for name in v.headline)]
-    if moved:
-        return f"No recommendation: {_moved(v, moved[0])}"
-    return _nothing(v)
+        return f"{lead}: {_held_back(v)}"
+    if f.standing is Standing.WORSE:
+        alone = "" if len(v.findings) == 1 else "no arm is shown to be better, and "
+        return f"Keep {v.baseline}: {alone}{_worse(v, f)}"
+    if f.moved(v.headline):
+        return f"No recommendation: {_moved(v, f)}"
+    return _nothing(v, f)
 
 
-def _held_back(v: Recommendation, blocked: Sequence[Assessment]) -> str:
+def _held_back(v: Recommendation) -> str:
     """For each thing that stands in the way: the arm that would gain most, and the names of the others."""
     parts = []
-    for standing in dict.fromkeys(f.standing for f in blocked):
-        same = sorted((f for f in blocked if f.standing is standing), key=lambda f: -f.differences[v.decisive].after)
+    for standing in dict.fromkeys(f.standing for f in v.blocked):
+        same = [f for f in v.blocked if f.standing is standing]
         others = ", ".join(f.name for f in same[1:])
         parts.append(_blocked(v, same[0]) + (f"; so it is with {others}" if others else ""))
     return "; ".join(parts)
@@ -174,12 +169,12 @@ def _moved(v: Recommendation, f: Assessment) -> str:
     parts = []
     for name in v.headline:
         d = f.differences[name].difference
-        if _clear(d):
+        if d.clear:
             sure = "" if f.adjusted[name] <= v.thresholds.alpha else ", not after correction for the number of tests"
             up = "raises" if d.low > 0 else "lowers"
             parts.append(f"{up} {_named(f, name)}{sure}")
     text = f"{f.name} {' and '.join(parts)}"
-    if _clear(f.differences[v.decisive].difference):
+    if f.differences[v.decisive].difference.clear:
         return text
     d = f.differences[v.decisive].difference
     return f"{text}; {words.title(v.decisive)} is not shown to rise ({numbers.change(v.decisive, d)})"
@@ -192,13 +187,13 @@ def _named(f: Assessment, name: str) -> str:
     return f"{metric} on common parsed answers ({numbers.change(metric, f.differences[name].difference)})"
 
 
-def _nothing(v: Recommendation) -> str:
-    """The widest that the differences may still be, so that "not shown" is not read as "equal"."""
-    found = [f.differences[PARSE_RATE].difference for f in v.findings]
-    low, high = min(d.low for d in found), max(d.high for d in found)
+def _nothing(v: Recommendation, f: Assessment) -> str:
+    """How wide a difference may still be, so that "not shown" is not read as "equal"."""
+    d, others = f.differences[PARSE_RATE].difference, [other.name for other in v.findings if other is not f]
+    of = f"with {f.name} " if others else ""
     return (
-        f"No difference shown: the parse rate may change by {100 * low:+.1f} to {100 * high:+.1f} points "
-        f"against {v.baseline}"
+        f"No difference shown: {of}the parse rate may change by {100 * d.low:+.1f} to {100 * d.high:+.1f} points "
+        f"against {v.baseline}" + (f"; nor is one shown with {', '.join(others)}" if others else "")
     )
 
 
@@ -227,7 +222,3 @@ def _where(v: Recommendation) -> str:
 
 def _metric(v: Recommendation) -> str:
     return v.headline[2].removeprefix(COMMON)
-
-
-def _clear(d: Interval) -> bool:
-    return not math.isnan(d.low) and (d.low > 0 or d.high < 0)
