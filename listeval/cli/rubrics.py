@@ -79,10 +79,10 @@ def agree(first: str, second: str | None, data: str | None, task_name: str, as_j
         raise UserError(
             "nothing to compare with", place="rubrics agree", fix="give a second label set, or --votes DATA"
         )
-    one = read_labels(first)
+    one = read_labels(first, option="A")
     found: dict[str, Any] = {}
     if second is not None:
-        found["labels"] = _labels(one, read_labels(second), f"{first} and {second}")
+        found["labels"] = _labels(one, read_labels(second, option="B"), f"{first} and {second}")
     if data is not None:
         found["votes"] = _votes(one, _voted(task_name, data), first)
     if as_json:

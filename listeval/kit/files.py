@@ -53,17 +53,20 @@ class DataFile(NamedTuple):
             raise UserError(cause, place=self.name, fix="check the disk or the network and run again") from None
 
 
-def local_file(path: Path, ends: Sequence[str] = ()) -> DataFile:
+def local_file(path: Path, ends: Sequence[str] = (), *, option: str = "--data") -> DataFile:
     """The file at `path`; of a folder, the one file in it with one of these `ends` (or that and `.gz`).
 
-    Raises UserError where there is none, more than one, or no permission.
+    `option` is what the user named it with, for messages: a task's own option is `--set NAME`. Raises UserError where
+    there is none, more than one, or no permission.
     """
     try:
-        file = _only_file(path, ends) if ends and path.is_dir() else path
+        file = _only_file(path, ends, option) if ends and path.is_dir() else path
         with file.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
     except FileNotFoundError:
-        raise UserError("no such file or folder", place=str(path), fix="give --data an existing path") from None
+        raise UserError("no such file or folder", place=str(path), fix=f"give {option} an existing path") from None
+    except IsADirectoryError:
+        raise UserError("cannot be read: Is a directory", place=str(path), fix=f"name a file in {option}") from None
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", place=str(path), fix="check its permissions") from None
     return DataFile(str(file), digest, lambda: file.open("rb"))
@@ -165,13 +168,13 @@ def not_utf8(error: UnicodeDecodeError, place: str) -> UserError:
     return UserError(f"not UTF-8: {error.reason}", place=place, fix="convert the file to UTF-8")
 
 
-def _only_file(folder: Path, ends: Sequence[str]) -> Path:
+def _only_file(folder: Path, ends: Sequence[str], option: str) -> Path:
     found = sorted(f for f in folder.iterdir() if f.name.removesuffix(".gz").endswith(tuple(ends)) and f.is_file())
     if len(found) == 1:
         return found[0]
     if found:
         names = ", ".join(f.name for f in found[:6]) + (", ..." if len(found) > 6 else "")
-        raise UserError(f"{len(found)} data files: {names}", place=str(folder), fix="name one of them in --data")
+        raise UserError(f"{len(found)} data files: {names}", place=str(folder), fix=f"name one of them in {option}")
     fix = f"a data file ends in {', '.join(ends)}, with or without .gz after it"
     raise UserError("no data file", place=str(folder), fix=fix)
 

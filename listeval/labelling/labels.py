@@ -31,14 +31,14 @@ class Label(BaseModel):
     """The attempt, from 1, whose answer kept the contract."""
 
 
-def read_labels(path: str | Path) -> dict[str, Label]:
-    """Labels by key, from a file or from a folder with `labels.jsonl` in it.
+def read_labels(path: str | Path, *, option: str = "--set labels") -> dict[str, Label]:
+    """Labels by key, from a file or from a folder with `labels.jsonl` in it; `option` is what the user named it with.
 
     Raises UserError where there is none, with the line for a row that is no label or a key that repeats.
     """
     found: dict[str, Label] = {}
     given = Path(path)
-    for place, row in rows(local_file(given / FILE if given.is_dir() else given)):
+    for place, row in rows(local_file(given / FILE if given.is_dir() else given, option=option)):
         try:
             label = Label.model_validate(row)
         except ValidationError as error:

@@ -148,7 +148,7 @@ class Json(Task[Right, Any]):
             return None, [file]
         if self.options.contract is not None:
             raise UserError("both a schema and a model", place="--set contract", fix="give one of them")
-        described = local_file(Path(self.options.schema_))
+        described = local_file(Path(self.options.schema_), option="--set schema")
         with described.open() as stream:
             try:
                 schema = json.loads(stream.read())
