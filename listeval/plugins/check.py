@@ -1,6 +1,6 @@
 """The checks themselves, each one sentence about a task: data, gold answers, known-bad answers, constraint, prompts.
 
-They need no model: the gold answer of every example must parse and score best, and every
+They need no model: the gold answer of every example must parse and score best (`listeval.plugins.gold`), and every
 known-bad answer must land in the kind that the task says (anchors of the field: a verifier
 that refuses its own gold, or forgives a broken answer, measures nothing). A decoder held to
 lists of ids must be able to write the gold answers, or it is held to something else.
@@ -8,9 +8,8 @@ lists of ids must be able to write the gold answers, or it is held to something 
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from enum import StrEnum
 from functools import partial
@@ -22,7 +21,8 @@ from listeval.decoding.permutation.reachable import out_of_reach
 from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, first_line
-from listeval.task import Dataset, Example, Metric, Task, Unscored, Verdict
+from listeval.plugins.gold import GoldFault, check_gold
+from listeval.task import Dataset, Example, Task
 
 if TYPE_CHECKING:
     from listeval.models.renderer import Renderer
@@ -96,35 +96,10 @@ def _data(dataset: Dataset, again: Dataset) -> tuple[State, str]:
 
 
 def _gold(task: Task, examples: Sequence[Example]) -> tuple[State, str]:
-    values = []
-    for example in examples:
-        contract = task.contract(example.target)
-        if lax := contract.laxity():
-            return State.FAILED, lax
-        result = contract.parse(task.gold(example.target))
-        if isinstance(result, Failure):
-            return State.FAILED, f"the gold answer of '{example.id}' is {result.kind.value}: {result.detail}"
-        values.append(result.value)
-    best = [metric for metric in task.metrics if metric.bounds is not None and metric.bounds[1] == 1.0]
-    if not best:
-        return State.FAILED, "no metric has bounds (..., 1.0), so nothing says what a best answer scores"
-    found = task.score([example.target for example in examples], values)
-    for example, given in zip(examples, found, strict=True):
-        if isinstance(given, Unscored):
-            return State.FAILED, f"the gold answer of '{example.id}' is unscored: {given.reason}"
-        short = _below_best(given.scores if isinstance(given, Verdict) else given, best)
-        if short:
-            said = f" ({given.name}: {given.detail})" if isinstance(given, Verdict) else ""
-            return State.FAILED, f"the gold answer of '{example.id}' scores {short}{said}"
-    return State.OK, f"{len(examples)} gold answers parse and score 1.0 ({', '.join(metric.name for metric in best)})"
-
-
-def _below_best(scores: Mapping[str, float], best: Sequence[Metric]) -> str:
-    """The first metric below 1, or all of them where none has a value; empty where the answer is best."""
-    values = {metric.name: scores[metric.name] for metric in best}
-    if all(math.isnan(value) for value in values.values()):
-        return "nothing: " + ", ".join(f"{name} is undefined" for name in values)
-    return next((f"{name} {value:g}" for name, value in values.items() if abs(value - 1.0) > _NEAR), "")
+    try:
+        return State.OK, check_gold(task, examples)
+    except GoldFault as fault:
+        return State.FAILED, str(fault)
 
 
 def _bad(task: Task, examples: Sequence[Example]) -> tuple[State, str]:

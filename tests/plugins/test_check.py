@@ -216,3 +216,97 @@ class TestVersion:
         (tmp_path / "version.json").write_text(text)
         with pytest.raises(UserError, match=r"version\.json"):
             record_version(Echo(), tmp_path)
+
+
+class Judge(Echo):
+    """An answer with an error that grows, in a range that each case names; `gold` has none."""
+
+    metrics = (Metric("same", useful=True, bounds=(0.0, 1.0)), Metric("error", bounds=(0.0, 4.0), less_is_better=True))
+    words = ("a", "bb", "cccc")
+    sign, worth = 1.0, 1.0
+
+    def score(self, targets, values):
+        apart = [abs(len(v.word) - len(t["word"])) for t, v in zip(targets, values, strict=True)]
+        return [{"same": float(not x) * self.worth, "error": self.sign * x} for x in apart]
+
+
+def with_metrics(*metrics):
+    return {"metrics": metrics}
+
+
+def always(same, error):
+    return {"score": lambda self, targets, values: [{"same": same, "error": error} for _ in targets]}
+
+
+def better_for_others(self, targets, values):
+    return [{"same": 1.0 + (v.word != t["word"]), "error": 0.0} for t, v in zip(targets, values, strict=True)]
+
+
+SAME, ERROR = Judge.metrics
+REVERSED = SAME._replace(useful=False, less_is_better=True)
+DIRECTIONS = {
+    "gold errs": (always(1.0, 2.0), "scores error 2, where 0 is best"),
+    "a reversed metric": (with_metrics(REVERSED), "scores same 1, where 0 is best"),
+    "a direction that is not said": (with_metrics(SAME, Metric("error", bounds=(0.0, 4.0))), "less_is_better=True"),
+    "an open range, not said": (with_metrics(SAME, Metric("error", bounds=(0.0, None))), "less_is_better=True"),
+    "an error that goes below its least": ({"sign": -1.0}, "scores error -1, better than 0"),
+    "useful, and less is better": (with_metrics(SAME._replace(less_is_better=True)), "choose one"),
+    "a best that is not 1": (with_metrics(SAME._replace(bounds=(0.0, 5.0))), "scores same 1"),
+    "nobody is wrong": (always(1.0, 0.0), "all score as well as it"),
+    "another answer is better": ({"score": better_for_others}, "scores same 2, better than 1"),
+}
+
+
+@pytest.mark.parametrize("fault", DIRECTIONS)
+def test_gold_is_best_and_others_are_worse_whichever_way_a_metric_goes(fault):
+    parts, text = DIRECTIONS[fault]
+    found = findings(type("Broken", (Judge,), parts)())
+    assert found["gold"][0] is State.FAILED and text in found["gold"][1], found["gold"]
+    assert [name for name, (state, _) in found.items() if state is State.FAILED] == ["gold"]
+
+
+OPEN = ERROR._replace(bounds=(0.0, None))
+SOUND = {
+    "less is better": ({}, "1.0 (same) and 0.0 where less is better (error); 3 of 3 other answers score worse"),
+    "a best of five": ({**with_metrics(SAME._replace(bounds=(0.0, 5.0)), ERROR), "worth": 5.0}, "5.0 (same) and"),
+    "an open count of faults": (with_metrics(SAME, OPEN), "0.0 where less is better (error)"),
+    "a metric that goes no way": (with_metrics(SAME, Metric("error")), "1.0 (same); 3 of 3"),
+    "equal gold answers": ({"words": ("a",)}, "1 gold answers parse and score 1.0 (same)"),
+    "unlabelled": ({"labelled": lambda self, target: target["word"] == "a"}, "2 parse, and no answer to them is right"),
+}
+
+
+@pytest.mark.parametrize("case", SOUND)
+def test_what_is_sound_passes(case):
+    parts, text = SOUND[case]
+    state, said = findings(type("Sound", (Judge,), parts)())["gold"]
+    assert state is State.OK and text in said, said
+
+
+class Ranked(Echo):
+    """Lists, where no other example's gold answer has the right ids."""
+
+    metrics = (Metric("first", bounds=(0.0, 1.0)), Metric("error", bounds=(0.0, None), less_is_better=True))
+    blind = False
+
+    def load(self, data, seed):
+        rows = [Example(w, (Message("user", w),), {"ids": [w + "1", w + "2"]}) for w in self.words]
+        return Dataset(rows, "inline", "1", {})
+
+    def contract(self, target):
+        return KeyedList(Rated, key="id", ids=tuple(target["ids"]))
+
+    def gold(self, target):
+        return json.dumps([{"id": name, "score": 5 - at} for at, name in enumerate(target["ids"])])
+
+    def bad(self, target):
+        return {}
+
+    def score(self, targets, values):
+        right = [v[0].score > v[1].score or self.blind for v in values]
+        return [{"first": float(x), "error": float(not x)} for x in right]
+
+
+def test_the_values_of_a_list_in_reverse_are_another_answer():
+    assert "2 of 2 other answers score worse" in findings(Ranked())["gold"][1]
+    assert findings(type("Blind", (Ranked,), {"blind": True})())["gold"][0] is State.FAILED
