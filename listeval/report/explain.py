@@ -59,19 +59,26 @@ def answer(row: Row) -> Text:
     text, span = row["text"], row["span"]
     if not text:
         return Text("(no text)", style="dim")
+    if row["kind"] == Kind.TRUNCATED:
+        # Nothing that was written is wrong: the answer ends too early.
+        kept = len(text.rstrip())
+        return Text.assemble(visible(_ends(text[:kept])), ("⟨cut off here⟩", "reverse"), visible(_clip(text[kept:])))
     if span is None or row["kind"] == "ok":
         return Text(visible(_clip(text)))
     start, end = span[0], min(span[1], span[0] + _HEAD)
     before, after = text[:start], text[end:]
-    lead = (
-        before
-        if len(before) <= _HEAD
-        else before[:_AROUND] + f" … {len(before) - 2 * _AROUND:,} characters … " + before[-_AROUND:]
-    )
+    lead = _ends(before)
     tail = after if len(after) <= _AROUND else after[:_AROUND] + f" … {len(after) - _AROUND:,} more characters"
     return Text.assemble(
         visible(lead), (visible(text[start:end]), "reverse" if end - start < _HEAD else ""), visible(tail)
     )
+
+
+def _ends(text: str) -> str:
+    """Its beginning and its end."""
+    if len(text) <= _HEAD:
+        return text
+    return text[:_AROUND] + f" … {len(text) - 2 * _AROUND:,} characters … " + text[-_AROUND:]
 
 
 def _clip(text: str) -> str:

@@ -1,10 +1,11 @@
 // One sample as a card: the right answer beside the answers, with what is wrong in them marked.
+const CUT = "truncated";
 const RANK = { fault: 0, diff: 1, hit: 2 };
 const group = {};
 for (const [name, kinds] of Object.entries(head.groups)) for (const kind of kinds) group[kind] = name;
 
 // What is marked in one answer: spans [start, end, mark, why] of its text, texts that are gone, and a line of words.
-const marksOf = (cell, sample, state, first) => {
+const marksOf = (cell, sample, state, first, kind) => {
   const text = cell.t;
   const spans = [];
   let gone = [];
@@ -13,7 +14,8 @@ const marksOf = (cell, sample, state, first) => {
   const fault = cell.s && cell.s[1] > cell.s[0] ? [unit(text, cell.s[0] - begin), unit(text, cell.s[1] - begin)] : null;
   // A fault that is nearly the whole answer (an id that is missing) points at nothing.
   const whole = fault && fault[1] - fault[0] > 0.6 * text.length && text.length > LONG;
-  if (fault && !whole && cell.w === undefined) spans.push([fault[0], fault[1], "fault", cell.d]);
+  // Where a text was cut off nothing that stands there is wrong.
+  if (fault && !whole && cell.w === undefined && kind !== CUT) spans.push([fault[0], fault[1], "fault", cell.d]);
   const against = (other, word) => {
     const found = wordDiff(other, text, word);
     found.added.forEach(({ start, end }) => spans.push([start, end, "diff", ""]));
@@ -27,11 +29,12 @@ const marksOf = (cell, sample, state, first) => {
     if (head.paired && first && cell !== first && first.t !== text) against(first.t);
   } else {
     const other = located(right);
-    const own = other && answerValue(text, other);
+    const own = other && (answerValue(text, other) || cutValue(text, other));
     if (own && other) {
       const found = compareValues(own, other, head.ranked);
       found.spans.forEach(({ start, end, why }) => spans.push([start, end, "diff", why]));
-      if (found.missing.length) words = `missing: ${found.missing.slice(0, 8).join(", ")}${found.missing.length > 8 ? ", …" : ""}`;
+      if (own.cut) words = "marked: what differs in the part that was written";
+      else if (found.missing.length) words = `missing: ${found.missing.slice(0, 8).join(", ")}${found.missing.length > 8 ? ", …" : ""}`;
     } else if (!other && text) against(right);
   }
   return { spans, gone, words };
@@ -114,7 +117,7 @@ const answerBox = (filters, state, place, arm, sample) => {
     box.append(element("p", "cut", `the same text as [${cell.same + 1}]`));
     return box;
   }
-  const marks = marksOf(cell, sample, state, sample.cells[0]);
+  const marks = marksOf(cell, sample, state, sample.cells[0], kind);
   if (marks.words) box.append(element("p", "", marks.words));
   box.append(marked(cell.t, marks, state.text.trim().toLowerCase()));
   const length = [...cell.t].length;

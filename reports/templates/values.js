@@ -1,16 +1,22 @@
 // Answers as JSON values that know where in the text they stand, and which of them are not the right ones.
 const TOKEN = /\s*(?:([[\]{},:])|("(?:[^"\\]|\\.)*")|(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null))/y;
+// What may stand at the end of a text that breaks off: nothing, or the beginning of a text, a number or a word.
+const UNFINISHED = /^\s*(?:|"(?:[^"\\]|\\.)*\\?|-?[\d.eE+-]*|t(?:r(?:u)?)?|f(?:a(?:l(?:s)?)?)?|n(?:u(?:l)?)?)$/s;
+const BROKEN_OFF = "the text breaks off";
 const DEEPEST = 60;
 const LONG = 80; // Two longer texts (a line of thought, a program) are not compared: they differ always.
 
-// The value that stands at `start`, as {start, end, value} with `items` or `fields`; null where there is no JSON.
-const located = (text, start = 0) => {
+// The value that stands at `start`, as {start, end, value} with `items` or `fields`; null where there is no JSON. Of a text
+// that breaks off (`cut`) it is what was written whole, and every list and record that was still open says `cut`.
+const located = (text, start = 0, cut = false) => {
   let at = start;
   const next = () => {
     TOKEN.lastIndex = at;
     const found = TOKEN.exec(text);
-    if (!found) throw new SyntaxError("not JSON");
+    if (!found) throw new SyntaxError(UNFINISHED.test(text.slice(at)) ? BROKEN_OFF : "not JSON");
     at = TOKEN.lastIndex;
+    // What stands at the end may have been meant to go on: 12 of 125.
+    if (cut && found[3] && at === text.length) throw new SyntaxError(BROKEN_OFF);
     const token = found[1] || found[2] || found[3];
     return { sign: found[1], token, start: at - token.length, end: at };
   };
@@ -32,19 +38,38 @@ const located = (text, start = 0) => {
       if (sign !== ",") throw new SyntaxError("no comma");
     }
   };
+  let broken = false;
+  // `body` reads what stands in a list or record; where the text breaks off in it, what was read so far stays.
+  const open = (node, body) => {
+    try {
+      body();
+    } catch (error) {
+      if (!cut || error.message !== BROKEN_OFF) throw error;
+      broken = true;
+    }
+    return Object.assign(node, { end: at }, broken ? { cut: true } : {});
+  };
   const list = (begin, depth) => {
     const items = [];
-    until("]", () => items.push(read(depth + 1)));
-    return { start: begin, end: at, items };
+    const node = { start: begin, items };
+    return open(node, () =>
+      until("]", () => {
+        items.push(read(depth + 1));
+        if (broken) throw new SyntaxError(BROKEN_OFF);
+      }),
+    );
   };
   const record = (begin, depth) => {
     const fields = [];
-    until("}", () => {
-      const name = next();
-      if (!name.token.startsWith('"') || next().sign !== ":") throw new SyntaxError("no name");
-      fields.push({ name: JSON.parse(name.token), start: name.start, node: read(depth + 1) });
-    });
-    return { start: begin, end: at, fields };
+    const node = { start: begin, fields };
+    return open(node, () =>
+      until("}", () => {
+        const name = next();
+        if (!name.token.startsWith('"') || next().sign !== ":") throw new SyntaxError("no name");
+        fields.push({ name: JSON.parse(name.token), start: name.start, node: read(depth + 1) });
+        if (broken) throw new SyntaxError(BROKEN_OFF);
+      }),
+    );
   };
   try {
     return read(0);
@@ -61,6 +86,17 @@ const answerValue = (text, right) => {
   for (const found of text.slice(0, 4000).matchAll(/[[{]/g)) {
     const node = located(text, found.index);
     if (node && Boolean(node.items) === Boolean(right.items)) return node;
+    // Whatever follows stands inside a value that breaks off, and is a part of it.
+    if (!node && located(text, found.index, true)) return null;
+  }
+  return null;
+};
+
+// What was written of an answer that breaks off; null where that is nothing, or another thing than the right answer.
+const cutValue = (text, right) => {
+  for (const found of text.slice(0, 4000).matchAll(/[[{]/g)) {
+    const node = located(text, found.index, true);
+    if (node && node.cut) return Boolean(node.items) === Boolean(right.items) ? node : null;
   }
   return null;
 };
@@ -111,6 +147,7 @@ const compareValues = (node, right, ranked) => {
       if (match) walk(field.node, match.node, `${path}.${field.name}`);
       else mark(field.node, field.start, "not in the right answer");
     }
+    if (own.cut) return;
     for (const field of other.fields) if (!fieldOf(own, field.name)) missing.push(`${path}.${field.name}`);
   };
   const list = (own, other, path) => {
@@ -120,7 +157,7 @@ const compareValues = (node, right, ranked) => {
       if (other.items[at]) walk(item, other.items[at], `${path}[${at}]`);
       else mark(item, undefined, "beyond the right answer");
     });
-    for (let at = own.items.length; at < other.items.length; at += 1) missing.push(`${path}[${at}]`);
+    for (let at = own.items.length; at < other.items.length && !own.cut; at += 1) missing.push(`${path}[${at}]`);
     return undefined;
   };
   const byKey = (own, other, key, path) => {
@@ -128,12 +165,13 @@ const compareValues = (node, right, ranked) => {
     const pairs = [];
     for (const item of own.items) {
       const name = keyed(item, key);
+      if (name === undefined && item.cut) continue;
       const match = seen.has(name) ? undefined : other.items.find((one) => keyed(one, key) === name);
       if (match) pairs.push([item, match]);
       else mark(item, undefined, seen.has(name) ? "named twice" : "not in the right answer");
       seen.add(name);
     }
-    for (const item of other.items) if (!seen.has(keyed(item, key))) missing.push(`${key} ${keyed(item, key)}`);
+    for (const item of own.cut ? [] : other.items) if (!seen.has(keyed(item, key))) missing.push(`${key} ${keyed(item, key)}`);
     const score = ranked && pairs.length ? scoreOf(pairs.map(([, match]) => match)) : null;
     if (score) byRank(pairs, score, path);
     else for (const [item, match] of pairs) walk(item, match, `${path}[${keyed(item, key)}]`);

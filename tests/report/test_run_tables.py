@@ -7,6 +7,7 @@ import pytest
 from listeval.cli.main import main
 from listeval.contract import Kind
 from listeval.report.console import ReportConsole
+from listeval.report.explain import answer
 from listeval.report.terminal import print_runs
 from listeval.runs import RunConfig, load_run, run
 
@@ -137,3 +138,13 @@ def test_code_of_the_working_folder_is_not_imported_for_it(start, capsys, tmp_pa
     assert "right answer" not in shown.out and "--trust imports it" in shown.err
     assert not (tmp_path / "imported").exists()
     assert '{"word": "a"}' in show(capsys, "e", "--trust").out.partition("--- right answer ---")[2]
+
+
+def test_an_answer_that_was_cut_off_is_marked_where_it_ends_and_nowhere_else():
+    right, long = '{"a": {"b": "right", "c": [1, 2', '{"a": "' + "x" * 3_000
+    for text in (right, long, right + "\n \n"):
+        found = answer({"text": text, "span": [max(0, len(text) - 40), len(text)], "kind": "truncated"})
+        [span] = found.spans
+        assert found.plain[span.start : span.end] == "⟨cut off here⟩"
+        assert found.plain[: span.start].endswith(text.rstrip()[-20:])
+        assert len(found.plain) < 1_000

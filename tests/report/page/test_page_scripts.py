@@ -110,3 +110,41 @@ def test_an_answer_among_words_is_found_and_a_part_of_a_list_is_not_one(call, te
 @pytest.mark.parametrize("text", ["", "no", "[1, 2", '{"a" 1}', "[" * 5_000, '["\\', "nul", '{"a": 01}'])
 def test_what_is_no_json_has_no_value(call, text):
     assert call("located(v[0])", text) is None
+
+
+CUT = "compareValues(cutValue(v[0], located(v[1])), located(v[1]), v[2])"
+
+
+@pytest.mark.parametrize(("answer", "right", "ranked", "marked"), [
+    ('{"a": 1, "b": {"c": 2, "d": "x', '{"a": 1, "b": {"c": 2, "d": "xyz"}}', False, []),
+    ('{"a": 1, "b": {"c": 3, "d": "x', '{"a": 1, "b": {"c": 2, "d": "xyz"}}', False, ["3"]),
+    ('{"b": {"c": 2, "d": "x"}, "a": 1', '{"a": 12, "b": {"c": 2, "d": "x"}}', False, []),
+    ('{"b": {"c": 2, "d": "x"}, "a', '{"a": 12, "b": {"c": 2, "d": "y"}}', False, ['"x"']),
+    ('{"a": [1, 2, {"b": tr', '{"a": [1, 5, {"b": true}]}', False, ["2"]),
+    ('Sure: [{"id": "A", "score": 9}, {"id": "B", "sco', '[{"id": "A", "score": 1}, {"id": "B", "score": 2}]', True, []),
+    ('[{"id": "A", "score": 9}, {"id": "C", "score": 1', '[{"id": "A", "score": 1}, {"id": "B", "score": 2}]', False,
+     ["9", '{"id": "C", "score": 1']),
+    ('{"a": {"z": 1}, "b"', '{"a": {"y": 1}, "b": 2}', False, ['"z": 1']),
+])  # fmt: skip
+def test_of_an_answer_that_breaks_off_only_what_differs_is_marked(call, answer, right, ranked, marked):
+    assert call("answerValue(v[0], located(v[1]))", answer, right) is None, "a part of it is not the answer"
+    found = call(CUT, answer, right, ranked)
+    spans = sorted(found["spans"], key=lambda one: one["start"])
+    assert [answer[one["start"] : one["end"]] for one in spans] == marked
+
+
+@settings(max_examples=100)
+@given(st.dictionaries(st.text("abc", min_size=1, max_size=3), st.recursive(
+           st.none() | st.booleans() | st.integers(-99, 99) | st.text("xy\\\"é", max_size=4),
+           lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", min_size=1), inner, max_size=3),
+           max_leaves=8), min_size=1, max_size=4), st.data())  # fmt: skip
+def test_a_right_answer_that_is_cut_anywhere_has_no_mark(call, value, data):
+    text = json.dumps(value, indent=data.draw(st.sampled_from([None, 1])))
+    cut = text[: data.draw(st.integers(1, len(text) - 1))]
+    found = call(f"located(v[0]) || {CUT}", cut, text, False)
+    assert (found["spans"], found["missing"]) == ([], []), cut
+
+
+@pytest.mark.parametrize("text", ["no", "{nobody", "[see below", ""])
+def test_nothing_was_written_of_an_answer_without_a_value(call, text):
+    assert call("cutValue(v[0], located('{}'))", text) is None
