@@ -11,6 +11,7 @@ from listeval.report.page.bars import BarPanel, Named, panel
 from listeval.report.page.stacks import Stack, stack
 from listeval.report.page.wide import WideTable, figure_cell, titles
 from listeval.runs.figures import numbers, words
+from listeval.runs.figures.columns import bounds_of
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison, Contrast
@@ -43,7 +44,13 @@ def panels(comparison: Comparison) -> list[BarPanel]:
         "common": f"the {comparison.common:,} samples that parse in every arm{able(comparison)}",
     }
     return [
-        panel(name, words.title(name), notes.get(name) or notes[name.split("_")[0]], _rows(comparison, name))
+        panel(
+            name,
+            words.title(name),
+            notes.get(name) or notes[name.split("_")[0]],
+            _rows(comparison, name),
+            bounds_of(name, comparison.bounds)[1],
+        )
         for name in comparison.headline
         if not all(math.isnan(values[name].value) for values in comparison.values)
     ]

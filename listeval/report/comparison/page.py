@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from listeval.report.comparison import charts
 from listeval.report.comparison.headline import choice, heads, subject, verdict_title
 from listeval.report.comparison.sentence import sentence
-from listeval.report.comparison.tables import costs, effects, facts, kinds, marked, tables
+from listeval.report.comparison.tables import FigureTable, costs, effects, facts, kinds, mark, marked, tables
 from listeval.report.page.browser import browser
+from listeval.report.page.csv_tables import csv_tables
 from listeval.report.page.curves import CurvePlot, curves
 from listeval.report.page.kind_groups import drawn_order, legend
 from listeval.report.page.provenance import provenance
@@ -53,6 +54,7 @@ def comparison_page(comparison: Comparison, right: RightAnswer | None = None) ->
         effects=effects(c) if c.factorials else None,
         costs=costs(c),
         kinds=kinds(c),
+        kept=_kept(c),
         arms=[marked(c, at) for at in range(len(c.arms))],
         marks=[f"[{at + 1}]" for at in range(len(c.arms))],
         paired=True,
@@ -62,6 +64,13 @@ def comparison_page(comparison: Comparison, right: RightAnswer | None = None) ->
         command=compare_command(c),
         data=Markup(inert_json(found.head)),
     )
+
+
+def _kept(c: Comparison) -> list[FigureTable]:
+    """What the task kept beside each run; a repaired arm has nothing of its own."""
+    raw = [at for at, arm in enumerate(c.arms) if arm.repairs is None]
+    runs = [c.arms[at].run for at in raw]
+    return csv_tables(runs, [mark(at) for at in raw]) if len(runs) > 1 else []
 
 
 def _curves(c: Comparison) -> list[CurvePlot]:

@@ -11,6 +11,8 @@ _TICKS = 4
 _POINTS = 7
 """Values that an axis may have as its ticks."""
 _LEAST = 1e-9
+_NEAR = 0.25
+"""The share of an axis by which it is made longer to reach the highest possible value."""
 
 
 class Tick(NamedTuple):
@@ -38,13 +40,17 @@ class Axis(NamedTuple):
         return 100 * (min(max(value, self.low), self.high) - self.low) / (self.high - self.low)
 
 
-def fitted(values: Iterable[float], *, scale: float = 1.0, unit: str = "", sign: bool = False) -> Axis:
+def fitted(
+    values: Iterable[float], *, scale: float = 1.0, unit: str = "", sign: bool = False, most: float = math.inf
+) -> Axis:
     """An axis from zero, or from below it, to just beyond `values`; NaN and infinity are passed over.
 
-    Its words are values times `scale`, the last one with `unit`; `sign` writes a plus before what is above zero.
+    Its words are values times `scale`, the last one with `unit`; `sign` writes a plus before what is above zero. Values
+    that come near the highest possible one, `most`, are drawn up to it.
     """
     known = [0.0, *(value for value in values if math.isfinite(value))]
-    return _between(min(known), max(known), scale, unit, sign)
+    low, high = min(known), max(known)
+    return _between(low, _up_to(low, high, most), scale, unit, sign)
 
 
 def around(values: Iterable[float], *, scale: float = 1.0, unit: str = "", most: float = math.inf) -> Axis:
@@ -56,7 +62,12 @@ def around(values: Iterable[float], *, scale: float = 1.0, unit: str = "", most:
     low, high = min(known), max(known)
     if high - low < _LEAST and high + 0.1 > most:
         low, high = most - max(0.1, 1.5 * (most - high)), most
-    return _between(low, high, scale, unit, sign=False)
+    return _between(low, _up_to(low, high, most), scale, unit, sign=False)
+
+
+def _up_to(low: float, high: float, most: float) -> float:
+    """`most`, where what is missing to it is little of the axis; else `high`."""
+    return most if high < most and most - high <= _NEAR * (high - low) else high
 
 
 def at_points(values: Iterable[float]) -> Axis:

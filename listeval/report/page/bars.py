@@ -54,10 +54,10 @@ class Named(NamedTuple):
     shown: bool = False
 
 
-def panel(figure: str, title: str, note: str, rows: Sequence[Named]) -> BarPanel:
-    """A panel of `figure`, whose name says in which units it is written."""
+def panel(figure: str, title: str, note: str, rows: Sequence[Named], most: float = math.inf) -> BarPanel:
+    """A panel of `figure`, whose name says in which units it is written; `most` is the highest value it can have."""
     scale, unit = (100.0, " %") if numbers.is_rate(figure) else (1.0, "")
-    axis = fitted([x for row in rows for x in row.value], scale=scale, unit=unit)
+    axis = fitted([x for row in rows for x in row.value], scale=scale, unit=unit, most=most)
     changes = [row.change for row in rows if row.change is not None]
     drawn = [x for change in changes for x in change]
     moves = fitted(drawn, scale=scale, sign=True) if changes else None

@@ -11,6 +11,7 @@ from listeval.report.constrained import notes
 from listeval.report.heading import run_title
 from listeval.report.page.bars import BarPanel, Named, panel
 from listeval.report.page.browser import browser
+from listeval.report.page.csv_tables import csv_tables
 from listeval.report.page.curves import CurvePlot, curves
 from listeval.report.page.kind_groups import drawn_order, legend
 from listeval.report.page.provenance import provenance
@@ -21,7 +22,7 @@ from listeval.report.page.stacks import Stack, stack
 from listeval.report.page.wide import FigureCell, WideTable, figure_cell, titles
 from listeval.report.shown import kinds_to_show, metrics_to_show
 from listeval.runs.figures import numbers, words
-from listeval.runs.figures.columns import BARE_RATE, PARSE_RATE, RAW, USEFUL
+from listeval.runs.figures.columns import BARE_RATE, PARSE_RATE, RAW, USEFUL, bounds, bounds_of
 
 if TYPE_CHECKING:
     from listeval.runs import Run
@@ -77,6 +78,7 @@ def runs_page(runs: Sequence[Run], rights: Sequence[RightAnswer | None] = ()) ->
         marks=marks,
         figures=_figures(runs, marks, names),
         verdicts=_verdicts(runs, marks, names),
+        kept=csv_tables(runs, marks),
         plots=plots(runs),
         arms=[f"{mark} {name}".strip() for mark, name in zip(marks, names, strict=True)],
         browser=found,
@@ -153,27 +155,32 @@ def panels(runs: Sequence[Run], marks: Sequence[str], names: Sequence[str]) -> l
             for mark, called, run in zip(marks, names, runs, strict=True)
             if name in run.summary.metrics
         ]
-        found.append(panel(name, words.title(name), "", rows))
+        found.append(panel(name, words.title(name), "", rows, _most(runs, [name])))
     return found
 
 
 def _panels_of_one(run: Run) -> list[BarPanel]:
     """Rates on one axis, means of like size on another, each with what it is over."""
     metrics = {name: run.summary.metrics[name] for name in metrics_to_show([run])}
-    bounds = {metric.name: metric.bounds for metric in run.metrics}
+    known = {metric.name: metric.bounds for metric in run.metrics}
     groups: dict[str, list[str]] = {}
     for name in metrics:
         whole = name.removeprefix(RAW).removeprefix(USEFUL)
-        own = bounds.get(whole)
+        own = known.get(whole)
         said = "Rates" if numbers.is_rate(name) else "Means" if own is None else f"Means {_between(*own)}"
         groups.setdefault(said, []).append(name)
     return [
         panel(own[0], title, "", [
             Named("", f"{words.title(name)} ({words.population(name, run.summary, run.metrics)})", metrics[name])
             for name in own
-        ])
+        ], _most([run], own))
         for title, own in groups.items()
     ]  # fmt: skip
+
+
+def _most(runs: Sequence[Run], names: Sequence[str]) -> float:
+    """The highest value that one of the figures can have in one of the runs."""
+    return max(bounds_of(name, bounds(run.metrics))[1] for run in runs for name in names)
 
 
 def _between(low: float | None, high: float | None) -> str:

@@ -51,3 +51,15 @@ def test_nothing_measured_still_gives_an_axis():
         axis = make([math.nan])
         assert axis.low < axis.high
         assert math.isnan(axis.at(math.nan))
+
+
+@given(
+    st.lists(st.floats(0, 1), min_size=1, max_size=8), st.sampled_from([1.0, 100.0]), st.sampled_from([fitted, around])
+)
+def test_an_axis_ends_at_the_highest_possible_value_where_the_data_come_near(values, scale, make):
+    axis = make(values, scale=scale, most=1.0)
+    assert axis.high <= 1 + 1e-9
+    if make is fitted and max(values) > 0.85:
+        assert axis.high == pytest.approx(1.0)
+    if 0.01 < max(values) < 0.5:
+        assert axis.high < 0.7, "no room is given away where the data are far from it"

@@ -121,7 +121,7 @@ CUT = "compareValues(cutValue(v[0], located(v[1])), located(v[1]), v[2])"
     ('{"b": {"c": 2, "d": "x"}, "a": 1', '{"a": 12, "b": {"c": 2, "d": "x"}}', False, []),
     ('{"b": {"c": 2, "d": "x"}, "a', '{"a": 12, "b": {"c": 2, "d": "y"}}', False, ['"x"']),
     ('{"a": [1, 2, {"b": tr', '{"a": [1, 5, {"b": true}]}', False, ["2"]),
-    ('Sure: [{"id": "A", "score": 9}, {"id": "B", "sco', '[{"id": "A", "score": 1}, {"id": "B", "score": 2}]', True, []),
+    ('So: [{"id": "A", "score": 9}, {"id": "B", "sco', '[{"id": "A", "score": 1}, {"id": "B", "score": 2}]', True, []),
     ('[{"id": "A", "score": 9}, {"id": "C", "score": 1', '[{"id": "A", "score": 1}, {"id": "B", "score": 2}]', False,
      ["9", '{"id": "C", "score": 1']),
     ('{"a": {"z": 1}, "b"', '{"a": {"y": 1}, "b": 2}', False, ['"z": 1']),
