@@ -90,18 +90,22 @@ def differences(
 ) -> dict[Key, dict[str, Difference]]:
     """The difference of each named column for each pair; means that are `tested` get a p-value, rates always."""
     means = [name for name in names if name not in RATES]
+    changes = _common_changes(pairs, means, guarding)
     found = paired_means(
         {(key, name): (base[name], arm[name]) for key, (base, arm) in pairs.items() for name in means},
         clusters,
         tested=[(key, name) for key in pairs for name in means if name in tested],
         bounds={(key, name): bounds[name] for key in pairs for name in means if name in bounds},
+        reach={place: change.reach for place, change in changes.items()},
         seed=draws.seed,
         resamples=draws.resamples,
         level=level,
     )
-    if guarding is not None and (name := COMMON + guarding.scale.metric) in means:
-        for key, interval in _on_common(pairs, name, guarding, clusters, draws, level).items():
-            found[key, name] = found[key, name]._replace(difference=interval)
+    index = cluster_index(clusters, len(clusters))
+    for place, change in changes.items():
+        assert guarding is not None, "changes are those of the guarded metric"
+        interval = change.guarded(found[place].difference, index, margin=guarding.margin, level=level)
+        found[place] = found[place]._replace(difference=interval)
     return {
         key: {
             name: found[key, name] if name in means else paired_rate(base[name], arm[name], clusters, level=level)
@@ -111,32 +115,16 @@ def differences(
     }
 
 
-def _on_common(
-    pairs: Pairs[Key],
-    name: str,
-    guarding: Guarding,
-    clusters: Sequence[str],
-    draws: ResamplingSettings,
-    level: float,
-) -> dict[Key, Interval]:
-    """The guarded interval of each pair's difference over the samples that have a value of column `name`."""
+def _common_changes(
+    pairs: Pairs[Key], names: Sequence[str], guarding: Guarding | None
+) -> dict[tuple[Key, str], _Change]:
+    """The guarded metric's change over what parses in every arm, for each pair; none where it is not named."""
+    if guarding is None or (name := COMMON + guarding.scale.metric) not in names:
+        return {}
     scale, margin = guarding
-    sides = {
-        key: _Change.of(base[name], arm[name], _worst(_parsed(arm, scale), scale, margin), scale)
-        for key, (base, arm) in pairs.items()
-    }
-    index = cluster_index(clusters, len(clusters))
-    found = mean_intervals(
-        {str(at): side.values for at, side in enumerate(sides.values())},
-        clusters,
-        bounds={str(at): side.reach for at, side in enumerate(sides.values())},
-        seed=draws.seed,
-        resamples=draws.resamples,
-        level=level,
-    )
     return {
-        key: side.guarded(found[str(at)], index, margin=margin, level=level)
-        for at, (key, side) in enumerate(sides.items())
+        (key, name): _Change.of(base[name], arm[name], _worst(_parsed(arm, scale), scale, margin), scale)
+        for key, (base, arm) in pairs.items()
     }
 
 

@@ -37,8 +37,8 @@ def cost(arm: Arm, rows: Sequence[Row], base: Arm) -> Cost:
     return Cost(
         tokens_per_second=arm.run.tokens_per_second,
         seconds_per_1000=1000 * seconds / made if made and seconds else None,
-        tokens=sum(spent(row, "n_tokens") for row in rows) / len(rows),
-        prompt_tokens=sum(spent(row, "n_prompt_tokens") for row in rows) / len(rows),
+        tokens=float(spent(rows, "n_tokens").sum()) / len(rows),
+        prompt_tokens=float(spent(rows, "n_prompt_tokens").sum()) / len(rows),
         compile_ms=_recorded(arm, "compile_ms"),
         masked=_mean([row["masked"] for row in rows]),
         training=None if ArmSetup.of(arm).weights == ArmSetup.of(base).weights else training(arm, base),

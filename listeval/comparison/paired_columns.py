@@ -43,7 +43,7 @@ def _of_arm(
         **figures.useful(own, rows, metrics),
         **{COMMON + name: np.where(common, column, np.nan) for name, column in own.items()},
         **own,
-        TOKENS: np.array([figures.spent(row, "n_tokens") for row in rows], dtype=np.float64),
+        TOKENS: figures.spent(rows, "n_tokens"),
     }
 
 

@@ -16,7 +16,10 @@ _OUTCOMES = frozenset(("scored", "unscored", "error"))
 
 def fault(row: Row) -> str:
     """The first field of a row that does not hold what a run writes there; empty where all do."""
-    return next((name for name, fits in _FITS.items() if not fits(row[name])), "")  # type: ignore[literal-required]
+    for name, fits in _CHECKS:
+        if not fits(row[name]):  # type: ignore[literal-required]
+            return name
+    return ""
 
 
 def _text(value: object) -> bool:
@@ -82,3 +85,4 @@ _FITS: dict[str, Callable[[Any], bool]] = {
     "prompt": _text,
     "error": _text_or_none,
 }
+_CHECKS = tuple(_FITS.items())

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from listeval.errors import UserError
+from listeval.runs.collector import collector_paused
 from listeval.runs.ledger import mark, read_ledger
 from listeval.runs.reask import Tried
 from listeval.runs.row_check import fault
@@ -31,6 +32,7 @@ class Stored(NamedTuple):
     strays: list[Stray]
 
 
+@collector_paused()
 def read_stored(directory: Path, created: str) -> Stored:
     """The rows of the run that was `created` then.
 

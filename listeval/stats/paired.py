@@ -82,6 +82,7 @@ def paired_means(
     *,
     tested: Sequence[Key] = (),
     bounds: Mapping[Key, Bounds] | None = None,
+    reach: Mapping[Key, Bounds] | None = None,
     seed: int = 0,
     resamples: int = 10_000,
     level: float = 0.95,
@@ -89,13 +90,15 @@ def paired_means(
     """Differences of means over the same n samples, a pair of (n,) columns a name; NaN = no value, no pair.
 
     Intervals come from one set of resamples of whole clusters for all names (`stats.mean_intervals`); `bounds` are the
-    lowest and highest possible value of a column. Those `tested` get a sign-flip test of their clusters' sums.
+    lowest and highest possible value of a column, `reach` those of a difference where more is known of it. Those
+    `tested` get a sign-flip test of their clusters' sums.
     """
     columns = {
         name: np.asarray(y, dtype=np.float64) - np.asarray(x, dtype=np.float64) for name, (x, y) in pairs.items()
     }
     names = {name: str(at) for at, name in enumerate(columns)}
     widths = {names[k]: (low - high, high - low) for k, (low, high) in (bounds or {}).items() if k in names}
+    widths |= {names[k]: ends for k, ends in (reach or {}).items()}
     by_name = {names[k]: column for k, column in columns.items()}
     found = mean_intervals(by_name, clusters, bounds=widths, seed=seed, resamples=resamples, level=level)
     chances = _tests({k: columns[k] for k in columns if k in set(tested)}, clusters, seed, resamples)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from listeval.contract import Flag, Kind
 from listeval.report.page.kind_groups import GROUPS
 from listeval.report.page.samples import Samples, by_importance
+from listeval.runs.collector import collector_paused
 from listeval.visible import visible
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Browser(NamedTuple):
     """Texts that were shortened."""
 
 
+@collector_paused()
 def browser(samples: Samples, room: int = ROOM) -> Browser:
     """What the page's script reads. The same samples give the same bytes."""
     order = by_importance(samples)

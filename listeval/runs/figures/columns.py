@@ -49,12 +49,9 @@ def parsed(rows: Sequence[Row]) -> NDArray[np.bool_]:
 
 def scores(rows: Sequence[Row], metrics: Sequence[Metric]) -> Columns:
     """(n,) for each metric: the task's score."""
-    return {metric.name: np.array([_score(row, metric.name) for row in rows], dtype=np.float64) for metric in metrics}
-
-
-def _score(row: Row, name: str) -> float:
-    value = row["scores"].get(name)
-    return math.nan if value is None else value
+    given = [row["scores"] for row in rows]
+    # None becomes NaN.
+    return {metric.name: np.array([own.get(metric.name) for own in given], dtype=np.float64) for metric in metrics}
 
 
 def unlabelled(rows: Sequence[Row]) -> NDArray[np.bool_]:
@@ -102,12 +99,11 @@ def at_least_one(n: int, right: int, k: int) -> float:
     return 1.0 - math.comb(n - right, k) / math.comb(n, k)
 
 
-def spent(row: Row, name: Literal["n_tokens", "n_prompt_tokens"]) -> int:
-    """Tokens that a sample took: of all its attempts, where it was asked more than once."""
-    tried = row.get("attempts")
-    if isinstance(tried, Sequence) and tried:
-        return sum(int(attempt[name]) for attempt in tried)
-    return row[name]
+def spent(rows: Sequence[Row], name: Literal["n_tokens", "n_prompt_tokens"]) -> Floats:
+    """(n,) tokens that each sample took: of all its attempts, where it was asked more than once."""
+    return np.array(
+        [sum(one[name] for one in row["attempts"]) if row["attempts"] else row[name] for row in rows], dtype=np.float64
+    )
 
 
 def bounds(metrics: Sequence[Metric]) -> dict[str, Bounds]:

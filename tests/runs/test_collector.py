@@ -1,0 +1,33 @@
+"""While rows are in the making the collector of circles rests, and afterwards it is as it was."""
+
+import gc
+
+import pytest
+
+from listeval.comparison import compare, open_arms
+from listeval.runs import load_run
+from listeval.runs import stored_rows as stored
+from listeval.runs.collector import collector_paused
+
+
+@pytest.mark.parametrize("was_on", [True, False])
+def test_it_is_as_it_was_whatever_happens_within(was_on):
+    try:
+        (gc.enable if was_on else gc.disable)()
+        with pytest.raises(KeyError), collector_paused():
+            with collector_paused():
+                assert not gc.isenabled()
+            assert not gc.isenabled()
+            raise KeyError
+        assert gc.isenabled() == was_on
+    finally:
+        gc.enable()
+
+
+def test_nothing_is_collected_while_rows_are_read(start, monkeypatch):
+    done, seen = start(limit=4), []
+    fault = stored.fault
+    monkeypatch.setattr(stored, "fault", lambda row: seen.append(gc.isenabled()) or fault(row))
+    assert len(load_run(done.path).rows) == 4
+    assert seen == [False] * 4 and gc.isenabled()
+    assert compare.__name__ == "compare" and open_arms.__doc__
