@@ -23,12 +23,12 @@ import torch
 from torch import Tensor
 
 from listopd.curve.target import Arm, target_scores
-from listopd.lab.decode import greedy
 from listopd.lab.held_out import HeldOut, held_out, judge
+from listopd.lab.lab_decode import greedy
+from listopd.lab.lab_target import separator_confidence
 from listopd.lab.language import PAD, Answers, Language, mask_of
 from listopd.lab.network import Cache, Network, Sizes
 from listopd.lab.starts import Phase, supervise
-from listopd.lab.target import separator_confidence
 from listopd.lab.training import Shape, Stack, TrainingSettings
 from listopd.objective.log_probs import log_probs
 

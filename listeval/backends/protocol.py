@@ -140,7 +140,7 @@ class BackendOptions:
     adapters: tuple[Adapter, ...] = ()
     """What `Adaptable.adapt` may ask for later, where an engine has to know that when it starts."""
     extra: Mapping[str, object] = field(default_factory=dict)
-    """Arguments of the engine's own (`listeval.backends.arguments`)."""
+    """Arguments of the engine's own (`listeval.backends.engine_arg`)."""
 
     def fixed_concurrency(self, backend: str) -> int | None:
         """Requests in flight for an engine that finds none out itself. Raises UserError for `auto`."""

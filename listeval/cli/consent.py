@@ -149,7 +149,7 @@ def of_recipe(values: Mapping[str, Any], spelled: Callable[[str, Any], str]) -> 
 
 def _engine(values: Mapping[str, Any], given: Mapping[str, Any], backend: str) -> list[Ask]:
     """What a file tells an engine that may name code, a file or an address."""
-    from listeval.backends.arguments import FLAG, needs_word
+    from listeval.backends.engine_arg import FLAG, needs_word
 
     said = {name.replace("-", "_") for name in given.get("engine_arg") or {}}
     own = values.get("engine_arg")

@@ -171,8 +171,8 @@ def command(
     """
     from listeval.cli.progress import Progress
     from listeval.cli.suite_result import Asked
-    from listeval.runs.adapters import run_each, with_adapters
     from listeval.runs.config import build_config
+    from listeval.runs.run_adapters import run_each, with_adapters
     from listeval.suites.axes import axes, planned
 
     asked = wanted(fail_under, fail_if, fail_on, junit)
@@ -213,7 +213,7 @@ def _take(values: dict[str, Any], own: dict[str, Any], given: Mapping[str, Mappi
 def _several(runs: Sequence[PlannedRun], asked: Asked, quiet: bool) -> ExitCode:
     """Runs that differ in an option with several values, as a suite of them."""
     from listeval.cli.suite_result import conclude, work
-    from listeval.suites.execute import prospects
+    from listeval.suites.execute_suite import prospects
 
     return conclude(work(prospects(runs), quiet=quiet), asked)
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from listeval.cli.consent import Ask
-    from listeval.suites.execute import Prospect
+    from listeval.suites.execute_suite import Prospect
     from listeval.suites.expand import PlannedRun
 
 _FLAGS = ("--base-url", "--api-key-env", "--allow-code-execution", "--out")
@@ -59,7 +59,7 @@ def command(
     The same command again runs only what is owed. A run that fails is named, and the others go on.
     """
     from listeval.cli.suite_result import Asked, conclude, work
-    from listeval.suites.execute import prospects
+    from listeval.suites.execute_suite import prospects
     from listeval.suites.file import read_suite
 
     gates = wanted(fail_under, fail_if, fail_on, junit)

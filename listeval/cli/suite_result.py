@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from listeval.runs import Run, RunConfig
     from listeval.runs.observer import Observer
     from listeval.suites.curves import Curve
-    from listeval.suites.execute import Prospect, RunOutcome
+    from listeval.suites.execute_suite import Prospect, RunOutcome
 
 
 class Asked(NamedTuple):
@@ -36,7 +36,7 @@ class Asked(NamedTuple):
 def work(found: Sequence[Prospect], *, quiet: bool) -> list[RunOutcome]:
     """Make every run, in the order in which `found` has them; failures are said as they come."""
     from listeval.cli.progress import Progress
-    from listeval.suites.execute import execute
+    from listeval.suites.execute_suite import execute
 
     @contextmanager
     def watch(line: str) -> Iterator[Observer]:
@@ -85,7 +85,7 @@ def conclude(outcomes: Sequence[RunOutcome], asked: Asked) -> ExitCode:
 
 
 def _print(runs: Sequence[Run], found: Sequence[Curve], groups: Sequence[GroupLine], page: str) -> None:
-    from listeval.report.curves import print_curves
+    from listeval.report.curve_tables import print_curves
     from listeval.report.terminal import print_runs
 
     if runs:

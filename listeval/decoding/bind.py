@@ -8,9 +8,9 @@ from listeval.contract import KeyedList
 from listeval.contract.separators import USUAL
 from listeval.decoding.constraint import Constraint, Form, GrammarForm, JsonForm, RegexForm, json_form
 from listeval.decoding.json_pattern import OPEN, Irregular, Marks, json_pattern
-from listeval.decoding.permutation.spec import PermutationSpec, promised
+from listeval.decoding.permutation.permutation_spec import PermutationSpec, promised
 from listeval.decoding.permutation.subset_grammar import subset_grammar
-from listeval.decoding.scaffold.spec import Scaffold
+from listeval.decoding.scaffold.scaffold_spec import Scaffold
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError
 

@@ -13,8 +13,8 @@ from listeval.decoding.constraint import Constraint, Form
 from listeval.decoding.engines import Engine, Vocabulary, open_engine
 from listeval.decoding.mass import MaskedMass
 from listeval.decoding.permutation.automaton import Permutation
-from listeval.decoding.permutation.spec import PermutationSpec
-from listeval.decoding.scaffold.spec import Scaffold
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
+from listeval.decoding.scaffold.scaffold_spec import Scaffold
 from listeval.decoding.tokens.token_trie import TokenTrie, trie_of
 from listeval.errors import UserError
 

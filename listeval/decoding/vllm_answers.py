@@ -18,7 +18,7 @@ import torch
 
 from listeval.decoding.mass import MaskedMass
 from listeval.decoding.permutation.automaton import Cursor, Permutation
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.restrict import restrict
 from listeval.decoding.tokens.token_trie import Tokens, TokenTrie, as_tokens, trie_of
 from listeval.decoding.vllm_payload import LEDGER, Payload

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.contract import Failure, KeyedList, Parsed
 from listeval.contract.separators import Separators
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.permutation.reachable import out_of_reach
-from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, first_line
 from listeval.task import Dataset, Example, Metric, Task, Unscored, Verdict

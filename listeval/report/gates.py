@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from listeval.errors import UserError, did_you_mean
 from listeval.runs.figures import columns as figures
+from listeval.runs.figures.as_text import change, interval, is_rate, points
 from listeval.runs.figures.columns import RAW
-from listeval.runs.figures.numbers import change, interval, is_rate, points
-from listeval.runs.figures.order import BOUNDS
+from listeval.runs.figures.order_figures import BOUNDS
 from listeval.stats.intervals import Bounds, Interval
 
 if TYPE_CHECKING:

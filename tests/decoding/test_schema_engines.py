@@ -14,7 +14,7 @@ jsonschema = pytest.importorskip("jsonschema")
 for _package in ("xgrammar", "outlines_core", "llguidance"):
     pytest.importorskip(_package)
 
-from listeval.backends.hf import engine as hf  # noqa: E402
+from listeval.backends.hf import hf_engine as hf  # noqa: E402
 from listeval.backends.protocol import BackendOptions, Message, Request, Sampling  # noqa: E402
 from listeval.contract import Item, KeyedList, Record  # noqa: E402
 from listeval.decoding.constraint import Constraint, JsonForm, json_form  # noqa: E402

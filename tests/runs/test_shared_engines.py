@@ -135,7 +135,7 @@ def test_an_error_before_the_first_answer_keeps_the_engine(opened):
 def test_constraints_of_one_model_on_transformers_are_what_runs_of_their_own_are(tmp_path):
     """The shipped checkpoint, loaded once for three runs, answers as it does when it is loaded for each of them."""
     pytest.importorskip("torch")
-    from listeval.backends.hf import engine as hf
+    from listeval.backends.hf import hf_engine as hf
     from listeval.runs import run
 
     loads = []

@@ -6,7 +6,7 @@ from importlib import import_module
 from typing import cast
 
 from listeval.decoding.constraint import require
-from listeval.decoding.engines.protocol import Engine, Matcher, Vocabulary
+from listeval.decoding.engines.engine_protocol import Engine, Matcher, Vocabulary
 
 _CLASSES = {"xgrammar": "XGrammar", "llguidance": "LLGuidance", "outlines": "Outlines"}
 

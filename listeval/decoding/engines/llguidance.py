@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from listeval.decoding.constraint import Form, GrammarForm, JsonForm, RegexForm
+from listeval.decoding.engines.engine_protocol import Vocabulary, refused
 from listeval.decoding.engines.json_mode import json_mode
 from listeval.decoding.engines.native_output import captured_native_output
-from listeval.decoding.engines.protocol import Vocabulary, refused
 from listeval.errors import UserError, first_line
 
 if TYPE_CHECKING:

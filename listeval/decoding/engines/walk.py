@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from listeval.decoding.engines.protocol import Matcher, Vocabulary, has_bit
+from listeval.decoding.engines.engine_protocol import Matcher, Vocabulary, has_bit
 from listeval.decoding.scaffold.tokens import spelled
 from listeval.decoding.tokens.token_trie import trie_of
 from listeval.errors import UserError

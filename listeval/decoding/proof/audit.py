@@ -17,7 +17,7 @@ from listeval.contract.separators import USUAL, Separators
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, Form, GrammarForm, JsonForm, RegexForm, is_there, json_form
 from listeval.decoding.engines import Engine, Vocabulary, open_engine
-from listeval.decoding.engines.protocol import Unsupported
+from listeval.decoding.engines.engine_protocol import Unsupported
 from listeval.decoding.engines.walk import tokens_of, walk
 from listeval.decoding.promise import promised_schema
 from listeval.decoding.proof.audit_rules import audit_rules

@@ -12,7 +12,7 @@ from listeval.decoding.constraint import Constraint
 from listeval.decoding.engines import Vocabulary, open_engine
 from listeval.decoding.engines.walk import tokens_of, walk
 from listeval.decoding.permutation.automaton import Permutation
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.proof.measured_spacing import measured_spacing
 from listeval.decoding.proof.probes import STRANGER
 from listeval.decoding.tokens.token_trie import trie_of

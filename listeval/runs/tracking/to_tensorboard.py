@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from listeval.runs.tracking.protocol import Start
+from listeval.runs.tracking.tracker import Start
 
 
 def begin(start: Start) -> TensorBoard:

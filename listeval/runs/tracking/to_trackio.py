@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from listeval.runs.tracking.protocol import PROJECT, Start
+from listeval.runs.tracking.tracker import PROJECT, Start
 
 
 def begin(start: Start) -> Trackio:

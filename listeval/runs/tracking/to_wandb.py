@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from listeval.runs.tracking.protocol import PROJECT, Start
+from listeval.runs.tracking.tracker import PROJECT, Start
 
 
 def begin(start: Start) -> Wandb:

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from listeval.errors import UserError
 from listeval.scoring.execution.inside.root import TMP
-from listeval.scoring.execution.visible import DEVICES, Visible
+from listeval.scoring.execution.visible_files import DEVICES, Visible
 
 Isolation = Literal["bubblewrap", "namespaces"]
 

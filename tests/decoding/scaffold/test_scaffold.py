@@ -15,17 +15,17 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from listeval.backends.hf import engine as hf  # noqa: E402
+from listeval.backends.hf import hf_engine as hf  # noqa: E402
 from listeval.backends.hf.hooks import GumbelSampler  # noqa: E402
 from listeval.backends.protocol import BackendOptions, Message, Request, Sampling  # noqa: E402
 from listeval.contract import Item, KeyedList, Parsed, Score  # noqa: E402
 from listeval.decoding.constraint import Constraint  # noqa: E402
 from listeval.decoding.permutation.number_form import NumberForm  # noqa: E402
+from listeval.decoding.permutation.permutation_spec import PermutationSpec  # noqa: E402
 from listeval.decoding.permutation.skeleton import Field, Layout  # noqa: E402
-from listeval.decoding.permutation.spec import PermutationSpec  # noqa: E402
 from listeval.decoding.scaffold.blank import Blank, choice  # noqa: E402
 from listeval.decoding.scaffold.hf import Feeder, decode, start  # noqa: E402
-from listeval.decoding.scaffold.spec import Scaffold  # noqa: E402
+from listeval.decoding.scaffold.scaffold_spec import Scaffold  # noqa: E402
 from listeval.decoding.scaffold.tokens import spelled, spelled_bytes  # noqa: E402
 from listeval.decoding.spacing import MOST_WHITESPACE, Spacing  # noqa: E402
 from listeval.decoding.tokens.token_trie import TokenTrie, trie_of  # noqa: E402

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from listeval.stats.intervals import Interval
 from listopd.curve.advice import advise, decided, limit_of
 from listopd.curve.breaks import Break, Mechanism
-from listopd.curve.result import SelfTest, Threshold
+from listopd.curve.curve_result import SelfTest, Threshold
 from listopd.estimates import GATE, Outcomes, cliff
 from listopd.tokens import TokenClass
 

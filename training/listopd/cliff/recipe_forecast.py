@@ -20,8 +20,8 @@ def foretell(spec: RecipeRunnerSpec, pair: Pair, lams: Sequence[float], device: 
 
     Raises UserError as `listeval probe` does.
     """
-    from listopd.probe.config import build_config
-    from listopd.probe.run import probe
+    from listopd.probe.probe_config import build_config
+    from listopd.probe.run_probe import probe
 
     recipe, asked = read_recipe(spec.recipe), spec.evaluation
     values = {

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from listeval.contract import Kind
 from listopd.curve.breaks import Break, Mechanism
-from listopd.curve.result import SelfTest, Threshold
+from listopd.curve.curve_result import SelfTest, Threshold
 from listopd.estimates import GATE, ONSET_LOSS, Cliff
 
 

@@ -14,8 +14,8 @@ from listeval.runs.metrics import summarise
 from listeval.runs.preparation import Sample, SampleRequest
 from listeval.runs.rows import Row
 from listeval.task import Task
+from listopd.curve.curve_result import Point
 from listopd.curve.decode import Written
-from listopd.curve.result import Point
 from listopd.probe.answers import Question, Questions
 
 

@@ -15,7 +15,7 @@ from listeval.contract import Failure, Item, KeyedList, Kind, Parsed
 from listeval.scoring.ranking import ndcg
 from listopd.cliff.records import Outcome
 from listopd.lab.chance import generator
-from listopd.lab.decode import ended
+from listopd.lab.lab_decode import ended
 from listopd.lab.language import KEY_NAME, Answers, Language, Prompts
 
 _EXAMPLE = 200

@@ -18,9 +18,10 @@ from torch import Tensor
 from listeval.errors import UserError
 from listopd.cliff.arms import ArmSpec, Cost, Pair, PairForecast, Tell
 from listopd.cliff.records import begin, finish, log_file, unfinished, write_outcomes
-from listopd.lab.decode import greedy
-from listopd.lab.figures import step_figures
 from listopd.lab.held_out import HeldOut, held_out, judge
+from listopd.lab.lab_decode import greedy
+from listopd.lab.lab_figures import step_figures
+from listopd.lab.lab_target import positions, separator_confidence, target_curve
 from listopd.lab.language import Answers
 from listopd.lab.losses import LOSSES
 from listopd.lab.network import ROWS
@@ -37,7 +38,6 @@ from listopd.lab.store import (
     stacked,
     weights_digest,
 )
-from listopd.lab.target import positions, separator_confidence, target_curve
 from listopd.lab.training import Shape, Stack, TrainingSettings
 
 _ON_CPU, _ON_GPU = 16, 512

@@ -18,11 +18,11 @@ from torch.nn import functional as F
 from listeval.errors import UserError, did_you_mean
 from listopd.lab.adamw import AdamW
 from listopd.lab.chance import generator
-from listopd.lab.decode import greedy
 from listopd.lab.held_out import HeldOut, held_out, judge
+from listopd.lab.lab_decode import greedy
+from listopd.lab.lab_target import separator_confidence
 from listopd.lab.language import Answers
 from listopd.lab.network import Network
-from listopd.lab.target import separator_confidence
 
 TRIES = 8
 """How often a start is trained, at most, until one is accepted."""

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from listopd.lab.adamw import AdamW
 from listopd.lab.chance import generator
-from listopd.lab.decode import sample
+from listopd.lab.lab_decode import sample
 from listopd.lab.language import Answers
 from listopd.lab.losses import LOSSES, Losses, Rows, arm_means, cap_tensor, sampled_log_probs
 from listopd.lab.network import Network

@@ -14,7 +14,7 @@ from listeval.models.checkpoint import Checkpoint
 from listeval.plugins.blame import blame
 from listeval.plugins.open import load
 from listeval.task import Dataset, Task
-from listopd.probe.config import ProbeConfig
+from listopd.probe.probe_config import ProbeConfig
 from listopd.probe.walk import Reference, reference
 
 
@@ -94,7 +94,7 @@ def roll_out(asked: Sequence[Question], checkpoint: Checkpoint, network: Any, sa
 
     Raises UserError where the network fails on one.
     """
-    from listeval.backends.hf.engine import HFBackend
+    from listeval.backends.hf.hf_engine import HFBackend
     from listopd.rollout.protocol import seed_of
 
     backend = HFBackend(checkpoint, network, batch_size=16)

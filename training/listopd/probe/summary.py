@@ -8,9 +8,9 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from listeval.stats.intervals import Interval
-from listopd.probe.config import ProbeConfig
 from listopd.probe.flips import Flip, flips
 from listopd.probe.observations import Observations
+from listopd.probe.probe_config import ProbeConfig
 from listopd.threshold.closed_form import Floats, logit, sigmoid
 from listopd.threshold.evidence import class_shares
 from listopd.threshold.positions import Positions

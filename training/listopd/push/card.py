@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.errors import UserError
 from listeval.export.evaluated import evaluated, limits, shown
-from listeval.export.hub import hub
+from listeval.export.hub_upload import hub
 from listeval.export.model_card import results
 from listeval.report.heading import run_title
 from listeval.report.markdown import escape, table

@@ -13,7 +13,7 @@ import yaml
 
 from listeval.disk import write_atomic
 from listeval.errors import UserError
-from listeval.export.hub import Repository, check_name, fresh_folder, place_file, push
+from listeval.export.hub_upload import Repository, check_name, fresh_folder, place_file, push
 from listopd.push.card import Said, check_runs, make_card
 from listopd.push.origin import Origin
 from listopd.push.training_facts import portable

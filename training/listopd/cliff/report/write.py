@@ -10,8 +10,8 @@ from listeval.report.comparison.as_latex import latex_table, latex_text
 from listeval.report.comparison.tables import FigureTable
 from listeval.report.page.render import page_environment, templates
 from listopd.cliff.lock import Lock
-from listopd.cliff.report.figures import Figure, figures
 from listopd.cliff.report.gather import Gathered, gather
+from listopd.cliff.report.study_figures import Figure, figures
 from listopd.cliff.report.tables import facts, tables, verdict_line
 from listopd.cliff.study import StudyFile
 from listopd.cliff.verify import verify_study

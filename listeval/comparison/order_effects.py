@@ -10,12 +10,12 @@ from listeval.comparison.pairing import Pairing
 from listeval.errors import UserError, first_line
 from listeval.plugins.open import make_task
 from listeval.runs.figures.columns import Columns
-from listeval.runs.figures.order import order_columns
+from listeval.runs.figures.order_figures import order_columns
 
 
 def with_order(arms: Sequence[Arm], table: Sequence[Columns], pairing: Pairing) -> tuple[list[Columns], Pairing]:
-    """The arms' columns with those of `listeval.runs.figures.order`, and the pairing with a note where they are not
-    to be had: a task that is gone or raises.
+    """The arms' columns with those of `listeval.runs.figures.order_figures`, and the pairing with a note where they are
+    not to be had: a task that is gone or raises.
     """
     if not all(arm.run.manifest.task.options.get("order") == "shuffled" for arm in arms):
         return list(table), pairing

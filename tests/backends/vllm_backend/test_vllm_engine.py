@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from listeval.backends.protocol import BackendOptions, Capabilities, Message, ModelInfo, Prompt, Request, Sampling
-from listeval.backends.vllm import engine as vllm
 from listeval.backends.vllm import quiet
+from listeval.backends.vllm import vllm_engine as vllm
 from listeval.backends.vllm.quiet import EngineLog
 from listeval.errors import UserError
 
@@ -44,7 +44,7 @@ scores = backend.score([list(p.token_ids) for p in prompts] + [[5]])
 second = ""
 if name == "vllm":
     try:
-        import_module("listeval.backends.vllm.engine").open(model, BackendOptions(device="cpu"))
+        import_module("listeval.backends.vllm.vllm_engine").open(model, BackendOptions(device="cpu"))
     except UserError as error:
         second = str(error)
 settings = dict(backend.settings())

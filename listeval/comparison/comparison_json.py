@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from listeval.comparison.factorial import Factorial
-from listeval.runs.figures.numbers import is_rate
+from listeval.runs.figures.as_text import is_rate
 from listeval.stats.paired import Difference
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError
-from listopd.curve.result import Point, TargetCurve
+from listopd.curve.curve_result import Point, TargetCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

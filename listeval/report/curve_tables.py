@@ -11,7 +11,7 @@ from rich.text import Text
 
 from listeval.report.comparison.tables import FigureTable
 from listeval.report.console import ReportConsole
-from listeval.runs.figures import numbers, words
+from listeval.runs.figures import as_text, words
 from listeval.visible import inline
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def curve_table(curve: Curve) -> FigureTable:
     """A line a point: the option, how many samples, the figures with their intervals."""
     header = [curve.option, "samples", *map(words.title, curve.figures)]
     rows = [
-        [_number(point.x), f"{point.run.summary.n:,}", *(numbers.interval(n, x) for n, x in point.figures.items())]
+        [_number(point.x), f"{point.run.summary.n:,}", *(as_text.interval(n, x) for n, x in point.figures.items())]
         for point in curve.points
     ]
     return FigureTable(f"{curve.name}, by {curve.option}", header, rows)

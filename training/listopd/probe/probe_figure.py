@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from listopd.probe.result import ProbeResult
+from listopd.probe.probe_result import ProbeResult
 from listopd.probe.summary import Part, Row, Spread
 from listopd.tokens import TokenClass
 

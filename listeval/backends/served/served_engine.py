@@ -17,12 +17,12 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from listeval.backends.openai import engine as openai
+from listeval.backends.openai import openai_engine as openai
 from listeval.backends.protocol import BackendOptions, Completion, Request
 from listeval.backends.served.server import Server, free_port
-from listeval.backends.vllm.constraint import served_arguments
-from listeval.backends.vllm.engine import CEILING, KV_GIB, KV_SPACE, engine_arguments
 from listeval.backends.vllm.quiet import check_installed
+from listeval.backends.vllm.vllm_constraint import served_arguments
+from listeval.backends.vllm.vllm_engine import CEILING, KV_GIB, KV_SPACE, engine_arguments
 from listeval.errors import UserError
 from listeval.models.checkpoint import Checkpoint, open_checkpoint, package_versions, refuse_unused
 

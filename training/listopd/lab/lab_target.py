@@ -14,9 +14,9 @@ from torch import Tensor
 
 from listopd.cliff.records import Outcome
 from listopd.lab.chance import generator
-from listopd.lab.decode import greedy_target
-from listopd.lab.figures import class_name
 from listopd.lab.held_out import HeldOut, judge
+from listopd.lab.lab_decode import greedy_target
+from listopd.lab.lab_figures import class_name
 from listopd.lab.language import Answers, Language
 from listopd.lab.network import Network
 from listopd.objective.log_probs import log_probs

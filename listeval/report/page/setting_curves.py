@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from listeval.comparison.training import training_lambda
 from listeval.report.page.axis import Axis, around, at_points
-from listeval.runs.figures import numbers, words
+from listeval.runs.figures import as_text, words
 from listeval.runs.metrics import seed_values
 from listeval.stats.intervals import Interval
 
@@ -122,7 +122,7 @@ def plot(figure: str, setting: str, points: Sequence[Point]) -> CurvePlot:
     """One figure of `points` against `setting`, a line for each name; a line of a single point is left out."""
     there = [p for p in points if figure in p.values and not math.isnan(p.values[figure].value)]
     x = at_points([p.x for p in there])
-    scale, unit = (100.0, " %") if numbers.is_rate(figure) else (1.0, "")
+    scale, unit = (100.0, " %") if as_text.is_rate(figure) else (1.0, "")
     y = around(
         [limit for p in there for limit in p.values[figure]], scale=scale, unit=unit, most=1.0 if unit else math.inf
     )
@@ -136,5 +136,5 @@ def plot(figure: str, setting: str, points: Sequence[Point]) -> CurvePlot:
 def _dot(figure: str, setting: str, point: Point, x: Axis, y: Axis) -> Dot:
     value = point.values[figure]
     low, high = (math.nan, math.nan) if math.isnan(value.low) else (y.at(value.low), y.at(value.high))
-    said = f"{setting} {point.x:g}: {numbers.interval(figure, value)}"
+    said = f"{setting} {point.x:g}: {as_text.interval(figure, value)}"
     return Dot(x.at(point.x), y.at(value.value), low, high, said)

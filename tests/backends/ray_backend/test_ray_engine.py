@@ -21,10 +21,10 @@ from typing import Any
 import pytest
 
 from listeval.backends.protocol import BackendOptions, Prompt, Request, Sampling
-from listeval.backends.ray import engine as ray_engine
+from listeval.backends.ray import ray_engine as ray_engine
 from listeval.backends.ray.cluster import EnginePool
-from listeval.backends.ray.engine import RayBackend
 from listeval.backends.ray.feed import Feed
+from listeval.backends.ray.ray_engine import RayBackend
 from listeval.contract import Item, Record
 from listeval.errors import UserError
 from listeval.models.info import ModelInfo

@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 
 from listeval.decoding.number_pattern import escaped, number_pattern
 from listeval.decoding.permutation.number_form import NumberForm
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.spacing import Spacing
 
 

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple, Self
 from pydantic import ValidationError
 
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request
-from listeval.backends.vllm.constraint import VLLMConstraint, together
 from listeval.backends.vllm.lora import LoraRequests, lora_arguments
 from listeval.backends.vllm.quiet import EngineLog, check_installed, opened_log, restore
+from listeval.backends.vllm.vllm_constraint import VLLMConstraint, together
 from listeval.backends.vllm_plugin import register
 from listeval.decoding.constraint import PACKAGES, Constraint, require
 from listeval.errors import UserError, first_line

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listeval.backends import arguments
-from listeval.backends.arguments import HF, VLLM, needs_word, numerics, typed
+from listeval.backends import engine_arg
+from listeval.backends.engine_arg import HF, VLLM, needs_word, numerics, typed
 from listeval.cli.consent import of_config
 from listeval.cli.named_values import ENGINE
 from listeval.errors import UserError
@@ -34,7 +34,7 @@ TYPES: dict[str, Any] = {
 def engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine `own` with arguments of every kind of type."""
     one = VLLM._replace(types=lambda: TYPES, ours=frozenset({"seed"}), operational=frozenset({"share"}))
-    monkeypatch.setitem(arguments._SIGNATURES, "own", one._replace(plain=frozenset({"size", "words"})))
+    monkeypatch.setitem(engine_arg._SIGNATURES, "own", one._replace(plain=frozenset({"size", "words"})))
 
 
 def read(*texts: str) -> dict[str, Any]:
@@ -86,10 +86,10 @@ def test_what_the_engine_does_not_take_is_refused_in_one_line(engine: None, text
 def test_typing_twice_changes_nothing(value: Any) -> None:
     for kind in (int, float, bool, str):
         try:
-            once = arguments._of_type("x", value, kind)
+            once = engine_arg._of_type("x", value, kind)
         except UserError:
             continue
-        assert arguments._of_type("x", once, kind) == once
+        assert engine_arg._of_type("x", once, kind) == once
         assert isinstance(once, kind)
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from listopd.extrapolation.auto import Auto
 from listopd.extrapolation.guarded import Guarded
-from listopd.extrapolation.policy import PLAIN, Constant, LambdaPolicy, PerPosition
+from listopd.extrapolation.lambda_policy import PLAIN, Constant, LambdaPolicy, PerPosition
 from listopd.threshold.positions import SCAFFOLD_FILTER
 from listopd.threshold.sequence import Aggregator
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from listeval.report.console import ReportConsole
 from listeval.report.explain import visible
 from listeval.stats.intervals import Interval
-from listopd.curve.result import Point, TargetCurve
+from listopd.curve.curve_result import Point, TargetCurve
 
 _USEFUL = "useful_ndcg@1"
 _KINDS = 2

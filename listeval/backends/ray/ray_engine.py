@@ -16,8 +16,8 @@ from typing import Any
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request
 from listeval.backends.ray.cluster import EnginePool, check_room, connect, make_queue, pipeline
 from listeval.backends.ray.feed import Feed
-from listeval.backends.vllm.constraint import VLLMConstraint
-from listeval.backends.vllm.engine import CEILING, engine_arguments
+from listeval.backends.vllm.vllm_constraint import VLLMConstraint
+from listeval.backends.vllm.vllm_engine import CEILING, engine_arguments
 from listeval.decoding.constraint import PACKAGES
 from listeval.errors import UserError, first_line
 from listeval.models.channels import split_decoded

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, GrammarForm, JsonForm, RegexForm, require
+from listeval.decoding.engines.engine_protocol import refused
 from listeval.decoding.engines.json_mode import json_mode
 from listeval.decoding.engines.native_output import captured_native_output
-from listeval.decoding.engines.protocol import refused
 from listeval.decoding.permutation.automaton import Permutation
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.tokens.token_trie import trie_of
 from listeval.decoding.vllm_payload import KEY, LEDGER, PROCESSOR, Payload
 from listeval.errors import UserError, first_line

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listeval.backends.openai import wire
-from listeval.backends.openai.schema import ServedSchema
-from listeval.backends.vllm.constraint import payload, structured_outputs
+from listeval.backends.openai.openai_schema import ServedSchema
+from listeval.backends.vllm.vllm_constraint import payload, structured_outputs
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, JsonForm
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.vllm_payload import KEY, PROCESSOR
 from listeval.errors import UserError
 from listeval.models.checkpoint import stop_token_ids

@@ -12,8 +12,8 @@ from rich.text import Text
 from listeval.report.console import ReportConsole
 from listeval.report.explain import visible
 from listeval.stats.intervals import Interval
-from listopd.curve.terminal import print_curve
-from listopd.probe.result import ProbeResult, RolloutCounts
+from listopd.curve.curve_terminal import print_curve
+from listopd.probe.probe_result import ProbeResult, RolloutCounts
 from listopd.probe.summary import Bound, Part, Row
 from listopd.threshold.evidence import Measured
 from listopd.tokens import TokenClass

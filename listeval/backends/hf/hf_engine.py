@@ -46,7 +46,7 @@ _SCORE_BYTES = 256 << 20
 
 
 def open(model: str, options: BackendOptions) -> HFBackend:
-    """Load `model`. `options.extra` goes to `from_pretrained` (`backends.arguments.HF`).
+    """Load `model`. `options.extra` goes to `from_pretrained` (`backends.engine_arg.HF`).
 
     Defaults: GPU where there is one; float32 on a CPU, the checkpoint's own dtype elsewhere;
     batches of 16 on a CPU, 64 elsewhere. Raises UserError for whatever keeps it from loading.

@@ -12,7 +12,7 @@ import pytest
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 
-from listeval.backends.hf import engine as hf  # noqa: E402
+from listeval.backends.hf import hf_engine as hf  # noqa: E402
 from listeval.backends.protocol import BackendOptions, Completion, Message, Request  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
 from listeval.models.checkpoint import stop_token_ids  # noqa: E402

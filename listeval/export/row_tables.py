@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from listeval.disk import write_atomic
 from listeval.runs.data_frames import arrow_table
-from listeval.runs.table import TypedColumn, as_json, table
+from listeval.runs.row_columns import TypedColumn, as_json, table
 
 if TYPE_CHECKING:
     from listeval.runs.store import Run

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from listeval.backends.served import engine
+from listeval.backends.served import served_engine
 from listeval.backends.served.server import Server, free_port
 from listeval.errors import UserError
 from listeval.runs.config import build_config
@@ -121,10 +121,10 @@ def test_the_log_of_two_attempts_is_one_file_and_no_link_is_followed(tmp_path: P
 def test_arguments_are_flags_of_vllm_serve(
     installed: dict[str, str], start: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(engine, "package_versions", lambda *names: installed)
+    monkeypatch.setattr(served_engine, "package_versions", lambda *names: installed)
     told = {"model": "m", "dtype": "float32", "enforce_eager": True, "enable_chunked_prefill": False, "max_num_seqs": 4}
     told |= {"logits_processors": ["a:B"], "structured_outputs_config": {"backend": "xgrammar"}, "quantization": None}
-    assert engine.serve_command(told)[3:] == [
+    assert served_engine.serve_command(told)[3:] == [
         *start, "--dtype", "float32", "--enforce-eager", "--no-enable-chunked-prefill", "--max-num-seqs", "4",
         "--logits-processors", "a:B", "--structured-outputs-config", '{"backend": "xgrammar"}',
     ]  # fmt: skip

@@ -15,7 +15,7 @@ from listeval.contract import KeyedList
 from listeval.contract.schema_nodes import closed, each_node, inlined, keywords, without
 from listeval.decoding.constraint import json_form
 from listeval.decoding.promise import promised_schema
-from listeval.decoding.refusal import NARROWING, named
+from listeval.decoding.refused_keywords import NARROWING, named
 
 if TYPE_CHECKING:
     from listeval.contract import Contract

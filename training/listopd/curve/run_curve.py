@@ -12,15 +12,15 @@ import numpy as np
 
 from listeval.errors import UserError
 from listopd.curve.advice import advise, limit_of
-from listopd.curve.answers import Answers
 from listopd.curve.breaks import Break, find_breaks
+from listopd.curve.curve_result import SelfTest, TargetCurve, Threshold
 from listopd.curve.decode import Written, decode
 from listopd.curve.points import Judged, clusters, judge_point
-from listopd.curve.result import SelfTest, TargetCurve, Threshold
+from listopd.curve.stored_answers import Answers
 from listopd.curve.target import Arm, check_arm
 from listopd.estimates import Cliff, Outcomes, cliff
 from listopd.probe.answers import Answer, Questions, Rollouts, roll_out
-from listopd.probe.config import ProbeConfig
+from listopd.probe.probe_config import ProbeConfig
 from listopd.probe.summary import OPERATING, SAFETY, Part
 from listopd.probe.vocabulary import Vocabulary
 from listopd.threshold.preconditions import Cap

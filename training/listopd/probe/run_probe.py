@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError
-from listopd.probe.config import ProbeConfig
-from listopd.probe.result import ProbeResult, RolloutCounts
+from listopd.probe.probe_config import ProbeConfig
+from listopd.probe.probe_result import ProbeResult, RolloutCounts
 
 if TYPE_CHECKING:
     from listeval.models.checkpoint import Checkpoint
     from listeval.task import Task
-    from listopd.curve.result import TargetCurve
+    from listopd.curve.curve_result import TargetCurve
     from listopd.probe.answers import Answer, Questions, Rollouts
     from listopd.probe.observations import Observations
     from listopd.probe.summary import Part
@@ -68,7 +68,7 @@ def _open(config: ProbeConfig) -> dict[str, Checkpoint]:
 
 def _load(config: ProbeConfig, models: dict[str, Checkpoint], say: Say) -> dict[str, Any]:
     """The networks by role; one checkpoint is loaded once, whatever its roles."""
-    from listeval.backends.hf.engine import load_network, pick_device
+    from listeval.backends.hf.hf_engine import load_network, pick_device
 
     device = pick_device(config.device)
     loaded: dict[Path, Any] = {}
@@ -135,7 +135,7 @@ def _curve(
     say: Say,
 ) -> TargetCurve:
     from listeval.plugins.open import ready
-    from listopd.curve.run import Pair, measure_curve
+    from listopd.curve.run_curve import Pair, measure_curve
     from listopd.questions import stop_token
 
     pair = Pair(models, networks, _vocabulary(models["base"], networks), stop_token(models["base"]))

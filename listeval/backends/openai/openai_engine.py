@@ -31,10 +31,10 @@ from urllib.parse import urlsplit
 
 from listeval.backends.openai import wire
 from listeval.backends.openai.body import limit_of
-from listeval.backends.openai.constraint import ServerConstraint
 from listeval.backends.openai.dialect import Dialect
 from listeval.backends.openai.fleet import Fleet, Member
 from listeval.backends.openai.http import Connection, EventLoop, RequestRefused, Retry, Unavailable
+from listeval.backends.openai.openai_constraint import ServerConstraint
 from listeval.backends.openai.probe import KEY, STOP, STOP_AT_FIRST, Served, check_tokenizer, probe, stop
 from listeval.backends.openai.ramp import Ramp
 from listeval.backends.protocol import (

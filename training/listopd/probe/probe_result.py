@@ -10,7 +10,7 @@ from listopd.probe.summary import Part, Row
 from listopd.threshold.evidence import Measured
 
 if TYPE_CHECKING:
-    from listopd.curve.result import TargetCurve
+    from listopd.curve.curve_result import TargetCurve
 
 
 class RolloutCounts(NamedTuple):

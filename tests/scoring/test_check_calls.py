@@ -5,7 +5,7 @@ import pytest
 from listeval.contract import Call
 from listeval.contract.documents import Document
 from listeval.scoring.arguments import argument_fault
-from listeval.scoring.calls import CallVerdict, check_calls
+from listeval.scoring.check_calls import CallVerdict, check_calls
 
 STRING, INTEGER, FLOAT, BOOLEAN = ({"type": kind} for kind in ("string", "integer", "float", "boolean"))
 NUMBERS = {"type": "array", "items": {"type": "float"}}
