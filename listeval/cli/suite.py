@@ -58,7 +58,7 @@ def command(
 
     The same command again runs only what is owed. A run that fails is named, and the others go on.
     """
-    from listeval.cli.suite_result import Asked, conclude, work
+    from listeval.cli.suite_result import SuiteOutput, conclude, work
     from listeval.suites.execute_suite import prospects
     from listeval.suites.file import read_suite
 
@@ -71,7 +71,7 @@ def command(
     if plan:
         return _print_plan(found, as_json)
     outcomes = work(found, quiet=quiet)
-    return conclude(outcomes, Asked(Path(file).stem, out, gates, as_json))
+    return conclude(outcomes, SuiteOutput(Path(file).stem, out, gates, as_json))
 
 
 def _planned(suite: Any, flags: dict[str, Any], out: Path) -> list[PlannedRun]:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from listeval.suites.execute_suite import Prospect, RunOutcome
 
 
-class Asked(NamedTuple):
+class SuiteOutput(NamedTuple):
     """What a user wants to see of a suite; without `out` there is no page and no comparison."""
 
     title: str
@@ -58,7 +58,7 @@ def name_failures(failed: Iterable[tuple[str, UserError | None]]) -> None:
             say(f"listeval: run '{name}' failed: {error}", err=True)
 
 
-def conclude(outcomes: Sequence[RunOutcome], asked: Asked) -> ExitCode:
+def conclude(outcomes: Sequence[RunOutcome], asked: SuiteOutput) -> ExitCode:
     """Print and write what there is to be seen, hold the gates against it, and give the exit code.
 
     A run that failed counts as samples that errored, but for a canary that did not pass.
@@ -127,7 +127,7 @@ def _compared(outcomes: Sequence[RunOutcome], out: Path) -> list[GroupLine]:
 
 
 def _page(
-    asked: Asked,
+    asked: SuiteOutput,
     runs: Sequence[Run],
     failed: Sequence[tuple[str, UserError]],
     found: Sequence[Curve],

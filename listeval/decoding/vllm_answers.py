@@ -70,7 +70,7 @@ class ConstrainedAnswer:
         return self.cursor is None or self.cursor.complete or self.seen + 1 >= self.budget
 
 
-class Answers:
+class ConstrainedAnswers:
     """Makes answers of requests, and masks their rows.
 
     Masked mass is measured where $LISTEVAL_MASKED_MASS names a file.

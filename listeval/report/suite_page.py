@@ -10,7 +10,7 @@ from listeval.report.comparison.tables import FigureTable
 from listeval.report.curve_tables import curve_table
 from listeval.report.heading import run_title
 from listeval.report.page.render import render_page, write_text
-from listeval.report.page.setting_curves import CurvePlot, Point, plot
+from listeval.report.page.setting_curves import CurvePlot, SettingPoint, plot
 from listeval.report.shown import kinds_to_show, metrics_to_show
 from listeval.runs.figures import as_text, words
 from listeval.runs.figures.as_text import share
@@ -54,7 +54,7 @@ def _plots(curves: Sequence[Curve]) -> list[CurvePlot]:
     found = []
     for option in dict.fromkeys(curve.option for curve in curves):
         own = [curve for curve in curves if curve.option == option]
-        points = [Point(curve.name, point.x, point.figures) for curve in own for point in curve.points]
+        points = [SettingPoint(curve.name, point.x, point.figures) for curve in own for point in curve.points]
         names = dict.fromkeys(name for curve in own for name in curve.figures)
         found += [plot(name, option, points) for name in names]
     return [one for one in found if one.lines]

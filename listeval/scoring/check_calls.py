@@ -35,26 +35,26 @@ class CallVerdict(StrEnum):
     WRONG_ARGUMENT_VALUE = "wrong_argument_value"
 
 
-class Finding(NamedTuple):
+class CallFinding(NamedTuple):
     """A verdict and, where it is not `ok`, one line on what is at fault."""
 
     verdict: CallVerdict
     detail: str = ""
 
 
-_RIGHT = Finding(CallVerdict.OK)
+_RIGHT = CallFinding(CallVerdict.OK)
 _LONGEST = 40
 
 
-def check_calls(calls: Sequence[Call], expected: Sequence[Expected], documents: Mapping[str, Document]) -> Finding:
+def check_calls(calls: Sequence[Call], expected: Sequence[Expected], documents: Mapping[str, Document]) -> CallFinding:
     """The verdict on `calls`, whose arguments are dicts. An empty list is an answer without a call."""
     if not calls:
-        return Finding(CallVerdict.NO_CALL, f"no call where {len(expected)} are due")
+        return CallFinding(CallVerdict.NO_CALL, f"no call where {len(expected)} are due")
     if len(calls) != len(expected):
-        return Finding(CallVerdict.WRONG_COUNT, f"{len(calls)} calls where {len(expected)} are due")
+        return CallFinding(CallVerdict.WRONG_COUNT, f"{len(calls)} calls where {len(expected)} are due")
     left = list(calls)
     for wanted in expected:
-        findings: list[Finding] = []
+        findings: list[CallFinding] = []
         for at, call in enumerate(left):
             finding = check_call(call, wanted, documents)
             if finding is _RIGHT:
@@ -66,18 +66,18 @@ def check_calls(calls: Sequence[Call], expected: Sequence[Expected], documents: 
     return _RIGHT
 
 
-def check_call(call: Call, expected: Expected, documents: Mapping[str, Document]) -> Finding:
+def check_call(call: Call, expected: Expected, documents: Mapping[str, Document]) -> CallFinding:
     """The verdict on one call for one expected call."""
     ((name, accepted),) = expected.items()
     document = documents.get(name)
     if document is None or call.name != name:
-        return Finding(CallVerdict.WRONG_FUNCTION, f"{quote(call.name)} where {quote(name)} is due")
+        return CallFinding(CallVerdict.WRONG_FUNCTION, f"{quote(call.name)} where {quote(name)} is due")
     absent = next((parameter for parameter in document.required if parameter not in call.arguments), None)
     if absent is not None:
         return _missing(name, absent)
     for parameter, value in call.arguments.items():
         if parameter not in document.parameters or parameter not in accepted:
-            return Finding(
+            return CallFinding(
                 CallVerdict.UNEXPECTED_ARGUMENT, f"{quote(name)} was to be called without {quote(parameter)}"
             )
         fault = argument_fault(value, accepted[parameter], document.parameters[parameter])
@@ -85,21 +85,21 @@ def check_call(call: Call, expected: Expected, documents: Mapping[str, Document]
             detail = (
                 f"{quote(name)}: {quote(parameter)} is {_shown(value)}, accepted: {_all_shown(accepted[parameter])}"
             )
-            return Finding(CallVerdict(fault), detail)
+            return CallFinding(CallVerdict(fault), detail)
     for parameter, options in accepted.items():
         if parameter not in call.arguments and "" not in options:
             return _missing(name, parameter)
     return _RIGHT
 
 
-def _closest(findings: Sequence[Finding]) -> Finding:
+def _closest(findings: Sequence[CallFinding]) -> CallFinding:
     """Of the faults of several calls, that of the first one with the right name."""
     named = (finding for finding in findings if finding.verdict is not CallVerdict.WRONG_FUNCTION)
     return next(named, findings[0])
 
 
-def _missing(name: str, parameter: str) -> Finding:
-    return Finding(CallVerdict.MISSING_ARGUMENT, f"{quote(name)} lacks {quote(parameter)}")
+def _missing(name: str, parameter: str) -> CallFinding:
+    return CallFinding(CallVerdict.MISSING_ARGUMENT, f"{quote(name)} lacks {quote(parameter)}")
 
 
 def _shown(value: Any) -> str:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
-from listopd.batch import Answered, Layout, pack, pad, passes  # noqa: E402
+from listopd.batch import Answered, BatchLayout, pack, pad, passes  # noqa: E402
 
 CPU = torch.device("cpu")
 TWO = [Answered((1, 2, 3), (4, 5)), Answered((6,), (7, 8, 9))]
@@ -50,6 +50,6 @@ def test_each_answer_token_knows_the_token_before_it(lay):
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_layout_gives_the_places_of_its_rows(packed):
-    for places, batch in Layout(6, packed).batches(TWO, CPU):
+    for places, batch in BatchLayout(6, packed).batches(TWO, CPU):
         answers = [row[kept].tolist() for row, kept in zip(batch.answers, batch.mask, strict=True)]
         assert answers == [list(TWO[i].answer) for i in places]

@@ -91,14 +91,14 @@ def default_tokens(device: str, *, recomputed: bool) -> int:
     return 2 * _GPU_TOKENS if recomputed else _GPU_TOKENS
 
 
-class Layout(NamedTuple):
+class BatchLayout(NamedTuple):
     """How sequences go through the networks: at most `tokens` a pass, padded or packed."""
 
     tokens: int
     packed: bool = False
 
     @classmethod
-    def of(cls, precision: Precision, network: Any) -> Layout:
+    def of(cls, precision: Precision, network: Any) -> BatchLayout:
         """As the recipe says; `auto` packs where attention skips what it masks, which flash attention alone does."""
         on_gpu = network.device.type == "cuda"
         flash = on_gpu and "flash" in network.config._attn_implementation

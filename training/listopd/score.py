@@ -18,7 +18,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from listeval.errors import UserError
-from listopd.batch import Answered, Batch, Layout
+from listopd.batch import Answered, Batch, BatchLayout
 from listopd.head import head_logits
 from listopd.objective.regulariser import entropy
 
@@ -159,7 +159,7 @@ def spread(rows: torch.Tensor, batch: Batch) -> torch.Tensor:
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
-def check_scorer(scorer: Scorer, layout: Layout, precision: str, name: str) -> None:
+def check_scorer(scorer: Scorer, layout: BatchLayout, precision: str, name: str) -> None:
     """Raises UserError where the network's own logits disagree with ours, to which its architecture gives no hint.
 
     The head may scale what comes before it, and an attention may not keep packed sequences apart. `precision` is

@@ -20,7 +20,7 @@ from listeval.backends.hf.adapters import Adapters
 from listeval.backends.protocol import BackendOptions, Capabilities, Completion, Request, Sampling
 from listeval.decoding.constraint import PACKAGES, Constraint
 from listeval.decoding.decoder import Decoder, Processor
-from listeval.decoding.engines import Vocabulary
+from listeval.decoding.engines import EngineVocabulary
 from listeval.errors import UserError, first_line
 from listeval.models.adapter import Adapter
 from listeval.models.channels import split_decoded
@@ -80,7 +80,7 @@ def _decoder(constraint: Constraint | None, checkpoint: Checkpoint) -> Decoder |
     if constraint is None:
         return None
     tokenizer = checkpoint.renderer.tokenizer
-    return Decoder(constraint, Vocabulary(tokenizer, checkpoint.vocab_size or len(tokenizer), checkpoint.stops))
+    return Decoder(constraint, EngineVocabulary(tokenizer, checkpoint.vocab_size or len(tokenizer), checkpoint.stops))
 
 
 class HFBackend:

@@ -258,7 +258,7 @@ class OpenAIBackend:
             latency_s=time.perf_counter() - start,
         )
 
-    def _channels(self, answer: wire.Answer, request: Request) -> tuple[str | None, str]:
+    def _channels(self, answer: wire.ServerAnswer, request: Request) -> tuple[str | None, str]:
         """Reasoning and answer; what the server kept apart may still have marks in the rest of it."""
         text = answer.text
         if self.renderer is not None and self.renderer.marked(answer.token_ids):
@@ -269,7 +269,7 @@ class OpenAIBackend:
         reasonings = [words for words in (answer.reasoning, found) if words is not None]
         return "\n".join(reasonings) if reasonings else None, text
 
-    async def _ask(self, request: Request) -> wire.Answer:
+    async def _ask(self, request: Request) -> wire.ServerAnswer:
         path, read, body = self._call(request)
         tried: dict[str, str] = {}
         while True:
@@ -294,7 +294,7 @@ class OpenAIBackend:
         """Whether the constraint can be put in another way than the one that was refused."""
         return self._constraint is not None and self._constraint.learn(error.status, error.message, request.contract)
 
-    def _call(self, request: Request) -> tuple[str, Callable[[Any], wire.Answer], dict[str, Any]]:
+    def _call(self, request: Request) -> tuple[str, Callable[[Any], wire.ServerAnswer], dict[str, Any]]:
         """Path, reader and body for a request."""
         extra: dict[str, Any] = {**wire.NEUTRAL, "return_token_ids": True} if self._served.vllm else {}
         if self._options.structured:
@@ -327,7 +327,7 @@ class OpenAIBackend:
             self._loop.close(self._fleet.aclose())
 
 
-def _finish(answer: wire.Answer, text: str, reasoning: str | None, request: Request) -> FinishReason:
+def _finish(answer: wire.ServerAnswer, text: str, reasoning: str | None, request: Request) -> FinishReason:
     """Why the answer ended: a broken one that has spent its budget was cut, whatever the server says."""
     if answer.finish_reason != "stop" or answer.spent < request.sampling.max_tokens:
         return answer.finish_reason

@@ -81,7 +81,7 @@ def _plain(card: Mapping[str, Any]) -> dict[str, Any]:
 def _cards(body: Any) -> list[dict[str, Any]]:
     data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, list):
-        raise wire.Torn(f"its list of models has no data: {wire.server_message(body)[:120]}")
+        raise wire.BrokenBody(f"its list of models has no data: {wire.server_message(body)[:120]}")
     return [card for card in data if isinstance(card, dict) and isinstance(card.get("id"), str)]
 
 
@@ -101,14 +101,14 @@ async def _server_version(http: Connection, url: str) -> str:
 def _version(body: Any) -> str:
     found = body.get("version") if isinstance(body, dict) else None
     if not isinstance(found, str):
-        raise wire.Torn("it says no version")
+        raise wire.BrokenBody("it says no version")
     return wire.printable(found)[:60]
 
 
 def _tokens(body: Any) -> list[Any]:
     found = body.get("tokens") if isinstance(body, dict) else None
     if not isinstance(found, list):
-        raise wire.Torn("it gives no tokens")
+        raise wire.BrokenBody("it gives no tokens")
     return found
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 
-class Vocabulary(NamedTuple):
+class EngineVocabulary(NamedTuple):
     """What an engine compiles for. `size` is the width of the model's logits, `stops` the ids that end an answer."""
 
     tokenizer: PreTrainedTokenizerBase

@@ -57,7 +57,7 @@ class CurvePlot(NamedTuple):
         return self.setting != SEED
 
 
-class Point(NamedTuple):
+class SettingPoint(NamedTuple):
     """A run's values at one place of a setting."""
 
     line: str
@@ -74,18 +74,22 @@ def curves(runs: Sequence[Run], values: Sequence[Mapping[str, Interval]], names:
     return found
 
 
-def _settings(runs: Sequence[Run], values: Sequence[Mapping[str, Interval]]) -> Iterator[tuple[str, list[Point]]]:
+def _settings(
+    runs: Sequence[Run], values: Sequence[Mapping[str, Interval]]
+) -> Iterator[tuple[str, list[SettingPoint]]]:
     traits = [_traits(run) for run in runs]
     for setting in dict.fromkeys(name for own in traits for name, value in own.items() if isinstance(value, float)):
         points = []
         for own, figures in zip(traits, values, strict=True):
             x = own.get(setting)
             if isinstance(x, float):
-                points.append(Point(_rest(own, setting, traits), x, figures))
+                points.append(SettingPoint(_rest(own, setting, traits), x, figures))
         if any(len({p.x for p in points if p.line == line}) > 1 for line in {p.line for p in points}):
             yield setting, points
     seeds = [
-        Point(run.path.resolve().name, float(seed), {name: Interval(x, math.nan, math.nan) for name, x in own.items()})
+        SettingPoint(
+            run.path.resolve().name, float(seed), {name: Interval(x, math.nan, math.nan) for name, x in own.items()}
+        )
         for run in runs
         for seed, own in seed_values(run.rows, run.metrics).items()
     ]
@@ -118,7 +122,7 @@ def _rest(own: Mapping[str, float | str], setting: str, traits: Sequence[Mapping
     return ", ".join(f"{name} {value}" for name, value in zip(differing, shown, strict=True))
 
 
-def plot(figure: str, setting: str, points: Sequence[Point]) -> CurvePlot:
+def plot(figure: str, setting: str, points: Sequence[SettingPoint]) -> CurvePlot:
     """One figure of `points` against `setting`, a line for each name; a line of a single point is left out."""
     there = [p for p in points if figure in p.values and not math.isnan(p.values[figure].value)]
     x = at_points([p.x for p in there])
@@ -133,7 +137,7 @@ def plot(figure: str, setting: str, points: Sequence[Point]) -> CurvePlot:
     return CurvePlot(words.title(figure), setting, x, y, [line for line in lines if len(line.dots) > 1])
 
 
-def _dot(figure: str, setting: str, point: Point, x: Axis, y: Axis) -> Dot:
+def _dot(figure: str, setting: str, point: SettingPoint, x: Axis, y: Axis) -> Dot:
     value = point.values[figure]
     low, high = (math.nan, math.nan) if math.isnan(value.low) else (y.at(value.low), y.at(value.high))
     said = f"{setting} {point.x:g}: {as_text.interval(figure, value)}"

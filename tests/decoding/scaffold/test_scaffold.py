@@ -250,10 +250,10 @@ def test_the_pattern_holds_exactly_the_numbers(form: NumberForm) -> None:
 @pytest.mark.parametrize("engine", ["xgrammar", "llguidance", "outlines"])
 def test_stock_engines_take_the_pattern(engine: str, byte_level: Any) -> None:
     pytest.importorskip({"outlines": "outlines_core"}.get(engine, engine))
-    from listeval.decoding.engines import Vocabulary
+    from listeval.decoding.engines import EngineVocabulary
     from listeval.decoding.proof.audit_rules import audit_rules
 
-    vocabulary = Vocabulary(byte_level, len(byte_level), (byte_level.eos_token_id,))
+    vocabulary = EngineVocabulary(byte_level, len(byte_level), (byte_level.eos_token_id,))
     ids = [*review_ids(random.Random(3), 3), 'q"\\[x](+)*', "é 🙂-{2}"]
     found = audit_rules(Constraint("scaffold", engine), contract(ids), vocabulary)  # type: ignore[arg-type]
     assert (found["valid"], set(found["rules"].values())) == ("accepted", {"kept"})

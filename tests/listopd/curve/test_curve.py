@@ -16,7 +16,7 @@ from listopd.curve import run_curve
 from listopd.curve.breaks import Break, Mechanism, find_breaks, leaves
 from listopd.curve.locked import FLOOR, GRID
 from listopd.curve.run_curve import arms_of
-from listopd.probe.answers import Answer, Question
+from listopd.probe.answers import ProbeAnswer, ProbeQuestion
 from listopd.probe.observations import Observations
 from listopd.probe.probe_config import build_config
 from listopd.probe.vocabulary import Vocabulary
@@ -165,8 +165,8 @@ TEXTS = [bytes([byte]) for byte in range(256)]
 
 
 def answer(text, stopped=True, name="0/0"):
-    question = Question(name, None, (), None, reference(GOLD, "id"), 0, 0)
-    return Answer(question, tuple(text), stopped)
+    question = ProbeQuestion(name, None, (), None, reference(GOLD, "id"), 0, 0)
+    return ProbeAnswer(question, tuple(text), stopped)
 
 
 @pytest.fixture

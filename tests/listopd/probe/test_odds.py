@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from listeval.decoding.tokens.token_bytes import token_bytes
 from listopd.batch import Answered
-from listopd.probe.odds import Asked, asked, measure, odds
+from listopd.probe.odds import StepQuestion, asked, measure, odds
 from listopd.probe.vocabulary import Vocabulary
-from listopd.probe.walk import Step, reference, walk
+from listopd.probe.walk import StructuralStep, reference, walk
 from listopd.tokens import TokenClass
 from tests.listopd.tiny import ANSWERS, tiny_model, tiny_tokenizer
 
@@ -140,7 +140,7 @@ def test_a_teacher_without_doubt_has_p_next_to_1_and_keeps_what_is_missing(vocab
 
 def test_a_step_that_no_other_token_can_take_is_certain(vocabulary):
     """Behind `}]`, of which no longer token exists, nothing follows inside the token."""
-    step = Asked(Step(1, TokenClass.CLOSE_LIST, 1, b"]}"), 0, b'"}')
+    step = StepQuestion(StructuralStep(1, TokenClass.CLOSE_LIST, 1, b"]}"), 0, b'"}')
     found = odds(torch.zeros(1, 300), Vocabulary([b'"}]', b'"}', b'"', b"}"], [3]), [step])
     assert found.log_odds[0] == math.inf
     assert found.undecided[0] == pytest.approx(2 / 3)

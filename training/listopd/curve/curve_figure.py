@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError
-from listopd.curve.curve_result import Point, TargetCurve
+from listopd.curve.curve_result import TargetCurve, TargetPoint
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -42,7 +42,7 @@ def draw_curve(curve: TargetCurve, path: Path) -> None:
         figure.savefig(path, metadata=dates or None)
 
 
-def _drawn(curve: TargetCurve) -> list[Point]:
+def _drawn(curve: TargetCurve) -> list[TargetPoint]:
     """Without λ below 1, which pulls to the base."""
     return [point for point in curve.points if point.lam >= 1]
 

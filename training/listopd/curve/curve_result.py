@@ -15,7 +15,7 @@ from listopd.estimates import Cliff, Outcomes
 from listopd.tokens import TokenClass
 
 
-class Point(NamedTuple):
+class TargetPoint(NamedTuple):
     """The untrained target's greedy answers at one λ, as the task's contract and metrics judge them."""
 
     lam: float
@@ -49,7 +49,7 @@ class SelfTest(NamedTuple):
         return all(abs(one - other) <= few for one, other in (self.base_parsed, self.teacher_parsed))
 
 
-class Threshold(NamedTuple):
+class CurveThreshold(NamedTuple):
     """λ*(A), λ*(B) and the earliest λ_flip on one kind of answers (`source`: gold or rollouts)."""
 
     source: str
@@ -66,13 +66,13 @@ class TargetCurve:
 
     shown: str
     floor: float
-    points: tuple[Point, ...]
+    points: tuple[TargetPoint, ...]
     outcomes: Outcomes
     prompts: tuple[str, ...]
     cliff: Cliff
     self_test: SelfTest
     breaks: Break | None
-    thresholds: tuple[Threshold, ...]
+    thresholds: tuple[CurveThreshold, ...]
     clip: float
     limit: float
     """The largest λ that the curve allows: before its onset, else the end of the grid."""
@@ -96,7 +96,7 @@ class TargetCurve:
         }
 
 
-def _point(point: Point) -> dict[str, Any]:
+def _point(point: TargetPoint) -> dict[str, Any]:
     return {
         "lambda": point.lam,
         "n": point.n,

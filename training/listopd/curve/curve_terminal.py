@@ -11,7 +11,7 @@ from rich.text import Text
 from listeval.report.console import ReportConsole
 from listeval.report.explain import visible
 from listeval.stats.intervals import Interval
-from listopd.curve.curve_result import Point, TargetCurve
+from listopd.curve.curve_result import TargetCurve, TargetPoint
 
 _USEFUL = "useful_ndcg@1"
 _KINDS = 2
@@ -51,7 +51,7 @@ def _useful(curve: TargetCurve) -> list[str]:
     return [name for name in curve.points[0].metrics if name.startswith("useful_")]
 
 
-def _broken(point: Point) -> str:
+def _broken(point: TargetPoint) -> str:
     kinds = sorted((-n, name) for name, n in point.kinds.items() if name != "ok")
     return ", ".join(f"{name} {-n}" for n, name in kinds[:_KINDS])
 

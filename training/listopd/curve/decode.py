@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 import torch
 
-from listopd.curve.target import Arm, target_scores
+from listopd.curve.target import TargetArm, target_scores
 
 Choice = dict[int, int]
 """The next token of one row by arm."""
@@ -48,7 +48,7 @@ def decode(
     teacher: Decoded,
     base: Decoded,
     prompts: Sequence[Sequence[int]],
-    arms: Sequence[Arm],
+    arms: Sequence[TargetArm],
     stops: Sequence[int],
     budgets: Sequence[int],
 ) -> list[list[Written]]:
@@ -78,7 +78,7 @@ def decode(
     return found
 
 
-def _choose(rows: Sequence[_Row], teacher: torch.Tensor, base: torch.Tensor, arms: Sequence[Arm]) -> list[Choice]:
+def _choose(rows: Sequence[_Row], teacher: torch.Tensor, base: torch.Tensor, arms: Sequence[TargetArm]) -> list[Choice]:
     chosen: list[Choice] = [{} for _ in rows]
     for number, arm in enumerate(arms):
         places = [place for place, row in enumerate(rows) if number in row.arms]

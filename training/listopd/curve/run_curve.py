@@ -13,15 +13,15 @@ import numpy as np
 from listeval.errors import UserError
 from listopd.curve.advice import advise, limit_of
 from listopd.curve.breaks import Break, find_breaks
-from listopd.curve.curve_result import SelfTest, TargetCurve, Threshold
+from listopd.curve.curve_result import CurveThreshold, SelfTest, TargetCurve
 from listopd.curve.decode import Written, decode
-from listopd.curve.points import Judged, clusters, judge_point
-from listopd.curve.stored_answers import Answers
-from listopd.curve.target import Arm, check_arm
+from listopd.curve.points import JudgedPoint, clusters, judge_point
+from listopd.curve.stored_answers import StoredAnswers
+from listopd.curve.target import TargetArm, check_arm
 from listopd.estimates import Cliff, Outcomes, cliff
-from listopd.probe.answers import Answer, Questions, Rollouts, roll_out
+from listopd.probe.answers import ProbeAnswer, ProbeQuestions, Rollouts, roll_out
 from listopd.probe.probe_config import ProbeConfig
-from listopd.probe.summary import OPERATING, SAFETY, Part
+from listopd.probe.summary import OPERATING, SAFETY, ProbePart
 from listopd.probe.vocabulary import Vocabulary
 from listopd.threshold.preconditions import Cap
 
@@ -35,7 +35,7 @@ _ROWS = {"cpu": 256, "cuda": 1024}
 """Most answers that are decoded together, if all λ wrote different ones."""
 
 
-class Pair(NamedTuple):
+class ModelPair(NamedTuple):
     """Teacher and base, opened and loaded, and what they say alike; `stop` is written where an answer stopped."""
 
     opened: dict[str, Checkpoint]
@@ -52,21 +52,21 @@ class Pair(NamedTuple):
 def measure_curve(
     config: ProbeConfig,
     task: Task,
-    pair: Pair,
-    asked: Questions,
-    parts: Sequence[Part],
+    pair: ModelPair,
+    asked: ProbeQuestions,
+    parts: Sequence[ProbePart],
     path: Path | None = None,
     say: Say = lambda line: None,
 ) -> TargetCurve:
     """Decode, judge and summarise. `parts` are the probe's, for λ* and λ_flip; answers are kept in the file `path`.
 
-    Raises UserError for a task that runs code, for λ that make no curve, and as `Answers`.
+    Raises UserError for a task that runs code, for λ that make no curve, and as `StoredAnswers`.
     """
     if task.executes_code:
         cause = f"task '{task.name}' runs the code that a model writes, at every λ"
         raise UserError(cause, place="--curve", fix="use a task that runs none")
     arms = arms_of(config)
-    with closing(Answers(path, _identity(config, task, pair, asked, arms))) as answers:
+    with closing(StoredAnswers(path, _identity(config, task, pair, asked, arms))) as answers:
         _decode_all(config, task, pair, asked, arms, answers, say)
         written = [answers.known[question.name] for question in asked.kept]
     judged = [judge_point(arm.lam, [own[at] for own in written], asked, task, pair.base) for at, arm in enumerate(arms)]
@@ -92,7 +92,7 @@ def measure_curve(
     )
 
 
-def arms_of(config: ProbeConfig) -> list[Arm]:
+def arms_of(config: ProbeConfig) -> list[TargetArm]:
     """The λ asked for in rising order, with 0 and 1, which are the self-test.
 
     Raises UserError for fewer than two λ of 1 and above, and as `check_arm`.
@@ -100,10 +100,12 @@ def arms_of(config: ProbeConfig) -> list[Arm]:
     lams = sorted({0.0, 1.0, *config.lambdas})
     if sum(lam >= 1 for lam in lams) < 2:
         raise UserError("no λ above 1 to make a curve of", place="--lambdas", fix="for example 1,1.1,1.2,1.5,2")
-    return [check_arm(Arm(lam, config.floor)) for lam in lams]
+    return [check_arm(TargetArm(lam, config.floor)) for lam in lams]
 
 
-def _identity(config: ProbeConfig, task: Task, pair: Pair, asked: Questions, arms: Sequence[Arm]) -> dict[str, Any]:
+def _identity(
+    config: ProbeConfig, task: Task, pair: ModelPair, asked: ProbeQuestions, arms: Sequence[TargetArm]
+) -> dict[str, Any]:
     """All that the answers are a function of."""
     return {
         "models": {role: pair.opened[role].info.fingerprint for role in ("teacher", "base")},
@@ -120,10 +122,10 @@ def _identity(config: ProbeConfig, task: Task, pair: Pair, asked: Questions, arm
 def _decode_all(
     config: ProbeConfig,
     task: Task,
-    pair: Pair,
-    asked: Questions,
-    arms: Sequence[Arm],
-    answers: Answers,
+    pair: ModelPair,
+    asked: ProbeQuestions,
+    arms: Sequence[TargetArm],
+    answers: StoredAnswers,
     say: Say,
 ) -> None:
     """What is not known yet, longest prompts first, so that memory runs out early or never."""
@@ -143,7 +145,7 @@ def _decode_all(
 
 
 def _decode(
-    prompts: Sequence[tuple[int, ...]], budget: int, pair: Pair, arms: Sequence[Arm]
+    prompts: Sequence[tuple[int, ...]], budget: int, pair: ModelPair, arms: Sequence[TargetArm]
 ) -> Iterator[list[Written]]:
     """Where memory runs out the prompts are halved, down to one."""
     import torch
@@ -167,7 +169,7 @@ def _decode(
     yield from found
 
 
-def _outcomes(judged: Sequence[Judged], labels: Sequence[str]) -> Outcomes:
+def _outcomes(judged: Sequence[JudgedPoint], labels: Sequence[str]) -> Outcomes:
     kept = [one for one in judged if one.point.lam >= 1]
     return Outcomes([one.point.lam for one in kept], np.array([[one.good for one in kept]]), labels)
 
@@ -175,11 +177,11 @@ def _outcomes(judged: Sequence[Judged], labels: Sequence[str]) -> Outcomes:
 def _self_test(
     config: ProbeConfig,
     task: Task,
-    pair: Pair,
-    asked: Questions,
-    arms: Sequence[Arm],
+    pair: ModelPair,
+    asked: ProbeQuestions,
+    arms: Sequence[TargetArm],
     written: Sequence[Sequence[Written]],
-    judged: Sequence[Judged],
+    judged: Sequence[JudgedPoint],
 ) -> SelfTest:
     from listeval.backends.protocol import Sampling
 
@@ -195,17 +197,17 @@ def _self_test(
 
 def _breaks(
     found: Cliff,
-    arms: Sequence[Arm],
+    arms: Sequence[TargetArm],
     written: Sequence[Sequence[Written]],
-    judged: Sequence[Judged],
-    asked: Questions,
-    pair: Pair,
+    judged: Sequence[JudgedPoint],
+    asked: ProbeQuestions,
+    pair: ModelPair,
 ) -> Break | None:
     """At the first λ from the midpoint on; without a cliff at the last λ."""
     middle = math.inf if found.midpoint is None else found.midpoint.value
     at = next((place for place, arm in enumerate(arms) if arm.lam >= middle), len(arms) - 1)
     broken = [
-        (Answer(question, own[at].tokens, own[at].stopped), row["kind"])
+        (ProbeAnswer(question, own[at].tokens, own[at].stopped), row["kind"])
         for question, own, row, good in zip(asked.kept, written, judged[at].rows, judged[at].good, strict=True)
         if good == 0
     ]
@@ -213,11 +215,11 @@ def _breaks(
     return find_breaks(arms[at].lam, len(written), broken, pair.vocabulary, pair.stop, *networks)
 
 
-def _threshold(part: Part) -> Threshold:
+def _threshold(part: ProbePart) -> CurveThreshold:
     stars = {bound.aggregator: bound.star for bound in part.bounds}
     none = _none()
     first = part.flips[0] if part.flips else None
-    return Threshold(
+    return CurveThreshold(
         part.source,
         stars.get(SAFETY, none),
         stars.get(OPERATING, none),

@@ -22,7 +22,7 @@ from listopd.curve.decode import Written
 _Line = TypeAdapter(tuple[str, list[tuple[tuple[int, ...], bool]]])
 
 
-class Answers:
+class StoredAnswers:
     """Known answers by prompt. Without a path they are only kept in memory."""
 
     def __init__(self, path: Path | None, identity: Mapping[str, Any]) -> None:

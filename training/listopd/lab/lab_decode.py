@@ -7,12 +7,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from listopd.lab.language import END, PAD, Answers, mask_of
+from listopd.lab.language import END, PAD, LabAnswers, mask_of
 from listopd.lab.network import Cache, Network
 from listopd.objective.log_probs import log_probs
 
 
-def sample(network: Network, flat: Tensor, prompts: Tensor, uniforms: Tensor) -> Answers:
+def sample(network: Network, flat: Tensor, prompts: Tensor, uniforms: Tensor) -> LabAnswers:
     """Answers [A, N, L] at temperature 1 to prompts [A, N, P], from uniform numbers [A, N, L] in [0, 1).
 
     The same numbers give two arms the same answer until their distributions part: λ are compared on one noise.
@@ -27,13 +27,13 @@ def sample(network: Network, flat: Tensor, prompts: Tensor, uniforms: Tensor) ->
     return _write(network, [Cache(network, flat, prompts.shape[1])], prompts, lambda seen, at: choose(seen[0], at))
 
 
-def greedy(network: Network, flat: Tensor, prompts: Tensor) -> Answers:
+def greedy(network: Network, flat: Tensor, prompts: Tensor) -> LabAnswers:
     """The modal symbol at every place."""
     caches = [Cache(network, flat, prompts.shape[1])]
     return _write(network, caches, prompts, lambda seen, at: seen[0].argmax(-1))
 
 
-def greedy_target(network: Network, teacher: Tensor, base: Tensor, lam: Tensor, prompts: Tensor) -> Answers:
+def greedy_target(network: Network, teacher: Tensor, base: Tensor, lam: Tensor, prompts: Tensor) -> LabAnswers:
     """The modal symbol of the target p^λ b^(1-λ) at every place: weights [A, P] each, `lam` [A]."""
     caches = [Cache(network, flat, prompts.shape[1]) for flat in (teacher, base)]
     step = (lam - 1).view(-1, 1, 1)
@@ -47,7 +47,7 @@ def greedy_target(network: Network, teacher: Tensor, base: Tensor, lam: Tensor, 
 
 def _write(
     network: Network, caches: list[Cache], prompts: Tensor, choose: Callable[[list[Tensor], int], Tensor]
-) -> Answers:
+) -> LabAnswers:
     length = network.language.answer_length
     tokens = torch.full((*prompts.shape[:2], length), PAD, device=prompts.device)
     seen = [cache.read(prompts) for cache in caches]
@@ -57,9 +57,9 @@ def _write(
         if place + 1 < length:
             seen = [cache.read(tokens[:, :, place : place + 1]) for cache in caches]
     mask = mask_of(tokens)
-    return Answers(tokens.masked_fill(~mask, PAD), mask)
+    return LabAnswers(tokens.masked_fill(~mask, PAD), mask)
 
 
-def ended(answers: Answers) -> Tensor:
+def ended(answers: LabAnswers) -> Tensor:
     """Whether each answer [A, N] came to its END; one that did not was cut off."""
     return (answers.tokens == END).any(-1)

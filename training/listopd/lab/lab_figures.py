@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from listopd.lab.held_out import contracts, parse, tally
-from listopd.lab.language import CLOSE, NEXT, Answers, Language
+from listopd.lab.language import CLOSE, NEXT, LabAnswers, Language
 from listopd.lab.losses import arm_means
-from listopd.lab.training import Step
+from listopd.lab.training import LabStep
 from listopd.objective.log_probs import log_probs
 
 
@@ -22,7 +22,7 @@ def class_name(item: int) -> str:
     return f"sep {item}"
 
 
-def step_figures(language: Language, step: Step) -> list[dict[str, Any]]:
+def step_figures(language: Language, step: LabStep) -> list[dict[str, Any]]:
     """One line an arm: of its rollouts and, by class, the probabilities of the right symbol and how far the cap acted.
 
     Those are means over the rollouts that come to a separator where one is due; None where none does.
@@ -45,12 +45,12 @@ def step_figures(language: Language, step: Step) -> list[dict[str, Any]]:
         key = prompts[arm].numpy().tobytes()
         if key not in asked:
             asked[key] = contracts(language, prompts[arm])
-        results = parse(language, asked[key], Answers(tokens[arm], mask[arm]))
+        results = parse(language, asked[key], LabAnswers(tokens[arm], mask[arm]))
         found.append(tally(results) | common[arm] | by_class[arm])
     return found
 
 
-def _by_class(language: Language, step: Step) -> list[dict[str, dict[str, float | None]]]:
+def _by_class(language: Language, step: LabStep) -> list[dict[str, dict[str, float | None]]]:
     lines: list[dict[str, dict[str, float | None]]] = [
         {"p": {}, "b": {}, "theta": {}, "clipped": {}} for _ in step.prompts
     ]

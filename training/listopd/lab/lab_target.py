@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from listopd.cliff.records import Outcome
+from listopd.cliff.records import AnswerOutcome
 from listopd.lab.chance import generator
 from listopd.lab.held_out import HeldOut, judge
 from listopd.lab.lab_decode import greedy_target
 from listopd.lab.lab_figures import class_name
-from listopd.lab.language import Answers, Language
+from listopd.lab.language import LabAnswers, Language
 from listopd.lab.network import Network
 from listopd.objective.log_probs import log_probs
 from listopd.threshold.closed_form import Floats, lambda_flips, sigmoid
@@ -38,7 +38,7 @@ class SeparatorConfidence(NamedTuple):
 
 def target_curve(
     network: Network, teacher: Tensor, base: Tensor, asked: HeldOut, lams: Sequence[float]
-) -> list[list[Outcome]]:
+) -> list[list[AnswerOutcome]]:
     """The outcomes of the held-out prompts at each λ, from weights [P]."""
     found = []
     prompts = asked.prompts.tokens.to(teacher.device)
@@ -47,7 +47,7 @@ def target_curve(
         above, below = (flat.expand(len(some), -1) for flat in (teacher, base))
         answers = greedy_target(network, above, below, some, prompts.expand(len(some), -1, -1))
         tokens, mask = answers.tokens.cpu(), answers.mask.cpu()
-        found += [judge(network.language, asked, Answers(*one)) for one in zip(tokens, mask, strict=True)]
+        found += [judge(network.language, asked, LabAnswers(*one)) for one in zip(tokens, mask, strict=True)]
     return found
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from listopd.probe.probe_result import ProbeResult
-from listopd.probe.summary import Part, Row, Spread
+from listopd.probe.summary import ProbePart, ProbeRow, Spread
 from listopd.tokens import TokenClass
 
 _COLOURS = ("#2457a6", "#c2571a")
@@ -40,7 +40,7 @@ class Panel(NamedTuple):
     bars: list[Bar]
 
 
-class Tick(NamedTuple):
+class FigureTick(NamedTuple):
     """A mark on the axis."""
 
     x: float
@@ -62,12 +62,12 @@ def probe_figure(result: ProbeResult) -> str:
         height=panels[-1].top + panels[-1].height + 46,
         left=_LEFT,
         colours=_COLOURS,
-        ticks=[Tick(_x(value), f"{value:g}") for value in _TICKS],
+        ticks=[FigureTick(_x(value), f"{value:g}") for value in _TICKS],
         panels=panels,
     )
 
 
-def _panels(parts: Sequence[Part]) -> list[Panel]:
+def _panels(parts: Sequence[ProbePart]) -> list[Panel]:
     found: list[Panel] = []
     top = _HEAD
     for part in parts:
@@ -80,12 +80,12 @@ def _panels(parts: Sequence[Part]) -> list[Panel]:
     return found
 
 
-def _after_items(part: Part) -> list[Row]:
+def _after_items(part: ProbePart) -> list[ProbeRow]:
     kinds = (TokenClass.NEXT_ITEM, TokenClass.CLOSE_LIST)
     return sorted((row for row in part.items if row.kind in kinds), key=lambda row: (row.item or 0, row.kind))
 
 
-def _pair(at: int, row: Row) -> tuple[Bar, Bar]:
+def _pair(at: int, row: ProbeRow) -> tuple[Bar, Bar]:
     name = row.kind.meaning if row.item is None else f"item {row.item}: {row.kind.meaning}"
     y = 20 + _ROW * at
     return _bar(name, 0, y, row.p, row.n), _bar("", 1, y + 9, row.b, row.n)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.stats.intervals import Interval
-from listopd.probe.summary import Part, Row
+from listopd.probe.summary import ProbePart, ProbeRow
 from listopd.threshold.evidence import Measured
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class ProbeResult:
 
     manifest: dict[str, Any]
     rollouts: RolloutCounts | None
-    parts: tuple[Part, ...]
+    parts: tuple[ProbePart, ...]
     curve: TargetCurve | None = None
 
     def to_json(self) -> str:
@@ -49,7 +49,7 @@ class ProbeResult:
         return f"{config['teacher']} -> {config['base']} on {config['task']}"
 
 
-def _part(part: Part) -> dict[str, Any]:
+def _part(part: ProbePart) -> dict[str, Any]:
     verdict = part.verdict
     return part._asdict() | {
         "classes": [_row(row) for row in part.classes],
@@ -70,5 +70,5 @@ def _measured(found: Measured) -> dict[str, Any]:
     return {name: value._asdict() if isinstance(value, Interval) else value for name, value in found._asdict().items()}
 
 
-def _row(row: Row) -> dict[str, Any]:
+def _row(row: ProbeRow) -> dict[str, Any]:
     return row._asdict() | {"meaning": row.kind.meaning, "p": row.p._asdict(), "b": row.b._asdict()}

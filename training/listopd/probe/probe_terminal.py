@@ -14,7 +14,7 @@ from listeval.report.explain import visible
 from listeval.stats.intervals import Interval
 from listopd.curve.curve_terminal import print_curve
 from listopd.probe.probe_result import ProbeResult, RolloutCounts
-from listopd.probe.summary import Bound, Part, Row
+from listopd.probe.summary import Bound, ProbePart, ProbeRow
 from listopd.threshold.evidence import Measured
 from listopd.tokens import TokenClass
 
@@ -85,7 +85,7 @@ def _table(first: str, columns: Iterable[str]) -> Table:
     return table
 
 
-def _classes(part: Part) -> Table:
+def _classes(part: ProbePart) -> Table:
     table = _table("step", ("n", "p mean", "p 5 %", "b mean", "b 5 %", "λ*", "share"))
     for row in part.classes:
         share = "" if math.isnan(row.share) else f"{100 * row.share:.0f} %"
@@ -93,14 +93,14 @@ def _classes(part: Part) -> Table:
     return table
 
 
-def _items(rows: list[Row]) -> Table:
+def _items(rows: list[ProbeRow]) -> Table:
     table = _table("item", ("step", "n", "p mean", "p 5 %", "b mean", "b 5 %", "λ*"))
     for row in sorted(rows, key=lambda row: (row.item or 0, row.kind)):
         table.add_row(str(row.item), Text(row.kind.meaning), f"{row.n:,}", *_pair(row), _star(row.star))
     return table
 
 
-def _pair(row: Row) -> tuple[str, ...]:
+def _pair(row: ProbeRow) -> tuple[str, ...]:
     return tuple(_probability(value) for value in (row.p.mean, row.p.q05, row.b.mean, row.b.q05))
 
 
@@ -114,7 +114,7 @@ def _bounds(bounds: tuple[Bound, ...], clip: float) -> Table:
     return table
 
 
-def _note(part: Part, least: float) -> str:
+def _note(part: ProbePart, least: float) -> str:
     said = f"Thresholds: {part.scaffold:,} scaffold tokens with p of {least:g} or more"
     if part.scaffold:
         said += f"; the tightest of them has λ* {_star(part.tightest)}"

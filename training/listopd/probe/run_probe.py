@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from listeval.models.checkpoint import Checkpoint
     from listeval.task import Task
     from listopd.curve.curve_result import TargetCurve
-    from listopd.probe.answers import Answer, Questions, Rollouts
+    from listopd.probe.answers import ProbeAnswer, ProbeQuestions, Rollouts
     from listopd.probe.observations import Observations
-    from listopd.probe.summary import Part
+    from listopd.probe.summary import ProbePart
     from listopd.probe.vocabulary import Vocabulary
 
 Say = Callable[[str], None]
@@ -85,7 +85,7 @@ def _roll_out(
     task: Task,
     models: dict[str, Checkpoint],
     networks: dict[str, Any],
-    found: Questions,
+    found: ProbeQuestions,
     say: Say,
 ) -> Rollouts:
     from listeval.backends.protocol import Sampling
@@ -101,10 +101,10 @@ def _parts(
     config: ProbeConfig,
     base: Checkpoint,
     networks: dict[str, Any],
-    found: Questions,
+    found: ProbeQuestions,
     rollouts: Rollouts | None,
     say: Say,
-) -> Iterator[Part]:
+) -> Iterator[ProbePart]:
     from listopd.probe.summary import summarise
 
     # Only of the base itself are the rollouts evidence for its headroom.
@@ -115,11 +115,13 @@ def _parts(
         yield summarise(source, _observe(base, networks, answers), config, *counts)
 
 
-def _sources(config: ProbeConfig, found: Questions, rollouts: Rollouts | None) -> Iterator[tuple[str, list[Answer]]]:
-    from listopd.probe.answers import Answer
+def _sources(
+    config: ProbeConfig, found: ProbeQuestions, rollouts: Rollouts | None
+) -> Iterator[tuple[str, list[ProbeAnswer]]]:
+    from listopd.probe.answers import ProbeAnswer
 
     if config.on != "rollouts":
-        yield "gold", [Answer(question, question.gold, True) for question in found.kept]
+        yield "gold", [ProbeAnswer(question, question.gold, True) for question in found.kept]
     if rollouts is not None:
         yield "rollouts", rollouts.answers
 
@@ -129,16 +131,16 @@ def _curve(
     task: Task,
     models: dict[str, Checkpoint],
     networks: dict[str, Any],
-    found: Questions,
-    parts: tuple[Part, ...],
+    found: ProbeQuestions,
+    parts: tuple[ProbePart, ...],
     answers: Path | None,
     say: Say,
 ) -> TargetCurve:
     from listeval.plugins.open import ready
-    from listopd.curve.run_curve import Pair, measure_curve
+    from listopd.curve.run_curve import ModelPair, measure_curve
     from listopd.questions import stop_token
 
-    pair = Pair(models, networks, _vocabulary(models["base"], networks), stop_token(models["base"]))
+    pair = ModelPair(models, networks, _vocabulary(models["base"], networks), stop_token(models["base"]))
     with ready(task):
         return measure_curve(config, task, pair, found, parts, answers, say)
 
@@ -153,7 +155,7 @@ def _vocabulary(base: Checkpoint, networks: dict[str, Any]) -> Vocabulary:
     return Vocabulary(token_bytes(tokenizer, widest), base.stops, len(tokenizer))
 
 
-def _observe(base: Checkpoint, networks: dict[str, Any], answers: list[Answer]) -> Observations:
+def _observe(base: Checkpoint, networks: dict[str, Any], answers: list[ProbeAnswer]) -> Observations:
     from listopd.probe.observations import observe
     from listopd.questions import stop_token
 
@@ -173,7 +175,7 @@ def _counts(config: ProbeConfig, rollouts: Rollouts | None) -> RolloutCounts | N
 
 
 def _manifest(
-    config: ProbeConfig, task: Task, models: dict[str, Checkpoint], networks: dict[str, Any], found: Questions
+    config: ProbeConfig, task: Task, models: dict[str, Checkpoint], networks: dict[str, Any], found: ProbeQuestions
 ) -> dict[str, Any]:
     from listeval import __version__
     from listeval.runs.environment import environment

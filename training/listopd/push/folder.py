@@ -14,7 +14,7 @@ import yaml
 from listeval.disk import write_atomic
 from listeval.errors import UserError
 from listeval.export.hub_upload import Repository, check_name, fresh_folder, place_file, push
-from listopd.push.card import Said, check_runs, make_card
+from listopd.push.card import CardDetails, check_runs, make_card
 from listopd.push.origin import Origin
 from listopd.push.training_facts import portable
 
@@ -38,7 +38,7 @@ class Pushed(NamedTuple):
 
 
 def push_checkpoint(
-    origin: Origin, runs: Sequence[Run], said: Said, *, private: bool = False, dry_run: Path | None = None
+    origin: Origin, runs: Sequence[Run], said: CardDetails, *, private: bool = False, dry_run: Path | None = None
 ) -> Pushed:
     """Upload checkpoint, record and card in one commit; with `dry_run` write that folder instead and send nothing.
 

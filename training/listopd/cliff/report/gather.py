@@ -12,10 +12,10 @@ from listeval.stats.intervals import Interval, mean_interval, rate_interval
 from listopd.cliff.cliff_rules import CliffEstimates, estimate_cliffs, target_curve
 from listopd.cliff.lock import Lock
 from listopd.cliff.observe import Answers, parsed
-from listopd.cliff.records import OK, Outcome, manifest_of, read_log
+from listopd.cliff.records import OK, AnswerOutcome, manifest_of, read_log
 from listopd.cliff.series import Series, series_of
 from listopd.cliff.study import StudyFile
-from listopd.cliff.verdict import Finding
+from listopd.cliff.verdict import ClaimFinding
 from listopd.estimates import Cliff, cliff
 
 
@@ -54,7 +54,7 @@ class Gathered(NamedTuple):
 
     file: StudyFile
     lock: Lock
-    findings: Sequence[Finding]
+    findings: Sequence[ClaimFinding]
     shown: Sequence[Shown]
     unfinished: int
     manifests: Mapping[str, Mapping[str, Any]]
@@ -69,7 +69,7 @@ class Gathered(NamedTuple):
                 yield part, mine
 
 
-def gather(file: StudyFile, lock: Lock, out: Path, findings: Sequence[Finding]) -> Gathered:
+def gather(file: StudyFile, lock: Lock, out: Path, findings: Sequence[ClaimFinding]) -> Gathered:
     """Read every finished arm. Raises UserError for damaged files."""
     arms = out / "arms"
     foretold = lock.foretold
@@ -93,7 +93,7 @@ def _shown(series: Series, estimates: CliffEstimates, target: Cliff | None, answ
     return Shown(series, estimates, target, points, found, len({seed for _, seed in answers}), prompts)
 
 
-def _at(lam: float, by_seed: Mapping[int, Sequence[Outcome]]) -> AtLambda:
+def _at(lam: float, by_seed: Mapping[int, Sequence[AnswerOutcome]]) -> AtLambda:
     told = [one for answers in by_seed.values() for one in answers if one.known]
     clusters = [one.cluster or one.prompt for one in told]
     counts = Counter("fmc" if one.fmc else one.kind for one in told if one.kind != OK)

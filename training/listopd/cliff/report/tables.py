@@ -10,7 +10,7 @@ from listeval.report.comparison.tables import FigureTable
 from listeval.stats.intervals import Interval
 from listopd.cliff.claims import Rule
 from listopd.cliff.report.gather import AtLambda, Gathered, Shown
-from listopd.cliff.verdict import Verdict, inside, shown
+from listopd.cliff.verdict import ClaimVerdict, inside, shown
 from listopd.estimates import GATE
 
 RULES: tuple[Rule, ...] = ("curve", "flip", "A", "B")
@@ -161,7 +161,11 @@ def scope(one: Shown, rule: Rule) -> Word:
         if found.drop.high >= GATE or found.plateau.low < GATE:
             return "abstains"
         return "predicts" if told > found.lams[-1] else "shifts"
-    words: dict[Verdict, Word] = {Verdict.HIT: "predicts", Verdict.MISSED: "shifts", Verdict.UNDECIDED: "abstains"}
+    words: dict[ClaimVerdict, Word] = {
+        ClaimVerdict.HIT: "predicts",
+        ClaimVerdict.MISSED: "shifts",
+        ClaimVerdict.UNDECIDED: "abstains",
+    }
     return words[inside(found.midpoint, told - WINDOW, told + WINDOW)]
 
 
@@ -197,8 +201,8 @@ def facts(found: Gathered) -> list[str]:
 
 def verdict_line(found: Gathered) -> str:
     """How many predictions came true."""
-    counts: Sequence[tuple[Verdict, int]] = [
-        (verdict, sum(one.verdict is verdict and not one.rival for one in found.findings)) for verdict in Verdict
+    counts: Sequence[tuple[ClaimVerdict, int]] = [
+        (verdict, sum(one.verdict is verdict and not one.rival for one in found.findings)) for verdict in ClaimVerdict
     ]
     rivals = sum(one.rival for one in found.findings)
     words = ", ".join(f"{n} {verdict}" for verdict, n in counts)
