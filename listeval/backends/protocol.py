@@ -44,7 +44,7 @@ class Sampling:
         return self.temperature == 0.0
 
 
-class Known(NamedTuple):
+class KnownAnswers(NamedTuple):
     """What a task knows of an example: its gold answer, and answers that must fail, each by its kind."""
 
     gold: str
@@ -66,7 +66,7 @@ class Request(NamedTuple):
     seed: int
     contract: Contract[Any]
     place: int = 0
-    known: Known | None = None
+    known: KnownAnswers | None = None
 
 
 class Completion(NamedTuple):

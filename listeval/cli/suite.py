@@ -16,7 +16,7 @@ from listeval.errors import ExitCode, placed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from listeval.cli.consent import Ask
+    from listeval.cli.consent import ConsentRequest
     from listeval.suites.execute_suite import Prospect
     from listeval.suites.expand import PlannedRun
 
@@ -96,7 +96,7 @@ def _permitted(
 ) -> list[PlannedRun]:
     """The runs, once the user has allowed what the file asks for. Raises UserError where that is not so."""
     given = {**flags, "out": str(out) if flags["out"] else None, "options": {}}
-    asks: list[Ask] = []
+    asks: list[ConsentRequest] = []
     for run in runs:
         own = run.config.model_dump(mode="json", exclude_unset=True)
         if flags["out"]:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from listeval.cli.gate import Wanted, judge_runs
+from listeval.cli.gate import GateOptions, judge_runs
 from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError
 
@@ -24,11 +24,11 @@ class SuiteOutput(NamedTuple):
 
     title: str
     out: Path | None
-    gates: Wanted
+    gates: GateOptions
     as_json: bool
 
     @classmethod
-    def of(cls, config: RunConfig, gates: Wanted, as_json: bool) -> Self:
+    def of(cls, config: RunConfig, gates: GateOptions, as_json: bool) -> Self:
         """Of runs that one configuration stands for."""
         return cls(config.task, None if config.out is None else Path(config.out), gates, as_json)
 

@@ -22,7 +22,7 @@ from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
 from listeval.runs.rows import Row
-from listeval.runs.stored_rows import Stored, Stray, read_stored
+from listeval.runs.stored_rows import StoredRows, StrayRow, read_stored
 from listeval.stats.intervals import Interval
 from listeval.task import Metric, Task
 
@@ -120,7 +120,7 @@ class Run:
         return len(self._all) - len(self.rows)
 
     @property
-    def strays(self) -> list[Stray]:
+    def strays(self) -> list[StrayRow]:
         """Lines that are whole rows but not of this run; no figure counts them."""
         return self._stored.strays
 
@@ -130,7 +130,7 @@ class Run:
         return list(self._stored.rows.values())
 
     @cached_property
-    def _stored(self) -> Stored:
+    def _stored(self) -> StoredRows:
         return read_stored(self.path, self.manifest.created)
 
     @cached_property

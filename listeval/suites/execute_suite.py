@@ -15,7 +15,7 @@ from listeval.models.resolve import fingerprint, resolve
 from listeval.plugins import open as opening
 from listeval.runs import preparation
 from listeval.runs.config import RunConfig
-from listeval.runs.engines import Engines, Load
+from listeval.runs.engines import EngineLoad, Engines
 from listeval.runs.execute import check_before_opening, run
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.observer import Observer
@@ -35,7 +35,7 @@ class Prospect(NamedTuple):
     config: RunConfig
     samples: int = 0
     there: int = 0
-    load: Load | None = None
+    load: EngineLoad | None = None
     error: UserError | None = None
 
     @property
@@ -70,7 +70,7 @@ def _prospect(planned: PlannedRun) -> Prospect:
             check_before_opening(config, preparation.unopened_identity(config, task, data))
             keys = {sample.key for sample in preparation.samples(task, data, config, old.identity_hash)}
             there = len(keys & done_keys(Path(config.out or "") / "samples.jsonl"))
-        load = Load.of(config)
+        load = EngineLoad.of(config)
         if config.adapter is not None and load.is_local:
             # An engine is told of all adapters when it opens: one that does not belong to it must not reach it.
             name, path = resolve(config.model)
@@ -89,7 +89,7 @@ def _begun(config: RunConfig) -> Manifest | None:
     if config.out is None or not (directory / "manifest.json").is_file():
         return None
     found = read_manifest(directory)
-    same = not Load.of(config).is_local or fingerprint(resolve(config.model).path) == found.model.fingerprint
+    same = not EngineLoad.of(config).is_local or fingerprint(resolve(config.model).path) == found.model.fingerprint
     return found if same else None
 
 
@@ -124,7 +124,7 @@ def _outcome(prospect: Prospect, clock: datetime | None, observer: Observer, eng
 
 def _by_load(found: Sequence[Prospect]) -> list[Prospect]:
     """Runs that can share an engine after each other, in the order in which their engines first come up."""
-    loads: list[Load | None] = []
+    loads: list[EngineLoad | None] = []
     for prospect in found:
         if prospect.load not in loads:
             loads.append(prospect.load)

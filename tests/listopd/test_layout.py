@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
-from listopd.batch import Answered, BatchLayout, pack, pad, passes  # noqa: E402
+from listopd.batch import AnsweredPrompt, BatchLayout, pack, pad, passes  # noqa: E402
 
 CPU = torch.device("cpu")
-TWO = [Answered((1, 2, 3), (4, 5)), Answered((6,), (7, 8, 9))]
+TWO = [AnsweredPrompt((1, 2, 3), (4, 5)), AnsweredPrompt((6,), (7, 8, 9))]
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(1, 120), st.booleans())

@@ -14,7 +14,7 @@ from torch.nn.functional import one_hot  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
 from listopd import score  # noqa: E402
-from listopd.batch import Answered, BatchLayout, pack, pad  # noqa: E402
+from listopd.batch import AnsweredPrompt, BatchLayout, pack, pad  # noqa: E402
 from listopd.networks import checkpoint_activations  # noqa: E402
 from listopd.score import Scorer, check_scorer, row_scores  # noqa: E402
 from tests.listopd.tiny import tiny_model  # noqa: E402
@@ -22,10 +22,10 @@ from tests.listopd.tiny import tiny_model  # noqa: E402
 CPU = torch.device("cpu")
 STOP = 9
 SEQUENCES = [
-    Answered(tuple(range(20, 27)), (30, 31, 32, STOP)),
-    Answered((40,), (41, STOP)),
-    Answered(tuple(range(50, 53)), tuple(range(60, 71))),
-    Answered(tuple(range(5)), (STOP,)),
+    AnsweredPrompt(tuple(range(20, 27)), (30, 31, 32, STOP)),
+    AnsweredPrompt((40,), (41, STOP)),
+    AnsweredPrompt(tuple(range(50, 53)), tuple(range(60, 71))),
+    AnsweredPrompt(tuple(range(5)), (STOP,)),
 ]
 
 

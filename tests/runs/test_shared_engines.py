@@ -11,7 +11,7 @@ from listeval.decoding.constraint import Constraint
 from listeval.errors import UserError
 from listeval.runs import RunConfig
 from listeval.runs import engines as module
-from listeval.runs.engines import Engines, Load
+from listeval.runs.engines import EngineLoad, Engines
 from listeval.runs.observer import SilentObserver
 
 SCHEMA = Constraint("schema", "xgrammar")
@@ -93,8 +93,8 @@ def test_what_an_engine_is_opened_with_makes_another(opened, other):
 
 def test_every_option_but_the_constraint_tells_engines_apart():
     """A new option of engines cannot be forgotten here."""
-    plain = Load.of(config())
-    assert Load.of(config("schema", "xgrammar")) == plain
+    plain = EngineLoad.of(config())
+    assert EngineLoad.of(config("schema", "xgrammar")) == plain
     changed = replace(plain.options, constraints=(SCHEMA,))
     assert plain._replace(options=changed) != plain
     assert plain.options == replace(config().backend_options, constraint=None, adapter=None)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from listopd.batch import Answered, Batch, BatchLayout
+from listopd.batch import AnsweredPrompt, Batch, BatchLayout
 from listopd.floor import Machine, Size, Work, machine
 from listopd.journal import Journal
 from listopd.optimise import learning_rate
@@ -70,7 +70,7 @@ def _step(
 ) -> dict[str, Any]:
     started = time.perf_counter()
     tokens = sum(len(question.gold) for question in batch)
-    mine = [Answered(q.prompt, q.gold) for q in share(batch, trainee.accelerator)]
+    mine = [AnsweredPrompt(q.prompt, q.gold) for q in share(batch, trainee.accelerator)]
     groups = [group for _, group in layout.batches(mine, trainee.accelerator.device)]
     doing(f"step {step + 1}/{steps}")
     rate = learning_rate(spec.optimiser, step, steps)

@@ -12,7 +12,7 @@ import torch
 from listeval.errors import UserError
 from listeval.stats.intervals import student_quantile
 from listopd.adapters import WithoutAdapters
-from listopd.batch import Answered, BatchLayout
+from listopd.batch import AnsweredPrompt, BatchLayout
 from listopd.distillation import FrozenModels, Reference, log_prob_before
 from listopd.networks import agree, compile_layers, load_network, open_model, round_products
 from listopd.phase import doing
@@ -118,7 +118,7 @@ def as_base(network: Any, spec: Opd, recipe: Recipe, accelerator: Accelerator, v
 
 def check_start(questions: Sequence[Question], trainee: Trainee, frozen: FrozenModels, recipe: Recipe) -> None:
     """Raises UserError where compiled code finds a difference between the student and the base that it starts from."""
-    chosen = [Answered(question.prompt, question.gold) for question in questions[:_GOLD_LEAST]]
+    chosen = [AnsweredPrompt(question.prompt, question.gold) for question in questions[:_GOLD_LEAST]]
     layout, worst = BatchLayout.of(recipe.precision, frozen.teacher.network), 0.0
     for _, batch in layout.batches(chosen, trainee.accelerator.device):
         assert frozen.base is not None
@@ -141,7 +141,8 @@ def compare_on_gold(
     difference: distillation pulls towards the teacher, wherever that leads.
     """
     chosen = [
-        Answered(question.prompt, question.gold) for question in questions[: min(_GOLD_MOST, max(_GOLD_LEAST, most))]
+        AnsweredPrompt(question.prompt, question.gold)
+        for question in questions[: min(_GOLD_MOST, max(_GOLD_LEAST, most))]
     ]
     layout, accelerator = BatchLayout.of(recipe.precision, frozen.teacher.network), trainee.accelerator
     means: dict[str, list[float]] = {"student": [], "teacher": []}

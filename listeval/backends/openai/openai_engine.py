@@ -35,7 +35,7 @@ from listeval.backends.openai.dialect import Dialect
 from listeval.backends.openai.fleet import Fleet, Member
 from listeval.backends.openai.http import Connection, EventLoop, RequestRefused, Retry, Unavailable
 from listeval.backends.openai.openai_constraint import ServerConstraint
-from listeval.backends.openai.probe import KEY, STOP, STOP_AT_FIRST, Served, check_tokenizer, probe, stop
+from listeval.backends.openai.probe import KEY, STOP, STOP_AT_FIRST, ServerInfo, check_tokenizer, probe, stop
 from listeval.backends.openai.ramp import Ramp
 from listeval.backends.protocol import (
     BackendOptions,
@@ -96,9 +96,9 @@ def open(model: str, options: BackendOptions, retry: Retry = _PATIENT) -> OpenAI
     return OpenAIBackend(model, options, ramp, loop, fleet, served, renderer, constraint)
 
 
-async def _probe(fleet: Fleet, model: str, key_name: str, renderer: Renderer | None) -> Served:
+async def _probe(fleet: Fleet, model: str, key_name: str, renderer: Renderer | None) -> ServerInfo:
     """What the servers say of themselves. Raises UserError as `probe` does, and where they do not say the same."""
-    said: list[Served] = []
+    said: list[ServerInfo] = []
     for member in fleet.members:
         said.append(await probe(member.http, member.url, model, key_name))
         if renderer is not None and said[-1].vllm:
@@ -111,7 +111,7 @@ async def _probe(fleet: Fleet, model: str, key_name: str, renderer: Renderer | N
     return said[0]
 
 
-def _model_of(served: Served) -> dict[str, object]:
+def _model_of(served: ServerInfo) -> dict[str, object]:
     return {name: served.card.get(name) for name in ("root", "owned_by", "max_model_len")} | {"server": served.server}
 
 
@@ -162,7 +162,7 @@ class OpenAIBackend:
         ramp: Ramp,
         loop: EventLoop,
         fleet: Fleet,
-        served: Served,
+        served: ServerInfo,
         renderer: Renderer | None,
         constraint: ServerConstraint | None = None,
     ) -> None:
@@ -338,7 +338,7 @@ def _finish(answer: wire.ServerAnswer, text: str, reasoning: str | None, request
 
 
 def _model_info(
-    model: str, urls: Sequence[str], served: Served, options: BackendOptions, renderer: Renderer | None
+    model: str, urls: Sequence[str], served: ServerInfo, options: BackendOptions, renderer: Renderer | None
 ) -> ModelInfo:
     """The model as its servers describe it. `created` is left out: vLLM says the time of the question."""
     said = {name: served.card.get(name) for name in ("id", "root", "parent", "owned_by", "max_model_len")}

@@ -90,7 +90,7 @@ class Tracked:
     def open(self, manifest: Manifest, directory: Path) -> None:
         """Begin with every tracker; the run's directory is there now."""
         key = f"{manifest.identity_hash[:12]}{crc32(manifest.created.encode()):08x}"
-        start = tracker.Start(directory.resolve().name, key, config_of(manifest), directory)
+        start = tracker.TrackedRun(directory.resolve().name, key, config_of(manifest), directory)
         for name in self._names:
             with self._kept_from_the_run(name):
                 self.watch.stage(f"telling {name} of the run")

@@ -16,7 +16,7 @@ PROJECT = "listeval"
 """The project that runs stand under, unless the tracker's own environment names another one."""
 
 
-class Start(NamedTuple):
+class TrackedRun(NamedTuple):
     """A run that begins: its name, what a resumed process has in common with it, what was chosen, and its directory."""
 
     name: str
@@ -45,7 +45,7 @@ def check_installed(names: Sequence[str]) -> None:
             raise UserError.missing_package(name, f"pip install {name}", f"the tracker '{name}'")
 
 
-def begin(name: TrackerName, start: Start) -> Tracker:
+def begin(name: TrackerName, start: TrackedRun) -> Tracker:
     """The tracker of that name, begun; its library is imported here.
 
     Raises UserError where the folder of that name in the run's directory, which may come from anywhere, is none.

@@ -33,7 +33,7 @@ print(json.dumps([sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")
 """
 
 
-class Visible(NamedTuple):
+class VisibleFiles(NamedTuple):
     """Paths as they are inside, which is as they are outside; `covered` ones are empty inside.
 
     `links`: symbolic links with their targets (`/lib` to `usr/lib` on most systems).
@@ -47,7 +47,7 @@ class Visible(NamedTuple):
 
 
 @lru_cache(maxsize=1)
-def visible() -> Visible:
+def visible() -> VisibleFiles:
     """What the base interpreter of this environment needs. Raises UserError where it cannot be started."""
     executable = os.path.realpath(getattr(sys, "_base_executable", None) or sys.executable)
     command = [executable, "-I", "-S", "-B", "-c", _PROBE]
@@ -69,7 +69,7 @@ def visible() -> Visible:
     files = tuple(os.path.realpath(path) for path in _FILES if Path(path).is_file())
     packages = (f"{path}/{name}" for path in {stdlib, platstdlib} for name in ("site-packages", "dist-packages"))
     covered = tuple(sorted({os.path.realpath(path) for path in packages if Path(path).is_dir()}))
-    return Visible(executable, directories, (executable, *files), covered, links)
+    return VisibleFiles(executable, directories, (executable, *files), covered, links)
 
 
 def _inside(path: str, other: str) -> bool:

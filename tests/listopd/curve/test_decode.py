@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listopd.curve.cached import CachedNetwork
-from listopd.curve.decode import Written, decode
+from listopd.curve.decode import WrittenAnswer, decode
 from listopd.curve.target import TargetArm
 from listopd.threshold import lambda_flip
 from listopd.threshold.closed_form import sigmoid
@@ -28,7 +28,7 @@ def test_every_step_flips_at_its_own_lambda(pairs, lams):
     teacher, base = (Table(odds(*column)) for column in zip(*pairs, strict=True))
     found = decode(teacher, base, [(0,)], [TargetArm(lam) for lam in lams], [STOP], [20])[0]
     for lam, answer in zip(lams, found, strict=True):
-        assert answer == Written(tuple(RIGHT if lam < flip else WRONG for flip in flips), True)
+        assert answer == WrittenAnswer(tuple(RIGHT if lam < flip else WRONG for flip in flips), True)
 
 
 def test_lambdas_that_write_the_same_are_one_row():
@@ -56,8 +56,8 @@ def test_an_arm_and_a_prompt_alone_write_what_they_write_among_others(seed, budg
 
 def test_a_stop_token_as_the_last_of_the_budget_still_stops():
     networks = Table(odds(1, 1)), Table(odds(1, 1))
-    assert decode(*networks, [(0,)], [TargetArm(1.0)], [STOP], [3])[0][0] == Written((RIGHT, RIGHT), True)
-    assert decode(*networks, [(0,)], [TargetArm(1.0)], [STOP], [2])[0][0] == Written((RIGHT, RIGHT), False)
+    assert decode(*networks, [(0,)], [TargetArm(1.0)], [STOP], [3])[0][0] == WrittenAnswer((RIGHT, RIGHT), True)
+    assert decode(*networks, [(0,)], [TargetArm(1.0)], [STOP], [2])[0][0] == WrittenAnswer((RIGHT, RIGHT), False)
 
 
 @pytest.fixture(scope="module")

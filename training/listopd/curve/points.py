@@ -15,7 +15,7 @@ from listeval.runs.preparation import Sample, SampleRequest
 from listeval.runs.rows import Row
 from listeval.task import Task
 from listopd.curve.curve_result import TargetPoint
-from listopd.curve.decode import Written
+from listopd.curve.decode import WrittenAnswer
 from listopd.probe.answers import ProbeQuestion, ProbeQuestions
 
 
@@ -32,7 +32,7 @@ class JudgedPoint(NamedTuple):
 
 
 def judge_point(
-    lam: float, written: Sequence[Written], asked: ProbeQuestions, task: Task, model: Checkpoint
+    lam: float, written: Sequence[WrittenAnswer], asked: ProbeQuestions, task: Task, model: Checkpoint
 ) -> JudgedPoint:
     """The point of one λ; `written` are the answers to the prompts in order."""
     owed = [_owed(question, asked) for question in asked.kept]
@@ -56,7 +56,7 @@ def _owed(question: ProbeQuestion, asked: ProbeQuestions) -> SampleRequest:
     return SampleRequest(Sample(name, example, question.place, question.seed, contract), request)
 
 
-def _completion(request: Request, answer: Written, model: Checkpoint) -> Completion:
+def _completion(request: Request, answer: WrittenAnswer, model: Checkpoint) -> Completion:
     reasoning, text = split_decoded(model.renderer, list(answer.tokens), request.prompt.text)
     return Completion(
         key=request.key,

@@ -14,7 +14,7 @@ from listeval.errors import UserError
 from listopd.curve.advice import advise, limit_of
 from listopd.curve.breaks import Break, find_breaks
 from listopd.curve.curve_result import CurveThreshold, SelfTest, TargetCurve
-from listopd.curve.decode import Written, decode
+from listopd.curve.decode import WrittenAnswer, decode
 from listopd.curve.points import JudgedPoint, clusters, judge_point
 from listopd.curve.stored_answers import StoredAnswers
 from listopd.curve.target import TargetArm, check_arm
@@ -146,7 +146,7 @@ def _decode_all(
 
 def _decode(
     prompts: Sequence[tuple[int, ...]], budget: int, pair: ModelPair, arms: Sequence[TargetArm]
-) -> Iterator[list[Written]]:
+) -> Iterator[list[WrittenAnswer]]:
     """Where memory runs out the prompts are halved, down to one."""
     import torch
 
@@ -180,7 +180,7 @@ def _self_test(
     pair: ModelPair,
     asked: ProbeQuestions,
     arms: Sequence[TargetArm],
-    written: Sequence[Sequence[Written]],
+    written: Sequence[Sequence[WrittenAnswer]],
     judged: Sequence[JudgedPoint],
 ) -> SelfTest:
     from listeval.backends.protocol import Sampling
@@ -198,7 +198,7 @@ def _self_test(
 def _breaks(
     found: Cliff,
     arms: Sequence[TargetArm],
-    written: Sequence[Sequence[Written]],
+    written: Sequence[Sequence[WrittenAnswer]],
     judged: Sequence[JudgedPoint],
     asked: ProbeQuestions,
     pair: ModelPair,

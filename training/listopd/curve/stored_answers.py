@@ -17,7 +17,7 @@ from pydantic_core import to_json
 from listeval.disk import read_regular
 from listeval.errors import UserError
 from listeval.runs.rows import LineWriter
-from listopd.curve.decode import Written
+from listopd.curve.decode import WrittenAnswer
 
 _Line = TypeAdapter(tuple[str, list[tuple[tuple[int, ...], bool]]])
 
@@ -27,7 +27,7 @@ class StoredAnswers:
 
     def __init__(self, path: Path | None, identity: Mapping[str, Any]) -> None:
         """Raises UserError for the file of another curve, and where the disk refuses."""
-        self.known: dict[str, list[Written]] = {}
+        self.known: dict[str, list[WrittenAnswer]] = {}
         self._lines: LineWriter | None = None
         if path is None:
             return
@@ -43,7 +43,7 @@ class StoredAnswers:
         if not lines:
             self._lines.write(head + b"\n")
 
-    def add(self, names: Sequence[str], answers: Sequence[list[Written]]) -> None:
+    def add(self, names: Sequence[str], answers: Sequence[list[WrittenAnswer]]) -> None:
         """Keep, and write down, the answers to these prompts. Raises UserError when the disk is full."""
         self.known |= zip(names, answers, strict=True)
         if self._lines is not None:
@@ -65,9 +65,9 @@ def _whole_lines(path: Path) -> list[bytes]:
         raise UserError(f"cannot be read: {error.strerror}", place=str(path), fix="check the file") from None
 
 
-def _read(line: bytes, path: Path) -> tuple[str, list[Written]]:
+def _read(line: bytes, path: Path) -> tuple[str, list[WrittenAnswer]]:
     try:
         name, answers = _Line.validate_json(line)
     except ValidationError:
         raise UserError("a line is no prompt's answers", place=str(path), fix="move the file away") from None
-    return name, [Written(*answer) for answer in answers]
+    return name, [WrittenAnswer(*answer) for answer in answers]

@@ -21,14 +21,14 @@ from listopd.lab.language import KEY_NAME, LabAnswers, Language, Prompts
 _EXAMPLE = 200
 
 
-class Scored(Item):
+class ScoredItem(Item):
     """An object of the answer."""
 
     review_id: str
     score: int
 
 
-Result = Parsed[list[Scored]] | Failure
+Result = Parsed[list[ScoredItem]] | Failure
 
 
 class HeldOut(NamedTuple):
@@ -36,7 +36,7 @@ class HeldOut(NamedTuple):
 
     prompts: Prompts
     keys: tuple[str, ...]
-    contracts: tuple[KeyedList[Scored], ...]
+    contracts: tuple[KeyedList[ScoredItem], ...]
 
 
 def held_out(language: Language, count: int) -> HeldOut:
@@ -47,13 +47,13 @@ def held_out(language: Language, count: int) -> HeldOut:
     return HeldOut(prompts, tuple(f"p{at:04d}" for at in range(count)), contracts(language, prompts.tokens))
 
 
-def contracts(language: Language, prompts: Tensor) -> tuple[KeyedList[Scored], ...]:
+def contracts(language: Language, prompts: Tensor) -> tuple[KeyedList[ScoredItem], ...]:
     """The contract of each prompt [N, P]: one object an item, by its id."""
     items = [[language.text(code) for code in codes] for codes in language.codes(prompts).tolist()]
-    return tuple(KeyedList(Scored, key=KEY_NAME, ids=ids) for ids in items)
+    return tuple(KeyedList(ScoredItem, key=KEY_NAME, ids=ids) for ids in items)
 
 
-def parse(language: Language, asked: Sequence[KeyedList[Scored]], answers: LabAnswers) -> list[Result]:
+def parse(language: Language, asked: Sequence[KeyedList[ScoredItem]], answers: LabAnswers) -> list[Result]:
     """What the contract of each prompt says of its answer [N, L]; one that never ended was cut off by its length."""
     texts, whole = _texts(language, answers), ended(answers).tolist()
     pairs = zip(asked, texts, whole, strict=True)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from listopd.batch import default_tokens
-from listopd.plan.outline import Kept, Outline, kept_for_backward
+from listopd.plan.outline import KeptBytes, Outline, kept_for_backward
 from listopd.recipe import Sft
 from listopd.score import GPU_CHUNK_BYTES
 
@@ -118,7 +118,7 @@ def _frozen(recipe: Recipe, spec: Sft | Opd, models: Models, *, bfloat16: bool) 
     return found
 
 
-def _of_pass(kept: Kept, tokens: int) -> tuple[MemoryPart, ...]:
+def _of_pass(kept: KeptBytes, tokens: int) -> tuple[MemoryPart, ...]:
     return (
         MemoryPart(f"activations of {tokens:,} tokens", kept.bytes(tokens), fixed=False),
         MemoryPart("head, a chunk of rows", _CHUNKS * GPU_CHUNK_BYTES, fixed=False),

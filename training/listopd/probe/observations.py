@@ -94,7 +94,7 @@ def observe(answers: Sequence[ProbeAnswer], vocabulary: Vocabulary, stop: int, t
 
     Steps inside a token that no other token could take are none of the network's, and left out.
     """
-    from listopd.batch import Answered
+    from listopd.batch import AnsweredPrompt
     from listopd.probe.odds import asked, measure
 
     steps = [
@@ -102,7 +102,9 @@ def observe(answers: Sequence[ProbeAnswer], vocabulary: Vocabulary, stop: int, t
     ]
     used = [place for place, found in enumerate(steps) if found]
     steps = [steps[place] for place in used]
-    given = [Answered(a.question.prompt.token_ids, a.tokens + (stop,) * a.stopped) for a in (answers[i] for i in used)]
+    given = [
+        AnsweredPrompt(a.question.prompt.token_ids, a.tokens + (stop,) * a.stopped) for a in (answers[i] for i in used)
+    ]
     measured = [measure(network, vocabulary, given, steps) for network in dict.fromkeys((teacher, base))]
     return _columns([answers[i].question.name for i in used], steps, measured[0], measured[-1])
 

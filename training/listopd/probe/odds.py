@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from listopd.batch import Answered, pad, passes
+from listopd.batch import AnsweredPrompt, pad, passes
 from listopd.probe.vocabulary import Split, Vocabulary
 from listopd.probe.walk import StructuralStep
 from listopd.score import Scorer
@@ -55,7 +55,7 @@ def asked(tokens: Sequence[int], steps: Iterable[StructuralStep], texts: Sequenc
 
 
 def measure(
-    network: Any, vocabulary: Vocabulary, answers: Sequence[Answered], steps: Sequence[Sequence[StepQuestion]]
+    network: Any, vocabulary: Vocabulary, answers: Sequence[AnsweredPrompt], steps: Sequence[Sequence[StepQuestion]]
 ) -> list[Odds]:
     """The odds of each answer's steps under one network, in order."""
     scorer = Scorer(network, vocab=vocabulary.size)

@@ -30,7 +30,7 @@ _PARTS = (
 _RECORD = ("README.md", "recipe.yaml", "training.json")
 
 
-class Pushed(NamedTuple):
+class PushResult(NamedTuple):
     """Where it went, as an address or a folder, and which files of the checkpoint's folder did not."""
 
     place: str
@@ -39,7 +39,7 @@ class Pushed(NamedTuple):
 
 def push_checkpoint(
     origin: Origin, runs: Sequence[Run], said: CardDetails, *, private: bool = False, dry_run: Path | None = None
-) -> Pushed:
+) -> PushResult:
     """Upload checkpoint, record and card in one commit; with `dry_run` write that folder instead and send nothing.
 
     Raises UserError for what is no name of a repository, for a run that is not of this checkpoint, and as `push` does.
@@ -53,11 +53,11 @@ def push_checkpoint(
     others = {file.name for file in origin.checkpoint.iterdir()} - {file.name for file in files} - {*_RECORD}
     if dry_run is not None:
         _fill(fresh_folder(dry_run), files, origin, card, copied=True)
-        return Pushed(str(dry_run), sorted(others))
+        return PushResult(str(dry_run), sorted(others))
     with TemporaryDirectory(prefix="listeval-") as made:
         _fill(Path(made), files, origin, card, copied=False)
         place = push(Path(made), Repository(said.repository, "model", private), _message(origin, runs))
-    return Pushed(place, sorted(others))
+    return PushResult(place, sorted(others))
 
 
 def _files(checkpoint: Path) -> Iterator[Path]:

@@ -25,7 +25,7 @@ from listopd.networks import compute_type
 from listopd.parallel import is_main, weights_of
 from listopd.questions import Question
 from listopd.rollout.protocol import Rollout
-from listopd.rollout.weight_proof import Findings, WeightProof
+from listopd.rollout.weight_proof import WeightFindings, WeightProof
 
 if TYPE_CHECKING:
     import torch
@@ -91,7 +91,7 @@ class VLLMSampler:
         if not core.reset_prefix_cache():
             raise UserError("vLLM keeps keys and values of the old weights", place=_PLACE, fix=f"{_PLACE}=hf")
 
-    def _check(self, found: Findings, step: int) -> None:
+    def _check(self, found: WeightFindings, step: int) -> None:
         if found.other or not found.same:
             names = ", ".join(found.other[:3]) or "none that can be read"
             more = f" and {len(found.other) - 3} more" if len(found.other) > 3 else ""

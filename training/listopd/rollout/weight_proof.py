@@ -29,7 +29,7 @@ class WeightMark(NamedTuple):
     """`[rows]`, with the fixed vector, and before it `[rows]` of absolute values, which bound rounding: `[2, rows]`."""
 
 
-class Findings(NamedTuple):
+class WeightFindings(NamedTuple):
     """Names, as the engine has them, of weights that are as sent, that are others, and that cannot be compared."""
 
     same: list[str]
@@ -52,9 +52,9 @@ class WeightProof:
             self._marks[name] = WeightMark(tuple(held.shape), checksum(held), product)
             yield name, weight
 
-    def __call__(self, model: Any) -> Findings:
+    def __call__(self, model: Any) -> WeightFindings:
         """Of an engine's network; run where the engine runs."""
-        found = Findings([], [], [])
+        found = WeightFindings([], [], [])
         parts = getattr(model, "packed_modules_mapping", None) or {}
         for name, weight in model.named_parameters():
             if weight.numel():
@@ -65,7 +65,7 @@ class WeightProof:
         return found
 
     @staticmethod
-    def _sort(found: Findings, name: str, same: bool | None) -> None:
+    def _sort(found: WeightFindings, name: str, same: bool | None) -> None:
         (found.unread if same is None else found.same if same else found.other).append(name)
 
     def _sent(self, name: str, parts: dict[str, list[str]]) -> list[WeightMark]:

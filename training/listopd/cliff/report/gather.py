@@ -35,7 +35,7 @@ class AtLambda(NamedTuple):
     """Shares of all answers; FMC is `fmc`, apart from its kind."""
 
 
-class Shown(NamedTuple):
+class ReportSeries(NamedTuple):
     """One series with all that is known of it."""
 
     series: Series
@@ -49,19 +49,19 @@ class Shown(NamedTuple):
     prompts: int
 
 
-class Gathered(NamedTuple):
+class StudyReport(NamedTuple):
     """A study's report before it is drawn and written."""
 
     file: StudyFile
     lock: Lock
     findings: Sequence[ClaimFinding]
-    shown: Sequence[Shown]
+    shown: Sequence[ReportSeries]
     unfinished: int
     manifests: Mapping[str, Mapping[str, Any]]
     """By arm, of finished arms."""
     out: Path
 
-    def parts(self) -> Iterator[tuple[str, list[Shown]]]:
+    def parts(self) -> Iterator[tuple[str, list[ReportSeries]]]:
         """The parts that have finished arms, in the study's order."""
         for part in self.file.study.parts:
             mine = [one for one in self.shown if one.series.part == part]
@@ -69,7 +69,7 @@ class Gathered(NamedTuple):
                 yield part, mine
 
 
-def gather(file: StudyFile, lock: Lock, out: Path, findings: Sequence[ClaimFinding]) -> Gathered:
+def gather(file: StudyFile, lock: Lock, out: Path, findings: Sequence[ClaimFinding]) -> StudyReport:
     """Read every finished arm. Raises UserError for damaged files."""
     arms = out / "arms"
     foretold = lock.foretold
@@ -82,15 +82,17 @@ def gather(file: StudyFile, lock: Lock, out: Path, findings: Sequence[ClaimFindi
             estimates = estimate_cliffs(foretold[pair], series.cap, file.study.draws)
             shown.append(_shown(series, estimates, targets[pair], answers, file.study.draws))
     manifests = {arm.id: told for arm in file.arms if (told := manifest_of(arms / arm.id, arm)) is not None}
-    return Gathered(file, lock, findings, shown, len(file.arms) - len(manifests), manifests, out)
+    return StudyReport(file, lock, findings, shown, len(file.arms) - len(manifests), manifests, out)
 
 
-def _shown(series: Series, estimates: CliffEstimates, target: Cliff | None, answers: Answers, draws: int) -> Shown:
+def _shown(
+    series: Series, estimates: CliffEstimates, target: Cliff | None, answers: Answers, draws: int
+) -> ReportSeries:
     lams = sorted({lam for lam, _ in answers})
     points = tuple(_at(lam, {seed: told for (at, seed), told in answers.items() if at == lam}) for lam in lams)
     found = cliff(parsed(answers), draws=draws) if len(lams) > 1 else None
     prompts = len({one.prompt for told in answers.values() for one in told})
-    return Shown(series, estimates, target, points, found, len({seed for _, seed in answers}), prompts)
+    return ReportSeries(series, estimates, target, points, found, len({seed for _, seed in answers}), prompts)
 
 
 def _at(lam: float, by_seed: Mapping[int, Sequence[AnswerOutcome]]) -> AtLambda:

@@ -12,7 +12,15 @@ from io import StringIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.errors import UserError
-from listopd.cliff.report.gather import Gathered, Logs, Shown, binding_class, logged_shares, logs_of, trajectory
+from listopd.cliff.report.gather import (
+    Logs,
+    ReportSeries,
+    StudyReport,
+    binding_class,
+    logged_shares,
+    logs_of,
+    trajectory,
+)
 from listopd.cliff.report.tables import NAMES, RULES
 
 if TYPE_CHECKING:
@@ -44,7 +52,7 @@ class Figure(NamedTuple):
     wide: bool = False
 
 
-def figures(found: Gathered) -> list[Figure]:
+def figures(found: StudyReport) -> list[Figure]:
     """Everything that the finished arms can show. Raises UserError where matplotlib is not installed."""
     with _matplotlib():
         return [*_curves(found), *_kinds(found), *_trajectories(found), *_midpoints(found)]
@@ -61,7 +69,7 @@ def _matplotlib() -> Iterator[None]:
         yield
 
 
-def _curves(found: Gathered) -> Iterator[Figure]:
+def _curves(found: StudyReport) -> Iterator[Figure]:
     for at, one in enumerate(found.shown):
         if one.found is None:
             continue
@@ -77,7 +85,7 @@ def _curves(found: Gathered) -> Iterator[Figure]:
         yield Figure(f"curve-{at}.svg", f"{one.series.name}; {seeds}. Bars are 95 % intervals.", svg())
 
 
-def _points(axes: Axes, one: Shown) -> None:
+def _points(axes: Axes, one: ReportSeries) -> None:
     assert one.found is not None, "a series of one λ is not drawn"
     lams = [point.lam for point in one.points]
     for rates, colour, name in (
@@ -95,7 +103,7 @@ def _gap(high: float, low: float) -> float:
     return 0.0 if math.isnan(high - low) else high - low
 
 
-def _rules(axes: Axes, one: Shown) -> None:
+def _rules(axes: Axes, one: ReportSeries) -> None:
     """A line where each rule puts the cliff; off the grid, only a word in the legend."""
     low, high = one.points[0].lam, one.points[-1].lam
     for rule in RULES:
@@ -109,7 +117,7 @@ def _rules(axes: Axes, one: Shown) -> None:
             axes.plot([], [], color=_COLOURS[rule], linestyle=":", label=f"{NAMES[rule]} {where}")
 
 
-def _kinds(found: Gathered) -> Iterator[Figure]:
+def _kinds(found: StudyReport) -> Iterator[Figure]:
     for at, one in enumerate(found.shown):
         names = list(dict.fromkeys(kind for point in one.points for kind in point.kinds))
         if not names or len(one.points) < 2:
@@ -130,7 +138,7 @@ class _Panel(NamedTuple):
     lines: Mapping[float, Sequence[tuple[list[int], list[float]]]]
 
 
-def _trajectories(found: Gathered) -> Iterator[Figure]:
+def _trajectories(found: StudyReport) -> Iterator[Figure]:
     for at, one in enumerate(found.shown):
         if one.series.budget != max(arm.steps for arm in one.series.arms.values()):
             continue
@@ -167,10 +175,10 @@ def _logged(logs: Logs) -> list[_Panel]:
     return [panel for panel in panels if any(steps for lines in panel.lines.values() for steps, _ in lines)]
 
 
-def _midpoints(found: Gathered) -> Iterator[Figure]:
+def _midpoints(found: StudyReport) -> Iterator[Figure]:
     """Midpoints against budget or cap, where arms differ only by that."""
     for name, words in (("budget", "steps"), ("cap", "cap c")):
-        groups: dict[tuple[object, ...], list[Shown]] = {}
+        groups: dict[tuple[object, ...], list[ReportSeries]] = {}
         for one in found.shown:
             series = one.series
             values = {"cap": series.cap, "budget": series.budget}
@@ -183,7 +191,7 @@ def _midpoints(found: Gathered) -> Iterator[Figure]:
             yield _against(name, words, list(lines.values()))
 
 
-def _against(name: str, words: str, groups: Sequence[Sequence[Shown]]) -> Figure:
+def _against(name: str, words: str, groups: Sequence[Sequence[ReportSeries]]) -> Figure:
     axes, svg = _axes()
     for mine in groups:
         at = [float(getattr(one.series, name)) for one in mine]
