@@ -85,7 +85,7 @@ class Tracked:
         self._ok += sum(row["kind"] == Kind.OK for row in answered)
         if self._rows - self._told >= max(1, self._total // _POINTS):
             self._told = self._rows
-            self._tell(lambda tracker: tracker.log(self._so_far(), self._there + self._rows))
+            self._tell(lambda one: one.log(self._so_far(), self._there + self._rows))
 
     def open(self, manifest: Manifest, directory: Path) -> None:
         """Begin with every tracker; the run's directory is there now."""
@@ -99,11 +99,11 @@ class Tracked:
     def finish(self, run: Run) -> None:
         """The final figures of the whole run."""
         self._complete = True
-        self._tell(lambda tracker: tracker.finish(figures_of(run), run.summary.n))
+        self._tell(lambda one: one.finish(figures_of(run), run.summary.n))
 
     def close(self) -> None:
         """Let every tracker go."""
-        self._tell(lambda tracker: tracker.close(complete=self._complete))
+        self._tell(lambda one: one.close(complete=self._complete))
         self._trackers.clear()
 
     def _so_far(self) -> dict[str, float]:
