@@ -21,7 +21,7 @@ class Outlines:
     name = "outlines"
 
     def __init__(self, vocabulary: EngineVocabulary) -> None:
-        from outlines_core import EngineVocabulary as Tokens
+        from outlines_core import Vocabulary as Tokens
 
         self._stops = vocabulary.stops
         self._tokens = Tokens(vocabulary.stops[0], _by_text(vocabulary))
