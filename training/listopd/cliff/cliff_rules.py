@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from listopd.cliff.arms import PairForecast
 from listopd.cliff.claims import Rule
 from listopd.cliff.observe import curve_of
-from listopd.cliff.records import Outcome
+from listopd.cliff.records import AnswerOutcome
 from listopd.estimates import GATE, Cliff, cliff
 from listopd.threshold.closed_form import lambda_flip, lambda_star
 
@@ -87,7 +87,7 @@ def to_json(found: PairForecast) -> dict[str, Any]:
 
 def from_json(value: Mapping[str, Any]) -> PairForecast:
     """What `to_json` gave. Raises TypeError, KeyError or ValueError for anything else."""
-    outcomes = TypeAdapter(tuple[tuple[Outcome, ...], ...]).validate_python(value["outcomes"])
+    outcomes = TypeAdapter(tuple[tuple[AnswerOutcome, ...], ...]).validate_python(value["outcomes"])
     positions = {str(name): (float(p), float(b)) for name, (p, b) in value["positions"].items()}
     return PairForecast(tuple(map(float, value["lams"])), outcomes, positions)
 
