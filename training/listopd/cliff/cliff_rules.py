@@ -27,17 +27,20 @@ class CliffEstimates(NamedTuple):
     A: float
     B: float
 
-    def of(self, rule: Rule) -> float:
-        """The number of one rule."""
-        return float(getattr(self, rule))
-
 
 def estimate_cliffs(found: PairForecast, cap: float, draws: int) -> CliffEstimates:
     """The four numbers of a pair under the cap c."""
     middle = _midpoint(target_curve(found, draws))
     flips = [lambda_flip(p, b) for name, (p, b) in found.positions.items() if name not in FORMS and _inside(p, b)]
-    forms = (_star(found.positions, name, cap) for name in FORMS)
+    forms = (token_star(found, name, cap) for name in FORMS)
     return CliffEstimates(middle, min(flips, default=math.nan), *forms)
+
+
+def foretold_cliff(found: PairForecast, rule: Rule, cap: float, draws: int, token: str | None = None) -> float:
+    """The number of one rule; `token` is the class of the rule of that name."""
+    if rule == "token":
+        return math.nan if token is None else token_star(found, token, cap)
+    return float(getattr(estimate_cliffs(found, cap, draws), rule))
 
 
 def _midpoint(curve: Cliff | None) -> float:
@@ -65,6 +68,14 @@ def foretold_rate(found: PairForecast, lam: float) -> float:
     return sum(parsed) / len(parsed) if parsed else math.nan
 
 
+def token_star(found: PairForecast, name: str, cap: float) -> float:
+    """λ* under the cap c of a token class, or of what A and B stand for; NaN where it was not measured."""
+    p, b = found.positions.get(name, (math.nan, math.nan))
+    if not _inside(p, b):
+        return math.nan
+    return math.inf if math.isinf(cap) else lambda_star(p, b, cap)
+
+
 def to_json(found: PairForecast) -> dict[str, Any]:
     """JSON values, every answer with its prompt."""
     return {
@@ -79,12 +90,6 @@ def from_json(value: Mapping[str, Any]) -> PairForecast:
     outcomes = TypeAdapter(tuple[tuple[AnswerOutcome, ...], ...]).validate_python(value["outcomes"])
     positions = {str(name): (float(p), float(b)) for name, (p, b) in value["positions"].items()}
     return PairForecast(tuple(map(float, value["lams"])), outcomes, positions)
-
-
-def _star(positions: Mapping[str, tuple[float, float]], name: str, cap: float) -> float:
-    if name not in positions or not _inside(*positions[name]):
-        return math.nan
-    return math.inf if math.isinf(cap) else lambda_star(*positions[name], cap)
 
 
 def _inside(p: float, b: float) -> bool:
