@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from listopd.cliff.arms import Method
 
-Rule = Literal["curve", "flip", "A", "B", "token"]
-"""Where a predicted λ comes from: the target curve's midpoint, λ_flip, λ* in the forms (A) and (B), or λ* of the token
-class that the claim is about."""
+PairRule = Literal["curve", "flip", "A", "B"]
+"""Where a pair's predicted λ comes from: the target curve's midpoint, λ_flip, or λ* in the forms (A) and (B)."""
+Rule = PairRule | Literal["token"]
+"""One of these, or λ* of the token class that the claim is about."""
 Good = Literal["parse", "safe"]
 """What falls with λ: how many answers keep the contract, or how many seeds are clip-safe at `token`."""
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 
 from listopd.cliff.arms import PairForecast
-from listopd.cliff.claims import Rule
+from listopd.cliff.claims import PairRule, Rule
 from listopd.cliff.observe import curve_of
 from listopd.cliff.records import AnswerOutcome
 from listopd.estimates import GATE, Cliff, cliff
@@ -27,6 +27,10 @@ class CliffEstimates(NamedTuple):
     A: float
     B: float
 
+    def of(self, rule: PairRule) -> float:
+        """The number of one rule."""
+        return float(getattr(self, rule))
+
 
 def estimate_cliffs(found: PairForecast, cap: float, draws: int) -> CliffEstimates:
     """The four numbers of a pair under the cap c."""
@@ -40,7 +44,7 @@ def foretold_cliff(found: PairForecast, rule: Rule, cap: float, draws: int, toke
     """The number of one rule; `token` is the class of the rule of that name."""
     if rule == "token":
         return math.nan if token is None else token_star(found, token, cap)
-    return float(getattr(estimate_cliffs(found, cap, draws), rule))
+    return estimate_cliffs(found, cap, draws).of(rule)
 
 
 def _midpoint(curve: Cliff | None) -> float:

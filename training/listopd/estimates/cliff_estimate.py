@@ -21,7 +21,7 @@ import numpy as np
 
 from listeval.errors import UserError
 from listeval.stats.intervals import FEW, Interval, wilson
-from listopd.estimates.grid import FittedRates, left_open
+from listopd.estimates.grid import MeasuredCurve, left_open
 from listopd.estimates.isotonic import crossing, falling
 from listopd.estimates.outcomes import Outcomes
 from listopd.threshold.closed_form import Floats
@@ -120,7 +120,7 @@ def midpoint_shift(
         return None
     moved = _middles(after, draws, seed) - _middles(before, draws, seed)
     value, units = new.midpoint.value - old.midpoint.value, min(before.units, after.units)
-    left, right = (left_open(FittedRates(*one[:5]), _half_way(one.curve)) for one in (old, new))
+    left, right = (left_open(MeasuredCurve(*one[:5]), _half_way(one.curve)) for one in (old, new))
     found = percentile_interval(value, moved[~np.isnan(moved)], units, level)
     return _reaching(found, right[0] - left[1], right[1] - left[0])
 
@@ -193,7 +193,7 @@ def _limits(outcomes: Outcomes, rates: tuple[Interval, ...], curve: Floats, draw
     drop, midpoint, onset = (percentile_interval(value[i], shapes[:, i], outcomes.units, level) for i in (2, 3, 4))
     if len(shapes) and any(_unsafe(shapes[:, i], outcomes) for i in (0, 1)):
         drop = _apart(plateau, floor, drop)
-    known = FittedRates(lams, rates, tuple(curve.tolist()), plateau, floor)
+    known = MeasuredCurve(lams, rates, tuple(curve.tolist()), plateau, floor)
     middle = left_open(known, _half_way(curve))
     midpoint = _reaching(midpoint, *middle)
     onset = _reaching(onset, *left_open(known, value.plateau - ONSET_LOSS))

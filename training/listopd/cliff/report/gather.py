@@ -13,6 +13,7 @@ from listopd.cliff.cliff_rules import CliffEstimates, estimate_cliffs, target_cu
 from listopd.cliff.lock import Lock
 from listopd.cliff.observe import Answers, parsed
 from listopd.cliff.records import OK, AnswerOutcome, manifest_of, read_log
+from listopd.cliff.report.saturation import Saturation, named_tokens, saturation_of
 from listopd.cliff.series import Series, series_of
 from listopd.cliff.study import StudyFile
 from listopd.cliff.verdict import ClaimFinding
@@ -45,6 +46,8 @@ class ReportSeries(NamedTuple):
     points: tuple[AtLambda, ...]
     found: Cliff | None
     """None for one λ, where there is no curve."""
+    saturation: Mapping[str, Saturation]
+    """By token class that a prediction is about."""
     seeds: int
     prompts: int
 
@@ -61,6 +64,11 @@ class StudyReport(NamedTuple):
     """By arm, of finished arms."""
     out: Path
 
+    @property
+    def tokens(self) -> list[str]:
+        """Token classes that predictions are about."""
+        return named_tokens(self.file.study.predictions)
+
     def parts(self) -> Iterator[tuple[str, list[ReportSeries]]]:
         """The parts that have finished arms, in the study's order."""
         for part in self.file.study.parts:
@@ -74,13 +82,16 @@ def gather(file: StudyFile, lock: Lock, out: Path, findings: Sequence[ClaimFindi
     arms = out / "arms"
     foretold = lock.foretold
     targets = {name: target_curve(found, file.study.draws) for name, found in foretold.items()}
+    tokens = named_tokens(file.study.predictions)
     shown = []
     for series in series_of(file.arms):
         answers = series.answers(arms)
         if answers:
-            pair = series.pair.name
-            estimates = estimate_cliffs(foretold[pair], series.cap, file.study.draws)
-            shown.append(_shown(series, estimates, targets[pair], answers, file.study.draws))
+            pair, draws = series.pair.name, file.study.draws
+            estimates = estimate_cliffs(foretold[pair], series.cap, draws)
+            saturation = saturation_of(series, arms, tokens, foretold[pair], draws)
+            one = _shown(series, estimates, targets[pair], answers, draws)
+            shown.append(one._replace(saturation=saturation))
     manifests = {arm.id: told for arm in file.arms if (told := manifest_of(arms / arm.id, arm)) is not None}
     return StudyReport(file, lock, findings, shown, len(file.arms) - len(manifests), manifests, out)
 
@@ -92,7 +103,7 @@ def _shown(
     points = tuple(_at(lam, {seed: told for (at, seed), told in answers.items() if at == lam}) for lam in lams)
     found = cliff(parsed(answers), draws=draws) if len(lams) > 1 else None
     prompts = len({one.prompt for told in answers.values() for one in told})
-    return ReportSeries(series, estimates, target, points, found, len({seed for _, seed in answers}), prompts)
+    return ReportSeries(series, estimates, target, points, found, {}, len({seed for _, seed in answers}), prompts)
 
 
 def _at(lam: float, by_seed: Mapping[int, Sequence[AnswerOutcome]]) -> AtLambda:

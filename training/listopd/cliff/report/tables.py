@@ -8,12 +8,12 @@ from typing import Literal
 
 from listeval.report.comparison.tables import FigureTable
 from listeval.stats.intervals import Interval
-from listopd.cliff.claims import Rule
+from listopd.cliff.claims import PairRule
 from listopd.cliff.report.gather import AtLambda, ReportSeries, StudyReport
 from listopd.cliff.verdict import ClaimVerdict, inside, shown
 from listopd.estimates import GATE
 
-RULES: tuple[Rule, ...] = ("curve", "flip", "A", "B")
+RULES: tuple[PairRule, ...] = ("curve", "flip", "A", "B")
 NAMES = {"curve": "target curve", "flip": "λ_flip", "A": "λ*(A)", "B": "λ*(B)"}
 WINDOW = 0.05
 """How near a rule's λ must lie in the scope table; a study's own predictions have windows of their own."""
@@ -88,23 +88,39 @@ def _several(found: StudyReport, name: str) -> Iterator[list[ReportSeries]]:
 
 def _budgets(found: StudyReport) -> FigureTable:
     rows = [
-        [one.series.name, str(one.series.budget), maybe(one.found and one.found.midpoint), str(one.seeds)]
+        [one.series.name, str(one.series.budget), maybe(one.found and one.found.midpoint), *_saturates(one),
+         str(one.seeds)]
         for group in _several(found, "budget")
         for one in group
-    ]
+    ]  # fmt: skip
     note = "The midpoint after each budget of the same arms. A drift to the left alone is no evidence for a clip."
-    return FigureTable("Budgets", ["series", "steps", "midpoint", "seeds"], rows, note)
+    header = ["series", "steps", "midpoint", *_titles(found.tokens), "seeds"]
+    return FigureTable("Budgets", header, rows, note + _SATURATES if found.tokens else note)
+
+
+_SATURATES = (
+    " Saturates: half of the seeds have left the clip-safe region at that token class; λ* is that of its own p and b."
+)
+
+
+def _titles(tokens: Sequence[str]) -> list[str]:
+    return [title for token in tokens for title in (f"saturates at {token}", f"λ*({token})")]
+
+
+def _saturates(one: ReportSeries) -> Iterator[str]:
+    for at in one.saturation.values():
+        yield from (maybe(at.curve and at.curve.midpoint), number(at.star))
 
 
 def _caps(found: StudyReport) -> FigureTable:
     rows = [
         [one.series.name, "none" if math.isinf(one.series.cap) else f"{one.series.cap:g}",
-         maybe(one.found and one.found.midpoint), number(one.estimates.A), number(one.estimates.B),
+         maybe(one.found and one.found.midpoint), *_saturates(one), number(one.estimates.A), number(one.estimates.B),
          number(one.estimates.curve), str(one.seeds)]
         for group in _several(found, "cap")
         for one in group
     ]  # fmt: skip
-    header = ["series", "c", "midpoint", NAMES["A"], NAMES["B"], NAMES["curve"], "seeds"]
+    header = ["series", "c", "midpoint", *_titles(found.tokens), NAMES["A"], NAMES["B"], NAMES["curve"], "seeds"]
     return FigureTable("Caps", header, rows, "λ* moves with the cap c, the target curve does not.")
 
 
@@ -152,7 +168,7 @@ def _scope(found: StudyReport) -> FigureTable:
     return FigureTable("Scope of each rule", ["series", *(NAMES[rule] for rule in RULES), "seeds"], rows, note)
 
 
-def scope(one: ReportSeries, rule: Rule) -> Word:
+def scope(one: ReportSeries, rule: PairRule) -> Word:
     """What a rule was worth on a series."""
     told, found = one.estimates.of(rule), one.found
     if found is None or math.isnan(told):
