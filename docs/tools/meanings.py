@@ -24,7 +24,7 @@ ENTRIES: Final = {
         "version": "Of its prompts and contract.",
         "options": "As `--set` has them, with their defaults.",
         "code": "Hash of its code and prompts.",
-        "metrics": "Name, bounds (null for an open side), whether it has a useful form, which k of `@k`, and whether less is better.",
+        "metrics": "Name, bounds (null: open), whether it has a useful form, which k of `@k`, whether less is better.",
         "verdicts": "Every verdict that it may give.",
     },
     "data": {

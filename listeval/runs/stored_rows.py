@@ -9,7 +9,7 @@ from typing import NamedTuple
 from listeval.errors import UserError
 from listeval.runs.collector import collector_paused
 from listeval.runs.ledger import mark, read_ledger
-from listeval.runs.reask import Tried
+from listeval.runs.reask import SampleAttempt
 from listeval.runs.row_check import fault
 from listeval.runs.rows import Row, numbered_rows, row_head
 
@@ -17,7 +17,7 @@ _FOREIGN = "its key, example and seed are of no sample that this run asked for"
 _SECOND = "a second row of its sample"
 
 
-class Stray(NamedTuple):
+class StrayRow(NamedTuple):
     """A whole row that no figure counts: its line's `number` from 1 and bytes, and why."""
 
     number: int
@@ -25,15 +25,15 @@ class Stray(NamedTuple):
     why: str
 
 
-class Stored(NamedTuple):
+class StoredRows(NamedTuple):
     """The latest row of every sample by key, in the order of the file, and what else stands there."""
 
     rows: dict[str, Row]
-    strays: list[Stray]
+    strays: list[StrayRow]
 
 
 @collector_paused()
-def read_stored(directory: Path, created: str) -> Stored:
+def read_stored(directory: Path, created: str) -> StoredRows:
     """The rows of the run that was `created` then.
 
     A row of an owed sample (an engine's error, a refused prompt) gives way to a later one. Any other second row of a
@@ -44,23 +44,23 @@ def read_stored(directory: Path, created: str) -> Stored:
     rows: dict[str, Row] = {}
     owed: set[str] = set()
     samples: dict[tuple[str, int], str] = {}
-    strays: list[Stray] = []
+    strays: list[StrayRow] = []
     for number, line, row in numbered_rows(path):
         if name := fault(row):
             fix = "restore that line or delete it, then run again"
             raise UserError(f"a row's '{name}' is damaged", place=f"{path}:{number}", fix=fix)
         key, example, seed, again = row_head(row)
         if known is not None and mark(created, key, example, seed) not in known:
-            strays.append(Stray(number, line, _FOREIGN))
+            strays.append(StrayRow(number, line, _FOREIGN))
         elif (key in rows and key not in owed) or samples.setdefault((example, seed), key) != key:
-            strays.append(Stray(number, line, _SECOND))
+            strays.append(StrayRow(number, line, _SECOND))
         else:
             rows[key] = row
             (owed.add if again else owed.discard)(key)
-    return Stored(rows, strays)
+    return StoredRows(rows, strays)
 
 
-def tried_before(directory: Path, created: str) -> dict[str, Sequence[Tried]]:
+def tried_before(directory: Path, created: str) -> dict[str, Sequence[SampleAttempt]]:
     """What this run tried for each of its samples that is owed a further attempt, by key. Raises as `read_stored`."""
     rows = read_stored(directory, created).rows
     return {key: row["attempts"] for key, row in rows.items() if row["outcome"] == "error" and row["attempts"]}

@@ -21,7 +21,7 @@ from listeval.report.comparison.on_terminal import print_comparison
 from listeval.report.comparison.page import comparison_page
 from listeval.report.comparison.sentence import sentence
 from listeval.report.console import ReportConsole
-from listeval.runs.figures import numbers
+from listeval.runs.figures import as_text
 
 DRAWS = ResamplingSettings(200)
 OPEN = (-math.inf, math.inf)
@@ -110,7 +110,7 @@ def test_every_form_prints_the_same(case, make_run):
     contrast = found.contrasts[0]
     d = contrast.differences["common_ndcg@1"].difference
     assert same(d, contrast.guard.quality)
-    text = numbers.change("common_ndcg@1", d)
+    text = as_text.change("common_ndcg@1", d)
     forms = printed(found)
     for name, form in forms.items():
         assert text in form.replace("\\", ""), (name, text)
@@ -123,8 +123,8 @@ def test_every_form_prints_the_same(case, make_run):
         assert own[part] == quality[part]
         assert own[part] == row[column] or (own[part] is None and math.isnan(row[column]))
     # What the sentence says of a difference of the metric stands in the table, too.
-    table = {numbers.change(name, found_.difference) for name, found_ in contrast.differences.items()}
-    table |= {numbers.change("ndcg@1", contrast.guard.above)}
+    table = {as_text.change(name, found_.difference) for name, found_ in contrast.differences.items()}
+    table |= {as_text.change("ndcg@1", contrast.guard.above)}
     for said in re.findall(r"[+-]\d\.\d{3} \[[^\]]*\]", sentence(found.verdict)):
         assert said in table, sentence(found.verdict)
 

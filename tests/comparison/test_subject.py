@@ -8,7 +8,7 @@ from planted import constant, first, noisy, ranked, reversed_order, shuffled
 from listeval.comparison import compare
 from listeval.report.comparison.headline import heads, subject
 from listeval.report.comparison.sentence import sentence
-from listeval.runs.figures import numbers
+from listeval.runs.figures import as_text
 
 ARMS = {
     "better": (ranked, 40),
@@ -49,7 +49,7 @@ def test_head_and_sentence_name_one_arm(names, made):
     assert min(places, key=places.__getitem__) == arm.name, said
     for head, name in zip(heads(found.verdict), found.verdict.headline, strict=True):
         d = arm.differences[name]
-        assert (head.before, head.after) == (numbers.plain(name, d.before), numbers.plain(name, d.after))
+        assert (head.before, head.after) == (as_text.plain(name, d.before), as_text.plain(name, d.after))
 
 
 def test_where_nothing_is_shown_of_several_the_sentence_has_the_figures_of_the_head(made):

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from listeval.comparison.decision import Standing
-from listeval.runs.figures import numbers, words
+from listeval.runs.figures import as_text, words
 from listeval.runs.figures.columns import COMMON, PARSE_RATE
 from listeval.stats.intervals import FEW, Interval
 
@@ -46,10 +46,10 @@ def _changes(v: Recommendation, f: Assessment, sign: int) -> list[str]:
 
 def _from_to(f: Assessment, name: str) -> str:
     d = f.differences[name]
-    number, *limits = numbers.change(name, d.difference).split(" ", 1)
+    number, *limits = as_text.change(name, d.difference).split(" ", 1)
     return (
-        f"{'the ' if name == PARSE_RATE else ''}{words.title(name)} from {numbers.plain(name, d.before)} to "
-        f"{numbers.plain(name, d.after)} ({number}{numbers.points(name)}{''.join(' ' + text for text in limits)})"
+        f"{'the ' if name == PARSE_RATE else ''}{words.title(name)} from {as_text.plain(name, d.before)} to "
+        f"{as_text.plain(name, d.after)} ({number}{as_text.points(name)}{''.join(' ' + text for text in limits)})"
     )
 
 
@@ -67,13 +67,13 @@ def _quality(v: Recommendation, f: Assessment) -> str:
     if f.guard.common and q.low >= -v.margin:
         return f" without lowering {metric} {_where(v)} by {v.margin:g} or more ({_guarded(v, q)})"
     own = f.guard.own
-    near = f"{numbers.plain(metric, own.value)}, at least {numbers.plain(metric, own.low)}{_at_level(v)},"
+    near = f"{as_text.plain(metric, own.value)}, at least {as_text.plain(metric, own.low)}{_at_level(v)},"
     return f"; its own {metric} of {near} leaves no room for a loss beyond the margin of {v.margin:g}"
 
 
 def _guarded(v: Recommendation, found: Interval) -> str:
     """A change of the quality metric as the guard has it, which of many arms is at a level of its own."""
-    return numbers.change(_metric(v), found) + _at_level(v)
+    return as_text.change(_metric(v), found) + _at_level(v)
 
 
 def _at_level(v: Recommendation) -> str:
@@ -95,7 +95,7 @@ def _rivals(v: Recommendation, f: Assessment) -> str:
         if other.way in ways:
             continue
         ways.add(other.way)
-        rate = numbers.plain(PARSE_RATE, other.differences[PARSE_RATE].after)
+        rate = as_text.plain(PARSE_RATE, other.differences[PARSE_RATE].after)
         text += f"; {other.name} reaches {rate}{_beside(v, other)}"
     return text
 
@@ -105,7 +105,7 @@ def _beside(v: Recommendation, other: Assessment) -> str:
     d = v.rivals[other.name]
     if not d.clear:
         return ", not shown to be worse or better"
-    told = f"{words.title(v.decisive)} {numbers.change(v.decisive, d)}{_at_level(v)}"
+    told = f"{words.title(v.decisive)} {as_text.change(v.decisive, d)}{_at_level(v)}"
     return f", better within the margin ({told})" if d.low > 0 else f", worse ({told})"
 
 
@@ -177,14 +177,14 @@ def _moved(v: Recommendation, f: Assessment) -> str:
     if f.differences[v.decisive].difference.clear:
         return text
     d = f.differences[v.decisive].difference
-    return f"{text}; {words.title(v.decisive)} is not shown to rise ({numbers.change(v.decisive, d)})"
+    return f"{text}; {words.title(v.decisive)} is not shown to rise ({as_text.change(v.decisive, d)})"
 
 
 def _named(f: Assessment, name: str) -> str:
     if not name.startswith(COMMON):
         return _from_to(f, name)
     metric = name.removeprefix(COMMON)
-    return f"{metric} on common parsed answers ({numbers.change(metric, f.differences[name].difference)})"
+    return f"{metric} on common parsed answers ({as_text.change(metric, f.differences[name].difference)})"
 
 
 def _nothing(v: Recommendation, f: Assessment) -> str:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from listeval.disk import read_regular
 from listeval.report.comparison.tables import FigureTable
-from listeval.runs.figures.numbers import share
+from listeval.runs.figures.as_text import share
 
 if TYPE_CHECKING:
     from listeval.runs import Run
