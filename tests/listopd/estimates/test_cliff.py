@@ -65,6 +65,31 @@ def test_the_midpoint_s_interval_covers(seeds, prompts, between_seeds, between_p
     assert hits >= 52
 
 
+@pytest.mark.parametrize("width", [0.001, 0.005, 0.01, 0.02])
+def test_the_interval_covers_the_true_midpoint_where_the_fall_is_steeper_than_the_grid(width):
+    """However many prompts: they say between which neighbours it lies. Of 30 some 28.5 should be covered."""
+    rng, hits = np.random.default_rng(1), 0
+    for at in rng.uniform(1.1, 1.3, size=30):
+        rates = np.repeat(logistic(at, width)[:, None], 400, axis=1)
+        found = cliff(Outcomes(LAMS, (rng.random(rates.shape) < rates)[None]), draws=60)
+        hits += found.midpoint.low <= at + 1e-9 and at - 1e-9 <= found.midpoint.high
+        assert found.midpoint.high - found.midpoint.low < 0.11 and found.midpoint_error < 0.05
+    assert hits >= 26
+
+
+def test_a_steep_fall_is_moved_by_what_the_grid_can_see():
+    one, other = exactly([1, 1, 0, 0]), exactly([1, 1, 1, 0])
+    found = cliff(one)
+    assert found.midpoint == pytest.approx((1.075, 1.05, 1.1)) and found.midpoint_error > 0.05 / math.sqrt(12) - 1e-9
+    assert midpoint_shift(one, one) == pytest.approx((0, -0.05, 0.05))
+    assert midpoint_shift(one, other) == pytest.approx((0.05, 0, 0.1))
+
+
+def test_a_rate_near_half_way_says_where_the_midpoint_is_though_the_next_stretch_is_steep():
+    found = cliff(exactly([0.98, 0.97, 0.52, 0.02, 0.02]))
+    assert 1.09 < found.midpoint.low < found.midpoint.high < 1.12
+
+
 def test_the_midpoint_s_error_is_the_spread_of_repetitions():
     rng = np.random.default_rng(1)
     found = [cliff(sweep(rng, 5, 60, 0.03), draws=100) for _ in range(50)]

@@ -193,7 +193,7 @@ def _drift(claim: DriftClaim, series: Series, fitted: tuple[Series, ...], eviden
     if len(points) < len(claim.fit) or found is None:
         return Judged(Verdict.UNDECIDED, expected, "some budget has no cliff")
     try:
-        told = fit_drift(points, star)._replace(star=own).cliff(series.budget).value
+        told = fit_drift(points, star).cliff(series.budget, star=own).value
     except UserError as error:
         return Judged(Verdict.UNDECIDED, expected, error.cause)
     verdict = inside(found, told - claim.within, told + claim.within)

@@ -4,6 +4,8 @@ The curve is the isotonic (never rising) fit of the rates. Plateau and floor are
 between them, the onset 10 points below the plateau; between two λ of the grid the curve is straight. Intervals are
 percentiles of a paired bootstrap: prompts (whole clusters of them) and seeds are drawn with replacement, the same draw
 for all λ, and limits are widened for few of either, as `stats.intervals` does. Simulated coverage is in the tests.
+Where two neighbours of the grid hold most of the fall between them, no number of prompts says where between them it is:
+the intervals of midpoint and onset then reach over what logistic falls through the rates of both neighbours leave open.
 
 Without a gate a flat curve, too, has a midpoint somewhere. So midpoint and onset are reported only where the drop's
 lower limit exceeds `GATE`. The midpoint is the primary figure: the onset moves with the plateau's noise.
@@ -12,13 +14,14 @@ lower limit exceeds `GATE`. The midpoint is the primary figure: the onset moves 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from listeval.errors import UserError
 from listeval.stats.intervals import FEW, Interval, wilson
+from listopd.estimates.grid import Curve, left_open
 from listopd.estimates.isotonic import crossing, falling
 from listopd.estimates.outcomes import Outcomes
 from listopd.threshold.closed_form import Floats
@@ -51,7 +54,7 @@ class Cliff(NamedTuple):
     onset: Interval | None
     """None where the gate is closed."""
     midpoint_error: float
-    """Standard error of the midpoint: of its draws. NaN without one."""
+    """Standard error of the midpoint: of its draws, and of the grid where it is too coarse. NaN without one."""
     settled: bool
     """Whether the curve has come to its floor. Else the grid ends on the slope, and the midpoint lies further right."""
     seeds: int
@@ -78,17 +81,18 @@ def cliff(outcomes: Outcomes, *, draws: int = 2000, seed: int = 0, level: float 
 
     Raises UserError where some λ has no outcome at all, and for fewer than two λ.
     """
-    rates = _complete(outcomes)
+    values = _complete(outcomes)
     lams = tuple(float(lam) for lam in outcomes.lams)
     drawn = _drawn(outcomes, draws, seed)
     drawn = drawn[~np.isnan(drawn).any(axis=1)]
     drawn = drawn if len(drawn) >= _LEAST_DRAWN * draws else drawn[:0]
-    curve = falling(rates)
-    found = _limits(outcomes, lams, curve, drawn, level)
+    curve = falling(values)
+    rates = tuple(_rate(float(v), column, outcomes, level) for v, column in zip(values, drawn.T, strict=True))
+    found = _limits(outcomes, rates, curve, drawn, level)
     exists = found.drop.low > GATE
     return Cliff(
         lams,
-        tuple(_rate(float(v), column, outcomes, level) for v, column in zip(rates, drawn.T, strict=True)),
+        rates,
         tuple(curve.tolist()),
         *found[:3],
         found.midpoint if exists else None,
@@ -111,12 +115,14 @@ def midpoint_shift(
     if before.prompts != after.prompts or before.groups != after.groups:
         cause = f"{before.prompts} and {after.prompts} prompts cannot be paired"
         raise UserError(cause, place="outcomes", fix="evaluate both sweeps on the same prompts")
-    old, new = (cliff(sweep, draws=draws, seed=seed, level=level).midpoint for sweep in (before, after))
-    if old is None or new is None:
+    old, new = (cliff(sweep, draws=draws, seed=seed, level=level) for sweep in (before, after))
+    if old.midpoint is None or new.midpoint is None:
         return None
     moved = _middles(after, draws, seed) - _middles(before, draws, seed)
-    units = min(before.units, after.units)
-    return percentile_interval(new.value - old.value, moved[~np.isnan(moved)], units, level)
+    value, units = new.midpoint.value - old.midpoint.value, min(before.units, after.units)
+    left, right = (left_open(Curve(*one[:5]), _half_way(one.curve)) for one in (old, new))
+    found = percentile_interval(value, moved[~np.isnan(moved)], units, level)
+    return _reaching(found, right[0] - left[1], right[1] - left[0])
 
 
 def cliff_points(by_budget: Mapping[float, Cliff]) -> list[CliffPoint]:
@@ -155,8 +161,17 @@ def _middles(outcomes: Outcomes, draws: int, seed: int) -> Floats:
 
 def _shape(lams: tuple[float, ...], curve: Floats) -> _Shape:
     plateau, floor = float(curve[0]), float(curve[-1])
-    middle = crossing(lams, curve, (plateau + floor) / 2)
+    middle = crossing(lams, curve, _half_way(curve))
     return _Shape(plateau, floor, plateau - floor, middle, crossing(lams, curve, plateau - ONSET_LOSS))
+
+
+def _half_way(curve: Sequence[float] | Floats) -> float:
+    return (float(curve[0]) + float(curve[-1])) / 2
+
+
+def _reaching(interval: Interval, low: float, high: float) -> Interval:
+    """Wide enough for both; NaN limits stay."""
+    return Interval(interval.value, float(np.minimum(interval.low, low)), float(np.maximum(interval.high, high)))
 
 
 class _Limits(NamedTuple):
@@ -170,14 +185,21 @@ class _Limits(NamedTuple):
     error: float
 
 
-def _limits(outcomes: Outcomes, lams: tuple[float, ...], curve: Floats, drawn: Floats, level: float) -> _Limits:
+def _limits(outcomes: Outcomes, rates: tuple[Interval, ...], curve: Floats, drawn: Floats, level: float) -> _Limits:
+    lams = tuple(float(lam) for lam in outcomes.lams)
     value = _shape(lams, curve)
     shapes = np.array([_shape(lams, falling(row)) for row in drawn]).reshape(-1, len(value))
     plateau, floor = (_rate(value[i], shapes[:, i], outcomes, level) for i in (0, 1))
     drop, midpoint, onset = (percentile_interval(value[i], shapes[:, i], outcomes.units, level) for i in (2, 3, 4))
     if len(shapes) and any(_unsafe(shapes[:, i], outcomes) for i in (0, 1)):
         drop = _apart(plateau, floor, drop)
-    return _Limits(plateau, floor, drop, midpoint, onset, _error(shapes[:, 3], outcomes.units))
+    known = Curve(lams, rates, tuple(curve.tolist()), plateau, floor)
+    middle = left_open(known, _half_way(curve))
+    midpoint = _reaching(midpoint, *middle)
+    onset = _reaching(onset, *left_open(known, value.plateau - ONSET_LOSS))
+    # Of a stretch that holds the midpoint anywhere, the standard deviation.
+    error = math.hypot(_error(shapes[:, 3], outcomes.units), (middle[1] - middle[0]) / math.sqrt(12))
+    return _Limits(plateau, floor, drop, midpoint, onset, error)
 
 
 def _unsafe(drawn: Floats, outcomes: Outcomes) -> bool:

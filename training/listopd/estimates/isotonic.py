@@ -1,4 +1,4 @@
-"""A curve that only falls, and where it crosses a level."""
+"""A curve that only falls, where it crosses a level, and between which neighbours of its grid."""
 
 from __future__ import annotations
 
@@ -24,6 +24,16 @@ def crossing(lams: ArrayLike, curve: ArrayLike, level: float) -> float:
     """
     at, f = np.asarray(lams, dtype=np.float64), np.asarray(curve, dtype=np.float64)
     return (_reaches(at, f, level) + _leaves(at, f, level)) / 2
+
+
+def stretch(curve: ArrayLike, level: float) -> tuple[int, int]:
+    """Indices of the neighbours on the grid between which a curve that never rises crosses the level.
+
+    Twice the same where it takes the level on the grid; the nearest end where it never crosses it.
+    """
+    f = np.asarray(curve, dtype=np.float64)
+    above, below = np.flatnonzero(f >= level), np.flatnonzero(f <= level)
+    return int(above[-1]) if len(above) else 0, int(below[0]) if len(below) else len(f) - 1
 
 
 def _reaches(lams: Floats, curve: Floats, level: float) -> float:
