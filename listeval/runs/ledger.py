@@ -46,7 +46,9 @@ class Ledger:
         self._known = known or frozenset()
         self._lines = LineWriter(directory / FILE)
         if known is None:
-            self.note([self._of(found) for _, found in row_heads(directory / "samples.jsonl")])
+            made = [self._of(found) for _, found in row_heads(directory / "samples.jsonl")]
+            self.note(made)
+            self._known = frozenset(made)
 
     def mark(self, key: str, example: str, seed: int) -> bytes:
         """What stands for a sample of this run."""
