@@ -30,6 +30,7 @@ from listeval.backends.ray.feed import Feed
 from listeval.contract import Item, Record
 from listeval.errors import UserError
 from listeval.models.info import ModelInfo
+from listeval.runs.rows import TOO_LONG
 
 STOP, VOCAB = 0, 50
 ROOT = Path(__file__).resolve().parents[3]
@@ -285,8 +286,9 @@ class TestWhole:
 
     @staticmethod
     def command(data: Path, out: Path, *more: str) -> list[str]:
-        told = "run --task fashion --set k=4 --limit 16 --model tiny-sft --max-tokens 160 --constraint permutation"
-        fixed = [*told.split(), "--batch-size", "8", "--quiet", "--json", "--data", str(data), "--out", str(out)]
+        data_set = "run --task fashion --set k=4 --set split=all --limit 17"
+        decoding = "--model tiny-sft --max-tokens 160 --constraint permutation --batch-size 8 --quiet --json"
+        fixed = [*data_set.split(), *decoding.split(), "--data", str(data), "--out", str(out)]
         return [sys.executable, "-m", "listeval", *fixed, *more]
 
     @staticmethod
@@ -309,18 +311,22 @@ class TestWhole:
             running.send_signal(signal.SIGKILL)
         assert running.returncode == -signal.SIGKILL, said.read_text()[-3000:]
         before = self.rows(first)
-        assert 0 < len(before) < 16
+        assert 0 < len(before) < 17
         done = subprocess.run(told, env=environment, capture_output=True, text=True, timeout=1200, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
+        # 64 reviews are answered; a prompt that leaves no room for an answer makes the command say so.
+        assert done.returncode == 1, done.stderr[-3000:]
         after = self.rows(first)
         assert [row["key"] for row in after[: len(before)]] == [row["key"] for row in before]
-        assert len({row["key"] for row in after}) == 16
+        answers = {row["key"]: row for row in after}
+        assert Counter((row["outcome"], row["reason"]) for row in answers.values()) == {
+            ("scored", None): 16, ("unscored", TOO_LONG): 1,
+        }  # fmt: skip
         settings = json.loads((first / "manifest.json").read_text())["backend"]["settings"]
         assert settings["replicas"] == 2
 
         told = self.command(data, second, "--backend", "vllm")
         done = subprocess.run(told, env=environment, capture_output=True, text=True, timeout=1200, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
+        assert done.returncode == 1, done.stderr[-3000:]
         texts = {row["example"]: (row["text"], row["kind"], row["finish_reason"]) for row in self.rows(second)}
         assert {row["example"]: (row["text"], row["kind"], row["finish_reason"]) for row in after} == texts
         scores = {row["example"]: row["scores"] for row in self.rows(second)}
