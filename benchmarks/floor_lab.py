@@ -22,14 +22,14 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from listopd.curve.target import Arm, target_scores
-from listopd.lab.decode import greedy
+from listopd.curve.target import TargetArm, target_scores
 from listopd.lab.held_out import HeldOut, held_out, judge
-from listopd.lab.language import PAD, Answers, Language, mask_of
+from listopd.lab.lab_decode import greedy
+from listopd.lab.lab_target import separator_confidence
+from listopd.lab.language import PAD, LabAnswers, Language, mask_of
 from listopd.lab.network import Cache, Network, Sizes
 from listopd.lab.starts import Phase, supervise
-from listopd.lab.target import separator_confidence
-from listopd.lab.training import Shape, Stack, TrainingSettings
+from listopd.lab.training import ArmStack, Shape, TrainingSettings
 from listopd.objective.log_probs import log_probs
 
 FLOORS = (0.0, 1e-2, 3e-3, 1e-3, 3e-4, 2e-4, 1e-4)
@@ -88,10 +88,10 @@ def _curve(
     network: Network, asked: HeldOut, teacher: Tensor, base: Tensor, lams: Sequence[float], floor: float
 ) -> list[float]:
     """The untrained target's parse rate at each λ."""
-    return [_parsed(network, asked, _decoded(network, asked, teacher, base, Arm(lam, floor))) for lam in lams]
+    return [_parsed(network, asked, _decoded(network, asked, teacher, base, TargetArm(lam, floor))) for lam in lams]
 
 
-def _decoded(network: Network, asked: HeldOut, teacher: Tensor, base: Tensor, arm: Arm) -> Answers:
+def _decoded(network: Network, asked: HeldOut, teacher: Tensor, base: Tensor, arm: TargetArm) -> LabAnswers:
     prompts = asked.prompts.tokens.unsqueeze(0)
     caches = [Cache(network, flat, len(asked.keys)) for flat in (teacher, base)]
     seen = [cache.read(prompts) for cache in caches]
@@ -102,7 +102,7 @@ def _decoded(network: Network, asked: HeldOut, teacher: Tensor, base: Tensor, ar
         if len(written) < network.language.answer_length:
             seen = [cache.read(written[-1].view(1, -1, 1)) for cache in caches]
     tokens = torch.stack(written, dim=-1)
-    return Answers(tokens.masked_fill(~mask_of(tokens), PAD), mask_of(tokens))
+    return LabAnswers(tokens.masked_fill(~mask_of(tokens), PAD), mask_of(tokens))
 
 
 def _trained(
@@ -118,7 +118,7 @@ def _trained(
     """The students' parse rates at each λ, by budget in steps of 32 rollouts."""
     knobs = [TrainingSettings(lam, math.inf, case.lr, seed) for lam in case.lams]
     many = [flat.expand(len(knobs), -1) for flat in (base, teacher, base)]
-    stack = Stack(network, Shape(method, 32, 1), knobs, many[0].clone(), many[1], many[2])
+    stack = ArmStack(network, Shape(method, 32, 1), knobs, many[0].clone(), many[1], many[2])
     found: dict[str, Any] = {}
     for step in range(1, max(budgets) + 1):
         stack.step()
@@ -126,11 +126,11 @@ def _trained(
             prompts = asked.prompts.tokens.expand(len(knobs), -1, -1)
             answers = greedy(network, stack.weights, prompts)
             each = zip(answers.tokens, answers.mask, strict=True)
-            found[str(step)] = [_parsed(network, asked, Answers(*one)) for one in each]
+            found[str(step)] = [_parsed(network, asked, LabAnswers(*one)) for one in each]
     return found
 
 
-def _parsed(network: Network, asked: HeldOut, answers: Answers) -> float:
+def _parsed(network: Network, asked: HeldOut, answers: LabAnswers) -> float:
     return sum(outcome.kind == "ok" for outcome in judge(network.language, asked, answers)) / len(asked.keys)
 
 

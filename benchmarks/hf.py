@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.harness import RESULTS, Goal, Report, arguments, publish, take_turns
 from benchmarks.tiny import write_checkpoint
 from listeval.backends import open_backend
-from listeval.backends.hf.engine import HFBackend
+from listeval.backends.hf.hf_engine import HFBackend
 from listeval.backends.protocol import BackendOptions, Request, Sampling
 from listeval.models.cpu import wait_passively
 from listeval.plugins.open import make_task

@@ -46,12 +46,12 @@ def make_stack(rollouts: int, arms: Sequence[int]) -> Callable[[], object]:
 
     from listopd.lab.language import Language
     from listopd.lab.network import Network
-    from listopd.lab.training import Shape, Stack, TrainingSettings
+    from listopd.lab.training import ArmStack, Shape, TrainingSettings
 
     network = Network(Language())
     knobs = [TrainingSettings(1 + arm / ARMS, math.inf, 1e-3, arm) for arm in arms]
     student, teacher, base = (torch.stack([network.initial(3 * arm + at) for arm in arms]) for at in range(3))
-    return Stack(network, Shape("listopd", rollouts), knobs, student, teacher, base).step
+    return ArmStack(network, Shape("listopd", rollouts), knobs, student, teacher, base).step
 
 
 def step(stacks: Sequence[Callable[[], object]]) -> None:

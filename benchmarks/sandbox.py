@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from benchmarks.harness import Contender, Goal, Report, arguments, interleave, publish
 from listeval.scoring.execution import Outcome, Program, Sandbox
 from listeval.scoring.execution.isolation import launch
-from listeval.scoring.execution.visible import visible
+from listeval.scoring.execution.visible_files import visible
 
 PROGRAMS = 40
 TIMES = 10.0

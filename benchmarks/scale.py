@@ -22,7 +22,7 @@ from unittest import mock
 
 from benchmarks.overhead import write_lines
 from listeval.backends.protocol import BackendOptions, Prompt, Request, Sampling
-from listeval.backends.ray import engine as ray_engine
+from listeval.backends.ray import ray_engine as ray_engine
 from listeval.backends.ray.cluster import EnginePool
 from listeval.contract import Item, Record
 from listeval.models.info import ModelInfo

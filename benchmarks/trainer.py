@@ -143,7 +143,7 @@ def make_recipe(student: str, teacher: str) -> Any:
 
 def ours(models: Models, out: Path) -> Timed:
     """One training by the package. Raises RuntimeError where its prompts are not the peer's."""
-    from listopd.train import train
+    from listopd.stages import train
 
     ends: list[tuple[float, float]] = []
     said: list[dict[str, Any]] = []

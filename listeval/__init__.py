@@ -77,9 +77,9 @@ if TYPE_CHECKING:
     from listeval.runs.rows import Row as Row
     from listeval.scoring.arguments import Accepted as Accepted
     from listeval.scoring.arguments import argument_fault as argument_fault
-    from listeval.scoring.calls import CallVerdict as CallVerdict
-    from listeval.scoring.calls import Expected as Expected
-    from listeval.scoring.calls import check_calls as check_calls
+    from listeval.scoring.check_calls import CallVerdict as CallVerdict
+    from listeval.scoring.check_calls import Expected as Expected
+    from listeval.scoring.check_calls import check_calls as check_calls
     from listeval.scoring.exact_number import ExactNumber as ExactNumber
     from listeval.scoring.exact_number import ExactRecord as ExactRecord
     from listeval.scoring.execution import Program as Program

@@ -14,12 +14,15 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterable
 from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 from statistics import median
 from textwrap import dedent
 
+import pytest
+
 import listeval
 from docs.tools import imports
-from docs.tools.imports import ROOT, Arrow, Function, arrows, drawn, house, read, room
+from docs.tools.imports import ROOT, Arrow, Function, Module, arrows, drawn, house, read, room
 
 ROOMS = """
     moved listeval visible errors disk bundled chat stats contract scoring task kit decoding models plugins backends
@@ -29,6 +32,8 @@ ROOMS = """
 
 UPWARD: set[tuple[str, str]] = set()
 """Modules that import a higher room, and which."""
+
+PACKAGES = ("listeval", "listopd")
 
 TWICE = {"Function", "PermutationProcessor"}
 """Public classes of one name: in processes of their own, or named on a command line."""
@@ -95,15 +100,32 @@ def test_everything_is_annotated():
     ] == []
 
 
-def test_no_two_public_classes_of_listeval_have_one_name():
+def packaged(package: str) -> list[Module]:
+    """The modules of `listeval` or `listopd`, but for the plug-ins that are written for a user."""
+    return [
+        module
+        for name, module in house().items()
+        if name.split(".")[0] == package and not name.startswith("listeval.templates.")
+    ]
+
+
+def test_no_two_public_classes_have_one_name():
     names = Counter(
         node.name
-        for module in house().values()
-        if module.name.startswith("listeval.") and not module.name.startswith("listeval.templates.")
+        for package in PACKAGES
+        for module in packaged(package)
         for node in module.tree.body
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert {name for name, n in names.items() if n > 1} == TWICE
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_two_files_of_a_package_have_one_name(package):
+    modules = packaged(package)
+    assert len(modules) > 100
+    names = Counter(Path(module.place).name for module in modules)
+    assert {name for name, n in names.items() if n > 1} <= {"__init__.py", "__main__.py"}
 
 
 def test_no_circle_closes_while_modules_load():

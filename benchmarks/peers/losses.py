@@ -57,10 +57,10 @@ def _network() -> Any:
 
 
 def _scored(network: Any, ids: Any) -> Any:
-    from listopd.batch import Answered, pad
+    from listopd.batch import AnsweredPrompt, pad
     from listopd.score import Scorer, Scores
 
-    rows = [Answered(tuple(row[:PROMPT]), tuple(row[PROMPT:])) for row in ids.tolist()]
+    rows = [AnsweredPrompt(tuple(row[:PROMPT]), tuple(row[PROMPT:])) for row in ids.tolist()]
     scores = Scorer(network)(pad(rows, ids.device))
     assert isinstance(scores, Scores)
     return -scores.logp.mean()

@@ -23,8 +23,8 @@ from listeval.decoding.permutation import automaton as permutation
 from listeval.decoding.permutation import number_form, skeleton
 from listeval.decoding.permutation.automaton import Permutation
 from listeval.decoding.permutation.number_form import NumberForm
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.permutation.skeleton import Field, Layout
-from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.permutation.subset_grammar import subset_grammar
 from listeval.decoding.tokens.token_trie import TokenTrie, trie_of
 

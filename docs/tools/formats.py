@@ -15,7 +15,7 @@ from listeval.cli.config_page import docstrings
 from listeval.contract import Flag, Kind
 from listeval.runs.config import RunConfig
 from listeval.runs.manifest import Manifest
-from listeval.runs.reask import Tried
+from listeval.runs.reask import SampleAttempt
 from listeval.runs.rows import Row
 
 Schema = dict[str, Any]
@@ -113,12 +113,15 @@ def _models(annotation: Any) -> set[type[BaseModel]]:
 
 def _row() -> Schema:
     # Pydantic reads the standard library's typed dictionaries only from Python 3.12 on.
-    tried = _closed("Tried", get_type_hints(Tried))
+    tried = _closed("SampleAttempt", get_type_hints(SampleAttempt))
     attempts: Any = GenericAlias(list, (tried,))
     schema = _kept(_closed("Row", get_type_hints(Row) | {"attempts": attempts | None}))
     _describe(schema, ROW)
-    _describe(schema["$defs"]["Tried"], {name: ROW[name] for name in Tried.__annotations__ if name != "attempt"})
-    _describe(schema["$defs"]["Tried"], {"attempt": "Its number, from 1."})
+    _describe(
+        schema["$defs"]["SampleAttempt"],
+        {name: ROW[name] for name in SampleAttempt.__annotations__ if name != "attempt"},
+    )
+    _describe(schema["$defs"]["SampleAttempt"], {"attempt": "Its number, from 1."})
     schema["properties"]["kind"]["enum"] = [kind.value for kind in Kind]
     schema["properties"]["flags"]["items"]["enum"] = [flag.value for flag in Flag]
     return schema

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 from docs.tools.imports import room
 from listeval.backends.canary import ask
-from listeval.backends.hf.engine import HFBackend
+from listeval.backends.hf.hf_engine import HFBackend
 from listeval.backends.null import NullBackend
 from listeval.comparison import compare
 from listeval.comparison.arms import open_arms

@@ -17,7 +17,7 @@ ADAPTERS: dict[str, str] = {
     "null": "no model: seeded answers, or --model gold, faults, garbage, to try harness and task",
 }
 
-_ENGINE = {"hf": "hf.engine", "vllm": "vllm.engine", "ray": "ray.engine", "openai": "openai.engine"}
+_ENGINE = {name: f"{name}.{name}_engine" for name in ("hf", "vllm", "ray", "openai")}
 
 
 def open_backend(name: str, model: str, options: BackendOptions) -> Backend:
@@ -26,7 +26,7 @@ def open_backend(name: str, model: str, options: BackendOptions) -> Backend:
     Raises UserError for an unknown name, a missing package or a model that cannot be opened.
     """
     chosen = choose(name)
-    module = "served.engine" if options.serve else _ENGINE.get(chosen, chosen)
+    module = "served.served_engine" if options.serve else _ENGINE.get(chosen, chosen)
     adapter = import_module(f"listeval.backends.{module}")
     return cast("Backend", adapter.open(model, options))
 

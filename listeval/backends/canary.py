@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 from listeval.backends.protocol import Completion, Message, Prompt, Request, Sampling
 from listeval.contract import Id, Item, KeyedList, Parsed, Record
 from listeval.decoding.constraint import Constraint
-from listeval.decoding.engines.protocol import Unsupported
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.engines.engine_protocol import Unsupported
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.promise import Promise
 from listeval.decoding.proof.audit import UNIQUE
 from listeval.decoding.proof.marked_schema import IDS, MARK, begins_marked, canary_contract
 from listeval.decoding.proof.text_spacing import spacing_of
-from listeval.decoding.refusal import named
+from listeval.decoding.refused_keywords import named
 from listeval.decoding.vllm_payload import PROCESSOR
 from listeval.errors import ExitCode, UserError
 

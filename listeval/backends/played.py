@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from hashlib import blake2b
 from typing import NamedTuple
 
-from listeval.backends.protocol import FinishReason, Known
+from listeval.backends.protocol import FinishReason, KnownAnswers
 from listeval.contract import Kind
 from listeval.errors import UserError, did_you_mean
 
@@ -37,7 +37,7 @@ class Draft(NamedTuple):
     error: str | None = None
 
 
-Play = Callable[[str, Known], Draft]
+Play = Callable[[str, KnownAnswers], Draft]
 """The answer to a request's key, and to what is known of its example."""
 
 
@@ -68,10 +68,10 @@ class Faults:
                 raise UserError(f"'{part}' is not KIND=SHARE", place="--model", fix=_FORM) from None
         return cls(shares)
 
-    def __call__(self, key: str, known: Known) -> Draft:
+    def __call__(self, key: str, known: KnownAnswers) -> Draft:
         return self.planted(key, known)[1]
 
-    def planted(self, key: str, known: Known) -> tuple[Kind, Draft]:
+    def planted(self, key: str, known: KnownAnswers) -> tuple[Kind, Draft]:
         """The kind that the answer to `key` lands in, and the answer."""
         gold, answers = Draft(known.gold), faulty(known)
         drawn = int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big") / 2**64
@@ -91,7 +91,7 @@ class Faults:
         return Kind.OK, gold
 
 
-def faulty(known: Known) -> dict[Kind, Draft]:
+def faulty(known: KnownAnswers) -> dict[Kind, Draft]:
     """An answer of every kind that this example can show: the task's own known-bad ones, and those of any contract."""
     half = known.gold[: max(1, len(known.gold) // 2)]
     shared = {
@@ -107,12 +107,12 @@ def faulty(known: Known) -> dict[Kind, Draft]:
     return {kind: found[kind] for kind in Kind if kind in found and kind not in _ELSEWHERE}
 
 
-def gold(key: str, known: Known) -> Draft:
+def gold(key: str, known: KnownAnswers) -> Draft:
     """Plays `gold`."""
     return Draft(known.gold)
 
 
-def garbage(key: str, known: Known) -> Draft:
+def garbage(key: str, known: KnownAnswers) -> Draft:
     """Plays `garbage`."""
     dice = random.Random(key)
     return Draft(dice.choice(_GARBAGE)(dice, known.gold), dice.choice(("stop", "stop", "length")))

@@ -44,7 +44,7 @@ class Sampling:
         return self.temperature == 0.0
 
 
-class Known(NamedTuple):
+class KnownAnswers(NamedTuple):
     """What a task knows of an example: its gold answer, and answers that must fail, each by its kind."""
 
     gold: str
@@ -66,7 +66,7 @@ class Request(NamedTuple):
     seed: int
     contract: Contract[Any]
     place: int = 0
-    known: Known | None = None
+    known: KnownAnswers | None = None
 
 
 class Completion(NamedTuple):
@@ -140,7 +140,7 @@ class BackendOptions:
     adapters: tuple[Adapter, ...] = ()
     """What `Adaptable.adapt` may ask for later, where an engine has to know that when it starts."""
     extra: Mapping[str, object] = field(default_factory=dict)
-    """Arguments of the engine's own (`listeval.backends.arguments`)."""
+    """Arguments of the engine's own (`listeval.backends.engine_arg`)."""
 
     def fixed_concurrency(self, backend: str) -> int | None:
         """Requests in flight for an engine that finds none out itself. Raises UserError for `auto`."""

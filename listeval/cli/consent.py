@@ -30,7 +30,7 @@ _SENDING = ("wandb", "trackio")
 _OFFLINE = {"1", "on", "yes", "true"}
 
 
-class Ask(NamedTuple):
+class ConsentRequest(NamedTuple):
     """One thing that a file asks for, in words, and the flag by which the user says it."""
 
     what: str
@@ -39,7 +39,7 @@ class Ask(NamedTuple):
     """`module:Class` that may be imported once this is allowed."""
 
 
-def permit(asks: Iterable[Ask], source: str, *, trusted: bool) -> None:
+def permit(asks: Iterable[ConsentRequest], source: str, *, trusted: bool) -> None:
     """Raises UserError unless `trusted`, nothing is asked, or the user says yes on the terminal."""
     found = list(asks)
     if trusted or not found:
@@ -58,7 +58,7 @@ def permit(asks: Iterable[Ask], source: str, *, trusted: bool) -> None:
     raise UserError(f"it asks to {what}, which needs your word", place=source, fix=fix)
 
 
-def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
+def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[ConsentRequest]:
     """What a configuration from a file asks for, beyond what was `given` on the command line."""
     own = {name: value for name, value in values.items() if value is not None and given.get(name) is None}
     backend = given.get("backend") or values.get("backend") or "auto"
@@ -68,20 +68,22 @@ def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
     # A model on the hub is OWNER/NAME, a tokenizer may be a bare name; a server's model is only a name.
     opened = {"tokenizer"} | ({"model"} if backend in _LOCAL and "/" in str(own.get("model")) else set())
     asks += [
-        Ask(f"fetch '{own[name]}' from the hub", f"--{name} {own[name]}")
+        ConsentRequest(f"fetch '{own[name]}' from the hub", f"--{name} {own[name]}")
         for name in sorted(opened)
         if _on_hub(own.get(name))
     ]
     if "data" in own and _is_remote(own["data"]):
-        asks.append(Ask(f"fetch its data from '{own['data']}'", f"--data {own['data']}"))
+        asks.append(ConsentRequest(f"fetch its data from '{own['data']}'", f"--data {own['data']}"))
     if isinstance(own.get("out"), str) and not _is_below(own["out"]):
-        asks.append(Ask(f"write its run to '{own['out']}'", f"--out {own['out']}"))
+        asks.append(ConsentRequest(f"write its run to '{own['out']}'", f"--out {own['out']}"))
     asks += _engine(values, given, str(backend))
     if own.get("ray_address"):
-        asks.append(Ask(f"run on the cluster at {own['ray_address']}", f"--ray-address {own['ray_address']}"))
+        asks.append(
+            ConsentRequest(f"run on the cluster at {own['ray_address']}", f"--ray-address {own['ray_address']}")
+        )
     asks += _told(own.get("track"), lambda names: f"--track {' --track '.join(names)}")
     if own.get("allow_code_execution"):
-        asks.append(Ask("run the code that the model writes", "--allow-code-execution"))
+        asks.append(ConsentRequest("run the code that the model writes", "--allow-code-execution"))
     if isinstance(own.get("task"), str):
         asks += of_task(own["task"], f"--task {own['task']}")
     if isinstance(values.get("task"), str):
@@ -90,17 +92,19 @@ def of_config(values: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
     return asks
 
 
-def of_options(name: str, options: Mapping[str, Any]) -> list[Ask]:
+def of_options(name: str, options: Mapping[str, Any]) -> list[ConsentRequest]:
     """What the options of a task that a file sets ask for: to import the code that they name."""
     from listeval.plugins.registry import load_task, local_code
 
     if not options or local_code(name) is not None:
         return []  # code in ./tasks is asked for itself, and imported only then
     named = {option: options[option] for option in load_task(name).Options.imports if options.get(option)}
-    return [Ask(f"import '{value}'", f"--set {option}={value}", str(value)) for option, value in named.items()]
+    return [
+        ConsentRequest(f"import '{value}'", f"--set {option}={value}", str(value)) for option, value in named.items()
+    ]
 
 
-def of_run(task: TaskEntry) -> list[Ask]:
+def of_run(task: TaskEntry) -> list[ConsentRequest]:
     """What a run's manifest asks for where its task is made again."""
     return [ask._replace(flag="") for ask in (*of_task(task.name), *of_options(task.name, task.options))]
 
@@ -109,10 +113,14 @@ def allow_options(name: str, options: Mapping[str, Any]) -> None:
     """Options of a task that the user has given or allowed: the code that they name may be imported."""
     from listeval.plugins.registry import load_task
 
-    _allow(Ask("", "", str(options[option])) for option in load_task(name).Options.imports if options.get(option))
+    _allow(
+        ConsentRequest("", "", str(options[option]))
+        for option in load_task(name).Options.imports
+        if options.get(option)
+    )
 
 
-def _allow(asks: Iterable[Ask]) -> None:
+def _allow(asks: Iterable[ConsentRequest]) -> None:
     from listeval.kit.named_class import allow_import
 
     for ask in asks:
@@ -120,43 +128,43 @@ def _allow(asks: Iterable[Ask]) -> None:
             allow_import(ask.code)
 
 
-def of_task(name: str, flag: str = "") -> list[Ask]:
+def of_task(name: str, flag: str = "") -> list[ConsentRequest]:
     """What a task that a file names asks for: to import code that lies in `./tasks`."""
     from listeval.plugins.registry import local_code
 
     folder = local_code(name)
-    return [] if folder is None else [Ask(f"run the task code in {folder}", flag)]
+    return [] if folder is None else [ConsentRequest(f"run the task code in {folder}", flag)]
 
 
-def of_model(name: str, flag: str) -> list[Ask]:
+def of_model(name: str, flag: str) -> list[ConsentRequest]:
     """What a model asks for that a file names, where `flag` is how the user names it himself."""
-    return [Ask(f"fetch '{name}' from the hub", f"{flag} {name}")] if _on_hub(name) else []
+    return [ConsentRequest(f"fetch '{name}' from the hub", f"{flag} {name}")] if _on_hub(name) else []
 
 
-def of_recipe(values: Mapping[str, Any], spelled: Callable[[str, Any], str]) -> list[Ask]:
+def of_recipe(values: Mapping[str, Any], spelled: Callable[[str, Any], str]) -> list[ConsentRequest]:
     """What a training's recipe asks for by these `values` of its keys; `spelled` is how the user says one himself."""
     models = [key for key in values if key.rpartition(".")[2] in ("model", "student", "teacher", "base", "tokenizer")]
     asks = [
-        Ask(f"fetch '{values[key]}' from the hub", spelled(key, values[key]))
+        ConsentRequest(f"fetch '{values[key]}' from the hub", spelled(key, values[key]))
         for key in models
         if "/" in str(values[key]) and _on_hub(values[key])
     ]
     if _is_remote(values.get("data")):
-        asks.append(Ask(f"fetch its data from '{values['data']}'", spelled("data", values["data"])))
+        asks.append(ConsentRequest(f"fetch its data from '{values['data']}'", spelled("data", values["data"])))
     asks += _told(values.get("trackers"), lambda names: spelled("trackers", f"[{','.join(names)}]"))
     return asks + (of_task(values["task"], spelled("task", values["task"])) if "task" in values else [])
 
 
-def _engine(values: Mapping[str, Any], given: Mapping[str, Any], backend: str) -> list[Ask]:
+def _engine(values: Mapping[str, Any], given: Mapping[str, Any], backend: str) -> list[ConsentRequest]:
     """What a file tells an engine that may name code, a file or an address."""
-    from listeval.backends.arguments import FLAG, needs_word
+    from listeval.backends.engine_arg import FLAG, needs_word
 
     said = {name.replace("-", "_") for name in given.get("engine_arg") or {}}
     own = values.get("engine_arg")
     if not isinstance(own, Mapping):
         return []
     return [
-        Ask(f"give the engine {name}={_json(value)}", f"{FLAG} '{name}={_json(value)}'")
+        ConsentRequest(f"give the engine {name}={_json(value)}", f"{FLAG} '{name}={_json(value)}'")
         for name, value in own.items()
         if str(name).replace("-", "_") not in said and needs_word(backend, str(name), value)
     ]
@@ -166,22 +174,22 @@ def _json(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, default=str)
 
 
-def _told(trackers: Any, spelled: Callable[[Sequence[str]], str]) -> list[Ask]:
+def _told(trackers: Any, spelled: Callable[[Sequence[str]], str]) -> list[ConsentRequest]:
     """What the trackers that a file names ask for: a list, or in a run's file their names with commas."""
     names = trackers.split(",") if isinstance(trackers, str) else list(trackers or ())
     sent = [name for name in map(str.strip, map(str, names)) if name in _SENDING]
-    return [Ask(f"report to {' and '.join(sent)} with your account", spelled(sent))] if sent else []
+    return [ConsentRequest(f"report to {' and '.join(sent)} with your account", spelled(sent))] if sent else []
 
 
-def _server(own: Mapping[str, Any], given: Mapping[str, Any]) -> list[Ask]:
+def _server(own: Mapping[str, Any], given: Mapping[str, Any]) -> list[ConsentRequest]:
     asks = []
     if "base_url" in own:
         key = "" if "api_key_env" in own else f" (with the key in ${_KEY})"
-        asks.append(Ask(f"connect to {own['base_url']}{key}", f"--base-url {own['base_url']}"))
+        asks.append(ConsentRequest(f"connect to {own['base_url']}{key}", f"--base-url {own['base_url']}"))
     elif "backend" in own and not given.get("base_url"):
-        asks.append(Ask("connect to the server in $OPENAI_BASE_URL", "--backend openai"))
+        asks.append(ConsentRequest("connect to the server in $OPENAI_BASE_URL", "--backend openai"))
     if own.get("api_key_env", _KEY) != _KEY:
-        asks.append(Ask(f"send ${own['api_key_env']} as its key", f"--api-key-env {own['api_key_env']}"))
+        asks.append(ConsentRequest(f"send ${own['api_key_env']} as its key", f"--api-key-env {own['api_key_env']}"))
     return asks
 
 

@@ -11,7 +11,7 @@ from listeval.cli.say import say, say_json
 from listeval.errors import checkout_install
 
 
-class Check(NamedTuple):
+class DoctorCheck(NamedTuple):
     """One line: `state` is ok, missing or broken; `fix` is what to type."""
 
     name: str
@@ -47,28 +47,28 @@ _NEEDS = {
 }
 
 
-def _backends() -> list[Check]:
+def _backends() -> list[DoctorCheck]:
     checks = []
     for name, (needs, fix) in _NEEDS.items():
         absent = [package for package in needs if find_spec(package) is None]
         if absent:
-            checks.append(Check(f"backend {name}", "missing", f"no {', '.join(absent)}", fix))
+            checks.append(DoctorCheck(f"backend {name}", "missing", f"no {', '.join(absent)}", fix))
         else:
-            checks.append(Check(f"backend {name}", "ok", _versions(needs)))
-    return [*checks, Check("backend replay, null", "ok", "always there")]
+            checks.append(DoctorCheck(f"backend {name}", "ok", _versions(needs)))
+    return [*checks, DoctorCheck("backend replay, null", "ok", "always there")]
 
 
-def _engines() -> list[Check]:
+def _engines() -> list[DoctorCheck]:
     """What constrains decoding, on the hf and vllm backends."""
     from listeval.decoding.constraint import INSTALL, PACKAGES
 
     checks = [
-        Check(f"engine {name}", "ok", _versions((package,)))
+        DoctorCheck(f"engine {name}", "ok", _versions((package,)))
         if find_spec(package)
-        else Check(f"engine {name}", "missing", f"no {package}", INSTALL)
+        else DoctorCheck(f"engine {name}", "missing", f"no {package}", INSTALL)
         for name, package in PACKAGES.items()
     ]
-    return [*checks, Check("engine own", "ok", "always there: --constraint permutation and scaffold")]
+    return [*checks, DoctorCheck("engine own", "ok", "always there: --constraint permutation and scaffold")]
 
 
 def _versions(names: tuple[str, ...]) -> str:
@@ -78,46 +78,46 @@ def _versions(names: tuple[str, ...]) -> str:
     return ", ".join(f"{name} {version}" for name, version in found.items())
 
 
-def _device() -> Check:
+def _device() -> DoctorCheck:
     if find_spec("torch") is None:
-        return Check("device", "missing", "torch is not installed", _NEEDS["hf"][1])
+        return DoctorCheck("device", "missing", "torch is not installed", _NEEDS["hf"][1])
     import torch
 
     from listeval.errors import UserError
     from listeval.models.checkpoint import check_torchvision
 
     if torch.cuda.is_available():
-        return Check("device", "ok", torch.cuda.get_device_name())
+        return DoctorCheck("device", "ok", torch.cuda.get_device_name())
     try:
         check_torchvision()
     except UserError as error:
-        return Check("device", "broken", error.cause, error.fix)
-    return Check("device", "ok", f"CPU, {torch.get_num_threads()} threads")
+        return DoctorCheck("device", "broken", error.cause, error.fix)
+    return DoctorCheck("device", "ok", f"CPU, {torch.get_num_threads()} threads")
 
 
-def _sandbox() -> Check:
+def _sandbox() -> DoctorCheck:
     from listeval.errors import UserError
     from listeval.scoring.execution import Sandbox
 
     try:
         with Sandbox(workers=1) as sandbox:
-            return Check("sandbox", "ok", f"{sandbox.isolation}, for tasks that execute code")
+            return DoctorCheck("sandbox", "ok", f"{sandbox.isolation}, for tasks that execute code")
     except UserError as error:
-        return Check("sandbox", "missing", error.cause, error.fix)
+        return DoctorCheck("sandbox", "missing", error.cause, error.fix)
 
 
-def _models() -> list[Check]:
+def _models() -> list[DoctorCheck]:
     from listeval.models.short_names import SHORT_NAMES
 
     return [
-        Check(f"model {name}", "ok", "shipped in a package")
+        DoctorCheck(f"model {name}", "ok", "shipped in a package")
         if model.installed
-        else Check(f"model {name}", "missing", "not installed", model.install)
+        else DoctorCheck(f"model {name}", "missing", "not installed", model.install)
         for name, model in SHORT_NAMES.items()
     ]
 
 
-def _tasks() -> list[Check]:
+def _tasks() -> list[DoctorCheck]:
     """Every task as it says itself; none is imported, because that would run code that nobody asked for."""
     from listeval.errors import UserError
     from listeval.plugins.registry import find, find_all
@@ -129,16 +129,16 @@ def _tasks() -> list[Check]:
             ref = find(name)
             found = read_static_summary(ref.folder) if ref.folder is not None else None
         except UserError as error:
-            checks.append(Check(f"task {name}", "broken", str(error)))
+            checks.append(DoctorCheck(f"task {name}", "broken", str(error)))
             continue
         if found is not None and found.fault:
-            checks.append(Check(f"task {name}", "broken", f"{found.fault} ({ref.origin})", "correct the plug-in"))
+            checks.append(DoctorCheck(f"task {name}", "broken", f"{found.fault} ({ref.origin})", "correct the plug-in"))
         else:
-            checks.append(Check(f"task {name}", "ok", ref.origin))
+            checks.append(DoctorCheck(f"task {name}", "ok", ref.origin))
     return checks
 
 
-def in_order(checks: list[Check]) -> list[Check]:
+def in_order(checks: list[DoctorCheck]) -> list[DoctorCheck]:
     """What is broken, what is missing from the most to the least needed, then what works."""
     works = {check.name for check in checks if check.state == "ok"}
     return [
@@ -147,7 +147,7 @@ def in_order(checks: list[Check]) -> list[Check]:
     ]
 
 
-def _rank(check: Check, works: set[str]) -> int:
+def _rank(check: DoctorCheck, works: set[str]) -> int:
     """0 breaks what is there; up to 5 something cannot be done at all; 6 another way is at hand; 7 works."""
     if check.state == "ok":
         return 7
@@ -165,7 +165,7 @@ def _rank(check: Check, works: set[str]) -> int:
     return {"device": 2, "sandbox": 4}.get(part, 6)
 
 
-def headline(checks: list[Check]) -> str:
+def headline(checks: list[DoctorCheck]) -> str:
     """Whether a model can be run here, with the line to type next; `checks` are in order."""
     first = next((check for check in checks if check.state != "ok"), None)
     works = {check.name for check in checks if check.state == "ok"}

@@ -13,7 +13,7 @@ from listeval.errors import ExitCode, UserError
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
-    from listeval.report.gates import Checked, Gate
+    from listeval.report.gates import CheckedGate, Gate
     from listeval.report.junit import Suite
     from listeval.runs import Run
 
@@ -26,7 +26,7 @@ _ON = "What a gate looks at: the value (default), or the low or high end of its 
 _JUNIT = "Write the gates as JUnit XML."
 
 
-class Wanted(NamedTuple):
+class GateOptions(NamedTuple):
     """The gates of a command line, understood, and where their result goes."""
 
     gates: Sequence[Gate]
@@ -55,20 +55,20 @@ def _added(verb: Verb, *own: Callable[[Verb], Verb]) -> Verb:
     return verb
 
 
-def wanted(fail_under: Sequence[str], fail_if: Sequence[str], fail_on: Any, junit: str | None) -> Wanted:
+def wanted(fail_under: Sequence[str], fail_if: Sequence[str], fail_on: Any, junit: str | None) -> GateOptions:
     """What the options ask for, before any work. Raises UserError for what is no gate, and a file that cannot be."""
     if not (fail_under or fail_if or junit):
-        return Wanted((), None)
+        return GateOptions((), None)
     from listeval.cli.writable import writable
     from listeval.report import gates
 
     given = [gates.fail_under(text, fail_on) for text in fail_under] + [
         gates.fail_if(text, fail_on) for text in fail_if
     ]
-    return Wanted(given, None if junit is None else writable(Path(junit), "JUnit file", "junit.xml"))
+    return GateOptions(given, None if junit is None else writable(Path(junit), "JUnit file", "junit.xml"))
 
 
-def judge_runs(runs: Sequence[Run], asked: Wanted) -> ExitCode:
+def judge_runs(runs: Sequence[Run], asked: GateOptions) -> ExitCode:
     """Say of each gate whether each run keeps to it, write the JUnit file, and give the exit code."""
     if not asked.gates and asked.junit is None:
         return ExitCode.OK
@@ -81,7 +81,7 @@ def judge_runs(runs: Sequence[Run], asked: Wanted) -> ExitCode:
     )
 
 
-def judge_comparison(found: Comparison, asked: Wanted) -> ExitCode:
+def judge_comparison(found: Comparison, asked: GateOptions) -> ExitCode:
     """Say of each gate whether each arm keeps to it, write the JUnit file, and give the exit code."""
     if not asked.gates and asked.junit is None:
         return ExitCode.OK
@@ -94,10 +94,10 @@ def judge_comparison(found: Comparison, asked: Wanted) -> ExitCode:
     return _concluded([Suite(name, checked, sum(len(run.strays) for run in runs))], asked)
 
 
-def _concluded(suites: Sequence[Suite], asked: Wanted) -> ExitCode:
+def _concluded(suites: Sequence[Suite], asked: GateOptions) -> ExitCode:
     from listeval.report.junit import junit
 
-    checked: list[Checked] = [one for suite in suites for one in suite.checked]
+    checked: list[CheckedGate] = [one for suite in suites for one in suite.checked]
     for one in checked:
         say(one.line, err=True)
     if asked.junit is not None:

@@ -65,7 +65,7 @@ def command(
     `listeval run --task fashion --data PATH --set labels=DIR` ranks by these grades.
     """
     from listeval.labelling.campaign import Campaign
-    from listeval.labelling.judge import Judge
+    from listeval.labelling.judge_server import Judge
     from listeval.labelling.rubric import load_rubric
     from listeval.labelling.tally import Price, tally
     from listeval.plugins.blame import blame

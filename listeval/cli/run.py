@@ -16,7 +16,7 @@ from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError, placed
 
 if TYPE_CHECKING:
-    from listeval.cli.suite_result import Asked
+    from listeval.cli.suite_result import SuiteOutput
     from listeval.runs import Run
     from listeval.suites.expand import PlannedRun
 
@@ -170,9 +170,9 @@ def command(
     Several values of a task option are several runs on one loaded model, below --out a directory each.
     """
     from listeval.cli.progress import Progress
-    from listeval.cli.suite_result import Asked
-    from listeval.runs.adapters import run_each, with_adapters
+    from listeval.cli.suite_result import SuiteOutput
     from listeval.runs.config import build_config
+    from listeval.runs.run_adapters import run_each, with_adapters
     from listeval.suites.axes import axes, planned
 
     asked = wanted(fail_under, fail_if, fail_on, junit)
@@ -194,7 +194,7 @@ def command(
         allow_options(resolved.task, resolved.options)
         configs = with_adapters(resolved, [str(absolute(name, bare=True)) for name in adapters])
         if several := axes(resolved):
-            return _several(planned(configs, several), Asked.of(resolved, asked, as_json), quiet)
+            return _several(planned(configs, several), SuiteOutput.of(resolved, asked, as_json), quiet)
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
             finished = list(run_each(configs, progress))
     _print(finished, as_json)
@@ -210,10 +210,10 @@ def _take(values: dict[str, Any], own: dict[str, Any], given: Mapping[str, Mappi
             values[key] = {**(values.get(key) or {}), **told}
 
 
-def _several(runs: Sequence[PlannedRun], asked: Asked, quiet: bool) -> ExitCode:
+def _several(runs: Sequence[PlannedRun], asked: SuiteOutput, quiet: bool) -> ExitCode:
     """Runs that differ in an option with several values, as a suite of them."""
     from listeval.cli.suite_result import conclude, work
-    from listeval.suites.execute import prospects
+    from listeval.suites.execute_suite import prospects
 
     return conclude(work(prospects(runs), quiet=quiet), asked)
 

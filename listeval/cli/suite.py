@@ -16,8 +16,8 @@ from listeval.errors import ExitCode, placed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from listeval.cli.consent import Ask
-    from listeval.suites.execute import Prospect
+    from listeval.cli.consent import ConsentRequest
+    from listeval.suites.execute_suite import Prospect
     from listeval.suites.expand import PlannedRun
 
 _FLAGS = ("--base-url", "--api-key-env", "--allow-code-execution", "--out")
@@ -58,8 +58,8 @@ def command(
 
     The same command again runs only what is owed. A run that fails is named, and the others go on.
     """
-    from listeval.cli.suite_result import Asked, conclude, work
-    from listeval.suites.execute import prospects
+    from listeval.cli.suite_result import SuiteOutput, conclude, work
+    from listeval.suites.execute_suite import prospects
     from listeval.suites.file import read_suite
 
     gates = wanted(fail_under, fail_if, fail_on, junit)
@@ -71,7 +71,7 @@ def command(
     if plan:
         return _print_plan(found, as_json)
     outcomes = work(found, quiet=quiet)
-    return conclude(outcomes, Asked(Path(file).stem, out, gates, as_json))
+    return conclude(outcomes, SuiteOutput(Path(file).stem, out, gates, as_json))
 
 
 def _planned(suite: Any, flags: dict[str, Any], out: Path) -> list[PlannedRun]:
@@ -96,7 +96,7 @@ def _permitted(
 ) -> list[PlannedRun]:
     """The runs, once the user has allowed what the file asks for. Raises UserError where that is not so."""
     given = {**flags, "out": str(out) if flags["out"] else None, "options": {}}
-    asks: list[Ask] = []
+    asks: list[ConsentRequest] = []
     for run in runs:
         own = run.config.model_dump(mode="json", exclude_unset=True)
         if flags["out"]:

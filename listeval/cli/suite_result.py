@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
-from listeval.cli.gate import Wanted, judge_runs
+from listeval.cli.gate import GateOptions, judge_runs
 from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError
 
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from listeval.runs import Run, RunConfig
     from listeval.runs.observer import Observer
     from listeval.suites.curves import Curve
-    from listeval.suites.execute import Prospect, RunOutcome
+    from listeval.suites.execute_suite import Prospect, RunOutcome
 
 
-class Asked(NamedTuple):
+class SuiteOutput(NamedTuple):
     """What a user wants to see of a suite; without `out` there is no page and no comparison."""
 
     title: str
     out: Path | None
-    gates: Wanted
+    gates: GateOptions
     as_json: bool
 
     @classmethod
-    def of(cls, config: RunConfig, gates: Wanted, as_json: bool) -> Self:
+    def of(cls, config: RunConfig, gates: GateOptions, as_json: bool) -> Self:
         """Of runs that one configuration stands for."""
         return cls(config.task, None if config.out is None else Path(config.out), gates, as_json)
 
@@ -36,7 +36,7 @@ class Asked(NamedTuple):
 def work(found: Sequence[Prospect], *, quiet: bool) -> list[RunOutcome]:
     """Make every run, in the order in which `found` has them; failures are said as they come."""
     from listeval.cli.progress import Progress
-    from listeval.suites.execute import execute
+    from listeval.suites.execute_suite import execute
 
     @contextmanager
     def watch(line: str) -> Iterator[Observer]:
@@ -58,7 +58,7 @@ def name_failures(failed: Iterable[tuple[str, UserError | None]]) -> None:
             say(f"listeval: run '{name}' failed: {error}", err=True)
 
 
-def conclude(outcomes: Sequence[RunOutcome], asked: Asked) -> ExitCode:
+def conclude(outcomes: Sequence[RunOutcome], asked: SuiteOutput) -> ExitCode:
     """Print and write what there is to be seen, hold the gates against it, and give the exit code.
 
     A run that failed counts as samples that errored, but for a canary that did not pass.
@@ -85,7 +85,7 @@ def conclude(outcomes: Sequence[RunOutcome], asked: Asked) -> ExitCode:
 
 
 def _print(runs: Sequence[Run], found: Sequence[Curve], groups: Sequence[GroupLine], page: str) -> None:
-    from listeval.report.curves import print_curves
+    from listeval.report.curve_tables import print_curves
     from listeval.report.terminal import print_runs
 
     if runs:
@@ -127,7 +127,7 @@ def _compared(outcomes: Sequence[RunOutcome], out: Path) -> list[GroupLine]:
 
 
 def _page(
-    asked: Asked,
+    asked: SuiteOutput,
     runs: Sequence[Run],
     failed: Sequence[tuple[str, UserError]],
     found: Sequence[Curve],

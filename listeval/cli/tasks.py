@@ -108,7 +108,7 @@ def check(
     """
     from listeval.cli.consent import allow_options
     from listeval.cli.run import parse_setting
-    from listeval.plugins.check import State
+    from listeval.plugins.check import CheckState
     from listeval.plugins.open import make_task, permit
 
     options = dict(map(parse_setting, settings))
@@ -116,7 +116,7 @@ def check(
     task = make_task(name, options)
     permit(task, allow_code_execution)
     found = []
-    colours = {State.OK: "green", State.FAILED: "red", State.SKIPPED: "yellow"}
+    colours = {CheckState.OK: "green", CheckState.FAILED: "red", CheckState.SKIPPED: "yellow"}
     with LiveLine() as line:
         for finding in _findings(task, data, model, lambda check: line.show(f"checking {name}: {check}")):
             line.clear()
@@ -126,12 +126,12 @@ def check(
                 say(f"{finding.check:<9}{finding.text}")
     if as_json:
         say_json({"task": name, "checks": [finding._asdict() for finding in found]})
-    return ExitCode.SAMPLES_ERRORED if any(f.state is State.FAILED for f in found) else ExitCode.OK
+    return ExitCode.SAMPLES_ERRORED if any(f.state is CheckState.FAILED for f in found) else ExitCode.OK
 
 
 def _findings(task: Task, data: str | None, model: str | None, begin: Callable[[str], object]) -> Iterator[CheckResult]:
     """`begin` is told what is done next."""
-    from listeval.plugins.check import State, check_task
+    from listeval.plugins.check import CheckState, check_task
     from listeval.plugins.open import load, ready
     from listeval.plugins.registry import find
     from listeval.plugins.version import record_version
@@ -142,7 +142,7 @@ def _findings(task: Task, data: str | None, model: str | None, begin: Callable[[
         again = load(type(task)(task.options), data, 0)
         sound = True
         for result in check_task(task, load(task, data, 0), again, _template(model), begin):
-            sound &= result.state is not State.FAILED
+            sound &= result.state is not CheckState.FAILED
             yield result
         begin("version")
         yield record_version(task, find(task.name).home, sound=sound)

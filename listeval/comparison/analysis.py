@@ -13,14 +13,14 @@ from listeval.comparison.chance import Chance, chance
 from listeval.comparison.contrasts import Guard, QualityScale, ResamplingSettings, differences, guards
 from listeval.comparison.cost import cost
 from listeval.comparison.factorial import factorial
-from listeval.comparison.order import with_order
+from listeval.comparison.order_effects import with_order
 from listeval.comparison.paired_columns import COMPARED, columns, common_parsed, headline
 from listeval.comparison.pairing import Pairing, pair
 from listeval.comparison.result import DEFAULTS, Comparison, Contrast
 from listeval.comparison.thresholds import Thresholds
 from listeval.comparison.ways import keeps_parsed_answers, two_by_twos
 from listeval.runs.figures.columns import PARSE_RATE, USEFUL, Columns, bounds
-from listeval.runs.figures.order import BOUNDS, FIRST, SLOPE, STABILITY
+from listeval.runs.figures.order_figures import BOUNDS, FIRST, SLOPE, STABILITY
 from listeval.runs.rows import Row
 from listeval.stats.intervals import Interval, mean_intervals, rate_interval
 from listeval.stats.paired import Difference, holm

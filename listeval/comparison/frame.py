@@ -6,9 +6,9 @@ import math
 from typing import TYPE_CHECKING, Any
 
 from listeval.runs.data_frames import data_frame
-from listeval.runs.figures import numbers, words
+from listeval.runs.figures import as_text, words
 from listeval.runs.figures.html_table import html_table
-from listeval.runs.table import ColumnType, TypedColumn
+from listeval.runs.row_columns import ColumnType, TypedColumn
 
 if TYPE_CHECKING:
     import pandas
@@ -66,7 +66,7 @@ def headline_table(c: Comparison) -> str:
     for (arm, contrast), values in zip(c.sides, c.values, strict=True):
         cells = [arm.name]
         for name in c.headline:
-            cells.append(numbers.interval(name, values[name]))
+            cells.append(as_text.interval(name, values[name]))
             cells.append("baseline" if contrast is None else _change(contrast, name))
         rows.append(cells)
     head = ["arm", *(cell for name in c.headline for cell in (words.title(name), f"change of {words.title(name)}"))]
@@ -75,4 +75,4 @@ def headline_table(c: Comparison) -> str:
 
 def _change(contrast: Contrast, name: str) -> str:
     found = contrast.differences.get(name)
-    return "" if found is None else numbers.change(name, found.difference) + numbers.points(name)
+    return "" if found is None else as_text.change(name, found.difference) + as_text.points(name)

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 from listeval.comparison.arms import Arm
 from listeval.comparison.chance import Chance
+from listeval.comparison.comparison_json import to_json
 from listeval.comparison.contrasts import Guard, QualityScale
 from listeval.comparison.cost import Cost
-from listeval.comparison.export import to_json
 from listeval.comparison.factorial import Factorial
 from listeval.comparison.pairing import Pairing
 from listeval.comparison.speed import same_machine

@@ -8,7 +8,7 @@ from listeval.contract.outcome import Failure, Parsed
 from listeval.contract.record import Record
 from listeval.contract.schema import Schema
 from listeval.contract.taxonomy import Flag, Kind
-from listeval.contract.values import Id, Item, Score
+from listeval.contract.value_forms import Id, Item, Score
 
 __all__ = [
     "Call",

@@ -19,7 +19,7 @@ from listeval.contract.outcome import Fault
 from listeval.contract.positions import are_positions, holds_id, stand_apart
 from listeval.contract.strictness import laxity
 from listeval.contract.taxonomy import Flag, Kind
-from listeval.contract.values import Item
+from listeval.contract.value_forms import Item
 
 ItemT = TypeVar("ItemT", bound=Item)
 

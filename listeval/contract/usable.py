@@ -28,7 +28,7 @@ was opened and never closed."""
 _LIST, _ANY = re.compile(r"\[(?=\s*+\{)"), re.compile(r"\[")
 
 
-class Found(NamedTuple):
+class FoundList(NamedTuple):
     """A list in a text: `[start, end)` of the bracket and its whole elements, and whether the bracket is closed there.
 
     `start` is that of the first object where there is no bracket.
@@ -54,7 +54,7 @@ class _Frame:
     """Whether an object in it was never closed."""
 
 
-def find_list(contract: KeyedList[Any], text: str) -> Found | None:
+def find_list(contract: KeyedList[Any], text: str) -> FoundList | None:
     """The list of `text` that names the most input ids; None where nothing in it is usable. Linear in the text."""
     if "{" not in text:
         return None
@@ -66,7 +66,7 @@ def find_list(contract: KeyedList[Any], text: str) -> Found | None:
     )
 
 
-def _best(frames: Iterator[_Frame], text: str, usable: Callable[[str], str | None], least: int = 1) -> Found | None:
+def _best(frames: Iterator[_Frame], text: str, usable: Callable[[str], str | None], least: int = 1) -> FoundList | None:
     """The frame with the most input ids, then with the most items; of equal ones the one that stands last."""
     best: tuple[tuple[int, int, int], _Frame, list[str]] | None = None
     for frame in frames:
@@ -80,7 +80,7 @@ def _best(frames: Iterator[_Frame], text: str, usable: Callable[[str], str | Non
     _, frame, objects = best
     closed = frame.end is not None and not frame.torn
     end = frame.end if closed and frame.end is not None else frame.elements[-1][1]
-    return Found(frame.start, end, closed, frame.kind == "[", tuple(objects))
+    return FoundList(frame.start, end, closed, frame.kind == "[", tuple(objects))
 
 
 def _reader(contract: KeyedList[Any]) -> Callable[[str], str | None]:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from listeval.contract import KeyedList
 from listeval.contract.separators import USUAL
 from listeval.decoding.constraint import Constraint, Form, GrammarForm, JsonForm, RegexForm, json_form
-from listeval.decoding.json_pattern import OPEN, Irregular, Marks, json_pattern
-from listeval.decoding.permutation.spec import PermutationSpec, promised
+from listeval.decoding.json_pattern import OPEN, NotRegular, SeparatorPatterns, json_pattern
+from listeval.decoding.permutation.permutation_spec import PermutationSpec, promised
 from listeval.decoding.permutation.subset_grammar import subset_grammar
-from listeval.decoding.scaffold.spec import Scaffold
+from listeval.decoding.scaffold.scaffold_spec import Scaffold
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError
 
@@ -43,9 +43,9 @@ def schema_form(constraint: Constraint, contract: Contract[Any]) -> RegexForm | 
     """
     schema = json_form(contract).schema
     try:
-        marks = Marks.of(constraint.spacing, contract.separators)
+        marks = SeparatorPatterns.of(constraint.spacing, contract.separators)
         return RegexForm(json_pattern(schema, marks, promised(contract) if isinstance(contract, KeyedList) else None))
-    except Irregular as error:
+    except NotRegular as error:
         if constraint.engine == "outlines":
             _check_outlines(error.keyword, constraint.spacing)
         return JsonForm(schema, constraint.spacing, contract.separators or USUAL)

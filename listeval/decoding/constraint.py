@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from listeval.contract.schema_nodes import without
 from listeval.contract.separators import USUAL, Separators
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, did_you_mean
 

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, Form
-from listeval.decoding.engines import Engine, Vocabulary, open_engine
+from listeval.decoding.engines import Engine, EngineVocabulary, open_engine
 from listeval.decoding.mass import MaskedMass
 from listeval.decoding.permutation.automaton import Permutation
-from listeval.decoding.permutation.spec import PermutationSpec
-from listeval.decoding.scaffold.spec import Scaffold
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
+from listeval.decoding.scaffold.scaffold_spec import Scaffold
 from listeval.decoding.tokens.token_trie import TokenTrie, trie_of
 from listeval.errors import UserError
 
@@ -44,7 +44,7 @@ class Decoder:
     Raises UserError where the engine is missing or cannot read the tokenizer, and for a model without a stop token.
     """
 
-    def __init__(self, constraint: Constraint, vocabulary: Vocabulary) -> None:
+    def __init__(self, constraint: Constraint, vocabulary: EngineVocabulary) -> None:
         if not vocabulary.stops:
             place = str(vocabulary.tokenizer.name_or_path)
             raise UserError("the model has no stop token, so no answer could end", place=place, fix="set its eos token")

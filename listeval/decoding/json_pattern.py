@@ -38,7 +38,7 @@ _OF_TYPE: Mapping[str, frozenset[str]] = {
 }
 
 
-class Irregular(Exception):
+class NotRegular(Exception):
     """No regular expression says this schema; `keyword` is what it fails at."""
 
     def __init__(self, keyword: str) -> None:
@@ -46,7 +46,7 @@ class Irregular(Exception):
         self.keyword = keyword
 
 
-class Marks(NamedTuple):
+class SeparatorPatterns(NamedTuple):
     """What stands between items and after keys, and wherever else JSON allows whitespace, as expressions."""
 
     item: str
@@ -54,7 +54,7 @@ class Marks(NamedTuple):
     pad: str
 
     @classmethod
-    def of(cls, spacing: Spacing, gold: Separators | None = USUAL) -> Marks:
+    def of(cls, spacing: Spacing, gold: Separators | None = USUAL) -> SeparatorPatterns:
         """Raises UserError for `gold` where the task's gold answers have no one pair of separators."""
         match spacing:
             case Spacing.EITHER:
@@ -70,27 +70,27 @@ class Marks(NamedTuple):
         return cls(escaped(gold.item), escaped(gold.key), "")
 
 
-def json_pattern(schema: Mapping[str, Any], marks: Marks, promise: NumberForm | None = None) -> str:
+def json_pattern(schema: Mapping[str, Any], marks: SeparatorPatterns, promise: NumberForm | None = None) -> str:
     """All texts that `schema` admits, spaced by `marks`.
 
-    `promise` is what the prompt promises of numbers that state no bounds. Raises Irregular for a schema that is not
+    `promise` is what the prompt promises of numbers that state no bounds. Raises NotRegular for a schema that is not
     regular or too large, and UserError for bounds that hold no number.
     """
     found = marks.pad + _Writer(schema, marks, promise).node(schema)
     if len(found) > LONGEST:
-        raise Irregular("the size")
+        raise NotRegular("the size")
     return found
 
 
 class _Writer:
-    def __init__(self, root: Mapping[str, Any], marks: Marks, promise: NumberForm | None) -> None:
+    def __init__(self, root: Mapping[str, Any], marks: SeparatorPatterns, promise: NumberForm | None) -> None:
         self._root, self._marks, self._promise = root, marks, promise
         self._open: list[str] = []
         self._size = 0
 
     def node(self, node: Any) -> str:
         if not isinstance(node, dict):
-            raise Irregular(OPEN)
+            raise NotRegular(OPEN)
         said = node.keys() - _SILENT
         for word in ("anyOf", "oneOf", "allOf"):
             if word in said:
@@ -110,7 +110,7 @@ class _Writer:
 
     def _typed(self, kind: Any, node: Mapping[str, Any], said: set[str]) -> str:
         if not isinstance(kind, str) or kind not in _OF_TYPE:
-            raise Irregular(OPEN)
+            raise NotRegular(OPEN)
         _only(said, _OF_TYPE[kind] | {"type"})
         write: Callable[[Mapping[str, Any]], str] = {
             "string": _string,
@@ -122,23 +122,23 @@ class _Writer:
         found = write(node)
         self._size += len(found)
         if self._size > 4 * LONGEST:
-            raise Irregular("the size")
+            raise NotRegular("the size")
         return found
 
     def _combined(self, word: str, options: Sequence[Any], said: set[str]) -> str:
         _only(said, frozenset({word}))
         if word == "allOf" and len(options) > 1:
-            raise Irregular(word)
+            raise NotRegular(word)
         return _choice([self.node(option) for option in options])
 
     def _referred(self, reference: str, said: set[str]) -> str:
         _only(said, frozenset({"$ref"}))
         if reference in self._open:
-            raise Irregular("$ref")
+            raise NotRegular("$ref")
         try:
             at = pointed(reference, self._root)
         except LookupError:
-            raise Irregular("$ref") from None
+            raise NotRegular("$ref") from None
         self._open.append(reference)
         try:
             return self.node(at)
@@ -152,7 +152,7 @@ class _Writer:
         kinds = [kinds] if isinstance(kinds, str) else kinds
         fitting = [value for value in values if kinds is None or any(_is(value, kind) for kind in kinds)]
         if not fitting:
-            raise Irregular("enum")
+            raise NotRegular("enum")
         return _choice([self._value(value) for value in fitting])
 
     def _value(self, value: Any) -> str:
@@ -174,7 +174,7 @@ class _Writer:
             return f"({_UNSIGNED[node['type']]})"
         found = pattern_of(bounds, self._promise)
         if found is None:
-            raise Irregular(str(node.get("type")))
+            raise NotRegular(str(node.get("type")))
         # Where nothing is promised, physics' constants need their exponent.
         return f"({found}{_EXPONENT if found == ANY_NUMBER else ''})"
 
@@ -183,7 +183,7 @@ class _Writer:
         least, most = node.get("minItems", 0), node.get("maxItems")
         if first:
             if least != len(first) or (most != least and node.get("items") is not False):
-                raise Irregular("prefixItems")
+                raise NotRegular("prefixItems")
             return self._bracketed(self._marks.item.join(first))
         if most == 0:
             return self._bracketed("")
@@ -200,9 +200,9 @@ class _Writer:
         properties, further = node.get("properties", {}), node.get("additionalProperties", True)
         pad = self._marks.pad
         if not properties and further is True:
-            raise Irregular(OPEN)
+            raise NotRegular(OPEN)
         if properties and isinstance(further, dict):
-            raise Irregular("additionalProperties")
+            raise NotRegular("additionalProperties")
         if not properties and further is not False:
             cell = _string({}) + self._marks.key + self.node(further)
             return rf"\{{{pad}({cell}({self._marks.item}{cell})*)?{pad}\}}"
@@ -226,7 +226,7 @@ class _Writer:
 
 def _only(said: set[str], known: frozenset[str]) -> None:
     for word in sorted(said - known):
-        raise Irregular(word)
+        raise NotRegular(word)
 
 
 def _choice(options: Sequence[str]) -> str:

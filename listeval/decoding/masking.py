@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from transformers import LogitsProcessor
 
-from listeval.decoding.engines.protocol import Matcher
+from listeval.decoding.engines.engine_protocol import Matcher
 from listeval.decoding.mass import MaskedMass
 
 _WORD = 32

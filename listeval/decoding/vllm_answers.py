@@ -18,7 +18,7 @@ import torch
 
 from listeval.decoding.mass import MaskedMass
 from listeval.decoding.permutation.automaton import Cursor, Permutation
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.restrict import restrict
 from listeval.decoding.tokens.token_trie import Tokens, TokenTrie, as_tokens, trie_of
 from listeval.decoding.vllm_payload import LEDGER, Payload
@@ -70,7 +70,7 @@ class ConstrainedAnswer:
         return self.cursor is None or self.cursor.complete or self.seen + 1 >= self.budget
 
 
-class Answers:
+class ConstrainedAnswers:
     """Makes answers of requests, and masks their rows.
 
     Masked mass is measured where $LISTEVAL_MASKED_MASS names a file.

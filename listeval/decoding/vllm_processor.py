@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from listeval.decoding.vllm_answers import Answers, ConstrainedAnswer
+from listeval.decoding.vllm_answers import ConstrainedAnswer, ConstrainedAnswers
 from listeval.decoding.vllm_payload import read_payload
 from listeval.errors import UserError
 
@@ -50,7 +50,7 @@ class V1Processor(V1Interface):  # type: ignore[misc]
     """Masks the rows of constrained requests; a row is a place in the batch, which moves."""
 
     def __init__(self, vllm_config: Any, device: torch.device, is_pin_memory: bool) -> None:
-        self._made = Answers(vllm_config.model_config)
+        self._made = ConstrainedAnswers(vllm_config.model_config)
         self._answers: dict[int, ConstrainedAnswer] = {}
 
     @classmethod
@@ -93,7 +93,7 @@ class V2Processor(V2Interface):  # type: ignore[misc]
     def __init__(self, vllm_config: Any, req_states: Any) -> None:
         if getattr(vllm_config, "speculative_config", None) is not None:
             raise RuntimeError("the permutation processor does not follow drafts: leave speculative decoding out")
-        self._made = Answers(vllm_config.model_config)
+        self._made = ConstrainedAnswers(vllm_config.model_config)
         self._states = req_states
         self._answers: dict[int, ConstrainedAnswer] = {}
         self._outputs: dict[int, list[int]] = {}

@@ -25,7 +25,7 @@ def export(run: Run, form: str, out: Path, *, dataset: str = "") -> Sequence[Pat
     """
     _check_place(run, form, out)
     if form in ("csv", "parquet"):
-        from listeval.export.tables import write_csv, write_parquet
+        from listeval.export.row_tables import write_csv, write_parquet
 
         return (write_csv if form == "csv" else write_parquet)(run, out)
     if form == "inspect":

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from listeval.disk import write_atomic
 from listeval.export.figures import data_name, hub_source, lower_is_better, measured
 from listeval.runs.figures import columns as figures
-from listeval.runs.figures.numbers import is_rate
+from listeval.runs.figures.as_text import is_rate
 from listeval.runs.figures.words import title
 
 if TYPE_CHECKING:

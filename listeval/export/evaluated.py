@@ -14,7 +14,7 @@ from listeval.report.constrained import constraint_words, notes
 from listeval.report.markdown import code, escape, table
 from listeval.report.page.repeat import run_command, without_password
 from listeval.report.shown import kinds_to_show, metrics_to_show
-from listeval.runs.figures.numbers import interval, share
+from listeval.runs.figures.as_text import interval, share
 from listeval.runs.figures.words import counts, population, title
 from listeval.visible import inline
 

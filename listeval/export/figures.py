@@ -11,7 +11,7 @@ from listeval.comparison.paired_columns import headline
 from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.runs.figures import columns as figures
-from listeval.runs.figures.numbers import interval, is_rate
+from listeval.runs.figures.as_text import interval, is_rate
 from listeval.stats.intervals import Interval
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from listeval.disk import write_atomic
 from listeval.errors import UserError
 from listeval.export.figures import data_name, decisive, hub_source, in_words, measured
-from listeval.export.hub import check_name, hub
+from listeval.export.hub_upload import check_name, hub
 from listeval.runs.figures.words import title
 
 if TYPE_CHECKING:

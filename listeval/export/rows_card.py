@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 from listeval.disk import write_atomic
 from listeval.export.evaluated import evaluated, limits, local_name
-from listeval.export.hub import Repository, check_name, fresh_folder, hub, push
-from listeval.export.tables import write_parquet
+from listeval.export.hub_upload import Repository, check_name, fresh_folder, hub, push
+from listeval.export.row_tables import write_parquet
 from listeval.report.markdown import code, escape
 
 if TYPE_CHECKING:

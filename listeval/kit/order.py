@@ -19,7 +19,7 @@ class ListOptions(TaskOptions):
     With `order=shuffled` every seed asks about the lists of seed 0, under the same ids, with their items in an order
     that the seed draws. A task takes part with two calls in `load`: it makes its lists by `list_seed(seed)` and
     passes each through `in_order` before it writes prompt and target. A run then says what the order does to the
-    answers (`listeval.runs.figures.order`).
+    answers (`listeval.runs.figures.order_figures`).
     """
 
     order: Literal["given", "shuffled"] = Field(

@@ -22,7 +22,7 @@ from typing import Any
 from listeval.contract import Kind
 from listeval.errors import UserError, first_line
 from listeval.labelling.grading import Grading
-from listeval.labelling.judge import Judge
+from listeval.labelling.judge_server import Judge
 from listeval.labelling.labels import Label, write_labels
 from listeval.labelling.rubric import GRADE, Rubric
 from listeval.runs.config import build_config

@@ -13,7 +13,7 @@ import re
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from listeval.models.marks import Mark, Pair, closes, find_marks, opened_by
+from listeval.models.marks import Mark, MarkPair, closes, find_marks, opened_by
 
 _JSON = re.compile(r"""\[\s*(?:[\[\]{"'\d-]|true\b|false\b|null\b)|\{\s*(?:["'}]|[A-Za-z_]\w{0,40}\s*:\s*["'])""")
 """Where JSON may begin; prose in brackets (`[Review 1]`) does not look like this."""
@@ -42,7 +42,7 @@ class _Segment(NamedTuple):
     answers: bool
 
 
-def split_channels(text: str, prompt: str = "", own: Pair | None = None) -> tuple[str | None, str]:
+def split_channels(text: str, prompt: str = "", own: MarkPair | None = None) -> tuple[str | None, str]:
     """`(reasoning, answer)` of a raw completion; reasoning is None where no mark sets any apart.
 
     `prompt` is the rendered text that `text` continues: templates of reasoning models end it with an opening mark.

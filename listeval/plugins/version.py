@@ -14,13 +14,13 @@ from pydantic_core import to_json
 
 from listeval.disk import write_atomic
 from listeval.errors import UserError
-from listeval.plugins.check import CheckResult, State
+from listeval.plugins.check import CheckResult, CheckState
 from listeval.task import Task
 
 FILE = "version.json"
 
 
-class Recorded(BaseModel):
+class RecordedVersion(BaseModel):
     """One task's last checked version; `prompts` is a sha256 in hex."""
 
     model_config = ConfigDict(extra="forbid")
@@ -29,7 +29,7 @@ class Recorded(BaseModel):
     prompts: str
 
 
-_RECORDS = TypeAdapter(dict[str, Recorded])
+_RECORDS = TypeAdapter(dict[str, RecordedVersion])
 
 
 def record_version(task: Task, folder: Path | None, *, sound: bool = True) -> CheckResult:
@@ -39,24 +39,26 @@ def record_version(task: Task, folder: Path | None, *, sound: bool = True) -> Ch
     `version.json` is damaged or cannot be written.
     """
     if folder is None:
-        return CheckResult("version", State.SKIPPED, "the folder of the task's code is unknown")
-    file, now = folder / FILE, Recorded(version=task.version, prompts=_prompts(task))
+        return CheckResult("version", CheckState.SKIPPED, "the folder of the task's code is unknown")
+    file, now = folder / FILE, RecordedVersion(version=task.version, prompts=_prompts(task))
     known = _read(file)
     before = known.get(task.name)
     if before == now:
-        return CheckResult("version", State.OK, f"version {now.version}, prompts unchanged")
+        return CheckResult("version", CheckState.OK, f"version {now.version}, prompts unchanged")
     if before and before.version == now.version:
         text = f"the prompts (or the sample) changed, the version is still {now.version}: raise it in the task's code"
-        return CheckResult("version", State.FAILED, text)
+        return CheckResult("version", CheckState.FAILED, text)
     if before and before.version > now.version:
-        return CheckResult("version", State.FAILED, f"version {now.version} is below the {before.version} in {FILE}")
+        return CheckResult(
+            "version", CheckState.FAILED, f"version {now.version} is below the {before.version} in {FILE}"
+        )
     if not sound:
-        return CheckResult("version", State.SKIPPED, f"version {now.version} is recorded once all checks pass")
+        return CheckResult("version", CheckState.SKIPPED, f"version {now.version} is recorded once all checks pass")
     write_atomic(file, _RECORDS.dump_json({**known, task.name: now}, indent=1) + b"\n")
-    return CheckResult("version", State.OK, f"version {now.version} recorded in {FILE}")
+    return CheckResult("version", CheckState.OK, f"version {now.version} recorded in {FILE}")
 
 
-def _read(file: Path) -> dict[str, Recorded]:
+def _read(file: Path) -> dict[str, RecordedVersion]:
     if not file.exists():
         return {}
     try:

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from listeval.disk import write_atomic
 from listeval.errors import UserError
 from listeval.report.page.bars import BarPanel
-from listeval.report.page.curves import CurvePlot
 from listeval.report.page.kind_groups import COLOURS
 from listeval.report.page.run_page import marks_of, panels, plots, stacks
 from listeval.report.page.samples import names_of
+from listeval.report.page.setting_curves import CurvePlot
 from listeval.report.page.stacks import Stack
 from listeval.visible import inline
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from listeval.errors import UserError, did_you_mean
 from listeval.runs.figures import columns as figures
+from listeval.runs.figures.as_text import change, interval, is_rate, points
 from listeval.runs.figures.columns import RAW
-from listeval.runs.figures.numbers import change, interval, is_rate, points
-from listeval.runs.figures.order import BOUNDS
+from listeval.runs.figures.order_figures import BOUNDS
 from listeval.stats.intervals import Bounds, Interval
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Gate(NamedTuple):
         return x < self.limit if self.sign[0] == "<" else x > self.limit
 
 
-class Checked(NamedTuple):
+class CheckedGate(NamedTuple):
     """One gate and what it met. `subject` is the run or the arm, `found` its figure in words."""
 
     gate: Gate
@@ -101,7 +101,7 @@ def _number(text: str) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def check_run(run: Run, gates: Sequence[Gate]) -> list[Checked]:
+def check_run(run: Run, gates: Sequence[Gate]) -> list[CheckedGate]:
     """Every gate against the run's figures, those of its task's appendix among them.
 
     Raises UserError for a figure that the run does not have, and for a limit that none of its values could keep to.
@@ -115,7 +115,7 @@ def check_run(run: Run, gates: Sequence[Gate]) -> list[Checked]:
     return [_checked(gate, run.path.resolve().name, known[gate.figure], interval) for gate in gates]
 
 
-def check_comparison(found: Comparison, gates: Sequence[Gate]) -> list[Checked]:
+def check_comparison(found: Comparison, gates: Sequence[Gate]) -> list[CheckedGate]:
     """Every gate against the paired difference of every arm but the baseline, arm minus baseline.
 
     Raises UserError for a figure of which no difference is taken.
@@ -131,9 +131,9 @@ def check_comparison(found: Comparison, gates: Sequence[Gate]) -> list[Checked]:
     ]
 
 
-def _checked(gate: Gate, subject: str, found: Interval, words: Callable[[str, Interval], str]) -> Checked:
+def _checked(gate: Gate, subject: str, found: Interval, words: Callable[[str, Interval], str]) -> CheckedGate:
     thin = found.low < gate.limit < found.high
-    return Checked(gate, subject, words(gate.figure, found), gate.missed_by(found), thin)
+    return CheckedGate(gate, subject, words(gate.figure, found), gate.missed_by(found), thin)
 
 
 def _changed(name: str, value: Interval) -> str:

@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from listeval.report.gates import Checked
+from listeval.report.gates import CheckedGate
 from listeval.visible import visible
 
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -18,7 +18,7 @@ class Suite(NamedTuple):
     """What was held to the gates: a run, or a comparison by the names of its arms."""
 
     name: str
-    checked: Sequence[Checked]
+    checked: Sequence[CheckedGate]
     left_out: int
     """Rows in the directory that are not the run's own."""
     errored: int | None = None

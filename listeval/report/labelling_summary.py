@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from listeval.report.console import ReportConsole
-from listeval.runs.figures.numbers import interval, share
+from listeval.runs.figures.as_text import interval, share
 
 if TYPE_CHECKING:
     from listeval.labelling.tally import Price, Tally

@@ -10,7 +10,7 @@ from listeval.contract import Kind
 from listeval.report.constrained import notes
 from listeval.report.heading import run_title
 from listeval.report.shown import metrics_to_show
-from listeval.runs.figures.numbers import appendix, interval, share
+from listeval.runs.figures.as_text import appendix, interval, share
 from listeval.runs.figures.words import counts
 from listeval.visible import inline
 

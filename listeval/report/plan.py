@@ -13,7 +13,7 @@ from listeval.report.console import ReportConsole
 from listeval.visible import inline
 
 if TYPE_CHECKING:
-    from listeval.suites.execute import Prospect
+    from listeval.suites.execute_suite import Prospect
 
 
 def print_plan(found: Sequence[Prospect], console: Console | None = None) -> None:

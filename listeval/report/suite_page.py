@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from listeval.report.comparison.tables import FigureTable
-from listeval.report.curves import curve_table
+from listeval.report.curve_tables import curve_table
 from listeval.report.heading import run_title
-from listeval.report.page.curves import CurvePlot, Point, plot
 from listeval.report.page.render import render_page, write_text
+from listeval.report.page.setting_curves import CurvePlot, SettingPoint, plot
 from listeval.report.shown import kinds_to_show, metrics_to_show
-from listeval.runs.figures import numbers, words
-from listeval.runs.figures.numbers import share
+from listeval.runs.figures import as_text, words
+from listeval.runs.figures.as_text import share
 
 if TYPE_CHECKING:
     from listeval.runs import Run
@@ -54,7 +54,7 @@ def _plots(curves: Sequence[Curve]) -> list[CurvePlot]:
     found = []
     for option in dict.fromkeys(curve.option for curve in curves):
         own = [curve for curve in curves if curve.option == option]
-        points = [Point(curve.name, point.x, point.figures) for curve in own for point in curve.points]
+        points = [SettingPoint(curve.name, point.x, point.figures) for curve in own for point in curve.points]
         names = dict.fromkeys(name for curve in own for name in curve.figures)
         found += [plot(name, option, points) for name in names]
     return [one for one in found if one.lines]
@@ -68,8 +68,8 @@ def _metrics(runs: Sequence[Run]) -> FigureTable:
         [
             run.path.name,
             f"{run.summary.n:,}",
-            *(numbers.interval(n, run.summary.metrics[n]) if n in run.summary.metrics else "" for n in names),
-            *(numbers.appendix(run.estimates[name]) if name in run.estimates else "" for name in further),
+            *(as_text.interval(n, run.summary.metrics[n]) if n in run.summary.metrics else "" for n in names),
+            *(as_text.appendix(run.estimates[name]) if name in run.estimates else "" for name in further),
         ]
         for run in runs
     ]

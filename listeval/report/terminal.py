@@ -15,8 +15,8 @@ from listeval.report.console import ReportConsole
 from listeval.report.constrained import notes
 from listeval.report.heading import run_title
 from listeval.report.shown import kinds_to_show, metrics_to_show
+from listeval.runs.figures.as_text import appendix, interval, share
 from listeval.runs.figures.columns import RAW
-from listeval.runs.figures.numbers import appendix, interval, share
 from listeval.runs.figures.words import counts, population
 from listeval.visible import inline
 

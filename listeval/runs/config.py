@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticSerializationError
 
-from listeval.backends.arguments import FLAG, typed
+from listeval.backends.engine_arg import FLAG, typed
 from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
 from listeval.decoding.spacing import Spacing
@@ -17,7 +17,7 @@ from listeval.models.adapter import open_adapter
 from listeval.models.renderer import RESERVED
 from listeval.runs import reask
 from listeval.runs.reask import ReaskWay
-from listeval.runs.tracking.protocol import TrackerName
+from listeval.runs.tracking.tracker import TrackerName
 
 WITHOUT_MODEL = ("replay", "null")
 """Backends in which no model reads a prompt or generates an answer."""

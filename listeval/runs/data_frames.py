@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError
-from listeval.runs.table import TypedColumn, as_json, table
+from listeval.runs.row_columns import TypedColumn, as_json, table
 
 if TYPE_CHECKING:
     import pandas

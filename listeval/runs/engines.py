@@ -21,7 +21,7 @@ LOCAL = ("hf", "vllm")
 """Engines that load weights from a folder here."""
 
 
-class Load(NamedTuple):
+class EngineLoad(NamedTuple):
     """What an engine is opened with but for constraint and adapter: runs that have it in common can share one."""
 
     backend: str
@@ -29,7 +29,7 @@ class Load(NamedTuple):
     options: BackendOptions
 
     @classmethod
-    def of(cls, config: RunConfig) -> Load:
+    def of(cls, config: RunConfig) -> EngineLoad:
         """Of a resolved configuration."""
         return cls(config.backend, config.model, replace(config.backend_options, constraint=None, adapter=None))
 
@@ -45,8 +45,8 @@ class Engines:
     """
 
     def __init__(self, planned: Iterable[RunConfig] = ()) -> None:
-        self._planned = [(Load.of(config), config.backend_options) for config in planned]
-        self._load: Load | None = None
+        self._planned = [(EngineLoad.of(config), config.backend_options) for config in planned]
+        self._load: EngineLoad | None = None
         self._backend: Backend | None = None
 
     def __enter__(self) -> Self:
@@ -59,7 +59,7 @@ class Engines:
 
     def open(self, config: RunConfig, watch: Observer) -> Backend:
         """The engine of a resolved configuration: the open one, if it will do. Raises UserError where opening does."""
-        load, options = Load.of(config), config.backend_options
+        load, options = EngineLoad.of(config), config.backend_options
         if load == self._load and self._backend is not None:
             watch.stage(f"telling {config.model} what is asked of it now")
             if _told(self._backend, options):

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from listeval.runs.data_frames import data_frame
+from listeval.runs.row_columns import table
 from listeval.runs.store import Run, load_run
-from listeval.runs.table import table
 
 if TYPE_CHECKING:
     import pandas

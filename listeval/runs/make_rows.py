@@ -10,7 +10,7 @@ from listeval.backends.protocol import Completion
 from listeval.contract import Contract, Failure, Kind, Parsed
 from listeval.decoding.promise import Promise
 from listeval.runs.preparation import SampleRequest
-from listeval.runs.reask import Tried
+from listeval.runs.reask import SampleAttempt
 from listeval.runs.rows import TOO_LONG, Row
 from listeval.task import Task, Unscored, Verdict
 
@@ -66,14 +66,14 @@ def parse_and_score(task: Task, rows: Sequence[Row], promise: Promise = _NONE) -
         _score(task, parsed)
 
 
-def _parse(contract: Contract[Any], answer: Row | Tried, promise: Promise) -> Parsed[Any] | Failure:
+def _parse(contract: Contract[Any], answer: Row | SampleAttempt, promise: Promise) -> Parsed[Any] | Failure:
     result = contract.parse(answer["text"], answer["finish_reason"], answer["reasoning"])
     if isinstance(result, Failure) and not result.raised:
         result = promise.held(contract, answer["text"], answer["finish_reason"], result)
     return result
 
 
-def _read_again(contract: Contract[Any], tried: Tried, promise: Promise) -> Tried:
+def _read_again(contract: Contract[Any], tried: SampleAttempt, promise: Promise) -> SampleAttempt:
     result = _parse(contract, tried, promise)
     if isinstance(result, Parsed):
         return {**tried, "kind": Kind.OK.value, "detail": "", "missing": 0}

@@ -27,7 +27,7 @@ import numpy as np
 from listeval.contract import Flag, Kind
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.columns import RAW, Columns
-from listeval.runs.reask import Further, further
+from listeval.runs.reask import ReaskCounts, further
 from listeval.runs.rows import TOO_LONG, JudgedRow
 from listeval.stats.intervals import Floats, Interval, mean_intervals, rate_interval
 from listeval.task import Metric
@@ -56,7 +56,7 @@ class Summary:
     """Mean over answers of the mean probability mass that a constraint took away from a step."""
     raw_kinds: dict[str, int] | None = None
     """The failure table of the first answers; None for a run that does not ask again."""
-    further: Further | None = None
+    further: ReaskCounts | None = None
     """What asking again came to."""
 
     @property

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from pydantic_core import to_json
 
 from listeval import __version__
-from listeval.backends.arguments import numerics
+from listeval.backends.engine_arg import numerics
 from listeval.backends.protocol import Backend, Prompt, Request, Sampling
 from listeval.contract import Contract
 from listeval.contract.separators import Separators

@@ -32,7 +32,7 @@ _NOTHING = "(no answer)"
 """Stands for an empty answer, since many templates and servers refuse an empty turn."""
 
 
-class Tried(TypedDict):
+class SampleAttempt(TypedDict):
     """One attempt at a sample, as its row keeps it; `attempt` counts from 1, `seed` is the sampler's."""
 
     attempt: int
@@ -49,7 +49,7 @@ class Tried(TypedDict):
     masked: float | None
 
 
-class Further(NamedTuple):
+class ReaskCounts(NamedTuple):
     """What asking again came to: samples asked again, those mended by it, further answers, and what those cost."""
 
     samples: int
@@ -86,7 +86,7 @@ def seed_of(seed: int, attempt: int) -> int:
 def next_request(
     first: Request,
     messages: Sequence[Message],
-    last: Tried,
+    last: SampleAttempt,
     way: ReaskWay,
     render: Callable[[tuple[Message, ...]], Prompt],
 ) -> Request:
@@ -102,12 +102,12 @@ def next_request(
     return first._replace(key=f"{first.key}-{attempt}", seed=seed_of(first.seed, attempt), prompt=prompt)
 
 
-def _fault(last: Tried) -> str:
+def _fault(last: SampleAttempt) -> str:
     meaning = Kind(last["kind"]).meaning
     return f"{meaning} ({last['detail']})" if last["detail"] else meaning
 
 
-def tried(row: Row, attempt: int, seed: int) -> Tried:
+def tried(row: Row, attempt: int, seed: int) -> SampleAttempt:
     """The answer in `row` as one of its sample's attempts."""
     return {
         "attempt": attempt,
@@ -125,7 +125,7 @@ def tried(row: Row, attempt: int, seed: int) -> Tried:
     }
 
 
-def owed_again(row: Row, attempts: Sequence[Tried], most: int) -> None:
+def owed_again(row: Row, attempts: Sequence[SampleAttempt], most: int) -> None:
     """Make `row`, which failed its contract, the row of a sample that is owed another of its `most` attempts."""
     row["outcome"], row["kind"], row["flags"], row["span"] = "error", Kind.ENGINE_ERROR.value, (), None
     row["missing"], row["scores"], row["verdict"], row["value"] = 0, {}, None, None
@@ -134,7 +134,7 @@ def owed_again(row: Row, attempts: Sequence[Tried], most: int) -> None:
     row["attempts"] = attempts
 
 
-def completion_of(answer: Tried, key: str) -> Completion:
+def completion_of(answer: SampleAttempt, key: str) -> Completion:
     """The answer of an attempt as the engine gave it."""
     return Completion(
         key=key,
@@ -148,11 +148,11 @@ def completion_of(answer: Tried, key: str) -> Completion:
     )
 
 
-def further(attempts: Iterable[tuple[Sequence[Tried], bool]]) -> Further:
+def further(attempts: Iterable[tuple[Sequence[SampleAttempt], bool]]) -> ReaskCounts:
     """Counts over samples, each given by what was tried and whether its contract holds now."""
     again = [(tried, kept) for tried, kept in attempts if len(tried) > 1]
     later = [one for tried, _ in again for one in tried[1:]]
-    return Further(
+    return ReaskCounts(
         samples=len(again),
         mended=sum(kept for _, kept in again),
         answers=len(later),

@@ -7,7 +7,7 @@ from typing import Any
 
 from listeval.contract.taxonomy import Kind
 from listeval.runs.entries import MOST
-from listeval.runs.reask import Tried
+from listeval.runs.reask import SampleAttempt
 from listeval.runs.rows import Row
 
 _KINDS = frozenset(kind.value for kind in Kind)
@@ -47,7 +47,11 @@ def _span(value: object) -> bool:
 
 def _attempt(value: object, number: int) -> bool:
     """Whether `value` is the `number`th answer to a sample, as `reask.tried` keeps it."""
-    if not isinstance(value, dict) or value.keys() != Tried.__annotations__.keys() or value["attempt"] != number:
+    if (
+        not isinstance(value, dict)
+        or value.keys() != SampleAttempt.__annotations__.keys()
+        or value["attempt"] != number
+    ):
         return False
     return all(_FITS[name](value[name]) for name in value.keys() - {"attempt"})
 

@@ -19,7 +19,7 @@ from pydantic_core import from_json, to_json
 
 from listeval.disk import open_regular, reading
 from listeval.errors import UserError
-from listeval.runs.reask import Tried
+from listeval.runs.reask import SampleAttempt
 
 Outcome = Literal["scored", "unscored", "error"]
 
@@ -79,7 +79,7 @@ class Row(TypedDict):
     masked: float | None
     prompt: str
     error: str | None
-    attempts: Sequence[Tried] | None
+    attempts: Sequence[SampleAttempt] | None
 
 
 class JudgedRow(TypedDict):
@@ -104,7 +104,7 @@ class JudgedRow(TypedDict):
     n_tokens: int
     n_prompt_tokens: int
     masked: float | None
-    attempts: Sequence[Tried] | None
+    attempts: Sequence[SampleAttempt] | None
 
 
 def encode(row: Row) -> bytes:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from listeval import __version__
-from listeval.backends.protocol import Backend, Completion, Known, Message, Prompt, Request
+from listeval.backends.protocol import Backend, Completion, KnownAnswers, Message, Prompt, Request
 from listeval.contract import Kind
 from listeval.plugins.blame import blame
 from listeval.runs.interrupts import Interrupts
@@ -22,7 +22,7 @@ from listeval.runs.manifest import Attempt, Manifest
 from listeval.runs.observer import Observer
 from listeval.runs.preparation import Sample, SampleRequest, render
 from listeval.runs.prompts import ControlTextCount
-from listeval.runs.reask import Tried, completion_of, next_request, owed_again, seed_of, tried
+from listeval.runs.reask import SampleAttempt, completion_of, next_request, owed_again, seed_of, tried
 from listeval.runs.rows import Row, RowWriter
 from listeval.runs.stored_rows import tried_before
 from listeval.runs.stream import Stream
@@ -33,7 +33,7 @@ class _PendingSample(NamedTuple):
     """A sample on its way to its row: what it was asked first, and what came of that so far."""
 
     asked: SampleRequest
-    attempts: tuple[Tried, ...] = ()
+    attempts: tuple[SampleAttempt, ...] = ()
 
 
 class RunLoop:
@@ -82,7 +82,7 @@ class RunLoop:
             self._record(journal, ledger, ())
 
     def _requests(
-        self, samples: Iterator[Sample], ledger: Ledger, done: set[bytes], before: Mapping[str, Sequence[Tried]]
+        self, samples: Iterator[Sample], ledger: Ledger, done: set[bytes], before: Mapping[str, Sequence[SampleAttempt]]
     ) -> Iterator[Request]:
         limit, sampling = self.backend.model.max_length, self.manifest.config.sampling
         for number, sample in enumerate(samples):
@@ -132,7 +132,7 @@ class RunLoop:
             return request
         with blame(self.task, f"has no gold answer to its example '{sample.example.id}'"):
             target = sample.example.target
-            return request._replace(known=Known(self.task.gold(target), self.task.bad(target)))
+            return request._replace(known=KnownAnswers(self.task.gold(target), self.task.bad(target)))
 
     def _too_long(self, request: Request) -> bool:
         limit = self.backend.model.max_length

@@ -18,12 +18,12 @@ from listeval.disk import read_regular, write_atomic
 from listeval.errors import UserError, first_line
 from listeval.plugins.blame import blame
 from listeval.runs.config import WITHOUT_MODEL, RunConfig
-from listeval.runs.figures.order import OrderEffect, is_shuffled, order_effect
+from listeval.runs.figures.order_figures import OrderEffect, is_shuffled, order_effect
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
 from listeval.runs.rows import JudgedRow, Row
-from listeval.runs.stored_rows import Kept, Stored, Stray, read_judged, read_stored
+from listeval.runs.stored_rows import Kept, StoredRows, StrayRow, read_judged, read_stored
 from listeval.stats.intervals import Interval
 from listeval.task import Appendix, Metric, Task
 
@@ -74,12 +74,12 @@ class Run:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: the figures with their intervals, and what they are over."""
-        from listeval.runs.figures import numbers, words
+        from listeval.runs.figures import as_text, words
         from listeval.runs.figures.html_table import html_table
 
         found = self.summary.metrics.items()
         rows = [
-            (words.title(name), numbers.interval(name, value), words.population(name, self.summary, self.metrics))
+            (words.title(name), as_text.interval(name, value), words.population(name, self.summary, self.metrics))
             for name, value in found
         ]
         return html_table(f"{self!r}: {words.counts(self.summary)}", ("figure", "95 % interval", "over"), rows)
@@ -91,7 +91,7 @@ class Run:
         called as another column is has `score_` before its name. Raises UserError where pandas is not installed.
         """
         from listeval.runs.data_frames import data_frame
-        from listeval.runs.table import table
+        from listeval.runs.row_columns import table
 
         return data_frame(table([self]))
 
@@ -115,7 +115,7 @@ class Run:
         return len(self._light.rows) - len(self._judged)
 
     @property
-    def strays(self) -> list[Stray]:
+    def strays(self) -> list[StrayRow]:
         """Lines that are whole rows but not of this run; no figure counts them."""
         return self._light.strays
 
@@ -125,11 +125,11 @@ class Run:
         return list(self._stored.rows.values())
 
     @cached_property
-    def _stored(self) -> Stored[Row]:
+    def _stored(self) -> StoredRows[Row]:
         return read_stored(self.path, self.manifest.created)
 
     @cached_property
-    def _light(self) -> Stored[Row] | Stored[JudgedRow]:
+    def _light(self) -> StoredRows[Row] | StoredRows[JudgedRow]:
         """The rows, without their texts where these are many: no figure of the run needs them."""
         if "_stored" in vars(self) or _size(self.path / "samples.jsonl") < _MANY_TEXTS:
             return self._stored

@@ -8,7 +8,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from listeval.errors import UserError
 from listeval.runs.ledger import mark, read_ledger
-from listeval.runs.reask import Tried
+from listeval.runs.reask import SampleAttempt
 from listeval.runs.row_check import fault
 from listeval.runs.rows import JudgedRow, Row, judged, numbered_rows, row_head
 
@@ -16,7 +16,7 @@ _FOREIGN = "its key, example and seed are of no sample that this run asked for"
 _SECOND = "a second row of its sample"
 
 
-class Stray(NamedTuple):
+class StrayRow(NamedTuple):
     """A whole row that no figure counts: its line's `number` from 1 and bytes, and why."""
 
     number: int
@@ -27,14 +27,14 @@ class Stray(NamedTuple):
 Kept = TypeVar("Kept", bound=JudgedRow)
 
 
-class Stored(NamedTuple, Generic[Kept]):
+class StoredRows(NamedTuple, Generic[Kept]):
     """The latest row of every sample by key, in the order of the file, and what else stands there."""
 
     rows: dict[str, Kept]
-    strays: list[Stray]
+    strays: list[StrayRow]
 
 
-def read_stored(directory: Path, created: str) -> Stored[Row]:
+def read_stored(directory: Path, created: str) -> StoredRows[Row]:
     """The rows of the run that was `created` then.
 
     A row of an owed sample (an engine's error, a refused prompt) gives way to a later one. Any other second row of a
@@ -44,33 +44,33 @@ def read_stored(directory: Path, created: str) -> Stored[Row]:
     return _read(directory, created, lambda row: row)
 
 
-def read_judged(directory: Path, created: str) -> Stored[JudgedRow]:
+def read_judged(directory: Path, created: str) -> StoredRows[JudgedRow]:
     """As `read_stored`, each row without its texts: a tenth of the memory. Raises as it does."""
     return _read(directory, created, judged)
 
 
-def _read(directory: Path, created: str, keep: Callable[[Row], Kept]) -> Stored[Kept]:
+def _read(directory: Path, created: str, keep: Callable[[Row], Kept]) -> StoredRows[Kept]:
     path, known = directory / "samples.jsonl", read_ledger(directory)
     rows: dict[str, Kept] = {}
     owed: set[str] = set()
     samples: dict[tuple[str, int], str] = {}
-    strays: list[Stray] = []
+    strays: list[StrayRow] = []
     for number, line, row in numbered_rows(path):
         if name := fault(row):
             fix = "restore that line or delete it, then run again"
             raise UserError(f"a row's '{name}' is damaged", place=f"{path}:{number}", fix=fix)
         key, example, seed, again = row_head(row)
         if known is not None and mark(created, key, example, seed) not in known:
-            strays.append(Stray(number, line, _FOREIGN))
+            strays.append(StrayRow(number, line, _FOREIGN))
         elif (key in rows and key not in owed) or samples.setdefault((example, seed), key) != key:
-            strays.append(Stray(number, line, _SECOND))
+            strays.append(StrayRow(number, line, _SECOND))
         else:
             rows[key] = keep(row)
             (owed.add if again else owed.discard)(key)
-    return Stored(rows, strays)
+    return StoredRows(rows, strays)
 
 
-def tried_before(directory: Path, created: str) -> dict[str, Sequence[Tried]]:
+def tried_before(directory: Path, created: str) -> dict[str, Sequence[SampleAttempt]]:
     """What this run tried for each of its samples that is owed a further attempt, by key. Raises as `read_stored`."""
     rows = read_stored(directory, created).rows
     return {key: row["attempts"] for key, row in rows.items() if row["outcome"] == "error" and row["attempts"]}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from listeval.runs.figures.columns import FMC, PARSE_RATE, USEFUL
-from listeval.runs.figures.order import STABILITY
+from listeval.runs.figures.order_figures import STABILITY
 from listeval.runs.manifest import hash_json
 from listeval.runs.store import Run
 from listeval.stats.intervals import Interval

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from listeval.errors import UserError
-from listeval.runs.adapters import BASE
 from listeval.runs.config import RunConfig, build_config
+from listeval.runs.run_adapters import BASE
 from listeval.suites.file import OpenedSuite, parts
 
 MOST = 1000

@@ -29,7 +29,7 @@ def _fields(*, without: tuple[str, ...] = (), required: tuple[str, ...] = ()) ->
     return found
 
 
-class Part(BaseModel):
+class SuitePart(BaseModel):
     """Some fields of a run's configuration, as a file gives them."""
 
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -44,7 +44,7 @@ class Part(BaseModel):
         }
 
 
-class _Named(Part):
+class _Named(SuitePart):
     name: Annotated[str, Field(min_length=1)] | None = None
     """What the runs with this entry are called after."""
 
@@ -53,7 +53,7 @@ class _WithSettings(_Named):
     settings: Settings = {}
 
 
-def _entry(axis: str, base: type[Part]) -> Any:
+def _entry(axis: str, base: type[SuitePart]) -> Any:
     """What a list of the file holds: a mapping, or a name that stands for `{axis: name}`."""
     others = tuple(name for name in _AXES if name != axis)
     model = create_model(f"{axis}_entry", __base__=base, **_fields(without=others, required=(axis,)))
@@ -62,7 +62,7 @@ def _entry(axis: str, base: type[Part]) -> Any:
 
 _Task, _Model = _entry("task", _WithSettings), _entry("model", _Named)
 _Adapter, _Constraint = _entry("adapter", _Named), _entry("constraint", _Named)
-_Top = create_model("_Top", __base__=Part, **_fields(without=_AXES))
+_Top = create_model("_Top", __base__=SuitePart, **_fields(without=_AXES))
 
 
 class SuiteFile(_Top):  # type: ignore[valid-type,misc]

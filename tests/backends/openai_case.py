@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from listeval.backends.openai import engine as openai
-from listeval.backends.openai.engine import OpenAIBackend
+from listeval.backends.openai import openai_engine as openai
 from listeval.backends.openai.http import Retry
+from listeval.backends.openai.openai_engine import OpenAIBackend
 from listeval.backends.protocol import BackendOptions, Completion, Message, Prompt, Request, Sampling
 from listeval.contract import Item, Record
 from tests.backends.fake_server import Call, FakeServer, Reply, echo

@@ -14,9 +14,9 @@ pytest.importorskip("httpx")
 
 from listeval.backends import canary
 from listeval.backends.canary import ask_unique
-from listeval.backends.openai import engine as openai
+from listeval.backends.openai import openai_engine as openai
 from listeval.backends.openai.http import Retry
-from listeval.backends.openai.schema import ServedSchema
+from listeval.backends.openai.openai_schema import ServedSchema
 from listeval.backends.protocol import BackendOptions
 from listeval.contract import Calls, Contract, Item, Record
 from listeval.decoding.constraint import PACKAGES, Constraint

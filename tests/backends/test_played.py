@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listeval.backends import null, played
-from listeval.backends.protocol import BackendOptions, Known, Message, Prompt, Request, Sampling
+from listeval.backends.protocol import BackendOptions, KnownAnswers, Message, Prompt, Request, Sampling
 from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.plugins.open import make_task
@@ -41,8 +41,8 @@ def _needs_a_sandbox() -> None:
         pytest.skip(f"no sandbox here: {error.cause}")
 
 
-def known(row, task) -> Known:
-    return Known(task.gold(row["target"]), task.bad(row["target"]))
+def known(row, task) -> KnownAnswers:
+    return KnownAnswers(task.gold(row["target"]), task.bad(row["target"]))
 
 
 @pytest.mark.parametrize("task", TASKS)
@@ -77,7 +77,7 @@ def test_every_kind_that_an_answer_can_show_is_planted_somewhere():
     for name in TASKS:
         task = make_task(name, {})
         for example in task.load(None, 0).examples[:5]:
-            faulty = played.faulty(Known(task.gold(example.target), task.bad(example.target)))
+            faulty = played.faulty(KnownAnswers(task.gold(example.target), task.bad(example.target)))
             kinds |= faulty.keys()
             for kind, draft in faulty.items():
                 result = task.contract(example.target).parse(draft.text, draft.finish_reason, draft.reasoning)
@@ -89,7 +89,7 @@ def test_named_shares_are_kept_and_the_rest_is_gold():
     faults = played.Faults.parse("duplicate_id=0.25,truncated=0.125")
     task = make_task("fashion", {})
     target = task.load(None, 0).examples[0].target
-    one = Known(task.gold(target), task.bad(target))
+    one = KnownAnswers(task.gold(target), task.bad(target))
     found = Counter(faults.planted(f"k{i}", one)[0] for i in range(4000))
     assert set(found) == {Kind.OK, Kind.DUPLICATE_ID, Kind.TRUNCATED}
     assert abs(found[Kind.DUPLICATE_ID] - 1000) < 4.5 * 28
@@ -116,7 +116,7 @@ def test_shares_of_no_sense_are_refused(model):
 
 @given(st.text(), st.text(max_size=200), st.sampled_from(["gold", "faults", "garbage"]))
 def test_what_is_played_depends_on_key_and_example_alone(key, gold, model):
-    one = Known(gold, {Kind.EMPTY: ""})
+    one = KnownAnswers(gold, {Kind.EMPTY: ""})
     first, second = (null.playing(model) for _ in range(2))
     assert first and second and first(key, one) == second(key, one)
 

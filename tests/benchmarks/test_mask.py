@@ -11,7 +11,7 @@ from benchmarks import mask, vocabularies
 from benchmarks.harness import Report
 from benchmarks.peers import masks
 from listeval.decoding.permutation.number_form import NumberForm
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.spacing import Spacing
 from tests.decoding.conftest import package_folder
 from tests.decoding.permutation.test_number_form import language

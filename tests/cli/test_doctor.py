@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listeval import errors
-from listeval.cli.doctor import Check, headline, in_order
+from listeval.cli.doctor import DoctorCheck, headline, in_order
 from listeval.cli.main import main
 from listeval.errors import UserError, checkout_install
 
@@ -23,12 +23,12 @@ NAMES = [
 def checks(**states):
     """Everything is there, but for what is said otherwise."""
     given = {name.replace("_", " "): state for name, state in states.items()}
-    return [Check(name, given.get(name, "ok"), "", f"fix {name}" if name in given else "") for name in NAMES]
+    return [DoctorCheck(name, given.get(name, "ok"), "", f"fix {name}" if name in given else "") for name in NAMES]
 
 
 @given(st.lists(st.sampled_from(["ok", "missing", "broken"]), min_size=len(NAMES), max_size=len(NAMES)))
 def test_nothing_is_lost_and_states_come_in_order(states):
-    given = [Check(name, state, "", "x") for name, state in zip(NAMES, states, strict=True)]
+    given = [DoctorCheck(name, state, "", "x") for name, state in zip(NAMES, states, strict=True)]
     found = in_order(given)
     assert sorted(found) == sorted(given)
     assert [check.state for check in found] == sorted(

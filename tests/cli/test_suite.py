@@ -11,7 +11,7 @@ import pytest
 
 from listeval import load_run
 from listeval.cli.main import _run
-from listeval.suites import execute
+from listeval.suites import execute_suite
 from tests.backends.fake_server import FakeServer
 
 SUITE = """\
@@ -91,8 +91,10 @@ def test_the_same_command_again_makes_only_what_is_owed(cli, tmp_path, monkeypat
     file.write_bytes(b"".join(file.read_bytes().splitlines(keepends=True)[:5]))
     (folder / NAMES[2] / "metrics.json").unlink()
     opened = []
-    original = execute.run
-    monkeypatch.setattr(execute, "run", lambda config, *rest: opened.append(config.out) or original(config, *rest))
+    original = execute_suite.run
+    monkeypatch.setattr(
+        execute_suite, "run", lambda config, *rest: opened.append(config.out) or original(config, *rest)
+    )
     assert cli("suite s.yaml --quiet")[0] == 0
     assert opened == [f"runs/s/{NAMES[1]}"], "the others are complete and open no engine"
     after = rows(folder)
@@ -169,7 +171,7 @@ def test_one_line_names_what_is_wrong_with_the_file(cli, tmp_path):
 
 
 def test_ctrl_c_keeps_the_rows_and_the_same_command_goes_on(cli, tmp_path, monkeypatch):
-    original, calls = execute.run, []
+    original, calls = execute_suite.run, []
 
     def interrupted(config, *rest):
         calls.append(config.out)
@@ -177,12 +179,12 @@ def test_ctrl_c_keeps_the_rows_and_the_same_command_goes_on(cli, tmp_path, monke
             os.kill(os.getpid(), signal.SIGINT)
         return original(config, *rest)
 
-    monkeypatch.setattr(execute, "run", interrupted)
+    monkeypatch.setattr(execute_suite, "run", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        list(execute.execute(_found(tmp_path), _silent))
+        list(execute_suite.execute(_found(tmp_path), _silent))
     kept = rows(tmp_path / "runs" / "s")
     assert len(kept) >= 2
-    monkeypatch.setattr(execute, "run", original)
+    monkeypatch.setattr(execute_suite, "run", original)
     assert cli("suite s.yaml --quiet")[0] == 0
     after = rows(tmp_path / "runs" / "s")
     assert all(after[name].startswith(text) for name, text in kept.items())
@@ -195,7 +197,7 @@ def _found(tmp_path):
     from listeval.suites.expand import expand
     from listeval.suites.file import read_suite
 
-    return execute.prospects(expand(read_suite(tmp_path / "s.yaml"), {}, Path("runs/s")))
+    return execute_suite.prospects(expand(read_suite(tmp_path / "s.yaml"), {}, Path("runs/s")))
 
 
 def _silent(line):

@@ -11,7 +11,7 @@ from listeval.comparison.ways import ArmSetup, keeps_parsed_answers, two_by_twos
 from listeval.report.comparison.headline import remarks
 from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import describe, facts, tables
-from listeval.runs.reask import Tried
+from listeval.runs.reask import SampleAttempt
 
 
 def half(row):
@@ -42,7 +42,7 @@ def test_a_run_asked_again_is_an_arm_like_any_other(make_run):
 
     def tries(row):
         if row["index"] % 2:
-            said = {name: row[name] for name in Tried.__annotations__ if name not in ("attempt",)}
+            said = {name: row[name] for name in SampleAttempt.__annotations__ if name not in ("attempt",)}
             row["attempts"] = [
                 {**said, "attempt": 1, "n_tokens": 30, "n_prompt_tokens": 100},
                 {**said, "attempt": 2, "n_tokens": 12, "n_prompt_tokens": 140},

@@ -14,8 +14,8 @@ from benchmarks import vocabularies
 from listeval.contract import Id, Item, KeyedList, Score
 from listeval.decoding.permutation.automaton import Cursor
 from listeval.decoding.permutation.number_form import NumberForm
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.permutation.skeleton import Field, Layout
-from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.spacing import Spacing
 from tests.backends.conftest import checkpoint, make_checkpoint
 

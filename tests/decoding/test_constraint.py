@@ -13,7 +13,7 @@ from listeval.contract.separators import Separators
 from listeval.decoding import constraint as module
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, GrammarForm, JsonForm, RegexForm, json_form, require, resolve
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError
 from tests.decoding.conftest import contract

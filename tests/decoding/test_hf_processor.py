@@ -13,7 +13,7 @@ import pytest
 from listeval.contract import Parsed
 from listeval.decoding.mass import MaskedMass
 from listeval.decoding.permutation.automaton import Permutation
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.tokens.token_trie import as_tokens, trie_of
 from tests.decoding.conftest import LAYOUT, contract, review_ids
 

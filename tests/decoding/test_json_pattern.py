@@ -16,7 +16,7 @@ from hypothesis import strategies as st  # noqa: E402
 from listeval.contract.separators import Separators  # noqa: E402
 from listeval.decoding.bind import schema_form  # noqa: E402
 from listeval.decoding.constraint import Constraint, RegexForm  # noqa: E402
-from listeval.decoding.json_pattern import OPEN, Irregular, Marks, json_pattern  # noqa: E402
+from listeval.decoding.json_pattern import OPEN, NotRegular, SeparatorPatterns, json_pattern  # noqa: E402
 from listeval.decoding.permutation.number_form import NumberForm  # noqa: E402
 from listeval.decoding.proof.probes import Unfillable, alternatives, valid, violations  # noqa: E402
 from listeval.decoding.spacing import Spacing  # noqa: E402
@@ -66,7 +66,7 @@ def texts(value: Any) -> list[str]:
 @settings(max_examples=150, deadline=None)
 @given(SCHEMAS)
 def test_exactly_the_values_of_a_schema(schema: dict[str, Any]) -> None:
-    pattern = re.compile(json_pattern(schema, Marks.of(Spacing.EITHER)))
+    pattern = re.compile(json_pattern(schema, SeparatorPatterns.of(Spacing.EITHER)))
     try:
         good = [valid(schema), *(probe.value for probe in alternatives(schema))]
     except Unfillable:
@@ -83,7 +83,7 @@ def test_exactly_the_values_of_a_schema(schema: dict[str, Any]) -> None:
 @given(SCHEMAS, st.sampled_from(list(Spacing)))
 def test_spelling_is_the_policys(schema: dict[str, Any], spacing: Spacing) -> None:
     gold = Separators(", ", ":")
-    pattern = re.compile(json_pattern(schema, Marks.of(spacing, gold)))
+    pattern = re.compile(json_pattern(schema, SeparatorPatterns.of(spacing, gold)))
     value = valid(schema)
     compact, usual, own = (
         json.dumps(value, ensure_ascii=False, separators=pair) for pair in ((",", ":"), (", ", ": "), gold)
@@ -102,7 +102,7 @@ def test_spelling_is_the_policys(schema: dict[str, Any], spacing: Spacing) -> No
 
 
 def test_strings_are_those_of_json() -> None:
-    pattern = re.compile(json_pattern({"type": "string"}, Marks.of(Spacing.EITHER)))
+    pattern = re.compile(json_pattern({"type": "string"}, SeparatorPatterns.of(Spacing.EITHER)))
     for good in ("a b", 'q"', "\\", "\n", "é🙂", "\x7f"):
         assert pattern.fullmatch(json.dumps(good, ensure_ascii=False))
         json.loads(json.dumps(good))
@@ -113,7 +113,7 @@ def test_strings_are_those_of_json() -> None:
 
 @pytest.mark.parametrize("schema", [{"type": "number"}, {"type": "integer"}, {"type": "number", "minimum": 0}])
 def test_no_number_is_endless(schema: dict[str, Any]) -> None:
-    pattern = re.compile(json_pattern(schema, Marks.of(Spacing.EITHER)))
+    pattern = re.compile(json_pattern(schema, SeparatorPatterns.of(Spacing.EITHER)))
     assert pattern.fullmatch("7" * 15) and not pattern.fullmatch("7" * 40)
     assert not pattern.fullmatch("7." + "7" * 40)
     assert bool(pattern.fullmatch("6.02e23")) == bool(pattern.fullmatch("0.5")) == (schema["type"] == "number")
@@ -122,7 +122,7 @@ def test_no_number_is_endless(schema: dict[str, Any]) -> None:
 
 def test_a_promise_bounds_the_numbers_that_state_nothing() -> None:
     schema = {"type": "array", "items": {"type": "number"}}
-    pattern = re.compile(json_pattern(schema, Marks.of(Spacing.EITHER), NumberForm(0, 10, 1)))
+    pattern = re.compile(json_pattern(schema, SeparatorPatterns.of(Spacing.EITHER), NumberForm(0, 10, 1)))
     assert pattern.fullmatch("[0, 10,7.5,10.0]")
     assert not any(map(pattern.fullmatch, ("[11]", "[7.55]", "[-1]", "[1e1]", "[78787]")))
 
@@ -146,8 +146,8 @@ NODE = {"type": "object", "properties": {"next": {"anyOf": [{"$ref": "#/$defs/no
     ],
 )
 def test_what_is_not_regular_says_why(schema: dict[str, Any], keyword: str) -> None:
-    with pytest.raises(Irregular) as error:
-        json_pattern(schema, Marks.of(Spacing.EITHER))
+    with pytest.raises(NotRegular) as error:
+        json_pattern(schema, SeparatorPatterns.of(Spacing.EITHER))
     assert error.value.keyword == keyword
 
 
@@ -158,13 +158,13 @@ def test_references_that_end_are_followed() -> None:
         "$defs": {"a/b": {"type": "object", "properties": {"v": {"$ref": "#/$defs/n"}}, "required": ["v"]},
                   "n": {"type": "integer"}},
     }  # fmt: skip
-    assert re.fullmatch(json_pattern(schema, Marks.of(Spacing.GOLD)), '[{"v": 1}, {"v": 2}]')
+    assert re.fullmatch(json_pattern(schema, SeparatorPatterns.of(Spacing.GOLD)), '[{"v": 1}, {"v": 2}]')
 
 
 def test_optional_keys_keep_their_order() -> None:
     inner = {"type": "integer"}
     schema = {"type": "object", "properties": {"a": inner, "b": inner, "c": inner}, "required": ["b"]}
-    pattern = re.compile(json_pattern(schema, Marks.of(Spacing.COMPACT)))
+    pattern = re.compile(json_pattern(schema, SeparatorPatterns.of(Spacing.COMPACT)))
     for good in ('{"b":1}', '{"a":1,"b":1}', '{"b":1,"c":1}', '{"a":1,"b":1,"c":1}'):
         assert pattern.fullmatch(good)
     for bad in ("{}", '{"a":1}', '{"c":1,"b":1}', '{"b":1,}', '{,"b":1}', '{"b":1,"b":1}'):
@@ -173,7 +173,7 @@ def test_optional_keys_keep_their_order() -> None:
 
 def test_gold_without_separators_is_refused() -> None:
     with pytest.raises(UserError, match="not spaced in one way"):
-        Marks.of(Spacing.GOLD, None)
+        SeparatorPatterns.of(Spacing.GOLD, None)
 
 
 @pytest.mark.parametrize("name", ["fashion", "msmarco", "gsm8k", "mbpp", "bfcl"])

@@ -62,10 +62,10 @@ def test_bounds_that_hold_nothing_are_refused():
 def test_stock_engines_take_the_patterns(engine, byte_level):
     pytest.importorskip({"outlines": "outlines_core"}.get(engine, engine))
     from listeval.decoding.constraint import RegexForm
-    from listeval.decoding.engines import Vocabulary, open_engine
+    from listeval.decoding.engines import EngineVocabulary, open_engine
     from listeval.decoding.engines.walk import tokens_of, walk
 
-    vocabulary = Vocabulary(byte_level, len(byte_level), (byte_level.eos_token_id,))
+    vocabulary = EngineVocabulary(byte_level, len(byte_level), (byte_level.eos_token_id,))
     opened = open_engine(engine, vocabulary)
     for pattern in (ANY_NUMBER, ANY_INTEGER, number_pattern(NumberForm(-2.5, 12, 2))):
         for text in ("0", "-1", "12", "7.25", "13", "7" * 16, "1.", "-0.5"):

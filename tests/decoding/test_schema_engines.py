@@ -14,11 +14,11 @@ jsonschema = pytest.importorskip("jsonschema")
 for _package in ("xgrammar", "outlines_core", "llguidance"):
     pytest.importorskip(_package)
 
-from listeval.backends.hf import engine as hf  # noqa: E402
+from listeval.backends.hf import hf_engine as hf  # noqa: E402
 from listeval.backends.protocol import BackendOptions, Message, Request, Sampling  # noqa: E402
 from listeval.contract import Item, KeyedList, Record  # noqa: E402
 from listeval.decoding.constraint import Constraint, JsonForm, json_form  # noqa: E402
-from listeval.decoding.engines import Vocabulary, open_engine  # noqa: E402
+from listeval.decoding.engines import EngineVocabulary, open_engine  # noqa: E402
 from listeval.decoding.engines.walk import walk  # noqa: E402
 from listeval.decoding.masking import Masking  # noqa: E402
 from listeval.decoding.spacing import Spacing  # noqa: E402
@@ -41,8 +41,8 @@ def word(ids: tuple[str, ...] = IDS) -> Word:
     return Word(contract(ids).item, key="review_id", ids=ids)
 
 
-def vocabulary(tokenizer: Any) -> Vocabulary:
-    return Vocabulary(tokenizer, len(tokenizer), (tokenizer.eos_token_id,))
+def vocabulary(tokenizer: Any) -> EngineVocabulary:
+    return EngineVocabulary(tokenizer, len(tokenizer), (tokenizer.eos_token_id,))
 
 
 @pytest.fixture(params=STOCK)

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from listeval.contract.separators import Separators
 from listeval.decoding.permutation.automaton import Cursor, Permutation
 from listeval.decoding.permutation.number_form import NumberForm
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.permutation.skeleton import Field, Layout
-from listeval.decoding.permutation.spec import PermutationSpec
-from listeval.decoding.scaffold.spec import Scaffold
+from listeval.decoding.scaffold.scaffold_spec import Scaffold
 from listeval.decoding.spacing import MOST_WHITESPACE, Spacing
 from listeval.decoding.tokens.token_trie import TokenTrie, trie_of
 from listeval.errors import UserError

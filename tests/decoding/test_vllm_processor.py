@@ -17,7 +17,7 @@ import pytest
 
 import listeval
 from listeval.contract import Parsed
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.spacing import Spacing
 from listeval.decoding.vllm_payload import KEY, LEDGER, PROCESSOR, Payload, read_payload
 from listeval.errors import UserError
@@ -35,7 +35,7 @@ if __name__ == "__main__":
     os.environ.setdefault("VLLM_LOGGING_LEVEL", "ERROR")
     from transformers import AutoTokenizer
     from vllm import LLM, SamplingParams, TokensPrompt
-    from listeval.decoding.permutation.spec import PermutationSpec
+    from listeval.decoding.permutation.permutation_spec import PermutationSpec
     from listeval.decoding.vllm_payload import KEY, PROCESSOR, Payload
     from tests.decoding.conftest import LAYOUT
     tokenizer = AutoTokenizer.from_pretrained(model)

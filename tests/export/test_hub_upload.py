@@ -7,7 +7,7 @@ import pytest
 from listeval.cli.main import main
 from listeval.errors import UserError
 from listeval.export.evaluated import local_name
-from listeval.export.hub import Repository, push
+from listeval.export.hub_upload import Repository, push
 from listeval.export.rows_card import push_rows
 
 datasets = pytest.importorskip("datasets", reason="reads what was uploaded")

@@ -13,7 +13,7 @@ import listeval
 from listeval.errors import UserError
 from listeval.export import export
 from listeval.runs.joint_frame import opened
-from listeval.runs.table import table
+from listeval.runs.row_columns import table
 from listeval.task import Metric
 from tests.export.conftest import ODD
 

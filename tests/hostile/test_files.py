@@ -79,7 +79,7 @@ def test_an_appendix_is_not_written_through_a_link_and_no_other_file_is_removed(
 
 def test_a_label_store_with_a_link_for_an_attempt_is_refused(tmp_path):
     from listeval.labelling.campaign import Campaign
-    from listeval.labelling.judge import Judge
+    from listeval.labelling.judge_server import Judge
     from listeval.labelling.rubric import load_rubric
 
     (tmp_path / "elsewhere").mkdir()

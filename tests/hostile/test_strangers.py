@@ -255,7 +255,7 @@ def test_a_recipe_does_not_speak_for_the_user(cli, tmp_path, monkeypatch, stage,
     def reached(*args, **kwargs):
         raise UserError("reached")
 
-    monkeypatch.setattr("listopd.train.train", reached)
+    monkeypatch.setattr("listopd.stages.train", reached)
     for word in ("--trust", flag):
         assert "reached" in cli(f"train {stage} c.yaml --out o {word}")[2]
 

@@ -24,7 +24,7 @@ def train(recipe: Path, out: Path, resume: bool, kill_at: int | None, counted: P
     """In a fork: train, and give the exit code; the process is gone before where `kill_at` is reached."""
     from listeval.errors import UserError
     from listopd.recipe import read_recipe
-    from listopd.train import train as run
+    from listopd.stages import train as run
 
     operations = 0
 

@@ -9,7 +9,7 @@ from listeval.backends.openai.http import Retry
 from listeval.errors import UserError
 from listeval.labelling.campaign import Campaign
 from listeval.labelling.grading import Grading
-from listeval.labelling.judge import Judge
+from listeval.labelling.judge_server import Judge
 from listeval.labelling.labels import read_labels
 from listeval.labelling.rubric import load_rubric
 from listeval.labelling.tally import estimate, tally

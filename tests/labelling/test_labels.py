@@ -5,7 +5,7 @@ import json
 import pytest
 
 from listeval.errors import UserError
-from listeval.labelling.judge import Judge
+from listeval.labelling.judge_server import Judge
 from listeval.labelling.labels import Label, in_common, read_labels, write_labels
 from listeval.labelling.tally import Price, Tokens
 from listeval.task import Piece

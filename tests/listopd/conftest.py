@@ -66,7 +66,7 @@ def taught(tmp_path_factory):
     import os
     from unittest.mock import patch
 
-    from listopd.train import train as run
+    from listopd.stages import train as run
 
     folder = tmp_path_factory.mktemp("taught")
     made: dict[int, str] = {}
@@ -111,7 +111,7 @@ def weights_in(folder):
 @pytest.fixture
 def train(tmp_path):
     """`train(recipe)` in a directory of its own, which is given back as `Trained`."""
-    from listopd.train import train as run
+    from listopd.stages import train as run
 
     count = iter(range(1000))
 

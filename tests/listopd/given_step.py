@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from benchmarks.gpu.sharding import end_processes, shard_on_cpu
-from listopd.batch import Answered, pad
+from listopd.batch import AnsweredPrompt, pad
 from listopd.floor import machine
 from listopd.networks import load_network
 from listopd.on_policy import StepContext, _step
@@ -54,7 +54,7 @@ def frozen_bytes(models, spec, recipe, accelerator, vocab):
     held = live_bytes() - before
     with torch.no_grad(), accelerator.autocast():
         for scorer in frozen:
-            scorer(pad([Answered((1, 2, 3), (4, 5, 6))], accelerator.device))
+            scorer(pad([AnsweredPrompt((1, 2, 3), (4, 5, 6))], accelerator.device))
     release(frozen)
     return {"held": held, "after a pass": live_bytes() - before}
 
@@ -75,7 +75,7 @@ if __name__ == "__main__":
         machine(accelerator.device),
     )  # fmt: skip
     with torch.no_grad(), accelerator.autocast():
-        batch = pad([Answered(q.prompt, q.gold) for q in questions.kept[:2]], accelerator.device)
+        batch = pad([AnsweredPrompt(q.prompt, q.gold) for q in questions.kept[:2]], accelerator.device)
         gap = float((trainee.scorer(batch).logp - frozen.base(batch).logp).abs().max())
     release([trainee.scorer, *frozen])
     figures = _step(questions.kept[: spec.batch], 0, context=context, steps=1)

@@ -9,7 +9,7 @@ pytest.importorskip("peft", reason="needs peft")
 
 from listeval.errors import UserError  # noqa: E402
 from listopd.adapters import WithoutAdapters, add_adapters  # noqa: E402
-from listopd.batch import Answered, pad  # noqa: E402
+from listopd.batch import AnsweredPrompt, pad  # noqa: E402
 from listopd.parallel import weights_of  # noqa: E402
 from listopd.recipe import Lora, Optimiser  # noqa: E402
 from listopd.score import Scorer  # noqa: E402
@@ -18,7 +18,7 @@ from tests.listopd.conftest import weights_in  # noqa: E402
 from tests.listopd.tiny import tiny_model  # noqa: E402
 
 LORA = Lora(rank=3, alpha=12.0)
-BATCH = pad([Answered((1, 2, 3), (4, 5)), Answered((6,), (7, 8, 9))], torch.device("cpu"))
+BATCH = pad([AnsweredPrompt((1, 2, 3), (4, 5)), AnsweredPrompt((6,), (7, 8, 9))], torch.device("cpu"))
 
 
 @pytest.fixture

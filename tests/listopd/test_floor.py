@@ -9,7 +9,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("transformers", reason="needs transformers")
 
-from listopd.batch import Answered  # noqa: E402
+from listopd.batch import AnsweredPrompt  # noqa: E402
 from listopd.floor import Machine, Size, Work, known, machine  # noqa: E402
 from tests.listopd.tiny import tiny_model  # noqa: E402
 
@@ -81,7 +81,7 @@ def test_tied_and_untied_heads_count_alike_and_embeddings_not_at_all():
     assert one.body + one.head == sum(p.numel() for p in tied.parameters())
 
 
-WORK = Work.of([Answered((1,) * 30, (2,) * 10)] * 2, 1, False)
+WORK = Work.of([AnsweredPrompt((1,) * 30, (2,) * 10)] * 2, 1, False)
 FAST = Machine(1e9, math.inf, "test")
 
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="needs torch")
 
-from listopd.batch import Answered, Layout, pack, pad, passes  # noqa: E402
+from listopd.batch import AnsweredPrompt, BatchLayout, pack, pad, passes  # noqa: E402
 
 CPU = torch.device("cpu")
-TWO = [Answered((1, 2, 3), (4, 5)), Answered((6,), (7, 8, 9))]
+TWO = [AnsweredPrompt((1, 2, 3), (4, 5)), AnsweredPrompt((6,), (7, 8, 9))]
 
 
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=30), st.integers(1, 120), st.booleans())
@@ -50,6 +50,6 @@ def test_each_answer_token_knows_the_token_before_it(lay):
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_layout_gives_the_places_of_its_rows(packed):
-    for places, batch in Layout(6, packed).batches(TWO, CPU):
+    for places, batch in BatchLayout(6, packed).batches(TWO, CPU):
         answers = [row[kept].tolist() for row, kept in zip(batch.answers, batch.mask, strict=True)]
         assert answers == [list(TWO[i].answer) for i in places]

@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("transformers", reason="needs transformers")
 
-from listeval.backends.hf.engine import pick_device  # noqa: E402
+from listeval.backends.hf.hf_engine import pick_device  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
 from listopd.networks import agree, load_network, open_model, save_network  # noqa: E402
 from tests.listopd.tiny import CHAT  # noqa: E402

@@ -14,7 +14,7 @@ from torch import nn  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
 from listopd import batch, parallel, three_models  # noqa: E402
 from listopd import distillation as distil  # noqa: E402
-from listopd.batch import Layout  # noqa: E402
+from listopd.batch import BatchLayout  # noqa: E402
 from listopd.networks import compile_layers, load_network, open_model, round_products  # noqa: E402
 from listopd.recipe import Precision  # noqa: E402
 from listopd.rollout import hf  # noqa: E402
@@ -160,21 +160,21 @@ def test_passes_on_a_gpu_are_larger_where_activations_are_recomputed(checkpoint)
         device = torch.device("cuda", 0)
         config = load_network(open_model(checkpoint(0)), CPU, None, frozen=True).config
 
-    tokens = [Layout.of(Precision(gradient_checkpointing=on), OnGPU()).tokens for on in (False, True)]
+    tokens = [BatchLayout.of(Precision(gradient_checkpointing=on), OnGPU()).tokens for on in (False, True)]
     assert tokens == [8192, 16_384]
-    assert Layout.of(Precision(gradient_checkpointing=True, tokens_per_pass=64), OnGPU()).tokens == 64
+    assert BatchLayout.of(Precision(gradient_checkpointing=True, tokens_per_pass=64), OnGPU()).tokens == 64
 
 
 def test_packing_is_called_a_mistake_where_attention_computes_what_it_masks(checkpoint, caplog):
     config = load_network(open_model(checkpoint(0)), CPU, None, frozen=True).config
     batch._warn_of_packing.cache_clear()
     on_gpu = SimpleNamespace(device=torch.device("cuda", 0), config=config)
-    assert not Layout.of(Precision(), on_gpu).packed and not caplog.messages
+    assert not BatchLayout.of(Precision(), on_gpu).packed and not caplog.messages
     for _ in range(2):
-        assert Layout.of(Precision(packing="on"), on_gpu).packed
+        assert BatchLayout.of(Precision(packing="on"), on_gpu).packed
     assert len(caplog.messages) == 1 and "'sdpa'" in caplog.messages[0]
     flash = SimpleNamespace(device=on_gpu.device, config=SimpleNamespace(_attn_implementation="flash_attention_2"))
-    assert Layout.of(Precision(), flash).packed and len(caplog.messages) == 1
+    assert BatchLayout.of(Precision(), flash).packed and len(caplog.messages) == 1
 
 
 def test_rollouts_fill_what_memory_a_gpu_has_free(monkeypatch):

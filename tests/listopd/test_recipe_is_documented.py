@@ -10,7 +10,7 @@ import pytest
 
 pytest.importorskip("pydantic")
 
-from listopd.extrapolation.spec import AutoSpec, ConstantSpec, GuardedSpec, PerPositionSpec
+from listopd.extrapolation.policy_spec import AutoSpec, ConstantSpec, GuardedSpec, PerPositionSpec
 from listopd.objective.spec import ClipSpec, ObjectiveSpec
 from listopd.recipe import Lora, Opd, Optimiser, Precision, Recipe, Scratch, Sft
 

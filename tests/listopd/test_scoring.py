@@ -14,7 +14,7 @@ from torch.nn.functional import one_hot  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
 from listopd import score  # noqa: E402
-from listopd.batch import Answered, Layout, pack, pad  # noqa: E402
+from listopd.batch import AnsweredPrompt, BatchLayout, pack, pad  # noqa: E402
 from listopd.networks import checkpoint_activations  # noqa: E402
 from listopd.score import Scorer, check_scorer, row_scores  # noqa: E402
 from tests.listopd.tiny import tiny_model  # noqa: E402
@@ -22,10 +22,10 @@ from tests.listopd.tiny import tiny_model  # noqa: E402
 CPU = torch.device("cpu")
 STOP = 9
 SEQUENCES = [
-    Answered(tuple(range(20, 27)), (30, 31, 32, STOP)),
-    Answered((40,), (41, STOP)),
-    Answered(tuple(range(50, 53)), tuple(range(60, 71))),
-    Answered(tuple(range(5)), (STOP,)),
+    AnsweredPrompt(tuple(range(20, 27)), (30, 31, 32, STOP)),
+    AnsweredPrompt((40,), (41, STOP)),
+    AnsweredPrompt(tuple(range(50, 53)), tuple(range(60, 71))),
+    AnsweredPrompt(tuple(range(5)), (STOP,)),
 ]
 
 
@@ -171,7 +171,7 @@ def test_entropy_carries_a_gradient_only_when_asked(network):
 
 def test_the_check_passes_for_networks_that_we_know(network):
     for packed in (False, True):
-        check_scorer(Scorer(network), Layout(64, packed), "no", "tiny")
+        check_scorer(Scorer(network), BatchLayout(64, packed), "no", "tiny")
 
 
 def test_a_head_that_scales_its_logits_is_refused():
@@ -180,13 +180,13 @@ def test_a_head_that_scales_its_logits_is_refused():
     plain = head.forward
     network.get_output_embeddings = lambda: lambda states: plain(states * 3)
     with pytest.raises(UserError, match=r"nats from its own \(tiny\)"):
-        check_scorer(Scorer(network), Layout(64), "no", "tiny")
+        check_scorer(Scorer(network), BatchLayout(64), "no", "tiny")
 
 
 def test_an_attention_that_mixes_packed_sequences_is_refused():
     network = tiny_model()
     inner = network.model.forward
     network.model.forward = lambda *args, position_ids=None, **kwargs: inner(*args, **kwargs)
-    check_scorer(Scorer(network), Layout(64, packed=False), "no", "tiny")
+    check_scorer(Scorer(network), BatchLayout(64, packed=False), "no", "tiny")
     with pytest.raises(UserError, match="packing=off"):
-        check_scorer(Scorer(network), Layout(64, packed=True), "no", "tiny")
+        check_scorer(Scorer(network), BatchLayout(64, packed=True), "no", "tiny")

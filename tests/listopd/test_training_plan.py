@@ -13,13 +13,13 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 from click.testing import CliRunner  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
-from listopd.batch import Answered, pad  # noqa: E402
+from listopd.batch import AnsweredPrompt, pad  # noqa: E402
 from listopd.cli.train import command  # noqa: E402
 from listopd.floor import Machine, Size, cards, known  # noqa: E402
 from listopd.networks import checkpoint_activations, round_products  # noqa: E402
 from listopd.plan import training_plan as planning  # noqa: E402
 from listopd.plan.memory import Models, memory  # noqa: E402
-from listopd.plan.outline import Kept, Outline, cut, kept_for_backward  # noqa: E402
+from listopd.plan.outline import KeptBytes, Outline, cut, kept_for_backward  # noqa: E402
 from listopd.recipe import Recipe, read_recipe  # noqa: E402
 from listopd.score import Scorer  # noqa: E402
 from tests.listopd.tiny import tiny_model  # noqa: E402
@@ -63,8 +63,8 @@ def test_activations_are_what_a_real_pass_keeps(bfloat16, recomputed):
         checkpoint_activations(network)
         # What recomputing one layer takes is planned as well; a pass forwards does not show it.
         one, two = (kept_for_backward(cut(network.config, n), bfloat16=bfloat16, recomputed=False) for n in (1, 2))
-        planned = Kept(planned.once - (two.once - one.once), planned.token - (two.token - one.token))
-    answers = [Answered(tuple(range(1, 100)), tuple(range(50)))] * 4
+        planned = KeptBytes(planned.once - (two.once - one.once), planned.token - (two.token - one.token))
+    answers = [AnsweredPrompt(tuple(range(1, 100)), tuple(range(50)))] * 4
     real = held(network, pad(answers, CPU), bfloat16=bfloat16)
     assert planned.bytes(4 * 149) == pytest.approx(real, rel=0.15)
 

@@ -55,15 +55,15 @@ def test_bits_alone_are_bitsandbytes_and_a_method_without_a_package_needs_none()
 
 def test_the_hf_engine_refuses_before_it_loads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torch")
-    from listeval.backends.hf import engine
+    from listeval.backends.hf import hf_engine
     from listeval.backends.protocol import BackendOptions
 
     monkeypatch.setattr(quantized, "find_spec", lambda package: None)
-    monkeypatch.setattr(engine, "load_network", lambda *args: pytest.fail("loaded"))
+    monkeypatch.setattr(hf_engine, "load_network", lambda *args: pytest.fail("loaded"))
     path = folder(tmp_path, quantization_config={"quant_method": "gptq", "bits": 4})
     assert of_folder(path) == {"quant_method": "gptq", "bits": 4}
     with pytest.raises(UserError, match="pip install gptqmodel"):
-        engine.open(str(path), BackendOptions(device="cpu"))
+        hf_engine.open(str(path), BackendOptions(device="cpu"))
     told = {"quantization_config": {"load_in_4bit": True}}
     with pytest.raises(UserError, match="pip install bitsandbytes"):
-        engine.open("tiny-sft", BackendOptions(device="cpu", extra=told))
+        hf_engine.open("tiny-sft", BackendOptions(device="cpu", extra=told))

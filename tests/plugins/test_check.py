@@ -22,7 +22,7 @@ from listeval import (
 )
 from listeval.contract.strictness import laxity
 from listeval.errors import UserError
-from listeval.plugins.check import State, check_task
+from listeval.plugins.check import CheckState, check_task
 from listeval.plugins.version import record_version
 
 
@@ -68,7 +68,7 @@ def broken(**parts):
 
 def test_a_sound_task_passes():
     found = findings(Echo())
-    assert [found[name][0] for name in ("data", "gold", "bad")] == [State.OK] * 3
+    assert [found[name][0] for name in ("data", "gold", "bad")] == [CheckState.OK] * 3
     assert "2 gold answers parse and score 1.0 (same)" in found["gold"][1]
 
 
@@ -98,14 +98,14 @@ FAULTS = {
 def test_a_fault_fails_its_own_check(fault):
     check, parts, text = FAULTS[fault]
     found = findings(broken(**parts))
-    assert found[check][0] is State.FAILED
+    assert found[check][0] is CheckState.FAILED
     assert text in found[check][1]
-    assert [name for name, (state, _) in found.items() if state is State.FAILED] == [check]
+    assert [name for name, (state, _) in found.items() if state is CheckState.FAILED] == [check]
 
 
 def test_a_lax_model_of_the_contract_itself_is_named():
     found = findings(broken(contract=lambda self, target: Record(Part)))
-    assert found["gold"] == (State.FAILED, laxity(Part))
+    assert found["gold"] == (CheckState.FAILED, laxity(Part))
     listed = findings(broken(contract=lambda self, target: KeyedList(Part, key="n", ids=("1",))))
     assert "Part does not say strict=True and extra='forbid'" in listed["gold"][1]
     assert laxity(Whole) == ""
@@ -114,14 +114,14 @@ def test_a_lax_model_of_the_contract_itself_is_named():
 def test_a_lax_model_within_the_contract_is_named():
     found = findings(broken(contract=lambda self, target: Record(Whole)))
     for check in ("gold", "bad"):
-        assert found[check][0] is State.FAILED
+        assert found[check][0] is CheckState.FAILED
         assert "Part does not say strict=True and extra='forbid'" in found[check][1]
 
 
 def test_undefined_metrics_of_a_gold_answer_are_no_pass():
     nothing = broken(score=lambda self, t, v: [{"same": float("nan"), "length": 1.0} for _ in t])
     assert findings(nothing)["gold"] == (
-        State.FAILED, "the gold answer of 'a' scores nothing: same is undefined",
+        CheckState.FAILED, "the gold answer of 'a' scores nothing: same is undefined",
     )  # fmt: skip
 
 
@@ -129,12 +129,12 @@ def test_a_task_that_draws_anew_is_found_out():
     task, draws = Echo(), iter(("first", "second"))
     first, second = (Dataset([Example(word, (), {})], "inline", "1", {}) for word in draws)
     found = {f.check: f for f in check_task(task, first, second, None)}
-    assert found["data"].state is State.FAILED
+    assert found["data"].state is CheckState.FAILED
 
 
 def test_what_cannot_be_checked_is_skipped_and_says_so():
     found = findings(broken(bad=lambda self, target: {}))
-    assert found["bad"][0] is found["prompts"][0] is State.SKIPPED
+    assert found["bad"][0] is found["prompts"][0] is CheckState.SKIPPED
 
 
 class Rated(Item):
@@ -145,22 +145,22 @@ class Rated(Item):
 @pytest.mark.parametrize(
     ("scores", "more", "state", "said"),
     [
-        ([7, 0], {}, State.OK, "can write the 2 gold answers"),
-        ([7.5, 10.0], {}, State.OK, "can write"),
+        ([7, 0], {}, CheckState.OK, "can write the 2 gold answers"),
+        ([7.5, 10.0], {}, CheckState.OK, "can write"),
         (
             [7, 57],
             {},
-            State.FAILED,
+            CheckState.FAILED,
             'gold answer of \'a\': \'e": 7}, {"id": "y", "score": 5\' cannot go on with \'7}]\'',
         ),
-        ([7, 57], {"scale": (0, 100)}, State.OK, "can write"),
+        ([7, 57], {"scale": (0, 100)}, CheckState.OK, "can write"),
         (
             [7, 2.25],
             {},
-            State.FAILED,
+            CheckState.FAILED,
             "cannot go on with '5}]'; bounds in the fields or KeyedList(scale=..., decimals=...)",
         ),
-        ([7, 2.25], {"decimals": 2}, State.OK, "can write"),
+        ([7, 2.25], {"decimals": 2}, CheckState.OK, "can write"),
     ],
 )
 @pytest.mark.parametrize("spaced", [{}, {"separators": (",", ":")}, {"indent": 3}])
@@ -183,10 +183,10 @@ def test_what_no_permutation_can_write_is_skipped():
 
     listed = broken(contract=lambda self, target: KeyedList(Worded, key="id", ids=("x", "y")))
     assert findings(listed)["reach"] == (
-        State.SKIPPED,
+        CheckState.SKIPPED,
         "--constraint schema alone: the field 'why' is no plain number, and a permutation decodes numbers alone",
     )
-    assert findings(Echo())["reach"][0] is State.SKIPPED
+    assert findings(Echo())["reach"][0] is CheckState.SKIPPED
 
 
 class TestVersion:
@@ -195,16 +195,16 @@ class TestVersion:
         assert record_version(Echo(), tmp_path).text == "version 1, prompts unchanged"
 
     def test_a_task_that_failed_a_check_is_not_recorded(self, tmp_path):
-        assert record_version(Echo(), tmp_path, sound=False).state is State.SKIPPED
+        assert record_version(Echo(), tmp_path, sound=False).state is CheckState.SKIPPED
         assert not (tmp_path / "version.json").exists()
 
     def test_a_changed_prompt_needs_a_new_version(self, tmp_path):
         record_version(Echo(), tmp_path)
-        assert record_version(broken(asks="repeat {}"), tmp_path).state is State.FAILED
+        assert record_version(broken(asks="repeat {}"), tmp_path).state is CheckState.FAILED
         assert (
             record_version(broken(asks="repeat {}", version=2), tmp_path).text == "version 2 recorded in version.json"
         )
-        assert record_version(Echo(), tmp_path).state is State.FAILED
+        assert record_version(Echo(), tmp_path).state is CheckState.FAILED
 
     def test_tasks_of_one_folder_do_not_disturb_each_other(self, tmp_path):
         record_version(Echo(), tmp_path)

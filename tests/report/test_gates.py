@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from listeval.cli.main import main
 from listeval.errors import UserError
-from listeval.report.gates import SIDES, Checked, Gate, check_run, fail_if, fail_under
+from listeval.report.gates import SIDES, CheckedGate, Gate, check_run, fail_if, fail_under
 from listeval.report.junit import Suite, junit
 from listeval.runs import RunConfig, load_run, run
 from listeval.stats.intervals import Interval
@@ -175,7 +175,7 @@ def test_samples_without_an_answer_are_an_error_not_a_missed_gate(runs):
 
 @given(st.text(), st.text(), st.booleans())
 def test_junit_is_well_formed_whatever_a_run_is_called(name, found, missed):
-    checked = Checked(Gate("f", "<", 0.5, "f < 0.5"), name, found, missed, thin=False)
+    checked = CheckedGate(Gate("f", "<", 0.5, "f < 0.5"), name, found, missed, thin=False)
     root = ET.fromstring(junit([Suite(name, [checked], 0, 0)]))
     assert len(list(root.iter("testcase"))) == 2
     assert len(list(root.iter("failure"))) == missed

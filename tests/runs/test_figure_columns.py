@@ -11,7 +11,7 @@ from listeval.comparison.paired_columns import COMPARED
 from listeval.comparison.paired_columns import columns as arm_columns
 from listeval.contract import Kind
 from listeval.runs.figures import columns as figures
-from listeval.runs.figures.numbers import change, interval, plain
+from listeval.runs.figures.as_text import change, interval, plain
 from listeval.runs.figures.words import title
 from listeval.runs.metrics import summarise
 from listeval.stats.intervals import Interval

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import kendalltau, linregress
 
 from listeval import RunConfig, compare, load_run, load_task, rescore, run
-from listeval.runs.figures.order import FIRST, SLOPE, STABILITY, order_columns, order_effect
+from listeval.runs.figures.order_figures import FIRST, SLOPE, STABILITY, order_columns, order_effect
 
 GRADES = st.lists(st.integers(0, 20), min_size=2, max_size=7).filter(lambda grades: len(set(grades)) > 1)
 

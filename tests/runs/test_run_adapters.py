@@ -20,9 +20,9 @@ from listeval.errors import UserError
 from listeval.models.adapter import open_adapter
 from listeval.models.resolve import resolve
 from listeval.runs import load_run, run
-from listeval.runs.adapters import run_each, with_adapters
 from listeval.runs.config import build_config
 from listeval.runs.observer import SilentObserver
+from listeval.runs.run_adapters import run_each, with_adapters
 
 BASE = str(resolve("tiny-sft").path)
 
@@ -59,11 +59,11 @@ def adapters(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 @pytest.fixture
 def loads(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Every base model that is loaded."""
-    from listeval.backends.hf import engine
+    from listeval.backends.hf import hf_engine
 
     found: list[str] = []
-    kept = engine.load_network
-    monkeypatch.setattr(engine, "load_network", lambda path, *args: found.append(str(path)) or kept(path, *args))
+    kept = hf_engine.load_network
+    monkeypatch.setattr(hf_engine, "load_network", lambda path, *args: found.append(str(path)) or kept(path, *args))
     yield found
 
 

@@ -11,7 +11,7 @@ from listeval.decoding.constraint import Constraint
 from listeval.errors import UserError
 from listeval.runs import RunConfig
 from listeval.runs import engines as module
-from listeval.runs.engines import Engines, Load
+from listeval.runs.engines import EngineLoad, Engines
 from listeval.runs.observer import SilentObserver
 
 SCHEMA = Constraint("schema", "xgrammar")
@@ -93,8 +93,8 @@ def test_what_an_engine_is_opened_with_makes_another(opened, other):
 
 def test_every_option_but_the_constraint_tells_engines_apart():
     """A new option of engines cannot be forgotten here."""
-    plain = Load.of(config())
-    assert Load.of(config("schema", "xgrammar")) == plain
+    plain = EngineLoad.of(config())
+    assert EngineLoad.of(config("schema", "xgrammar")) == plain
     changed = replace(plain.options, constraints=(SCHEMA,))
     assert plain._replace(options=changed) != plain
     assert plain.options == replace(config().backend_options, constraint=None, adapter=None)
@@ -135,7 +135,7 @@ def test_an_error_before_the_first_answer_keeps_the_engine(opened):
 def test_constraints_of_one_model_on_transformers_are_what_runs_of_their_own_are(tmp_path):
     """The shipped checkpoint, loaded once for three runs, answers as it does when it is loaded for each of them."""
     pytest.importorskip("torch")
-    from listeval.backends.hf import engine as hf
+    from listeval.backends.hf import hf_engine as hf
     from listeval.runs import run
 
     loads = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from listeval.report.curves import curve_table
+from listeval.report.curve_tables import curve_table
 from listeval.report.suite_page import _plots, suite_page
 from listeval.runs import RunConfig, run
 from listeval.suites.curves import curves

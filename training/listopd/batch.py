@@ -20,7 +20,7 @@ _CPU_TOKENS = 2048
 """Fewer, for the activations of a short pass stay in a CPU's cache: a step of a small model is a sixth faster."""
 
 
-class Answered(NamedTuple):
+class AnsweredPrompt(NamedTuple):
     """One prompt with one answer, the stop token included where the answer has one."""
 
     prompt: tuple[int, ...]
@@ -51,7 +51,7 @@ class Batch(NamedTuple):
         return int(self.ids.numel())
 
 
-def pad(sequences: Sequence[Answered], device: torch.device) -> Batch:
+def pad(sequences: Sequence[AnsweredPrompt], device: torch.device) -> Batch:
     """One sequence a row, padded on the right, so that positions are those of the sequence alone."""
     longest = max(map(len, sequences))
     ids = torch.zeros(len(sequences), longest, dtype=torch.long)
@@ -60,7 +60,7 @@ def pad(sequences: Sequence[Answered], device: torch.device) -> Batch:
     return _batch(ids, sequences, [i * longest for i in range(len(sequences))], device)
 
 
-def pack(sequences: Sequence[Answered], device: torch.device) -> Batch:
+def pack(sequences: Sequence[AnsweredPrompt], device: torch.device) -> Batch:
     """All sequences in one row without padding, positions from 0 in each."""
     ids = torch.tensor([[token for s in sequences for token in s.prompt + s.answer]])
     positions = torch.cat([torch.arange(len(s)) for s in sequences]).unsqueeze(0)
@@ -70,7 +70,9 @@ def pack(sequences: Sequence[Answered], device: torch.device) -> Batch:
     return _batch(ids, sequences, starts, device)._replace(positions=positions.to(device))
 
 
-def _batch(ids: torch.Tensor, sequences: Sequence[Answered], starts: Sequence[int], device: torch.device) -> Batch:
+def _batch(
+    ids: torch.Tensor, sequences: Sequence[AnsweredPrompt], starts: Sequence[int], device: torch.device
+) -> Batch:
     """`starts` are the places of the sequences' first tokens in the flattened `ids`."""
     most = max(len(s.answer) for s in sequences)
     answers = torch.zeros(len(sequences), most, dtype=torch.long)
@@ -91,14 +93,14 @@ def default_tokens(device: str, *, recomputed: bool) -> int:
     return 2 * _GPU_TOKENS if recomputed else _GPU_TOKENS
 
 
-class Layout(NamedTuple):
+class BatchLayout(NamedTuple):
     """How sequences go through the networks: at most `tokens` a pass, padded or packed."""
 
     tokens: int
     packed: bool = False
 
     @classmethod
-    def of(cls, precision: Precision, network: Any) -> Layout:
+    def of(cls, precision: Precision, network: Any) -> BatchLayout:
         """As the recipe says; `auto` packs where attention skips what it masks, which flash attention alone does."""
         on_gpu = network.device.type == "cuda"
         flash = on_gpu and "flash" in network.config._attn_implementation
@@ -109,7 +111,7 @@ class Layout(NamedTuple):
             _warn_of_packing(network.config._attn_implementation)
         return cls(tokens, packed)
 
-    def batches(self, sequences: Sequence[Answered], device: torch.device) -> Iterator[tuple[list[int], Batch]]:
+    def batches(self, sequences: Sequence[AnsweredPrompt], device: torch.device) -> Iterator[tuple[list[int], Batch]]:
         """Every sequence in one batch, with the places of the batch's rows."""
         lay = pack if self.packed else pad
         for places in passes([len(s) for s in sequences], self.tokens, packed=self.packed):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import torch
 
-from listopd.batch import Batch, Layout
+from listopd.batch import Batch, BatchLayout
 from listopd.objective.aggregate import aggregate
 from listopd.objective.divergence import divergence, expected_capped
 from listopd.objective.kinds.aspo import high_entropy
@@ -85,7 +85,7 @@ def prepare(
     """
     scored = []
     read = _read_states if spec.full_vocabulary else _read
-    device, layout = frozen.teacher.device, Layout.of(precision, frozen.teacher.network)
+    device, layout = frozen.teacher.device, BatchLayout.of(precision, frozen.teacher.network)
     with torch.no_grad():
         batches = list(layout.batches([rollout.answered for rollout in rollouts], device))
         for places, batch in batches:

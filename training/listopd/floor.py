@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from listopd.batch import Answered
+from listopd.batch import AnsweredPrompt
 
 _GPUS = (
     (r"\bGB200\b", "GB200", 2500e12, 8.0e12, 197),
@@ -153,7 +153,7 @@ class Work:
     recomputed: bool
 
     @classmethod
-    def of(cls, sequences: Sequence[Answered], epochs: int, recomputed: bool) -> Work:
+    def of(cls, sequences: Sequence[AnsweredPrompt], epochs: int, recomputed: bool) -> Work:
         """The work that these sequences make."""
         answers = [len(sequence.answer) for sequence in sequences]
         prompts = sum(len(sequence.prompt) for sequence in sequences)

@@ -91,7 +91,7 @@ class Journal:
             save_tensors(fresh, trainee)
             if accelerator.is_main_process:
                 policy = self.policy.state_dict() if self.policy is not None else {}
-                states.seal(fresh, states.Saved(step, self._steps, self._identity(), self._inputs, policy))
+                states.seal(fresh, states.SavedState(step, self._steps, self._identity(), self._inputs, policy))
                 self._replace_state(fresh)
         except Exception as error:  # torch and safetensors have errors of their own for a full disk
             raise self._unsaved(step, error) from error
@@ -165,7 +165,7 @@ class Journal:
             self.policy.load_state_dict(saved.policy)
         return saved.step
 
-    def _check_fits(self, saved: states.Saved) -> None:
+    def _check_fits(self, saved: states.SavedState) -> None:
         """Raises UserError unless going on from `saved` gives what one run would have given."""
         place = str(self.out)
         if saved.recipe != self._identity():

@@ -58,7 +58,7 @@ def load_network(checkpoint: Checkpoint, device: torch.device, attention: str | 
     In evaluation mode, for dropout would make student and base differ at step 0.
     Raises UserError where the weights cannot be loaded.
     """
-    from listeval.backends.hf.engine import load_network as load
+    from listeval.backends.hf.hf_engine import load_network as load
 
     network = load(checkpoint.path, device, "float32", {"attn_implementation": attention} if attention else None)
     return network.requires_grad_(not frozen)

@@ -26,8 +26,8 @@ T = TypeVar("T")
 
 def make_accelerator(recipe: Recipe, out: Path) -> Accelerator:
     """Set up for the recipe's precision, device and trackers. Raises UserError where a package is missing."""
-    from listeval.backends.hf.engine import pick_device
-    from listeval.runs.tracking.protocol import check_installed
+    from listeval.backends.hf.hf_engine import pick_device
+    from listeval.runs.tracking.tracker import check_installed
     from listopd.networks import compute_type
 
     try:

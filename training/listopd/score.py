@@ -18,13 +18,13 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from listeval.errors import UserError
-from listopd.batch import Answered, Batch, Layout
+from listopd.batch import AnsweredPrompt, Batch, BatchLayout
 from listopd.head import head_logits
 from listopd.objective.regulariser import entropy
 
 _CPU_CHUNK_BYTES, GPU_CHUNK_BYTES = 64 << 20, 512 << 20
 """Bound on the float32 logits of one chunk of rows; a GPU reads the head's weights anew for each and wants more."""
-_PROBE = (Answered((1, 2, 3), (4, 5, 6)), Answered((6, 5), (1, 0, 2, 3)))
+_PROBE = (AnsweredPrompt((1, 2, 3), (4, 5, 6)), AnsweredPrompt((6, 5), (1, 0, 2, 3)))
 _NEAR = {"no": 1e-3, "bf16": 0.2}
 """How far rounding may move a log-probability, by accelerate's name of the precision; another network is nats away."""
 
@@ -159,7 +159,7 @@ def spread(rows: torch.Tensor, batch: Batch) -> torch.Tensor:
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
-def check_scorer(scorer: Scorer, layout: Layout, precision: str, name: str) -> None:
+def check_scorer(scorer: Scorer, layout: BatchLayout, precision: str, name: str) -> None:
     """Raises UserError where the network's own logits disagree with ours, to which its architecture gives no hint.
 
     The head may scale what comes before it, and an attention may not keep packed sequences apart. `precision` is

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from listopd.batch import Answered, Batch, Layout
+from listopd.batch import AnsweredPrompt, Batch, BatchLayout
 from listopd.floor import Machine, Size, Work, machine
 from listopd.journal import Journal
 from listopd.optimise import learning_rate
@@ -41,7 +41,7 @@ def train_sft(recipe: Recipe, spec: Sft, out: Path, report: StepReport, *, resum
     task = training_task(recipe)
     checkpoint, network = start(spec.model, task, recipe, accelerator.device)
     questions = load_questions(task, recipe, checkpoint, checkpoint.info.max_length)
-    layout = Layout.of(recipe.precision, network)
+    layout = BatchLayout.of(recipe.precision, network)
     vocab = len(checkpoint.renderer.tokenizer)
     with accelerator.autocast():
         check_scorer(Scorer(network, vocab=vocab), layout, accelerator.mixed_precision, checkpoint.info.name)
@@ -62,7 +62,7 @@ def _step(
     step: int,
     *,
     trainee: Trainee,
-    layout: Layout,
+    layout: BatchLayout,
     recipe: Recipe,
     spec: Sft,
     steps: int,
@@ -70,7 +70,7 @@ def _step(
 ) -> dict[str, Any]:
     started = time.perf_counter()
     tokens = sum(len(question.gold) for question in batch)
-    mine = [Answered(q.prompt, q.gold) for q in share(batch, trainee.accelerator)]
+    mine = [AnsweredPrompt(q.prompt, q.gold) for q in share(batch, trainee.accelerator)]
     groups = [group for _, group in layout.batches(mine, trainee.accelerator.device)]
     doing(f"step {step + 1}/{steps}")
     rate = learning_rate(spec.optimiser, step, steps)

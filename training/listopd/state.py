@@ -19,7 +19,7 @@ _SEAL = "step.json"
 _AGAIN = "start without --resume, in another --out"
 
 
-class Saved(NamedTuple):
+class SavedState(NamedTuple):
     """What a state says of itself; JSON values."""
 
     step: int
@@ -33,19 +33,19 @@ class Saved(NamedTuple):
     """Of λ; empty where it has none."""
 
 
-def seal(folder: Path, saved: Saved) -> None:
+def seal(folder: Path, saved: SavedState) -> None:
     """Write down what `folder` holds. Raises OSError."""
     content = {**saved._asdict(), "files": _digests(folder)}
     (folder / _SEAL).write_text(json.dumps({**content, "digest": _digest(content)}), encoding="utf-8")
 
 
-def unseal(folder: Path) -> Saved:
+def unseal(folder: Path) -> SavedState:
     """What a sealed state says. Raises UserError, naming file and damage, unless every byte is as it was written."""
     file = folder / _SEAL
     content = _read(file)
     if content.pop("digest") != _digest(content):
         raise UserError("the state is damaged: it is not what was written", place=str(file), fix=_AGAIN)
-    saved = Saved(**{name: content[name] for name in Saved._fields})
+    saved = SavedState(**{name: content[name] for name in SavedState._fields})
     _check_files(folder, content["files"])
     if not 0 < saved.step <= saved.steps:
         cause = f"the state is of step {saved.step} of {saved.steps}, which there is not"
@@ -58,7 +58,7 @@ def _read(file: Path) -> dict[str, Any]:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(first_line(error), file) from None
-    if not isinstance(content, dict) or not {*Saved._fields, "files", "digest"} <= set(content):
+    if not isinstance(content, dict) or not {*SavedState._fields, "files", "digest"} <= set(content):
         raise _unreadable("it lacks what a state holds", file)
     return content
 

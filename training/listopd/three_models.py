@@ -12,7 +12,7 @@ import torch
 from listeval.errors import UserError
 from listeval.stats.intervals import student_quantile
 from listopd.adapters import WithoutAdapters
-from listopd.batch import Answered, Layout
+from listopd.batch import AnsweredPrompt, BatchLayout
 from listopd.distillation import FrozenModels, Reference, log_prob_before
 from listopd.networks import agree, compile_layers, load_network, open_model, round_products
 from listopd.phase import doing
@@ -73,7 +73,7 @@ def load_models(
     def load(checkpoint: Checkpoint, *, frozen: bool) -> Any:
         doing(f"loading {checkpoint.info.name}")
         network = load_network(checkpoint, accelerator.device, recipe.precision.attention, frozen=frozen)
-        scorer, layout = Scorer(network, temperature, vocab), Layout.of(recipe.precision, network)
+        scorer, layout = Scorer(network, temperature, vocab), BatchLayout.of(recipe.precision, network)
         with accelerator.autocast():
             check_scorer(scorer, layout, accelerator.mixed_precision, checkpoint.info.name)
         return network
@@ -118,8 +118,8 @@ def as_base(network: Any, spec: Opd, recipe: Recipe, accelerator: Accelerator, v
 
 def check_start(questions: Sequence[Question], trainee: Trainee, frozen: FrozenModels, recipe: Recipe) -> None:
     """Raises UserError where compiled code finds a difference between the student and the base that it starts from."""
-    chosen = [Answered(question.prompt, question.gold) for question in questions[:_GOLD_LEAST]]
-    layout, worst = Layout.of(recipe.precision, frozen.teacher.network), 0.0
+    chosen = [AnsweredPrompt(question.prompt, question.gold) for question in questions[:_GOLD_LEAST]]
+    layout, worst = BatchLayout.of(recipe.precision, frozen.teacher.network), 0.0
     for _, batch in layout.batches(chosen, trainee.accelerator.device):
         assert frozen.base is not None
         doing("compiling")
@@ -141,9 +141,10 @@ def compare_on_gold(
     difference: distillation pulls towards the teacher, wherever that leads.
     """
     chosen = [
-        Answered(question.prompt, question.gold) for question in questions[: min(_GOLD_MOST, max(_GOLD_LEAST, most))]
+        AnsweredPrompt(question.prompt, question.gold)
+        for question in questions[: min(_GOLD_MOST, max(_GOLD_LEAST, most))]
     ]
-    layout, accelerator = Layout.of(recipe.precision, frozen.teacher.network), trainee.accelerator
+    layout, accelerator = BatchLayout.of(recipe.precision, frozen.teacher.network), trainee.accelerator
     means: dict[str, list[float]] = {"student": [], "teacher": []}
     with torch.no_grad(), accelerator.autocast():
         for _, batch in layout.batches(chosen, accelerator.device):

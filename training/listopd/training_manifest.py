@@ -32,11 +32,12 @@ def make_manifest(
     """JSON values only. `models` by role; None for a role that nobody plays."""
     from listeval.runs.environment import environment
     from listeval.runs.preparation import task_entry
+    from listopd.recipe import Opd
 
     return {
         "listeval": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "stage": type(spec).__name__.lower(),
+        "stage": "opd" if isinstance(spec, Opd) else "sft",
         "steps": steps,
         "task": task_entry(task).model_dump(mode="json"),
         "data": {"source": questions.source, "fingerprint": questions.fingerprint, "counts": questions.counts},

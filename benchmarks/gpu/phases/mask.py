@@ -18,7 +18,7 @@ from benchmarks.peers.masks import LAYOUT, Set, plan
 from benchmarks.vocabularies import qwen
 from listeval.decoding.hf_processor import PermutationProcessor
 from listeval.decoding.permutation.automaton import Permutation
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.permutation.subset_grammar import subset_grammar
 from listeval.decoding.tokens.token_trie import trie_of
 

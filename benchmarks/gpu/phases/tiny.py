@@ -22,7 +22,7 @@ from benchmarks.gpu.bench import make_recipe
 from benchmarks.gpu.job import Job
 from benchmarks.gpu.networks import STUDENT, TEACHER
 from listopd.recipe import Recipe
-from listopd.train import train
+from listopd.stages import train
 
 TASK = {"split": "all", "k": 8}
 _TIMED = ("seconds", "tokens_per_s", "times_floor")
@@ -147,8 +147,8 @@ def constrained(job: Job) -> dict[str, Any]:
 
 def probe_here_and_on_a_cpu(job: Job) -> dict[str, Any]:
     """p and b of every class on right answers, here and on this machine's CPU."""
-    from listopd.probe.config import build_config
-    from listopd.probe.run import probe
+    from listopd.probe.probe_config import build_config
+    from listopd.probe.run_probe import probe
 
     def classes(device: str) -> Mapping[str, tuple[float, float, int]]:
         asked = {

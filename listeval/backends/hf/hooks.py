@@ -18,7 +18,7 @@ class GenerationStopped(Exception):
 
 
 class StopWhenSet(StoppingCriteria):  # type: ignore[misc]
-    """Ends `generate` between two tokens once the event is set, by raising `Stopped`."""
+    """Ends `generate` between two tokens once the event is set, by raising `GenerationStopped`."""
 
     def __init__(self, event: threading.Event, rows: int, device: torch.device) -> None:
         self._event = event

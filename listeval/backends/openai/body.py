@@ -29,7 +29,7 @@ ENCODINGS = "gzip, deflate"
 """What is offered to the server; what it sends in another encoding is not unpacked."""
 
 
-class Unreadable(Exception):
+class UnreadableBody(Exception):
     """A body that is not read: longer than an answer can be, or packed in a way that was not offered."""
 
 
@@ -45,7 +45,7 @@ class BodyReader:
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def read(self, response: httpx.Response, limit: int) -> bytes:
-        """The unpacked body. Raises Unreadable, and what the client raises of the network.
+        """The unpacked body. Raises UnreadableBody, and what the client raises of the network.
 
         An error's body is only read as far as its words may reach.
         """
@@ -72,7 +72,7 @@ class _Unpacker:
     def __init__(self, encoding: str, limit: int) -> None:
         self._encoding = encoding.strip().lower()
         if self._encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
-            raise Unreadable(f"it is packed as {self._encoding[:40]!r}, which was not offered")
+            raise UnreadableBody(f"it is packed as {self._encoding[:40]!r}, which was not offered")
         self._limit, self._raw, self._body = limit, 0, bytearray()
         self._left = b""
         self._inflate = None if self._encoding in ("", "identity") else zlib.decompressobj(zlib.MAX_WBITS | 32)
@@ -84,10 +84,13 @@ class _Unpacker:
         return len(self._body) + len(self._left)
 
     def feed(self, piece: bytes, upto: int) -> None:
-        """Take `piece`; unpack until `upto` bytes are there. Raises Unreadable beyond the limit and for bad packing."""
+        """Take `piece`; unpack until `upto` bytes are there.
+
+        Raises UnreadableBody beyond the limit and for bad packing.
+        """
         self._raw += len(piece)
         if self._raw > self._limit:
-            raise Unreadable(f"it is longer than {self._limit:,} bytes")
+            raise UnreadableBody(f"it is longer than {self._limit:,} bytes")
         if self._inflate is None:
             self._body += piece
             return
@@ -96,7 +99,7 @@ class _Unpacker:
             while self._left and len(self._body) <= upto:
                 self._unpack()
         except zlib.error as error:
-            raise Unreadable(f"it does not unpack as {self._encoding}: {error}") from None
+            raise UnreadableBody(f"it does not unpack as {self._encoding}: {error}") from None
 
     def _unpack(self) -> None:
         assert self._inflate is not None, "only packed bodies come here"
@@ -116,10 +119,10 @@ class _Unpacker:
         if self._inflate.eof and not self._left.startswith(_GZIP):
             self._left = b""  # Padding, which is nothing.
         if len(self._body) > self._limit:
-            raise Unreadable(f"unpacked it is longer than {self._limit:,} bytes")
+            raise UnreadableBody(f"unpacked it is longer than {self._limit:,} bytes")
 
     def body(self, *, whole: bool = True) -> bytes:
-        """What was unpacked. Raises Unreadable where it should be the whole and the packing breaks off."""
+        """What was unpacked. Raises UnreadableBody where it should be the whole and the packing breaks off."""
         if whole and self._inflate is not None and self._started and not self._inflate.eof:
-            raise Unreadable(f"its {self._encoding} breaks off")
+            raise UnreadableBody(f"its {self._encoding} breaks off")
         return bytes(self._body)

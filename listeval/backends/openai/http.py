@@ -24,8 +24,8 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
-from listeval.backends.openai.body import ENCODINGS, LIST_LIMIT, BodyReader, Unreadable
-from listeval.backends.openai.wire import Redactor, Torn, error_code, printable, server_message
+from listeval.backends.openai.body import ENCODINGS, LIST_LIMIT, BodyReader, UnreadableBody
+from listeval.backends.openai.wire import BrokenBody, Redactor, error_code, printable, server_message
 
 if TYPE_CHECKING:
     import httpx
@@ -141,8 +141,8 @@ class Connection:
     ) -> T:
         """`read(JSON)` of the answer to GET, or to POST of `body`. `path` is relative to the base URL, or a whole URL.
 
-        Raises RequestRefused and Unavailable, whatever the server sends; `read` may raise Torn. An answer of more than
-        `limit` bytes is not read.
+        Raises RequestRefused and Unavailable, whatever the server sends; `read` may raise BrokenBody. An answer of more
+        than `limit` bytes is not read.
         """
         unreached = 0
         total = attempts or self._retry.attempts
@@ -175,9 +175,9 @@ class Connection:
             raise
         except TimeoutError:
             raise _Failed(f"no answer within {self._timeout_s:g} s") from None
-        except Torn as error:
+        except BrokenBody as error:
             raise _Failed(str(error), attempts=error.attempts) from None
-        except Unreadable as error:
+        except UnreadableBody as error:
             raise _Failed(f"an answer that is not read: {error}", attempts=1) from None
         except Exception as error:  # noqa: BLE001 - whatever a server's bytes make of the client is this request's own
             unreached = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
@@ -188,7 +188,7 @@ class Connection:
     async def _send(
         self, path: str, body: Mapping[str, Any] | None, limit: int
     ) -> tuple[int, Mapping[str, str], bytes]:
-        """Status, headers and body of one exchange. Raises Unreadable, and the client's own errors."""
+        """Status, headers and body of one exchange. Raises UnreadableBody, and the client's own errors."""
         url = path if "://" in path else self._url + path
         client = await self._free.get()
         try:
@@ -232,7 +232,7 @@ class Connection:
             raise RequestRefused(status, words or (f"redirect to {where}" if where else "no words"))
         if body is None:
             kind = printable(self.redact(headers.get("Content-Type", "no content type")))[:80]
-            raise Torn(f"an answer that is not JSON ({kind}): {words[:120]}")
+            raise BrokenBody(f"an answer that is not JSON ({kind}): {words[:120]}")
         return body
 
     async def server(self, url: str) -> str:

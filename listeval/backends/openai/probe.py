@@ -38,7 +38,7 @@ def stop(error: RequestRefused, url: str, key: str) -> UserError:
     return UserError(f"the server refuses every request: {error}", place=url, fix=fix)
 
 
-class Served(NamedTuple):
+class ServerInfo(NamedTuple):
     """What a server says of itself and of the model: its entry in `/models`, empty where there is no list."""
 
     card: Mapping[str, Any]
@@ -50,7 +50,7 @@ class Served(NamedTuple):
         return self.card.get("owned_by") == "vllm"
 
 
-async def probe(http: Connection, url: str, model: str, key: str) -> Served:
+async def probe(http: Connection, url: str, model: str, key: str) -> ServerInfo:
     """Ask for the list of models and the server's version.
 
     Raises UserError where no server answers, the key is refused, or `model` is not listed.
@@ -69,7 +69,7 @@ async def probe(http: Connection, url: str, model: str, key: str) -> Served:
     if listed and card is None:
         hint = did_you_mean(model, [card["id"] for card in listed])
         raise UserError(f"the server does not serve '{model}'", place=url, fix=hint[:300])
-    return Served(_plain(card or {}), await _server_version(http, url))
+    return ServerInfo(_plain(card or {}), await _server_version(http, url))
 
 
 def _plain(card: Mapping[str, Any]) -> dict[str, Any]:
@@ -81,7 +81,7 @@ def _plain(card: Mapping[str, Any]) -> dict[str, Any]:
 def _cards(body: Any) -> list[dict[str, Any]]:
     data = body.get("data") if isinstance(body, dict) else None
     if not isinstance(data, list):
-        raise wire.Torn(f"its list of models has no data: {wire.server_message(body)[:120]}")
+        raise wire.BrokenBody(f"its list of models has no data: {wire.server_message(body)[:120]}")
     return [card for card in data if isinstance(card, dict) and isinstance(card.get("id"), str)]
 
 
@@ -101,14 +101,14 @@ async def _server_version(http: Connection, url: str) -> str:
 def _version(body: Any) -> str:
     found = body.get("version") if isinstance(body, dict) else None
     if not isinstance(found, str):
-        raise wire.Torn("it says no version")
+        raise wire.BrokenBody("it says no version")
     return wire.printable(found)[:60]
 
 
 def _tokens(body: Any) -> list[Any]:
     found = body.get("tokens") if isinstance(body, dict) else None
     if not isinstance(found, list):
-        raise wire.Torn("it gives no tokens")
+        raise wire.BrokenBody("it gives no tokens")
     return found
 
 

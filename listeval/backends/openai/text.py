@@ -1,6 +1,6 @@
 """Where the text of a chat message can be: servers put it in strings, parts, reasoning fields and tool calls.
 
-Every function takes JSON of any shape and reads what it can of it; `Shapeless` is raised for a content that is none.
+Every function takes JSON of any shape and reads what it can of it; `UnknownContent` is raised for one that holds none.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ _CALLS = ("tool_calls", "function_call", "tool_call", "function_calls")
 _DEEPEST = 6
 
 
-class Shapeless(Exception):
+class UnknownContent(Exception):
     """A content that is neither text nor parts of text."""
 
 
-class Said(NamedTuple):
+class MessageChannels(NamedTuple):
     """The channels of one message, each empty where the message has none."""
 
     text: str
@@ -32,8 +32,8 @@ class Said(NamedTuple):
     calls: str
 
 
-def read_message(message: Mapping[str, Any]) -> Said:
-    """All text of a message. Raises Shapeless."""
+def read_message(message: Mapping[str, Any]) -> MessageChannels:
+    """All text of a message. Raises UnknownContent."""
     parts = _parts(message.get("content"))
     fields = [_words(message.get(name)) for name in _REASONING]
     thoughts = list(dict.fromkeys(words for words in (*parts.reasoning, *fields) if words.strip()))
@@ -42,7 +42,7 @@ def read_message(message: Mapping[str, Any]) -> Said:
         words for words in thoughts if not any(words in other for other in thoughts if other != words)
     )
     called = [message[name] for name in _CALLS if message.get(name)] + parts.calls
-    return Said(
+    return MessageChannels(
         text="".join(parts.text),
         reasoning=reasoning,
         refusal=_words(message.get("refusal")) or "".join(parts.refusal),
@@ -70,16 +70,16 @@ def _parts(content: object) -> _Parts:
             elif isinstance(part, dict):
                 _sort(part, found)
             else:
-                raise Shapeless(f"the content holds a {type(part).__name__}")
+                raise UnknownContent(f"the content holds a {type(part).__name__}")
     elif content is not None:
-        raise Shapeless(f"the content is a {type(content).__name__}")
+        raise UnknownContent(f"the content is a {type(content).__name__}")
     return found
 
 
 def _sort(part: Mapping[str, Any], found: _Parts) -> None:
     """Put one part of a content where it belongs; parts that are no text (images, ...) say nothing.
 
-    Raises Shapeless for an object that is no part: an answer, say, that the server has read already.
+    Raises UnknownContent for an object that is no part: an answer, say, that the server has read already.
     """
     kind = str(part.get("type") or "").lower()
     if any(word in kind for word in ("think", "reason", "thought", "analysis")) or part.get("thought") is True:
@@ -91,7 +91,7 @@ def _sort(part: Mapping[str, Any], found: _Parts) -> None:
     elif kind or any(name in part for name in _TEXT):
         found.text.append(next((words for name in _TEXT if (words := _words(part.get(name)))), ""))
     else:
-        raise Shapeless("the content holds an object that is no part of a text")
+        raise UnknownContent("the content holds an object that is no part of a text")
 
 
 def _words(value: object, depth: int = 0) -> str:

@@ -1,6 +1,6 @@
 """The OpenAI wire format without any network: addresses, request bodies, and answers as servers really write them.
 
-Bodies are JSON values. `chat_answer` and `completion_answer` raise `Torn` for a body
+Bodies are JSON values. `chat_answer` and `completion_answer` raise `BrokenBody` for a body
 that is no answer: the server, or something between it and us, cut or replaced it.
 """
 
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from listeval.backends.finish import read_finish
-from listeval.backends.openai.text import Shapeless, read_message
+from listeval.backends.openai.text import UnknownContent, read_message
 from listeval.backends.protocol import FinishReason, Message, Request
 from listeval.errors import UserError
 
@@ -28,7 +28,7 @@ NEUTRAL = {
 a repetition penalty from there changes even greedy answers."""
 
 
-class Torn(Exception):
+class BrokenBody(Exception):
     """A body that is no answer. Asking again may help, at most so often that there are `attempts` (None: the usual)."""
 
     def __init__(self, message: str, attempts: int | None = None) -> None:
@@ -45,7 +45,7 @@ _MOST = 2**53
 """No count is larger: what claims to be is none."""
 
 
-class Answer(NamedTuple):
+class ServerAnswer(NamedTuple):
     """What a server answered, before it is a completion.
 
     `said` is the server's own word for why it ended, `spent` how much of the token budget by whatever it counts.
@@ -125,7 +125,7 @@ def _sampling(request: Request) -> dict[str, Any]:
     }
 
 
-def chat_answer(body: Any) -> Answer:
+def chat_answer(body: Any) -> ServerAnswer:
     """The answer in a `chat.completion`, wherever the message holds it.
 
     A `refusal` becomes the text of a content-filtered answer. What came as a tool call, though no tools were sent,
@@ -134,11 +134,11 @@ def chat_answer(body: Any) -> Answer:
     choice = _choice(body)
     message = next((found for name in ("message", "delta") if isinstance(found := choice.get(name), dict)), None)
     if message is None and not isinstance(choice.get("text"), str):
-        raise Torn("the answer has no message", _MISSHAPEN)
+        raise BrokenBody("the answer has no message", _MISSHAPEN)
     try:
         said = read_message(message or {})
-    except Shapeless as error:
-        raise Torn(f"the answer is no text: {error}", _MISSHAPEN) from None
+    except UnknownContent as error:
+        raise BrokenBody(f"the answer is no text: {error}", _MISSHAPEN) from None
     text = said.text or _string(choice.get("text")) or _string((message or {}).get("text"))
     reasoning = said.reasoning
     if not text.strip() and said.calls:
@@ -148,14 +148,14 @@ def chat_answer(body: Any) -> Answer:
     return _answer(body, choice, text, reasoning or None)
 
 
-def completion_answer(body: Any) -> Answer:
+def completion_answer(body: Any) -> ServerAnswer:
     """The answer in a `text_completion`."""
     choice = _choice(body)
     if not isinstance(choice.get("text"), str):
-        raise Torn("the answer has no text", _MISSHAPEN)
+        raise BrokenBody("the answer has no text", _MISSHAPEN)
     try:
         reasoning = read_message({name: value for name, value in choice.items() if name not in ("text", "content")})
-    except Shapeless:
+    except UnknownContent:
         return _answer(body, choice, choice["text"], None)
     return _answer(body, choice, choice["text"], reasoning.reasoning or None)
 
@@ -165,14 +165,14 @@ def _choice(body: Any) -> dict[str, Any]:
     if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
         # An error in place of an answer is a fault like any other; JSON of another shape rarely mends itself.
         failed = isinstance(body, dict) and (body.get("error") or "choices" in body)
-        raise Torn(f"the answer has no choices: {server_message(body)}", None if failed else _MISSHAPEN)
+        raise BrokenBody(f"the answer has no choices: {server_message(body)}", None if failed else _MISSHAPEN)
     choice: dict[str, Any] = choices[0]
     if broken := choice.get("error") or body.get("error"):
-        raise Torn(f"the server gave the request up: {server_message(broken)}", _BROKEN_OFF)
+        raise BrokenBody(f"the server gave the request up: {server_message(broken)}", _BROKEN_OFF)
     return choice
 
 
-def _answer(body: dict[str, Any], choice: dict[str, Any], text: str, reasoning: str | None) -> Answer:
+def _answer(body: dict[str, Any], choice: dict[str, Any], text: str, reasoning: str | None) -> ServerAnswer:
     usage = body.get("usage")
     counts: Mapping[str, Any] = usage if isinstance(usage, dict) else {}
     token_ids = _token_ids(choice.get("token_ids"))
@@ -180,11 +180,14 @@ def _answer(body: dict[str, Any], choice: dict[str, Any], text: str, reasoning: 
     n_tokens = _first_count(counts, "completion_tokens", "output_tokens", "generated_tokens") or len(token_ids)
     spent = max(n_tokens, _first_count(counts, "total_tokens") - n_prompt)
     finish, said = _finish(choice, silent=not text.strip() and not reasoning and not spent)
-    return Answer(text, finish, reasoning, n_tokens, n_prompt, token_ids, said, spent)
+    return ServerAnswer(text, finish, reasoning, n_tokens, n_prompt, token_ids, said, spent)
 
 
 def _finish(choice: dict[str, Any], *, silent: bool) -> tuple[FinishReason, str]:
-    """Why the answer ended, and the server's word for it. Raises Torn where the server broke off or does not tell."""
+    """Why the answer ended, and the server's word for it.
+
+    Raises BrokenBody where the server broke off or does not tell.
+    """
     said = choice.get("finish_reason")
     word = printable(said if isinstance(said, str) else _shape(said))[:60]
     meaning = read_finish(said)
@@ -196,13 +199,13 @@ def _finish(choice: dict[str, Any], *, silent: bool) -> tuple[FinishReason, str]
             break
     if meaning == "nothing":
         if silent:
-            raise Torn("the server broke off before the first word, and gives no finish_reason", _BROKEN_OFF)
+            raise BrokenBody("the server broke off before the first word, and gives no finish_reason", _BROKEN_OFF)
         return "stop", word
     if meaning == "error":
-        raise Torn(f"the server gave the request up (finish_reason {word})", _BROKEN_OFF)
+        raise BrokenBody(f"the server gave the request up (finish_reason {word})", _BROKEN_OFF)
     if meaning == "unknown":
         attempts = 1 if isinstance(said, str) else _MISSHAPEN
-        raise Torn(f"the server ended with a finish_reason that does not tell why: {word}", attempts)
+        raise BrokenBody(f"the server ended with a finish_reason that does not tell why: {word}", attempts)
     return meaning, word
 
 

@@ -6,9 +6,9 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from listeval.decoding.constraint import Form, GrammarForm, JsonForm, RegexForm
+from listeval.decoding.engines.engine_protocol import EngineVocabulary, refused
 from listeval.decoding.engines.json_mode import json_mode
 from listeval.decoding.engines.native_output import captured_native_output
-from listeval.decoding.engines.protocol import Vocabulary, refused
 from listeval.errors import UserError, first_line
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ class LLGuidance:
 
     name = "llguidance"
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: EngineVocabulary) -> None:
         from llguidance.hf import from_tokenizer
 
         try:

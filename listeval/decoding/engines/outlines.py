@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from listeval.decoding.constraint import Form, JsonForm, RegexForm
+from listeval.decoding.engines.engine_protocol import EngineVocabulary, has_bit, refused, set_bits
 from listeval.decoding.engines.json_mode import json_mode
 from listeval.decoding.engines.native_output import captured_native_output
-from listeval.decoding.engines.protocol import Vocabulary, has_bit, refused, set_bits
 from listeval.decoding.tokens.token_bytes import token_bytes
 from listeval.errors import first_line
 
@@ -20,7 +20,7 @@ class Outlines:
 
     name = "outlines"
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: EngineVocabulary) -> None:
         from outlines_core import Vocabulary as Tokens
 
         self._stops = vocabulary.stops
@@ -40,7 +40,7 @@ class Outlines:
             raise refused(self.name, form, first_line(error), self.matcher) from error
 
 
-def _by_text(vocabulary: Vocabulary) -> dict[bytes, list[int]]:
+def _by_text(vocabulary: EngineVocabulary) -> dict[bytes, list[int]]:
     """Ids of the tokens by the bytes that they stand for; special tokens stand for none."""
     found: dict[bytes, list[int]] = {}
     for token, text in enumerate(token_bytes(vocabulary.tokenizer, vocabulary.size)):

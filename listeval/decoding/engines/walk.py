@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from listeval.decoding.engines.protocol import Matcher, Vocabulary, has_bit
+from listeval.decoding.engines.engine_protocol import EngineVocabulary, Matcher, has_bit
 from listeval.decoding.scaffold.tokens import spelled
 from listeval.decoding.tokens.token_trie import trie_of
 from listeval.errors import UserError
 
 
-def tokens_of(text: str, vocabulary: Vocabulary) -> list[int]:
+def tokens_of(text: str, vocabulary: EngineVocabulary) -> list[int]:
     """Tokens that stand for `text` alone: some tokenizers put a space before it, which would be refused for itself."""
     tokenizer = vocabulary.tokenizer
     try:
@@ -19,7 +19,7 @@ def tokens_of(text: str, vocabulary: Vocabulary) -> list[int]:
         return list(tokenizer.encode(text, add_special_tokens=False))
 
 
-def walk(matcher: Matcher, tokens: Sequence[int], vocabulary: Vocabulary) -> bool:
+def walk(matcher: Matcher, tokens: Sequence[int], vocabulary: EngineVocabulary) -> bool:
     """Whether a matcher at its start allows every token in turn, and then an end."""
     import torch
 

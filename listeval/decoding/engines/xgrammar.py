@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from listeval.decoding.constraint import Form, GrammarForm, JsonForm, RegexForm
+from listeval.decoding.engines.engine_protocol import EngineVocabulary, refused
 from listeval.decoding.engines.json_mode import json_mode
 from listeval.decoding.engines.native_output import captured_native_output
-from listeval.decoding.engines.protocol import Vocabulary, refused
 from listeval.errors import first_line
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ class XGrammar:
 
     name = "xgrammar"
 
-    def __init__(self, vocabulary: Vocabulary) -> None:
+    def __init__(self, vocabulary: EngineVocabulary) -> None:
         import xgrammar
 
         info = xgrammar.TokenizerInfo.from_huggingface(

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.permutation.skeleton import END, ID, LAST, MORE, START, Layout, skeleton
-from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.permutation.spelling import check_spelling
 from listeval.decoding.tokens.token_trie import ROOT, Tokens, TokenTrie, as_tokens
 from listeval.errors import UserError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from listeval.decoding.permutation.automaton import Permutation
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.tokens.token_trie import TokenTrie
 
 _STOP = 0

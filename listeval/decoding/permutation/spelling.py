@@ -8,7 +8,7 @@ a character only inside longer tokens is refused, though some cuts of a text mig
 
 from __future__ import annotations
 
-from listeval.decoding.permutation.spec import PermutationSpec, spell
+from listeval.decoding.permutation.permutation_spec import PermutationSpec, spell
 from listeval.decoding.tokens.token_trie import TokenTrie
 from listeval.errors import UserError
 

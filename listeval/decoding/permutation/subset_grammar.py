@@ -12,8 +12,8 @@ from itertools import groupby
 from typing import Literal
 
 from listeval.decoding.permutation.number_form import NumberForm, number_automaton
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.permutation.skeleton import Layout
-from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.spacing import MOST_WHITESPACE, WHITESPACE, Spacing
 from listeval.errors import UserError
 

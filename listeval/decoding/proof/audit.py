@@ -16,8 +16,8 @@ from listeval.contract.schema_nodes import keywords as keywords_of
 from listeval.contract.separators import USUAL, Separators
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, Form, GrammarForm, JsonForm, RegexForm, is_there, json_form
-from listeval.decoding.engines import Engine, Vocabulary, open_engine
-from listeval.decoding.engines.protocol import Unsupported
+from listeval.decoding.engines import Engine, EngineVocabulary, open_engine
+from listeval.decoding.engines.engine_protocol import Unsupported
 from listeval.decoding.engines.walk import tokens_of, walk
 from listeval.decoding.promise import promised_schema
 from listeval.decoding.proof.audit_rules import audit_rules
@@ -64,7 +64,7 @@ def audit(backend: Backend, constraint: Constraint, contract: Contract[Any]) -> 
     vocabulary = None
     if constraint.engine != "server" and is_there(constraint.engine) and backend.renderer is not None:
         tokenizer = backend.renderer.tokenizer
-        vocabulary = Vocabulary(tokenizer, len(tokenizer), (tokenizer.eos_token_id or 0,))
+        vocabulary = EngineVocabulary(tokenizer, len(tokenizer), (tokenizer.eos_token_id or 0,))
     if constraint.kind != "schema":
         # Our own scaffold has no engine that could be led astray: its text is never decoded.
         walked = vocabulary is not None and (constraint.kind, constraint.engine) != ("scaffold", "own")
@@ -114,7 +114,11 @@ def _form(backend: Backend, constraint: Constraint, contract: Contract[Any]) -> 
 
 
 def audit_schema(
-    schema: dict[str, Any], engine: Engine, vocabulary: Vocabulary, form: Form | None = None, gold: Separators = USUAL
+    schema: dict[str, Any],
+    engine: Engine,
+    vocabulary: EngineVocabulary,
+    form: Form | None = None,
+    gold: Separators = USUAL,
 ) -> dict[str, Any]:
     """`{"engine", "valid": accepted|refused|untested, "keywords": {keyword: kept|ignored|refused|narrowed|untested}}`.
 
@@ -154,12 +158,12 @@ def _fates(probes: Iterable[Probe], accepts: Callable[[Any], bool], stopped: str
     return fates
 
 
-def _accepts_text(engine: Engine, vocabulary: Vocabulary, form: Form) -> Callable[[str], bool]:
+def _accepts_text(engine: Engine, vocabulary: EngineVocabulary, form: Form) -> Callable[[str], bool]:
     engine.matcher(form)
     return lambda text: walk(engine.matcher(form), tokens_of(text, vocabulary), vocabulary)
 
 
-def _starts(engine: Engine, vocabulary: Vocabulary, form: Form, gold: Separators) -> Callable[[Any], bool]:
+def _starts(engine: Engine, vocabulary: EngineVocabulary, form: Form, gold: Separators) -> Callable[[Any], bool]:
     accepts = _accepts_text(engine, vocabulary, form)
     return lambda value: any(map(accepts, _spellings(value, gold)))
 

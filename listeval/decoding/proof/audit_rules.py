@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, cast
 from listeval.contract.separators import USUAL
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint
-from listeval.decoding.engines import Vocabulary, open_engine
+from listeval.decoding.engines import EngineVocabulary, open_engine
 from listeval.decoding.engines.walk import tokens_of, walk
 from listeval.decoding.permutation.automaton import Permutation
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.proof.measured_spacing import measured_spacing
 from listeval.decoding.proof.probes import STRANGER
 from listeval.decoding.tokens.token_trie import trie_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from listeval.contract import Contract, KeyedList
 
 
-def audit_rules(constraint: Constraint, contract: Contract[Any], vocabulary: Vocabulary) -> dict[str, Any]:
+def audit_rules(constraint: Constraint, contract: Contract[Any], vocabulary: EngineVocabulary) -> dict[str, Any]:
     """`{"valid": accepted|refused, "rules": {rule: kept|ignored|untested}, "spacing": {"asked", "measured"}}`.
 
     Rules are untested where the valid text is refused. Raises UserError for what cannot be bound.
@@ -71,7 +71,7 @@ def _quoted(name: str) -> str:
 
 
 def _acceptor(
-    constraint: Constraint, contract: Contract[Any], vocabulary: Vocabulary
+    constraint: Constraint, contract: Contract[Any], vocabulary: EngineVocabulary
 ) -> Callable[[Sequence[int]], bool]:
     form = bind(constraint, contract)
     if isinstance(form, PermutationSpec):

@@ -25,7 +25,7 @@ _DEEPEST = 8
 _MARKED = re.compile(r"\s*(?:\[\s*)?\{\s*(?:\"(?:[^\"\\]|\\.)*\"\s*:\s*)*\"zq-")
 
 
-class Marked(Contract[Any]):
+class MarkedContract(Contract[Any]):
     """Any contract but a list of ids: each object at the root, or in the root's list, begins with the key MARK."""
 
     depth = 0
@@ -46,7 +46,7 @@ class Marked(Contract[Any]):
 def canary_contract(contract: Contract[Any]) -> Contract[Any]:
     """The shape of `contract`, which no answer to another question has."""
     if not isinstance(contract, KeyedList):
-        return Marked(contract)
+        return MarkedContract(contract)
     found = KeyedList(contract.item, key=contract.key, ids=IDS, scale=contract.scale, decimals=contract.decimals)
     found.separators = contract.separators
     return found

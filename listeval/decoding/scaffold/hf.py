@@ -20,7 +20,7 @@ import torch
 from listeval.decoding.mass import MaskedMass
 from listeval.decoding.restrict import restrict
 from listeval.decoding.scaffold.blank import Blank, Choice, choice
-from listeval.decoding.scaffold.spec import Scaffold
+from listeval.decoding.scaffold.scaffold_spec import Scaffold
 from listeval.decoding.scaffold.tokens import spelled, spelled_bytes
 from listeval.decoding.spacing import WHITESPACE
 from listeval.decoding.tokens.token_trie import TokenTrie

@@ -10,7 +10,7 @@ from listeval.report.comparison.tables import able, mark, untested
 from listeval.report.page.bars import BarPanel, Named, panel
 from listeval.report.page.stacks import Stack, stack
 from listeval.report.page.wide import WideTable, figure_cell, titles
-from listeval.runs.figures import numbers, words
+from listeval.runs.figures import as_text, words
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison, Contrast
@@ -60,8 +60,8 @@ def _row(comparison: Comparison, place: int, name: str) -> Named:
         return row
     d = contrast.differences[name]
     p = contrast.adjusted.get(name, math.nan)
-    said = numbers.change(name, d.difference) + numbers.points(name)
-    text = f"{said}, p {numbers.probability(p)}" if numbers.probability(p) else said
+    said = as_text.change(name, d.difference) + as_text.points(name)
+    text = f"{said}, p {as_text.probability(p)}" if as_text.probability(p) else said
     return row._replace(change=d.difference, change_text=text, shown=p <= comparison.thresholds.alpha)
 
 

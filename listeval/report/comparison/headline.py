@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from listeval.comparison.decision import Standing
 from listeval.report.comparison.sentence import LEAD
-from listeval.runs.figures import numbers, words
+from listeval.runs.figures import as_text, words
 from listeval.runs.figures.columns import COMMON
 
 if TYPE_CHECKING:
@@ -57,10 +57,10 @@ def heads(verdict: Recommendation) -> list[HeadFigure]:
     found = []
     for name in verdict.headline:
         d = f.differences[name]
-        change = numbers.change(name, d.difference) + numbers.points(name)
+        change = as_text.change(name, d.difference) + as_text.points(name)
         if f.unchanged and name.startswith(COMMON):
             change = "the same answers"
-        found.append(HeadFigure(words.title(name), numbers.plain(name, d.before), numbers.plain(name, d.after), change))
+        found.append(HeadFigure(words.title(name), as_text.plain(name, d.before), as_text.plain(name, d.after), change))
     return found
 
 

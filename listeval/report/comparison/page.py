@@ -10,12 +10,12 @@ from listeval.report.comparison.headline import choice, heads, subject, verdict_
 from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import costs, effects, facts, kinds, marked, tables
 from listeval.report.page.browser import browser
-from listeval.report.page.curves import CurvePlot, curves
 from listeval.report.page.kind_groups import drawn_order, legend
 from listeval.report.page.provenance import provenance
 from listeval.report.page.render import inert_json, render_page, write_text
 from listeval.report.page.repeat import compare_command
 from listeval.report.page.samples import RightAnswer, of_comparison
+from listeval.report.page.setting_curves import CurvePlot, curves
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison

@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING
 
 from listeval.comparison.decision import Standing
-from listeval.runs.figures import numbers, words
+from listeval.runs.figures import as_text, words
 from listeval.runs.figures.columns import COMMON, PARSE_RATE
 from listeval.stats.intervals import FEW, Interval
 
@@ -48,10 +48,10 @@ def _changes(v: Recommendation, f: Assessment, sign: int) -> list[str]:
 
 def _from_to(f: Assessment, name: str) -> str:
     d = f.differences[name]
-    number, *limits = numbers.change(name, d.difference).split(" ", 1)
+    number, *limits = as_text.change(name, d.difference).split(" ", 1)
     return (
-        f"{'the ' if name == PARSE_RATE else ''}{words.title(name)} from {numbers.plain(name, d.before)} to "
-        f"{numbers.plain(name, d.after)} ({number}{numbers.points(name)}{''.join(' ' + text for text in limits)})"
+        f"{'the ' if name == PARSE_RATE else ''}{words.title(name)} from {as_text.plain(name, d.before)} to "
+        f"{as_text.plain(name, d.after)} ({number}{as_text.points(name)}{''.join(' ' + text for text in limits)})"
     )
 
 
@@ -65,10 +65,10 @@ def _quality(v: Recommendation, f: Assessment) -> str:
         )
     metric, q = _metric(v), f.guard.quality
     if f.guard.common and q.high < 0:
-        return f" and lowers {metric} by less than the margin of {v.margin:g} ({numbers.change(metric, q)})"
+        return f" and lowers {metric} by less than the margin of {v.margin:g} ({as_text.change(metric, q)})"
     if f.guard.common and q.low >= -v.margin:
-        return f" without lowering {metric} {_where(v)} by {v.margin:g} or more ({numbers.change(metric, q)})"
-    near = numbers.interval(metric, f.guard.own)
+        return f" without lowering {metric} {_where(v)} by {v.margin:g} or more ({as_text.change(metric, q)})"
+    near = as_text.interval(metric, f.guard.own)
     return f"; its own {metric} of {near} leaves no room for a loss beyond the margin of {v.margin:g}"
 
 
@@ -86,7 +86,7 @@ def _rivals(v: Recommendation, f: Assessment) -> str:
         if other.way in ways:
             continue
         ways.add(other.way)
-        rate = numbers.plain(PARSE_RATE, other.differences[PARSE_RATE].after)
+        rate = as_text.plain(PARSE_RATE, other.differences[PARSE_RATE].after)
         text += f"; {other.name} reaches {rate}{_beside(v, other)}"
     return text
 
@@ -96,7 +96,7 @@ def _beside(v: Recommendation, other: Assessment) -> str:
     d = v.rivals[other.name]
     if not _clear(d):
         return ", not shown to be worse or better"
-    told = f"{words.title(v.decisive)} {numbers.change(v.decisive, d)}"
+    told = f"{words.title(v.decisive)} {as_text.change(v.decisive, d)}"
     return f", better within the margin ({told})" if d.low > 0 else f", worse ({told})"
 
 
@@ -141,12 +141,12 @@ def _obstacle(v: Recommendation, f: Assessment) -> str:
         if math.isnan(g.above.value):
             return "whether it ranks better than a random order is not known"
         shown = "ranks worse than" if g.above.high < 0 else "is not shown to rank better than"
-        return f"it {shown} a random order ({metric} {numbers.change(metric, g.above)} against it)"
+        return f"it {shown} a random order ({metric} {as_text.change(metric, g.above)} against it)"
     if f.standing is Standing.TRADES:
-        return f"it lowers {metric} {_where(v)} ({numbers.change(metric, g.quality)}; margin {v.margin:g})"
+        return f"it lowers {metric} {_where(v)} ({as_text.change(metric, g.quality)}; margin {v.margin:g})"
     shared = "common parsed answers" if len(v.findings) == 1 else "answers that both parse"
     what = f"{g.common} {shared}" if g.common else "without a common parsed answer"
-    seen = f" ({numbers.change(metric, g.quality)})" if g.common else ""
+    seen = f" ({as_text.change(metric, g.quality)})" if g.common else ""
     few = "are too few to exclude" if g.common else "nothing excludes"
     need = f"; some {g.enough:,} would do, were there none" if g.enough > g.clusters else ""
     return f"{what} {few} a loss of {metric} beyond the margin of {v.margin:g}{seen}{need}"
@@ -171,14 +171,14 @@ def _moved(v: Recommendation, f: Assessment) -> str:
     if _clear(f.differences[v.decisive].difference):
         return text
     d = f.differences[v.decisive].difference
-    return f"{text}; {words.title(v.decisive)} is not shown to rise ({numbers.change(v.decisive, d)})"
+    return f"{text}; {words.title(v.decisive)} is not shown to rise ({as_text.change(v.decisive, d)})"
 
 
 def _named(f: Assessment, name: str) -> str:
     if not name.startswith(COMMON):
         return _from_to(f, name)
     metric = name.removeprefix(COMMON)
-    return f"{metric} on common parsed answers ({numbers.change(metric, f.differences[name].difference)})"
+    return f"{metric} on common parsed answers ({as_text.change(metric, f.differences[name].difference)})"
 
 
 def _nothing(v: Recommendation) -> str:

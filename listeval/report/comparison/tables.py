@@ -12,9 +12,9 @@ from listeval.comparison.ways import ArmSetup
 from listeval.contract import Kind
 from listeval.report.comparison.headline import cost_lines, remarks, rule
 from listeval.report.shown import are_lists
-from listeval.runs.figures import numbers, words
+from listeval.runs.figures import as_text, words
+from listeval.runs.figures.as_text import share
 from listeval.runs.figures.columns import FMC, TOKENS
-from listeval.runs.figures.numbers import share
 
 if TYPE_CHECKING:
     from listeval.comparison import Arm, Comparison
@@ -132,12 +132,12 @@ def _headline(comparison: Comparison) -> FigureTable:
     rows: list[Sequence[str]] = [*table.rows, [f"{scale.metric} above chance"]]
     guards = [comparison.base_guard, *(contrast.guard for contrast in comparison.contrasts)]
     for at, guard in enumerate(guards):
-        cell = "n/a" if guard is None else numbers.change(scale.metric, guard.above)
+        cell = "n/a" if guard is None else as_text.change(scale.metric, guard.above)
         rows.append([marked(comparison, at), cell, *[""] * (len(table.header) - 2)])
     level = comparison.thresholds.guard_level(len(comparison.contrasts))
     note = (
         f" above chance: an arm's own parsed answers against a random order of the same items "
-        f"({numbers.plain(scale.metric, float(np.nanmean(scale.chance)))} on average), at {100 * level:g} %."
+        f"({as_text.plain(scale.metric, float(np.nanmean(scale.chance)))} on average), at {100 * level:g} %."
     )
     return table._replace(rows=rows, note=table.note + note)
 
@@ -149,7 +149,7 @@ def effects(comparison: Comparison) -> FigureTable:
         names = [mark(at) for at in found.square]
         for name, own in found.effects.items():
             rows.append([f"{words.title(name)}: {names[2]} trained, {names[1]} constrained, {names[3]} both"])
-            rows += [[part, numbers.change(name, value)] for part, value in own._asdict().items()]
+            rows += [[part, as_text.change(name, value)] for part, value in own._asdict().items()]
     note = "Interaction: both less the sum of the two; below zero they do the same work twice."
     level = f"[{100 * comparison.thresholds.level:g} %]"
     return FigureTable("Train and constrain", ["", f"against neither {level}"], rows, note)
@@ -168,14 +168,14 @@ def _differences(comparison: Comparison, title: str, names: Sequence[str], note:
 
 
 def _figure(comparison: Comparison, at: int, name: str) -> list[str]:
-    value = numbers.interval(name, comparison.values[at][name])
+    value = as_text.interval(name, comparison.values[at][name])
     contrast = comparison.sides[at][1]
     if contrast is None or name not in contrast.differences:
         return [marked(comparison, at), value, "", "", ""]
     d = contrast.differences[name]
-    p = numbers.probability(contrast.adjusted.get(name, math.nan))
-    change = numbers.change(name, d.difference) + numbers.points(name)
-    return [marked(comparison, at), value, change, p, numbers.effect(name, d.effect)]
+    p = as_text.probability(contrast.adjusted.get(name, math.nan))
+    change = as_text.change(name, d.difference) + as_text.points(name)
+    return [marked(comparison, at), value, change, p, as_text.effect(name, d.effect)]
 
 
 def kinds(comparison: Comparison) -> FigureTable:

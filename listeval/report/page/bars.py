@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from listeval.report.page.axis import Axis, fitted
-from listeval.runs.figures import numbers
+from listeval.runs.figures import as_text
 from listeval.stats.intervals import Interval
 
 
@@ -56,7 +56,7 @@ class Named(NamedTuple):
 
 def panel(figure: str, title: str, note: str, rows: Sequence[Named]) -> BarPanel:
     """A panel of `figure`, whose name says in which units it is written."""
-    scale, unit = (100.0, " %") if numbers.is_rate(figure) else (1.0, "")
+    scale, unit = (100.0, " %") if as_text.is_rate(figure) else (1.0, "")
     axis = fitted([x for row in rows for x in row.value], scale=scale, unit=unit)
     changes = [row.change for row in rows if row.change is not None]
     drawn = [x for change in changes for x in change]
@@ -73,7 +73,7 @@ def panel(figure: str, title: str, note: str, rows: Sequence[Named]) -> BarPanel
 
 
 def _row(figure: str, row: Named, axis: Axis, moves: Axis | None) -> BarRow:
-    value = _mark(row.value, axis, numbers.interval(figure, row.value))
+    value = _mark(row.value, axis, as_text.interval(figure, row.value))
     change = None if row.change is None or moves is None else _mark(row.change, moves, row.change_text)
     return BarRow(row.mark, row.name, value, change, row.shown)
 

@@ -11,16 +11,16 @@ from listeval.report.constrained import notes
 from listeval.report.heading import run_title
 from listeval.report.page.bars import BarPanel, Named, panel
 from listeval.report.page.browser import browser
-from listeval.report.page.curves import CurvePlot, curves
 from listeval.report.page.kind_groups import drawn_order, legend
 from listeval.report.page.provenance import provenance
 from listeval.report.page.render import inert_json, render_page, write_text
 from listeval.report.page.repeat import report_command
 from listeval.report.page.samples import RightAnswer, names_of, of_runs
+from listeval.report.page.setting_curves import CurvePlot, curves
 from listeval.report.page.stacks import Stack, stack
 from listeval.report.page.wide import FigureCell, WideTable, figure_cell, titles
 from listeval.report.shown import kinds_to_show, metrics_to_show
-from listeval.runs.figures import numbers, words
+from listeval.runs.figures import as_text, words
 from listeval.runs.figures.columns import BARE_RATE, PARSE_RATE, RAW, USEFUL
 
 if TYPE_CHECKING:
@@ -125,7 +125,7 @@ def _figures(runs: Sequence[Run], marks: Sequence[str], names: Sequence[str]) ->
     table = _table("All figures", wanted, runs, marks, names)
     own = list(dict.fromkeys(name for run in runs for name in run.estimates))
     rows = [
-        (mark, name, [*cells, *(FigureCell(numbers.appendix(run.estimates.get(one))) for one in own)])
+        (mark, name, [*cells, *(FigureCell(as_text.appendix(run.estimates.get(one))) for one in own)])
         for (mark, name, cells), run in zip(table.rows, runs, strict=True)
     ]
     note = "A task's metric is over parsed answers; useful: failures count zero; raw: the first answers alone."
@@ -165,7 +165,7 @@ def _panels_of_one(run: Run) -> list[BarPanel]:
     for name in metrics:
         whole = name.removeprefix(RAW).removeprefix(USEFUL)
         own = bounds.get(whole)
-        said = "Rates" if numbers.is_rate(name) else "Means" if own is None else f"Means from {own[0]:g} to {own[1]:g}"
+        said = "Rates" if as_text.is_rate(name) else "Means" if own is None else f"Means from {own[0]:g} to {own[1]:g}"
         groups.setdefault(said, []).append(name)
     return [
         panel(own[0], title, "", [
@@ -190,7 +190,7 @@ def _kind_rows(runs: Sequence[Run], present: Sequence[str]) -> list[KindRow]:
     return [
         KindRow(
             kind,
-            [f"{run.summary.kinds[kind]:,} ({numbers.share(run.summary.kinds[kind], run.summary.n)})" for run in runs],
+            [f"{run.summary.kinds[kind]:,} ({as_text.share(run.summary.kinds[kind], run.summary.n)})" for run in runs],
             Kind(kind).meaning,
         )
         for kind in drawn_order(present)
@@ -206,7 +206,7 @@ def _verdicts(runs: Sequence[Run], marks: Sequence[str], names: Sequence[str]) -
     for mark, name, run in zip(marks, names, runs, strict=True):
         own, total = run.summary.verdicts, sum(run.summary.verdicts.values())
         given = [own.get(one, 0) for one in wanted]
-        rows.append((mark, name, [FigureCell(f"{n:,}", numbers.share(n, total)) for n in given]))
+        rows.append((mark, name, [FigureCell(f"{n:,}", as_text.share(n, total)) for n in given]))
     return WideTable("Verdicts on parsed answers", wanted, rows, "Counts, and shares of the parsed answers.")
 
 

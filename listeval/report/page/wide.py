@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from listeval.runs.figures import numbers, words
+from listeval.runs.figures import as_text, words
 from listeval.stats.intervals import Interval
 
 
@@ -30,9 +30,9 @@ def figure_cell(name: str, value: Interval | None, change: Interval | None = Non
     """The cell of one figure; empty where there is none."""
     if value is None:
         return FigureCell("")
-    told = numbers.interval(name, value)
-    plain = numbers.plain(name, value.value)
-    moved = "" if change is None else numbers.change(name, change) + numbers.points(name)
+    told = as_text.interval(name, value)
+    plain = as_text.plain(name, value.value)
+    moved = "" if change is None else as_text.change(name, change) + as_text.points(name)
     return FigureCell(plain, told.removeprefix(plain).strip(), "" if moved.startswith("n/a") else moved)
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from listeval.runs.metrics import Summary
-    from listeval.runs.reask import Further
+    from listeval.runs.reask import ReaskCounts
     from listeval.task import Metric
 
 
@@ -38,7 +38,7 @@ def counts(summary: Summary) -> str:
     return text + (f"; {asked_again(summary.further)}" if summary.further else "")
 
 
-def asked_again(further: Further) -> str:
+def asked_again(further: ReaskCounts) -> str:
     """What asking again came to, and what it cost."""
     return (
         f"{further.samples} asked again, {further.mended} of them mended, by {further.answers} further answers "

@@ -7,10 +7,10 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from listeval.runs.tracking.protocol import Start
+from listeval.runs.tracking.tracker import TrackedRun
 
 
-def begin(start: Start) -> TensorBoard:
+def begin(start: TrackedRun) -> TensorBoard:
     """Writes what was chosen as a text and as hyperparameters."""
     return TensorBoard(start)
 
@@ -18,7 +18,7 @@ def begin(start: Start) -> TensorBoard:
 class TensorBoard:
     """Event files by TensorBoard's own writer, which needs neither torch nor TensorFlow."""
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: TrackedRun) -> None:
         from tensorboard.plugins.hparams.summary_v2 import hparams_pb
         from tensorboard.plugins.text.summary_v2 import text_pb
         from tensorboard.summary.writer.event_file_writer import EventFileWriter

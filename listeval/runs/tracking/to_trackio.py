@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from listeval.runs.tracking.protocol import PROJECT, Start
+from listeval.runs.tracking.tracker import PROJECT, TrackedRun
 
 
-def begin(start: Start) -> Trackio:
+def begin(start: TrackedRun) -> Trackio:
     """A run of trackio; one that goes on is the same there."""
     return Trackio(start)
 
@@ -16,7 +16,7 @@ def begin(start: Start) -> Trackio:
 class Trackio:
     """One run of trackio."""
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: TrackedRun) -> None:
         import trackio
 
         name = f"{start.name}-{start.key}"

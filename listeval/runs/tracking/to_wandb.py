@@ -6,10 +6,10 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
-from listeval.runs.tracking.protocol import PROJECT, Start
+from listeval.runs.tracking.tracker import PROJECT, TrackedRun
 
 
-def begin(start: Start) -> Wandb:
+def begin(start: TrackedRun) -> Wandb:
     """A run of wandb; one that goes on is the same there."""
     return Wandb(start)
 
@@ -17,7 +17,7 @@ def begin(start: Start) -> Wandb:
 class Wandb:
     """One run of wandb. It captures no console, reads no code, and keeps its files in the run's directory."""
 
-    def __init__(self, start: Start) -> None:
+    def __init__(self, start: TrackedRun) -> None:
         import wandb
 
         self._run: Any = wandb.init(

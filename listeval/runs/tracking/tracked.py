@@ -17,7 +17,7 @@ from zlib import crc32
 
 from listeval.contract import Kind
 from listeval.errors import first_line
-from listeval.runs.tracking import protocol
+from listeval.runs.tracking import tracker
 from listeval.visible import inline
 
 if TYPE_CHECKING:
@@ -38,12 +38,12 @@ _CHOSEN = {
 
 
 @contextmanager
-def tracked(names: Sequence[protocol.TrackerName], watch: Observer) -> Iterator[Tracked]:
+def tracked(names: Sequence[tracker.TrackerName], watch: Observer) -> Iterator[Tracked]:
     """An observer for one run that tells `watch` everything, and the trackers of these names what they are for.
 
     Raises UserError where one of them is not installed, before anything is begun.
     """
-    protocol.check_installed(names)
+    tracker.check_installed(names)
     found = Tracked(names, watch)
     try:
         yield found
@@ -54,9 +54,9 @@ def tracked(names: Sequence[protocol.TrackerName], watch: Observer) -> Iterator[
 class Tracked:
     """See `tracked`; what an observer's methods are told stands at `listeval.runs.observer.Observer`."""
 
-    def __init__(self, names: Sequence[protocol.TrackerName], watch: Observer) -> None:
+    def __init__(self, names: Sequence[tracker.TrackerName], watch: Observer) -> None:
         self.watch, self._names = watch, tuple(dict.fromkeys(names))
-        self._trackers: dict[str, protocol.Tracker] = {}
+        self._trackers: dict[str, tracker.Tracker] = {}
         self._total = self._there = self._rows = self._answered = self._ok = self._told = 0
         self._complete = False
 
@@ -85,25 +85,25 @@ class Tracked:
         self._ok += sum(row["kind"] == Kind.OK for row in answered)
         if self._rows - self._told >= max(1, self._total // _POINTS):
             self._told = self._rows
-            self._tell(lambda tracker: tracker.log(self._so_far(), self._there + self._rows))
+            self._tell(lambda one: one.log(self._so_far(), self._there + self._rows))
 
     def open(self, manifest: Manifest, directory: Path) -> None:
         """Begin with every tracker; the run's directory is there now."""
         key = f"{manifest.identity_hash[:12]}{crc32(manifest.created.encode()):08x}"
-        start = protocol.Start(directory.resolve().name, key, config_of(manifest), directory)
+        start = tracker.TrackedRun(directory.resolve().name, key, config_of(manifest), directory)
         for name in self._names:
             with self._kept_from_the_run(name):
                 self.watch.stage(f"telling {name} of the run")
-                self._trackers[name] = protocol.begin(name, start)
+                self._trackers[name] = tracker.begin(name, start)
 
     def finish(self, run: Run) -> None:
         """The final figures of the whole run."""
         self._complete = True
-        self._tell(lambda tracker: tracker.finish(figures_of(run), run.summary.n))
+        self._tell(lambda one: one.finish(figures_of(run), run.summary.n))
 
     def close(self) -> None:
         """Let every tracker go."""
-        self._tell(lambda tracker: tracker.close(complete=self._complete))
+        self._tell(lambda one: one.close(complete=self._complete))
         self._trackers.clear()
 
     def _so_far(self) -> dict[str, float]:
@@ -111,10 +111,10 @@ class Tracked:
         rate = {"so_far/parse_rate": self._ok / self._answered} if self._answered else {}
         return {**rate, "so_far/engine_errors": float(self._rows - self._answered)}
 
-    def _tell(self, what: Callable[[protocol.Tracker], None]) -> None:
-        for name, tracker in list(self._trackers.items()):
+    def _tell(self, what: Callable[[tracker.Tracker], None]) -> None:
+        for name, told in list(self._trackers.items()):
             with self._kept_from_the_run(name):
-                what(tracker)
+                what(told)
 
     @contextmanager
     def _kept_from_the_run(self, name: str) -> Iterator[None]:

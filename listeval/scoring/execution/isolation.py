@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from listeval.errors import UserError
 from listeval.scoring.execution.inside.root import TMP
-from listeval.scoring.execution.visible import DEVICES, Visible
+from listeval.scoring.execution.visible_files import DEVICES, VisibleFiles
 
 Isolation = Literal["bubblewrap", "namespaces"]
 
@@ -33,7 +33,7 @@ def candidates(wanted: Isolation | None) -> list[Isolation]:
     return ["bubblewrap", "namespaces"] if shutil.which("bwrap") else ["namespaces"]
 
 
-def launch(isolation: Isolation, seen: Visible) -> Launch:
+def launch(isolation: Isolation, seen: VisibleFiles) -> Launch:
     """The start of a zygote that sees `seen`. Raises UserError where bubblewrap is asked for and not installed."""
     if isolation == "namespaces":
         root = {"directories": seen.directories, "files": seen.files, "devices": DEVICES, "links": seen.links}
@@ -44,7 +44,7 @@ def launch(isolation: Isolation, seen: Visible) -> Launch:
     return Launch(isolation, (command, *_options(seen)), {"root": None, "covered": ("/proc", *seen.covered)})
 
 
-def _options(seen: Visible) -> Sequence[str]:
+def _options(seen: VisibleFiles) -> Sequence[str]:
     # Not --die-with-parent: it means the thread that started it, which may end before the sandbox is closed. The
     # zygote ends with the socket instead. bwrap adds a user namespace by itself where it is not run by root.
     options = ["--unshare-ipc", "--unshare-pid", "--unshare-net", "--unshare-uts", "--unshare-cgroup-try"]

@@ -17,7 +17,7 @@ from listeval.scoring.execution.isolation import Isolation
 from listeval.scoring.execution.program import Limits, Outcome, Program, Ran
 from listeval.scoring.execution.statements import read
 from listeval.scoring.execution.syscalls import compile_filters
-from listeval.scoring.execution.visible import visible
+from listeval.scoring.execution.visible_files import visible
 from listeval.scoring.execution.worker import PROCESSES, Worker, WorkerDied, processes_left
 
 _MOST_WORKERS = 4

@@ -10,10 +10,10 @@ import pytest
 from fake_server import Call, FakeServer, Reply, echo
 
 from listeval.backends import null
-from listeval.backends.hf import engine as hf
-from listeval.backends.openai import engine as openai
-from listeval.backends.openai.engine import OpenAIBackend
+from listeval.backends.hf import hf_engine as hf
+from listeval.backends.openai import openai_engine as openai
 from listeval.backends.openai.http import Retry
+from listeval.backends.openai.openai_engine import OpenAIBackend
 from listeval.backends.protocol import Backend, BackendOptions, Completion, Message, Prompt, Request, Sampling
 from listeval.contract import Item, Record
 from listeval.errors import UserError

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listeval.backends.openai import engine as openai
+from listeval.backends.openai import openai_engine as openai
 from listeval.backends.openai import wire
 from listeval.backends.openai.ramp import FIRST, MOST, Ramp
 from listeval.backends.protocol import BackendOptions

@@ -11,7 +11,7 @@ from threading import Thread, main_thread
 
 import pytest
 
-from listeval.backends.openai import engine as openai
+from listeval.backends.openai import openai_engine as openai
 from listeval.backends.protocol import BackendOptions, Completion, Request
 from tests.backends.fake_server import Call, FakeServer, Reply, echo
 from tests.backends.openai_case import FAST, ask, opened, until

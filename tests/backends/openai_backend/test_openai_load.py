@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from listeval.backends.openai import engine as openai
+from listeval.backends.openai import openai_engine as openai
 from listeval.backends.protocol import BackendOptions, Request
 from tests.backends.openai_case import ask
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from listeval.backends.openai import engine as openai
+from listeval.backends.openai import openai_engine as openai
 from listeval.backends.protocol import BackendOptions
 from listeval.errors import UserError
 from tests.backends.fake_server import VLLM_CARD, FakeServer, Reply, echo

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from listeval.backends.openai import engine as openai
+from listeval.backends.openai import openai_engine as openai
 from listeval.backends.openai.http import Retry
 from listeval.backends.protocol import BackendOptions
 from listeval.errors import UserError

@@ -1,4 +1,4 @@
-"""Bodies of any shape: each is an answer, or `Torn` with words that a terminal and a file can take."""
+"""Bodies of any shape: each is an answer, or `BrokenBody` with words that a terminal and a file can take."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listeval.backends.openai.wire import (
-    Answer,
+    BrokenBody,
     Redactor,
-    Torn,
+    ServerAnswer,
     as_count,
     chat_answer,
     completion_answer,
@@ -77,10 +77,10 @@ def test_any_shape_in_any_field_is_an_answer_or_torn(changes: list[tuple[tuple[A
             put(body, place, value)
         try:
             answer = read(body)
-        except Torn as error:
+        except BrokenBody as error:
             assert str(error)
         else:
-            assert isinstance(answer, Answer)
+            assert isinstance(answer, ServerAnswer)
             assert isinstance(answer.text, str) and isinstance(answer.said, str) and answer.said.isprintable()
             assert answer.reasoning is None or isinstance(answer.reasoning, str)
             assert answer.finish_reason in ("stop", "length", "content_filter")
@@ -93,7 +93,7 @@ def test_any_body_has_a_message_that_can_be_shown(body: Any) -> None:
     for read in (chat_answer, completion_answer):
         try:
             read(body)
-        except Torn as error:
+        except BrokenBody as error:
             assert str(error)
     assert server_message(body).isprintable() and len(server_message(body)) <= 500
     server_message(body).encode()
@@ -189,7 +189,7 @@ def test_a_content_that_is_no_text_is_an_error_of_its_own_request() -> None:
 
 @pytest.mark.parametrize("content", [{"review_id": "A"}, [{"review_id": "A"}], [{"text": "a"}, {"answer": 1}]])
 def test_an_answer_that_the_server_has_read_already_is_no_empty_answer(content: object) -> None:
-    with pytest.raises(Torn, match="no part of a text"):
+    with pytest.raises(BrokenBody, match="no part of a text"):
         chat_answer({"choices": [{"message": {"content": content}, "finish_reason": "stop"}]})
 
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from pydantic import Field
 
-from listeval.backends.vllm import constraint as module
-from listeval.backends.vllm import engine as vllm
-from listeval.backends.vllm.constraint import structured_outputs
+from listeval.backends.vllm import vllm_constraint as module
+from listeval.backends.vllm import vllm_engine as vllm
+from listeval.backends.vllm.vllm_constraint import structured_outputs
 from listeval.contract import Item, Parsed, Record
 from listeval.decoding.bind import bind
 from listeval.decoding.constraint import Constraint, JsonForm

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from listeval.backends.vllm import engine
+from listeval.backends.vllm import vllm_engine
 from listeval.backends.vllm.lora import lora_arguments
 from listeval.errors import UserError
 from listeval.models.adapter import Adapter
@@ -83,7 +83,7 @@ def both(make_checkpoint: Any, tmp_path_factory: pytest.TempPathFactory) -> dict
 def run(name: str, base: str, folders: list[str]) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, name, base, *folders],
-        env={**os.environ, "PYTHONPATH": str(Path(engine.__file__).parents[3])},
+        env={**os.environ, "PYTHONPATH": str(Path(vllm_engine.__file__).parents[3])},
         capture_output=True,
         text=True,
         timeout=500,

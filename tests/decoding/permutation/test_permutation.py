@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from listeval.contract import Parsed
 from listeval.decoding.permutation.automaton import Cursor, Permutation
 from listeval.decoding.permutation.number_form import NumberForm
+from listeval.decoding.permutation.permutation_spec import MOST_IDS, PermutationSpec
 from listeval.decoding.permutation.skeleton import Field, Layout
-from listeval.decoding.permutation.spec import MOST_IDS, PermutationSpec
 from listeval.decoding.spacing import Spacing
 from listeval.decoding.tokens.token_trie import TokenTrie, trie_of
 from listeval.errors import UserError

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from listeval.decoding.permutation.automaton import Cursor, Permutation
-from listeval.decoding.permutation.spec import PermutationSpec
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.spacing import Spacing
 from listeval.errors import UserError
 from tests.decoding.conftest import LAYOUT

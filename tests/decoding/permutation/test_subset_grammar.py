@@ -13,8 +13,8 @@ import pytest
 
 from listeval.decoding.permutation.automaton import Permutation
 from listeval.decoding.permutation.number_form import NumberForm
+from listeval.decoding.permutation.permutation_spec import PermutationSpec
 from listeval.decoding.permutation.skeleton import Field, Layout
-from listeval.decoding.permutation.spec import PermutationSpec
 from listeval.decoding.permutation.subset_grammar import subset_grammar
 from listeval.decoding.spacing import Spacing
 from listeval.decoding.tokens.token_trie import trie_of

@@ -19,7 +19,7 @@ from listeval.contract import Calls, Item, Record  # noqa: E402
 from listeval.contract.schema_nodes import without  # noqa: E402
 from listeval.decoding.constraint import Constraint, RegexForm, json_form  # noqa: E402
 from listeval.decoding.engines import open_engine  # noqa: E402
-from listeval.decoding.json_pattern import Marks, json_pattern  # noqa: E402
+from listeval.decoding.json_pattern import SeparatorPatterns, json_pattern  # noqa: E402
 from listeval.decoding.proof.audit import FURTHER, UNIQUE, audit, audit_schema  # noqa: E402
 from listeval.decoding.proof.audit_rules import audit_rules  # noqa: E402
 from listeval.decoding.proof.marked_schema import has_further_rules  # noqa: E402
@@ -166,7 +166,7 @@ UNION: dict[str, Any] = {
 @pytest.mark.parametrize("name", STOCK)
 def test_unions_and_nested_lists_are_probed(name: str, byte_level: Any) -> None:
     words = vocabulary(byte_level)
-    form = RegexForm(json_pattern(UNION, Marks.of(Spacing.EITHER)))
+    form = RegexForm(json_pattern(UNION, SeparatorPatterns.of(Spacing.EITHER)))
     found = audit_schema(UNION, open_engine(name, words), words, form)
     assert found["valid"] == "accepted"
     assert {fate for word, fate in found["keywords"].items() if word != UNIQUE} == {"kept"}, found
@@ -177,11 +177,11 @@ def test_what_drops_an_option_or_an_inner_length_is_seen(byte_level: Any) -> Non
     words = vocabulary(byte_level)
     engine = open_engine("xgrammar", words)
     narrow = {**UNION, "properties": {**UNION["properties"], "note": {"type": "string"}}}
-    form = RegexForm(json_pattern(narrow, Marks.of(Spacing.COMPACT)))
+    form = RegexForm(json_pattern(narrow, SeparatorPatterns.of(Spacing.COMPACT)))
     assert audit_schema(UNION, engine, words, form)["keywords"]["type"] == "narrowed"
     grid = {**UNION["properties"]["grid"], "items": {"type": "array", "items": {"enum": [0, 1]}}}
     loose = {**UNION, "properties": {**UNION["properties"], "grid": grid}}
-    form = RegexForm(json_pattern(loose, Marks.of(Spacing.COMPACT)))
+    form = RegexForm(json_pattern(loose, SeparatorPatterns.of(Spacing.COMPACT)))
     fates = audit_schema(UNION, engine, words, form)["keywords"]
     assert fates["minItems"] == fates["maxItems"] == "ignored"
 

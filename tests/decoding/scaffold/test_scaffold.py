@@ -15,17 +15,17 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("transformers")
 
-from listeval.backends.hf import engine as hf  # noqa: E402
+from listeval.backends.hf import hf_engine as hf  # noqa: E402
 from listeval.backends.hf.hooks import GumbelSampler  # noqa: E402
 from listeval.backends.protocol import BackendOptions, Message, Request, Sampling  # noqa: E402
 from listeval.contract import Item, KeyedList, Parsed, Score  # noqa: E402
 from listeval.decoding.constraint import Constraint  # noqa: E402
 from listeval.decoding.permutation.number_form import NumberForm  # noqa: E402
+from listeval.decoding.permutation.permutation_spec import PermutationSpec  # noqa: E402
 from listeval.decoding.permutation.skeleton import Field, Layout  # noqa: E402
-from listeval.decoding.permutation.spec import PermutationSpec  # noqa: E402
 from listeval.decoding.scaffold.blank import Blank, choice  # noqa: E402
 from listeval.decoding.scaffold.hf import Feeder, decode, start  # noqa: E402
-from listeval.decoding.scaffold.spec import Scaffold  # noqa: E402
+from listeval.decoding.scaffold.scaffold_spec import Scaffold  # noqa: E402
 from listeval.decoding.scaffold.tokens import spelled, spelled_bytes  # noqa: E402
 from listeval.decoding.spacing import MOST_WHITESPACE, Spacing  # noqa: E402
 from listeval.decoding.tokens.token_trie import TokenTrie, trie_of  # noqa: E402
@@ -250,10 +250,10 @@ def test_the_pattern_holds_exactly_the_numbers(form: NumberForm) -> None:
 @pytest.mark.parametrize("engine", ["xgrammar", "llguidance", "outlines"])
 def test_stock_engines_take_the_pattern(engine: str, byte_level: Any) -> None:
     pytest.importorskip({"outlines": "outlines_core"}.get(engine, engine))
-    from listeval.decoding.engines import Vocabulary
+    from listeval.decoding.engines import EngineVocabulary
     from listeval.decoding.proof.audit_rules import audit_rules
 
-    vocabulary = Vocabulary(byte_level, len(byte_level), (byte_level.eos_token_id,))
+    vocabulary = EngineVocabulary(byte_level, len(byte_level), (byte_level.eos_token_id,))
     ids = [*review_ids(random.Random(3), 3), 'q"\\[x](+)*', "é 🙂-{2}"]
     found = audit_rules(Constraint("scaffold", engine), contract(ids), vocabulary)  # type: ignore[arg-type]
     assert (found["valid"], set(found["rules"].values())) == ("accepted", {"kept"})

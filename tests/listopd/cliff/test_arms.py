@@ -8,15 +8,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listeval.errors import UserError
-from listopd.cliff.arms import METHODS, ArmSpec, Pair
-from listopd.cliff.records import Outcome, begin, finish, is_done, log_file, read_log, read_outcomes, write_outcomes
+from listopd.cliff.arms import METHODS, ArmSpec, StudyPair
+from listopd.cliff.records import (
+    AnswerOutcome,
+    begin,
+    finish,
+    is_done,
+    log_file,
+    read_log,
+    read_outcomes,
+    write_outcomes,
+)
 
-ARM = ArmSpec("P", Pair("flip", "sharp", "flip"), "listopd", 1.15, math.inf, 5e-4, 3, 32, (70, 140))
+ARM = ArmSpec("P", StudyPair("flip", "sharp", "flip"), "listopd", 1.15, math.inf, 5e-4, 3, 32, (70, 140))
 NUMBERS = st.floats(0, 100, allow_nan=False)
 ARMS = st.builds(
     ArmSpec,
     st.text(min_size=1),
-    st.builds(Pair, st.text(), st.text(), st.text(), st.none() | st.text(), st.text()),
+    st.builds(StudyPair, st.text(), st.text(), st.text(), st.none() | st.text(), st.text()),
     st.sampled_from(METHODS),
     NUMBERS,
     NUMBERS | st.just(math.inf),
@@ -48,14 +57,14 @@ def test_different_arms_have_different_ids(one, other):
 
 def test_an_arm_is_finished_only_once_all_its_answers_are_written(tmp_path):
     begin(tmp_path, ARM)
-    write_outcomes(tmp_path, 70, [Outcome("a", "ok", useful=0.5)])
+    write_outcomes(tmp_path, 70, [AnswerOutcome("a", "ok", useful=0.5)])
     with pytest.raises(UserError, match="140 steps"):
         finish(tmp_path, ARM, {})
     assert not is_done(tmp_path, ARM)
-    write_outcomes(tmp_path, 140, [Outcome("a", "missing_id", fmc=True, useful=0.0)])
+    write_outcomes(tmp_path, 140, [AnswerOutcome("a", "missing_id", fmc=True, useful=0.0)])
     finish(tmp_path, ARM, {"device": "cpu"})
     assert is_done(tmp_path, ARM)
-    assert read_outcomes(tmp_path, 140) == [Outcome("a", "missing_id", fmc=True, useful=0.0)]
+    assert read_outcomes(tmp_path, 140) == [AnswerOutcome("a", "missing_id", fmc=True, useful=0.0)]
 
 
 def test_a_directory_serves_one_arm(tmp_path):
@@ -79,7 +88,7 @@ def test_of_a_torn_log_the_whole_steps_are_read_and_the_last_of_each_counts(tmp_
     "line", ["{}", "[1", '{"prompt": 1, "kind": "ok"}', '{"prompt": "a", "kind": "ok", "useful": "x"}', "\0"]
 )
 def test_damaged_answers_are_one_line(tmp_path, line):
-    write_outcomes(tmp_path, 70, [Outcome("a", "ok")])
+    write_outcomes(tmp_path, 70, [AnswerOutcome("a", "ok")])
     with (tmp_path / "outcomes-000070.jsonl").open("a") as file:
         file.write(line + "\n")
     with pytest.raises(UserError, match="after 70 steps cannot be read") as error:

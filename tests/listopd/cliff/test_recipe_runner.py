@@ -17,17 +17,17 @@ import pytest
 import yaml
 
 from listeval.errors import UserError
-from listopd.cliff.arms import ArmSpec, Pair, PairForecast
+from listopd.cliff.arms import ArmSpec, PairForecast, StudyPair
 from listopd.cliff.lock_study import lock_study
 from listopd.cliff.recipe_changes import changes_of
 from listopd.cliff.recipe_job import outcomes_of
 from listopd.cliff.recipe_runner import RecipeRunner
-from listopd.cliff.records import Outcome, read_log, read_outcomes
+from listopd.cliff.records import AnswerOutcome, read_log, read_outcomes
 from listopd.cliff.study import RecipeRunnerSpec, StudyFile
 from listopd.recipe import read_recipe
 from tests.listopd.conftest import TASKS
 
-ARM = ArmSpec("P", Pair("p", "student", "teacher"), "listopd", 1.25, 5.0, 3e-4, 7, 16, (20, 50))
+ARM = ArmSpec("P", StudyPair("p", "student", "teacher"), "listopd", 1.25, 5.0, 3e-4, 7, 16, (20, 50))
 
 
 def spec(**changes):
@@ -69,7 +69,7 @@ def test_every_method_is_a_legal_objective(method, expected):
 
 
 def test_a_base_of_its_own_is_a_path():
-    opd = recipe_of(replace(ARM, pair=Pair("p", "student", "teacher", "older"))).opd
+    opd = recipe_of(replace(ARM, pair=StudyPair("p", "student", "teacher", "older"))).opd
     assert (opd.objective.base, opd.base) == ("path", "older")
 
 
@@ -85,7 +85,9 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 
 
 def told(spec, pair, lams, device):
-    return PairForecast(tuple(lams), tuple((Outcome("a", "ok"), Outcome("b", "ok")) for _ in lams), {"B": (0.99, 0.8)})
+    return PairForecast(
+        tuple(lams), tuple((AnswerOutcome("a", "ok"), AnswerOutcome("b", "ok")) for _ in lams), {"B": (0.99, 0.8)}
+    )
 
 
 @pytest.fixture

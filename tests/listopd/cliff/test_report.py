@@ -10,7 +10,7 @@ import pytest
 
 from listopd.cliff.lock_study import lock_study
 from listopd.cliff.report.gather import binding_class, gather, trajectory
-from listopd.cliff.report.tables import scope
+from listopd.cliff.report.tables import scope, tables
 from listopd.cliff.report.write import write_report
 from listopd.cliff.sweep import sweep_arms
 from listopd.cliff.verify import verify_study
@@ -33,6 +33,14 @@ PARTS = {
 }
 PAIRS = {"flip": {"student": "sharp", "teacher": "flip", "size": "0.02M"}}
 CLAIM = {"id": "where", "says": NASTY, "kind": "midpoint", "of": {"part": "P", "cap": 5}, "at": "curve"}
+SATURATED = {
+    "id": "saturated",
+    "kind": "midpoint",
+    "of": {"part": "P", "method": "listopd", "cap": 2, "budget": 6},
+    "at": "token",
+    "good": "safe",
+    "token": "sep 4",
+}
 
 
 @pytest.fixture
@@ -57,6 +65,23 @@ def test_the_report_is_written_in_all_forms_with_all_figures(swept):
         assert file.sha256 in text
         for title in ("Predictions", "Curves of the parse rate", "Budgets", "Caps", "Sizes", "Scope of each rule"):
             assert title in text
+
+
+def test_budgets_and_caps_show_where_the_clip_saturates(study, tmp_path):
+    """At c = 2 and p = 0.99 the student is safe while its own off-modal mass is 0.005 or more."""
+    parts = {"P": PARTS["P"] | {"seeds": list(range(8)), "caps": [math.inf, 2], "budgets": [6, 8]}}
+    file, out = study(parts=parts, pairs=PAIRS, predictions=[SATURATED]), tmp_path / "out"
+    toy = Toy(falls_at(1.15), theta=lambda arm, steps: 0.99 if arm.lam < 1.18 else 0.999)
+    made = lock_study(file, toy, out)
+    sweep_arms(made, file.arms, toy, out)
+    shown = tables(gather(file, made, out, []))
+    budgets, caps = (next(one for one in shown if one.title == title) for title in ("Budgets", "Caps"))
+    for table in (budgets, caps):
+        at = table.header.index("saturates at sep 4")
+        assert table.header[at + 1] == "λ*(sep 4)"
+        cells = {row[0]: row[at] for row in table.rows}
+        assert cells["P: flip, listopd, c = 2, lr 0.0005, 6 steps"].startswith("1.175 [1.15")
+        assert cells["P: flip, listopd, no cap, lr 0.0005, 6 steps"] == "–"
 
 
 def test_names_and_words_of_a_study_are_no_markup(swept):

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from listeval.errors import UserError
-from listopd.cliff.arms import Cost
+from listopd.cliff.arms import ExpectedCost
 from listopd.cliff.claim_series import claims_with_series
 from listopd.cliff.lock_study import lock_study
 from listopd.cliff.series import series_of
@@ -110,7 +110,7 @@ def test_a_plan_counts_arms_and_steps_and_says_the_claims(study, tmp_path):
 
 def test_where_the_runner_cannot_know_the_cost_is_that_of_the_arms_that_have_run(study, tmp_path, monkeypatch):
     file, toy, out = study(), Toy(lambda arm, steps: 1.0, stop_after=20, seconds=3.0), tmp_path / "out"
-    monkeypatch.setattr(toy, "cost", lambda arms: Cost(math.nan, "who knows"))
+    monkeypatch.setattr(toy, "cost", lambda arms: ExpectedCost(math.nan, "who knows"))
     made = lock_study(file, toy, out)
     assert plan_of(file, toy, out)["cost"] == {"seconds": None, "words": "who knows"}
     with pytest.raises(KeyboardInterrupt):

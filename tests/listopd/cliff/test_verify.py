@@ -9,7 +9,7 @@ from listeval.stats.intervals import Interval
 from listopd.cliff.lock import read_lock
 from listopd.cliff.lock_study import lock_study
 from listopd.cliff.sweep import sweep_arms
-from listopd.cliff.verdict import Verdict, inside
+from listopd.cliff.verdict import ClaimVerdict, inside
 from listopd.cliff.verify import exit_code, findings_text, verify_study
 from listopd.threshold import lambda_star
 from tests.listopd.cliff.toy import Toy, falls_at, stays
@@ -80,13 +80,13 @@ def test_a_claim_is_judged_by_the_curve_that_is_there(judge, claim, curve, verdi
 
 def test_a_midpoint_whose_rule_sees_no_cliff_is_a_claim_of_none(judge):
     found = judge(MIDPOINT | {"at": "curve"}, Toy(stays(0.97), foretold=9.0))
-    assert found.verdict is Verdict.HIT
+    assert found.verdict is ClaimVerdict.HIT
     assert "none up to 1.3" in found.expected
 
 
 def test_a_rate_that_no_curve_was_decoded_at_is_not_decidable(judge):
     found = judge({"kind": "rate", "of": P, "lam": 1.3, "at": "curve"}, Toy(falls_at(1.15)), curve=[1, 1.1])
-    assert found.verdict is Verdict.UNDECIDED
+    assert found.verdict is ClaimVerdict.UNDECIDED
     assert "abstained" in found.expected
 
 
@@ -94,14 +94,14 @@ def test_a_rate_that_no_curve_was_decoded_at_is_not_decidable(judge):
 def test_the_closed_forms_are_those_of_the_measured_positions_and_the_cap(judge, rule, number):
     grid = PART | {"lams": [1.0, 1.2, number - 0.05, number, number + 0.05, number + 0.1], "caps": [5]}
     found = judge(MIDPOINT | {"at": rule}, Toy(falls_at(number)), {"P": grid})
-    assert (found.verdict, found.expected) == (Verdict.HIT, f"{number:.3f} ± 0.05")
+    assert (found.verdict, found.expected) == (ClaimVerdict.HIT, f"{number:.3f} ± 0.05")
 
 
 def test_a_flip_is_that_of_the_class_that_flips_first(judge):
     flip = math.log(99) / (math.log(99) - math.log(7 / 3))
     grid = PART | {"lams": [1.0, 1.1, 1.2, 1.25, 1.3, 1.4]}
     found = judge(MIDPOINT | {"at": "flip"}, Toy(falls_at(flip)), {"P": grid})
-    assert (found.verdict, found.expected) == (Verdict.HIT, f"{flip:.3f} ± 0.05")
+    assert (found.verdict, found.expected) == (ClaimVerdict.HIT, f"{flip:.3f} ± 0.05")
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_what_two_budgets_foretell_of_a_third_is_judged(judge):
     curve = lambda arm, steps: falls_at(star / -math.expm1(-kappa * steps), 0.01)(arm, steps)  # noqa: E731
     grid = PART | {"lams": [1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3, 1.35, 1.4, 1.5, 1.6], "budgets": [3, 5, 8]}
     claim = {"kind": "drift", "of": P, "fit": [3, 5], "star": star, "within": 0.05}
-    assert judge(claim, Toy(curve), {"P": grid}).verdict is Verdict.HIT
+    assert judge(claim, Toy(curve), {"P": grid}).verdict is ClaimVerdict.HIT
 
 
 @pytest.mark.parametrize(("kappa", "verdict"), [(0.4, "hit"), (0.25, "missed")])
@@ -145,7 +145,7 @@ def test_a_budget_that_moves_the_other_way_is_missed(judge):
     grid = PART | {"lams": [1.0, 1.05, 1.1, 1.15, 1.2, 1.25, 1.3, 1.35, 1.4, 1.5, 1.6], "budgets": [3, 5, 8]}
     claim = {"kind": "drift", "of": P, "fit": [3, 5], "star": 1.05, "within": 0.05}
     toy = Toy(lambda arm, steps: falls_at(at[steps], 0.01)(arm, steps))
-    assert judge(claim, toy, {"P": grid}).verdict is Verdict.MISSED
+    assert judge(claim, toy, {"P": grid}).verdict is ClaimVerdict.MISSED
 
 
 def test_saturation_is_the_share_of_seeds_outside_the_clip_safe_region(judge):
@@ -154,14 +154,14 @@ def test_saturation_is_the_share_of_seeds_outside_the_clip_safe_region(judge):
 
     claim = {"kind": "midpoint", "of": P, "at": 1.17, "good": "safe", "token": "sep 4", "within": 0.2}
     found = judge(claim, Toy(stays(0.97), theta=theta), {"P": PART | {"caps": [5], "seeds": list(range(8))}})
-    assert found.verdict is Verdict.HIT
+    assert found.verdict is ClaimVerdict.HIT
     assert 1.1 < found.value.value < 1.3
 
 
 def test_without_a_cap_nothing_is_unsafe(judge):
     claim = {"kind": "flat", "of": P, "good": "safe", "token": "sep 4"}
     toy = Toy(stays(0.97), theta=lambda arm, step: 0.999999)
-    assert judge(claim, toy, {"P": PART | {"seeds": list(range(20))}}).verdict is Verdict.HIT
+    assert judge(claim, toy, {"P": PART | {"seeds": list(range(20))}}).verdict is ClaimVerdict.HIT
 
 
 def test_a_class_that_no_arm_logged_is_one_line(judge):
@@ -178,20 +178,20 @@ def test_the_tabular_bernoulli_needs_no_arms(judge, within, verdict):
 
 def test_arms_that_have_not_run_decide_nothing(judge):
     found = judge(MIDPOINT, Toy(falls_at(1.15)), sweep=False)
-    assert (found.verdict, found.observed) == (Verdict.UNDECIDED, "35 of 35 arms are not finished")
+    assert (found.verdict, found.observed) == (ClaimVerdict.UNDECIDED, "35 of 35 arms are not finished")
 
 
 def test_a_miss_is_exit_4_and_a_rival_s_is_none(judge):
     missed = judge(MIDPOINT, Toy(stays(0.97)))
     assert exit_code([missed]) is ExitCode.PREDICTION_MISSED
     assert exit_code([missed._replace(rival=True)]) is ExitCode.OK
-    assert exit_code([missed._replace(verdict=Verdict.UNDECIDED)]) is ExitCode.OK
+    assert exit_code([missed._replace(verdict=ClaimVerdict.UNDECIDED)]) is ExitCode.OK
 
 
 def test_an_engine_s_failures_are_nobody_s(judge):
     """Here every answer that is not parsed is the engine's failure, so nothing is known to have fallen."""
     found = judge({"kind": "cliff", "of": P}, Toy(falls_at(1.15, low=0.1), fails="engine_error"))
-    assert found.verdict is not Verdict.HIT
+    assert found.verdict is not ClaimVerdict.HIT
 
 
 @pytest.mark.parametrize(

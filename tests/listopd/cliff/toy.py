@@ -10,8 +10,8 @@ from random import Random
 from typing import Any
 
 from listeval.errors import UserError
-from listopd.cliff.arms import ArmSpec, Cost, Pair, PairForecast, Tell
-from listopd.cliff.records import Outcome, begin, finish, is_done, log_file, read_log, write_outcomes
+from listopd.cliff.arms import ArmSpec, ExpectedCost, PairForecast, StudyPair, Tell
+from listopd.cliff.records import AnswerOutcome, begin, finish, is_done, log_file, read_log, write_outcomes
 
 PROMPTS = 40
 Curve = Callable[[ArmSpec, int], float]
@@ -54,10 +54,10 @@ class Toy:
     def inputs(self, arms: Sequence[ArmSpec]) -> Mapping[str, str]:
         return {"data": self.data} | {f"part {arm.part}": "as it is" for arm in arms}
 
-    def cost(self, arms: Sequence[ArmSpec]) -> Cost:
-        return Cost(float(sum(arm.steps for arm in arms)), "a second a step")
+    def cost(self, arms: Sequence[ArmSpec]) -> ExpectedCost:
+        return ExpectedCost(float(sum(arm.steps for arm in arms)), "a second a step")
 
-    def foretell(self, pair: Pair, lams: Sequence[float]) -> PairForecast:
+    def foretell(self, pair: StudyPair, lams: Sequence[float]) -> PairForecast:
         fall = falls_at(self.foretold, 1e-4, 1.0, 0.0)
         arms = [ArmSpec("", pair, "listopd", lam, math.inf, 1.0, 0, 1, (1,)) for lam in lams]
         rates = [self.base if arm.lam < 1 and self.base is not None else fall(arm, 1) for arm in arms]
@@ -91,11 +91,11 @@ class Toy:
             "p": {"sep 4": 0.99}, "b": {"sep 4": 0.8}, "clipped_teacher_ratio": 0.01, "seconds": self.seconds,
         }  # fmt: skip
 
-    def answers(self, arm: ArmSpec, rate: float, salt: str) -> list[Outcome]:
+    def answers(self, arm: ArmSpec, rate: float, salt: str) -> list[AnswerOutcome]:
         draws = Random(f"{salt}/{arm.lam}")
         found = []
         for prompt in range(PROMPTS):
             parsed = draws.random() < rate
             kind = "ok" if parsed else self.fails
-            found.append(Outcome(f"p{prompt}", kind, kind == "missing_id", 0.8 if parsed else 0.0))
+            found.append(AnswerOutcome(f"p{prompt}", kind, kind == "missing_id", 0.8 if parsed else 0.0))
         return found

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from listeval.stats.intervals import Interval
 from listopd.curve.advice import advise, decided, limit_of
 from listopd.curve.breaks import Break, Mechanism
-from listopd.curve.result import SelfTest, Threshold
+from listopd.curve.curve_result import CurveThreshold, SelfTest
 from listopd.estimates import GATE, Outcomes, cliff
 from listopd.tokens import TokenClass
 
@@ -30,7 +30,7 @@ def curve(*rates, prompts=200):
 
 
 def said(found, breaks=FLIP, stars=(), held=HELD, capped=True):
-    thresholds = [Threshold("gold", NEVER, Interval(star, star, star), math.inf, None, 0) for star in stars]
+    thresholds = [CurveThreshold("gold", NEVER, Interval(star, star, star), math.inf, None, 0) for star in stars]
     return advise(found, held, breaks, thresholds, capped=capped)
 
 

@@ -12,13 +12,13 @@ import torch
 from listeval.cli.main import main
 from listeval.errors import UserError
 from listopd import target_curve
-from listopd.curve import run
+from listopd.curve import run_curve
 from listopd.curve.breaks import Break, Mechanism, find_breaks, leaves
 from listopd.curve.locked import FLOOR, GRID
-from listopd.curve.run import arms_of
-from listopd.probe.answers import Answer, Question
-from listopd.probe.config import build_config
+from listopd.curve.run_curve import arms_of
+from listopd.probe.answers import ProbeAnswer, ProbeQuestion
 from listopd.probe.observations import Observations
+from listopd.probe.probe_config import build_config
 from listopd.probe.vocabulary import Vocabulary
 from listopd.probe.walk import reference
 from listopd.tokens import TokenClass
@@ -60,8 +60,8 @@ def test_a_curve_of_one_model_against_itself_is_flat(pair, quick):
 
 def test_a_stopped_curve_goes_on_and_says_the_same(pair, quick, tmp_path, monkeypatch):
     file = tmp_path / "curve.answers.jsonl"
-    monkeypatch.setattr(run, "_ROWS", {"cpu": 8, "cuda": 8})
-    whole, decode, calls = target_curve(**pair, **quick), run._decode, []
+    monkeypatch.setattr(run_curve, "_ROWS", {"cpu": 8, "cuda": 8})
+    whole, decode, calls = target_curve(**pair, **quick), run_curve._decode, []
 
     def stops(prompts, *rest):
         calls.append(len(prompts))
@@ -69,7 +69,7 @@ def test_a_stopped_curve_goes_on_and_says_the_same(pair, quick, tmp_path, monkey
             raise KeyboardInterrupt
         return decode(prompts, *rest)
 
-    monkeypatch.setattr(run, "_decode", stops)
+    monkeypatch.setattr(run_curve, "_decode", stops)
     with pytest.raises(KeyboardInterrupt):
         target_curve(**pair, **quick, answers=file)
     assert len(file.read_bytes().splitlines()) == 1 + 4
@@ -98,7 +98,7 @@ def test_the_answers_of_another_curve_are_refused(pair, quick, tmp_path, change)
 
 
 def test_memory_that_runs_out_halves_the_prompts(pair, quick, monkeypatch):
-    whole, decode, sizes = target_curve(**pair, **quick), run.decode, []
+    whole, decode, sizes = target_curve(**pair, **quick), run_curve.decode, []
 
     def full(teacher, base, prompts, *rest):
         sizes.append(len(prompts))
@@ -106,11 +106,11 @@ def test_memory_that_runs_out_halves_the_prompts(pair, quick, monkeypatch):
             raise torch.OutOfMemoryError("full")
         return decode(teacher, base, prompts, *rest)
 
-    monkeypatch.setattr(run, "decode", full)
+    monkeypatch.setattr(run_curve, "decode", full)
     found = target_curve(**pair, **quick)
     assert [point.kinds for point in found.points] == [point.kinds for point in whole.points]
     assert max(sizes) == 6 and min(sizes) <= 2
-    monkeypatch.setattr(run, "decode", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("full")))
+    monkeypatch.setattr(run_curve, "decode", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("full")))
     with pytest.raises(UserError, match="memory runs out on one prompt"):
         target_curve(**pair, **quick)
 
@@ -165,8 +165,8 @@ TEXTS = [bytes([byte]) for byte in range(256)]
 
 
 def answer(text, stopped=True, name="0/0"):
-    question = Question(name, None, (), None, reference(GOLD, "id"), 0, 0)
-    return Answer(question, tuple(text), stopped)
+    question = ProbeQuestion(name, None, (), None, reference(GOLD, "id"), 0, 0)
+    return ProbeAnswer(question, tuple(text), stopped)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listopd.curve.cached import CachedNetwork
-from listopd.curve.decode import Written, decode
-from listopd.curve.target import Arm
+from listopd.curve.decode import WrittenAnswer, decode
+from listopd.curve.target import TargetArm
 from listopd.threshold import lambda_flip
 from listopd.threshold.closed_form import sigmoid
 from tests.listopd.curve.tables import RIGHT, STOP, WRONG, Table, odds
@@ -26,15 +26,15 @@ def test_every_step_flips_at_its_own_lambda(pairs, lams):
     flips = [lambda_flip(float(sigmoid(p)), float(sigmoid(b))) for p, b in pairs]
     lams = [lam for lam in lams if all(abs(lam - flip) > 1e-6 for flip in flips)]
     teacher, base = (Table(odds(*column)) for column in zip(*pairs, strict=True))
-    found = decode(teacher, base, [(0,)], [Arm(lam) for lam in lams], [STOP], [20])[0]
+    found = decode(teacher, base, [(0,)], [TargetArm(lam) for lam in lams], [STOP], [20])[0]
     for lam, answer in zip(lams, found, strict=True):
-        assert answer == Written(tuple(RIGHT if lam < flip else WRONG for flip in flips), True)
+        assert answer == WrittenAnswer(tuple(RIGHT if lam < flip else WRONG for flip in flips), True)
 
 
 def test_lambdas_that_write_the_same_are_one_row():
     """Six λ and four steps; only the last λ parts from the others, at the second step."""
     teacher, base = Table(odds(2, 2, 2, 2)), Table(odds(1, 3, 1, 1))
-    arms = [Arm(lam) for lam in (1.1, 1.2, 1.3, 1.4, 1.5, 4.0)]
+    arms = [TargetArm(lam) for lam in (1.1, 1.2, 1.3, 1.4, 1.5, 4.0)]
     found = decode(teacher, base, [(0,)], arms, [STOP], [20])[0]
     assert [answer.tokens[1] for answer in found] == [RIGHT] * 5 + [WRONG]
     assert teacher.passes == base.passes == 1 + 1 + 2 + 2 + 2
@@ -46,7 +46,7 @@ def test_an_arm_and_a_prompt_alone_write_what_they_write_among_others(seed, budg
     chance = torch.Generator().manual_seed(seed)
     rows = torch.randn(2, 3, 8, 4, generator=chance, dtype=torch.double).mul(3).log_softmax(-1)
     networks = [Table(rows[0]), Table(rows[1])]
-    prompts, arms = [(place,) for place in range(len(budgets))], [Arm(lam, 0.05) for lam in LAMS]
+    prompts, arms = [(place,) for place in range(len(budgets))], [TargetArm(lam, 0.05) for lam in LAMS]
     together = decode(*networks, prompts, arms, [STOP], budgets)
     for place, prompt in enumerate(prompts):
         for number, arm in enumerate(arms):
@@ -56,8 +56,8 @@ def test_an_arm_and_a_prompt_alone_write_what_they_write_among_others(seed, budg
 
 def test_a_stop_token_as_the_last_of_the_budget_still_stops():
     networks = Table(odds(1, 1)), Table(odds(1, 1))
-    assert decode(*networks, [(0,)], [Arm(1.0)], [STOP], [3])[0][0] == Written((RIGHT, RIGHT), True)
-    assert decode(*networks, [(0,)], [Arm(1.0)], [STOP], [2])[0][0] == Written((RIGHT, RIGHT), False)
+    assert decode(*networks, [(0,)], [TargetArm(1.0)], [STOP], [3])[0][0] == WrittenAnswer((RIGHT, RIGHT), True)
+    assert decode(*networks, [(0,)], [TargetArm(1.0)], [STOP], [2])[0][0] == WrittenAnswer((RIGHT, RIGHT), False)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def written(networks, prompts, arms, budget=12):
 def test_with_caches_and_padding_it_writes_what_whole_passes_write(networks):
     """Greedy from log p and log b of the whole sequence, one prompt and λ at a time, without cache or padding."""
     vocab, stop = len(tiny_tokenizer()), tiny_tokenizer().eos_token_id
-    found = written(networks, PROMPTS, [Arm(lam) for lam in LAMS])
+    found = written(networks, PROMPTS, [TargetArm(lam) for lam in LAMS])
     assert len({answer.tokens for answers in found for answer in answers}) > len(PROMPTS), "all λ write the same"
     for prompt, answers in zip(PROMPTS, found, strict=True):
         for lam, answer in zip(LAMS, answers, strict=True):
@@ -93,12 +93,12 @@ def test_with_caches_and_padding_it_writes_what_whole_passes_write(networks):
 
 
 def test_neighbours_change_no_answer(networks):
-    together = written(networks, PROMPTS, [Arm(lam, 1e-3) for lam in LAMS])
+    together = written(networks, PROMPTS, [TargetArm(lam, 1e-3) for lam in LAMS])
     for place, prompt in enumerate(PROMPTS):
-        assert written(networks, [prompt], [Arm(lam, 1e-3) for lam in LAMS])[0] == together[place]
-        assert written(networks, [prompt], [Arm(4.0, 1e-3)])[0][0] == together[place][-1]
+        assert written(networks, [prompt], [TargetArm(lam, 1e-3) for lam in LAMS])[0] == together[place]
+        assert written(networks, [prompt], [TargetArm(4.0, 1e-3)])[0][0] == together[place][-1]
 
 
 def test_one_network_in_both_roles_is_itself_at_every_lambda(networks):
-    found = written((networks[0], networks[0]), PROMPTS, [Arm(lam) for lam in LAMS])
+    found = written((networks[0], networks[0]), PROMPTS, [TargetArm(lam) for lam in LAMS])
     assert all(answer == answers[0] for answers in found for answer in answers)

@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from listopd.cliff.arms import ArmSpec, Pair
+from listopd.cliff.arms import ArmSpec, StudyPair
 from listopd.cliff.records import read_outcomes
 from listopd.lab.runner import LabRunner
 
-PAIR = Pair("flip", "S_sharp", "T_flip")
+PAIR = StudyPair("flip", "S_sharp", "T_flip")
 BELOW, BEYOND = 1.0, 1.5
 
 

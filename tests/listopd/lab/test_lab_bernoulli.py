@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from listeval.errors import UserError
-from listopd.lab.bernoulli import Position, saturation, train
+from listopd.lab.lab_bernoulli import Position, saturation, train
 from listopd.threshold.closed_form import lambda_star, theta_star
 
 FAST = [Position(0.95, 0.5, 1.5), Position(0.97, 0.6, 2.0), Position(0.9, 0.5, 5.0)]

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from listopd.lab.decode import greedy, greedy_target, sample
+from listopd.lab.lab_decode import greedy, greedy_target, sample
 from listopd.lab.language import END, PAD, Language, mask_of
 from listopd.lab.network import Network
 from listopd.objective.log_probs import log_probs

@@ -8,7 +8,7 @@ from listeval.contract import Failure, Kind
 from listeval.errors import UserError
 from listopd.lab.chance import generator
 from listopd.lab.held_out import HeldOut, contracts, held_out, judge, parse
-from listopd.lab.language import CLOSE, END, NEXT, PAD, Answers, Language, mask_of
+from listopd.lab.language import CLOSE, END, NEXT, PAD, LabAnswers, Language, mask_of
 
 LANGUAGES = st.builds(
     Language,
@@ -82,7 +82,7 @@ def test_an_answer_that_was_cut_off_is_no_right_one():
     tokens, _ = language.answers(asked.prompts, generator("answers", 0))
     tokens[:, -2] = NEXT
     tokens[:, -1] = 4
-    outcomes = judge(language, asked, Answers(tokens, mask_of(tokens)))
+    outcomes = judge(language, asked, LabAnswers(tokens, mask_of(tokens)))
     assert [outcome.kind for outcome in outcomes] == [Kind.TRUNCATED.value] * 2
     assert [outcome.useful for outcome in outcomes] == [0.0, 0.0]
 
@@ -94,12 +94,12 @@ def test_useful_ndcg_is_of_the_scores_that_an_answer_gives():
     quality[:] = quality.new_tensor([9, 1])
     asked = HeldOut(asked.prompts._replace(quality=quality), asked.keys, asked.contracts)
     tokens, mask = language.answers(asked.prompts, generator("answers", 0))
-    assert all(outcome.useful == 1.0 for outcome in judge(language, asked, Answers(tokens, mask)))
+    assert all(outcome.useful == 1.0 for outcome in judge(language, asked, LabAnswers(tokens, mask)))
     swapped = tokens.clone()
     swapped[:, [4, 9]] = tokens[:, [9, 4]]
-    assert all(outcome.useful == pytest.approx(1 / 9) for outcome in judge(language, asked, Answers(swapped, mask)))
+    assert all(outcome.useful == pytest.approx(1 / 9) for outcome in judge(language, asked, LabAnswers(swapped, mask)))
     none = HeldOut(asked.prompts._replace(quality=quality * 0), asked.keys, asked.contracts)
-    assert all(outcome.useful is None for outcome in judge(language, none, Answers(tokens, mask)))
+    assert all(outcome.useful is None for outcome in judge(language, none, LabAnswers(tokens, mask)))
 
 
 def test_the_mask_ends_with_the_first_end():

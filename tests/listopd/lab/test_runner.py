@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from listeval.errors import UserError
-from listopd.cliff.arms import ArmSpec, Pair
+from listopd.cliff.arms import ArmSpec, StudyPair
 from listopd.cliff.records import is_done, log_file, manifest_of, read_log, read_outcomes
 from listopd.lab.runner import LabRunner
 
-PAIR = Pair("flip", "S_sharp", "T_flip")
+PAIR = StudyPair("flip", "S_sharp", "T_flip")
 OPTIONS = {"items": 3, "ids": 6, "prompts": 12, "log_every": 2, "save_every": 2}
 ARM = ArmSpec("P", PAIR, "listopd", 1.2, math.inf, 1e-3, 0, 8, (3, 6))
 ARMS = [
@@ -117,7 +117,8 @@ def test_a_pair_is_foretold_without_training(tmp_path):
     found = runner.foretell(PAIR, [0.0, 1.0, 1.5])
     assert [len(row) for row in found.outcomes] == [12, 12, 12]
     starts = [
-        replace(ARM, method="start", budgets=(0,), pair=Pair("x", name, "teacher")) for name in ("S_sharp", "T_flip")
+        replace(ARM, method="start", budgets=(0,), pair=StudyPair("x", name, "teacher"))
+        for name in ("S_sharp", "T_flip")
     ]
     runner.run(starts, tmp_path / "arms", quiet)
     for at, arm in enumerate(starts):
@@ -136,7 +137,7 @@ def test_what_arms_cost_is_timed(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"pair": Pair("x", "nobody", "teacher")}, "no start 'nobody'"),
+        ({"pair": StudyPair("x", "nobody", "teacher")}, "no start 'nobody'"),
         ({"cap": 1.0}, "cap"),
         ({"batch": 10}, "multiple of 4"),
         ({"batch": 12, "settings": {"updates": 5}}, "equal parts"),

@@ -8,7 +8,7 @@ import torch
 from listeval.errors import UserError
 from listopd.lab.language import Language
 from listopd.lab.network import Network
-from listopd.lab.starts import TRIES, Measured, Phase, Recipe, Window, split_name, train_starts, with_origins
+from listopd.lab.starts import TRIES, MeasuredStart, Phase, StartRecipe, Window, split_name, train_starts, with_origins
 from listopd.lab.store import load_start, save_start, weights_digest
 
 NETWORK, CPU = Network(Language(items=3, ids=6)), torch.device("cpu")
@@ -49,7 +49,7 @@ def test_what_is_outside_the_window_is_trained_again_from_another_seed(quick, mo
 
 
 def test_a_recipe_that_never_fits_is_said_so(quick):
-    quick["teacher"] = Recipe(None, (Phase(1, 4, 1e-3),), Window(parse=(0.9, 1.0)))
+    quick["teacher"] = StartRecipe(None, (Phase(1, 4, 1e-3),), Window(parse=(0.9, 1.0)))
     with pytest.raises(UserError, match=f"{TRIES} trainings of the start 'teacher'"):
         train_starts(NETWORK, ["teacher"], {}, CPU)
 
@@ -58,11 +58,11 @@ def test_a_recipe_that_never_fits_is_said_so(quick):
     ("parse", "odds", "holds"), [(0.5, 1.0, True), (0.5, 2.1, False), (0.2, 1.0, False), (0.5, math.nan, False)]
 )
 def test_a_window_takes_both_figures(parse, odds, holds):
-    assert Window((0.4, 0.6), (0.0, 2.0)).holds(Measured(parse, 0.0, odds, 0)) is holds
+    assert Window((0.4, 0.6), (0.0, 2.0)).holds(MeasuredStart(parse, 0.0, odds, 0)) is holds
 
 
 def test_noise_moves_each_matrix_by_a_part_of_its_spread(quick):
-    quick["T_noise"] = Recipe("teacher", (), Window(), noise=0.1)
+    quick["T_noise"] = StartRecipe("teacher", (), Window(), noise=0.1)
     found = train_starts(NETWORK, ["T_noise"], {}, CPU)
     moved = found["T_noise"].weights - found["teacher"].weights
     rows, columns = NETWORK.shapes[0]
@@ -86,7 +86,7 @@ def test_a_file_of_another_making_or_a_damaged_one_is_refused(quick, tmp_path):
     save_start(tmp_path, "teacher", train_starts(NETWORK, ["teacher"], {}, CPU)["teacher"], "sizes")
     with pytest.raises(UserError, match="another recipe, or for other sizes"):
         load_start(tmp_path, "teacher", "others")
-    quick["teacher"] = Recipe(None, (Phase(4, 8, 5e-3),), Window())
+    quick["teacher"] = StartRecipe(None, (Phase(4, 8, 5e-3),), Window())
     with pytest.raises(UserError, match="another recipe"):
         load_start(tmp_path, "teacher", "sizes")
     file = tmp_path / "teacher.safetensors"

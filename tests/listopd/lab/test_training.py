@@ -8,7 +8,7 @@ import torch
 from listopd.lab.language import Language
 from listopd.lab.losses import LOSSES, Rows, sampled_log_probs
 from listopd.lab.network import Network
-from listopd.lab.training import Shape, Stack, TrainingSettings
+from listopd.lab.training import ArmStack, Shape, TrainingSettings
 from tests.listopd.lab.oracle import Plain
 
 NETWORK = Network(Language(items=3, ids=6))
@@ -18,7 +18,7 @@ FULL = Network(Language())
 def stack_of(network, shape, knobs, seeds):
     """Arms of different networks: the three of arm a are made from `seeds[a]`."""
     rows = [torch.stack([network.initial(seed * 3 + at) for seed in seeds]) * 1.5 for at in range(3)]
-    return Stack(network, shape, knobs, *rows)
+    return ArmStack(network, shape, knobs, *rows)
 
 
 def knobs_of(count):

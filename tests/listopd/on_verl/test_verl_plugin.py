@@ -24,7 +24,7 @@ from tensordict import TensorDict
 from verl.trainer.distillation.losses import DISTILLATION_LOSS_REGISTRY, distillation_ppo_loss
 from verl.utils import tensordict_utils as tu
 
-from listopd.extrapolation.policy import PerPosition
+from listopd.extrapolation.lambda_policy import PerPosition
 from listopd.objective.aggregate import aggregate
 from listopd.objective.regulariser import kl_k3
 from listopd.objective.sampled import sampled_loss

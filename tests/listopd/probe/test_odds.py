@@ -9,10 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from listeval.decoding.tokens.token_bytes import token_bytes
-from listopd.batch import Answered
-from listopd.probe.odds import Asked, asked, measure, odds
+from listopd.batch import AnsweredPrompt
+from listopd.probe.odds import StepQuestion, asked, measure, odds
 from listopd.probe.vocabulary import Vocabulary
-from listopd.probe.walk import Step, reference, walk
+from listopd.probe.walk import StructuralStep, reference, walk
 from listopd.tokens import TokenClass
 from tests.listopd.tiny import ANSWERS, tiny_model, tiny_tokenizer
 
@@ -79,7 +79,7 @@ def test_every_step_against_enumeration(network, vocabulary, answer):
     assert len(steps) == len(answer) + 1
     assert any(step.written for step in steps), "no token is merged, so nothing is tested"
     stop = tiny_tokenizer().eos_token_id
-    found = measure(network, vocabulary, [Answered(PROMPT, (*tokens, stop))], [steps])[0]
+    found = measure(network, vocabulary, [AnsweredPrompt(PROMPT, (*tokens, stop))], [steps])[0]
     for step, log_odds, undecided in zip(steps, *found, strict=True):
         p, left = enumerated(next_token(network, [*PROMPT, *tokens[: step.row]]), vocabulary, step)
         assert sigmoid(log_odds) == pytest.approx(p, rel=1e-4)
@@ -105,7 +105,7 @@ def test_all_tokenisations_stay_within_the_undecided_share(network, vocabulary):
     answer = ANSWERS[0]
     tokens, steps = steps_of(answer, vocabulary)
     stop = tiny_tokenizer().eos_token_id
-    found = measure(network, vocabulary, [Answered(PROMPT, (*tokens, stop))], [steps])[0]
+    found = measure(network, vocabulary, [AnsweredPrompt(PROMPT, (*tokens, stop))], [steps])[0]
     merged = [i for i, step in enumerate(steps) if step.written and len(step.step.wanted) == 1]
     assert len(merged) > 5
     for i in merged[:8]:
@@ -119,7 +119,7 @@ def test_all_tokenisations_stay_within_the_undecided_share(network, vocabulary):
 def test_padding_and_batching_change_nothing(network, vocabulary):
     stop = tiny_tokenizer().eos_token_id
     pairs = [steps_of(answer, vocabulary) for answer in ANSWERS]
-    answers = [Answered(PROMPT * (i + 1), (*tokens, stop)) for i, (tokens, _) in enumerate(pairs)]
+    answers = [AnsweredPrompt(PROMPT * (i + 1), (*tokens, stop)) for i, (tokens, _) in enumerate(pairs)]
     together = measure(network, vocabulary, answers, [steps for _, steps in pairs])
     for answer, (_, steps), found in zip(answers, pairs, together, strict=True):
         alone = measure(network, vocabulary, [answer], [steps])[0]
@@ -140,7 +140,7 @@ def test_a_teacher_without_doubt_has_p_next_to_1_and_keeps_what_is_missing(vocab
 
 def test_a_step_that_no_other_token_can_take_is_certain(vocabulary):
     """Behind `}]`, of which no longer token exists, nothing follows inside the token."""
-    step = Asked(Step(1, TokenClass.CLOSE_LIST, 1, b"]}"), 0, b'"}')
+    step = StepQuestion(StructuralStep(1, TokenClass.CLOSE_LIST, 1, b"]}"), 0, b'"}')
     found = odds(torch.zeros(1, 300), Vocabulary([b'"}]', b'"}', b'"', b"}"], [3]), [step])
     assert found.log_odds[0] == math.inf
     assert found.undecided[0] == pytest.approx(2 / 3)

@@ -9,7 +9,7 @@ import yaml
 
 from listeval.cli.main import main
 from listeval.errors import UserError
-from listopd.probe.config import ProbeConfig
+from listopd.probe.probe_config import ProbeConfig
 from listopd.probe.recipe_settings import read_plan
 from listopd.threshold import Cap
 from tests.listopd.tiny import save, tiny_tokenizer

@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 
 from listeval.cli.main import main
-from listopd.probe.config import ProbeConfig
-from listopd.probe.figure import probe_figure
 from listopd.probe.observations import Observations
-from listopd.probe.run import probe
-from listopd.probe.terminal import print_probe
+from listopd.probe.probe_config import ProbeConfig
+from listopd.probe.probe_figure import probe_figure
+from listopd.probe.probe_terminal import print_probe
+from listopd.probe.run_probe import probe
 from listopd.tokens import TokenClass
 from tests.listopd.tiny import MERGES, save, tiny_tokenizer
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from listopd.probe.walk import Step, reference, walk
+from listopd.probe.walk import StructuralStep, reference, walk
 from listopd.tokens import TokenClass, scan
 
 GOLD = b'[{"id": "a1", "s": 7}, {"id": "b2", "s": 10}]'
@@ -29,7 +29,7 @@ def test_a_right_answer_keeps_its_own_steps_to_the_end():
     labels = scan(GOLD, "id")
     assert [(s.at, s.kind, s.item) for s in steps[:-1]] == [(at, *label) for at, label in enumerate(labels)]
     assert all(GOLD[s.at] in s.wanted for s in steps[:-1])
-    assert steps[-1] == Step(len(GOLD), TokenClass.END, 2, b"")
+    assert steps[-1] == StructuralStep(len(GOLD), TokenClass.END, 2, b"")
 
 
 def test_ids_are_free_in_order_but_not_in_use():

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from listeval.errors import UserError
-from listopd.threshold import Cap, Condition, Evidence, Limits, Outcome, Positions, class_shares, judge
+from listopd.threshold import (
+    Cap,
+    Condition,
+    Evidence,
+    Positions,
+    PreconditionLimits,
+    PreconditionOutcome,
+    class_shares,
+    judge,
+)
 
 
 def scaffold(p=0.999, b=0.7, others=0.99):
@@ -42,7 +51,7 @@ GOOD = Evidence(scaffold(), Cap.TEACHER_RATIO, True, parsed=71, total=212, steps
 
 def test_all_five_hold():
     found = judge(GOOD)
-    assert found.outcome is Outcome.PREDICTS
+    assert found.outcome is PreconditionOutcome.PREDICTS
     assert found.failed is None
     assert [check.condition for check in found.checks] == list(Condition)
     assert all(check.held for check in found.checks)
@@ -52,26 +61,26 @@ def test_all_five_hold():
 @pytest.mark.parametrize(
     ("change", "condition", "outcome"),
     [
-        ({"positions": scaffold(p=0.8, b=0.5)}, Condition.EVIDENCE, Outcome.ABSTAINS),
-        ({"positions": half(0.91, 0.85)}, Condition.NEAR_DETERMINISTIC, Outcome.ABSTAINS),
-        ({"positions": scaffold(b=0.9, others=0.9).keep(FEW)}, Condition.EVIDENCE, Outcome.ABSTAINS),
-        ({"parsed": 1, "total": 3}, Condition.EVIDENCE, Outcome.ABSTAINS),
-        ({"positions": mixed(25, 24)}, Condition.BINDING_CLASS, Outcome.ABSTAINS),
-        ({"positions": noisy()}, Condition.EVIDENCE, Outcome.ABSTAINS),
-        ({"positions": scaffold(b=0.9, others=0.9)}, Condition.BINDING_CLASS, Outcome.SHIFTS),
-        ({"positions": scaffold(b=0.9995, others=0.9995)}, Condition.BINDING_CLASS, Outcome.ABSTAINS),
-        ({"positions": scaffold(b=0.998, others=0.9999)}, Condition.BINDING_CLASS, Outcome.ABSTAINS),
-        ({"parsed": 185}, Condition.HEADROOM, Outcome.ABSTAINS),
-        ({"parsed": 205}, Condition.HEADROOM, Outcome.ABSTAINS),
-        ({"parsed": 2}, Condition.HEADROOM, Outcome.ABSTAINS),
-        ({"parsed": None, "total": None}, Condition.HEADROOM, Outcome.ABSTAINS),
-        ({"parsed": 0, "total": 0}, Condition.HEADROOM, Outcome.ABSTAINS),
-        ({"cap": Cap.NONE}, Condition.OBJECTIVE, Outcome.ABSTAINS),
-        ({"cap": Cap.ROLLOUT}, Condition.OBJECTIVE, Outcome.SHIFTS),
-        ({"base_relative": False}, Condition.OBJECTIVE, Outcome.SHIFTS),
-        ({"cap": Cap.NONE, "base_relative": False}, Condition.OBJECTIVE, Outcome.ABSTAINS),
-        ({"steps": 14}, Condition.BUDGET, Outcome.SHIFTS),
-        ({"kappa": None}, Condition.BUDGET, Outcome.SHIFTS),
+        ({"positions": scaffold(p=0.8, b=0.5)}, Condition.EVIDENCE, PreconditionOutcome.ABSTAINS),
+        ({"positions": half(0.91, 0.85)}, Condition.NEAR_DETERMINISTIC, PreconditionOutcome.ABSTAINS),
+        ({"positions": scaffold(b=0.9, others=0.9).keep(FEW)}, Condition.EVIDENCE, PreconditionOutcome.ABSTAINS),
+        ({"parsed": 1, "total": 3}, Condition.EVIDENCE, PreconditionOutcome.ABSTAINS),
+        ({"positions": mixed(25, 24)}, Condition.BINDING_CLASS, PreconditionOutcome.ABSTAINS),
+        ({"positions": noisy()}, Condition.EVIDENCE, PreconditionOutcome.ABSTAINS),
+        ({"positions": scaffold(b=0.9, others=0.9)}, Condition.BINDING_CLASS, PreconditionOutcome.SHIFTS),
+        ({"positions": scaffold(b=0.9995, others=0.9995)}, Condition.BINDING_CLASS, PreconditionOutcome.ABSTAINS),
+        ({"positions": scaffold(b=0.998, others=0.9999)}, Condition.BINDING_CLASS, PreconditionOutcome.ABSTAINS),
+        ({"parsed": 185}, Condition.HEADROOM, PreconditionOutcome.ABSTAINS),
+        ({"parsed": 205}, Condition.HEADROOM, PreconditionOutcome.ABSTAINS),
+        ({"parsed": 2}, Condition.HEADROOM, PreconditionOutcome.ABSTAINS),
+        ({"parsed": None, "total": None}, Condition.HEADROOM, PreconditionOutcome.ABSTAINS),
+        ({"parsed": 0, "total": 0}, Condition.HEADROOM, PreconditionOutcome.ABSTAINS),
+        ({"cap": Cap.NONE}, Condition.OBJECTIVE, PreconditionOutcome.ABSTAINS),
+        ({"cap": Cap.ROLLOUT}, Condition.OBJECTIVE, PreconditionOutcome.SHIFTS),
+        ({"base_relative": False}, Condition.OBJECTIVE, PreconditionOutcome.SHIFTS),
+        ({"cap": Cap.NONE, "base_relative": False}, Condition.OBJECTIVE, PreconditionOutcome.ABSTAINS),
+        ({"steps": 14}, Condition.BUDGET, PreconditionOutcome.SHIFTS),
+        ({"kappa": None}, Condition.BUDGET, PreconditionOutcome.SHIFTS),
     ],
 )
 def test_each_condition_fails_alone_and_is_named(change, condition, outcome):
@@ -86,7 +95,7 @@ def test_each_condition_fails_alone_and_is_named(change, condition, outcome):
 
 def test_the_worst_failure_is_the_one_named():
     found = judge(replace(GOOD, cap=Cap.ROLLOUT, parsed=212, steps=14))
-    assert (found.outcome, found.failed) == (Outcome.ABSTAINS, Condition.HEADROOM)
+    assert (found.outcome, found.failed) == (PreconditionOutcome.ABSTAINS, Condition.HEADROOM)
     assert [check.condition for check in found.checks if not check.held] == [
         Condition.HEADROOM,
         Condition.OBJECTIVE,
@@ -96,7 +105,7 @@ def test_the_worst_failure_is_the_one_named():
 
 def test_no_positions_at_all_abstains():
     found = judge(replace(GOOD, positions=Positions.of([], [], [])))
-    assert (found.outcome, found.failed) == (Outcome.ABSTAINS, Condition.EVIDENCE)
+    assert (found.outcome, found.failed) == (PreconditionOutcome.ABSTAINS, Condition.EVIDENCE)
 
 
 def test_the_words_carry_the_measurement():
@@ -126,11 +135,11 @@ def test_the_intervals_are_at_hand():
 
 
 def test_bounds_are_choices():
-    assert judge(GOOD, Limits(prompts=41)).failed is Condition.EVIDENCE
-    assert judge(GOOD, Limits(answers=213)).failed is Condition.EVIDENCE
-    assert judge(GOOD, Limits(dominance=0.99)).failed is Condition.BINDING_CLASS
-    assert judge(GOOD, Limits(highest=0.3)).failed is Condition.HEADROOM
-    assert judge(replace(GOOD, steps=14), Limits(slack=2.0)).outcome is Outcome.PREDICTS
+    assert judge(GOOD, PreconditionLimits(prompts=41)).failed is Condition.EVIDENCE
+    assert judge(GOOD, PreconditionLimits(answers=213)).failed is Condition.EVIDENCE
+    assert judge(GOOD, PreconditionLimits(dominance=0.99)).failed is Condition.BINDING_CLASS
+    assert judge(GOOD, PreconditionLimits(highest=0.3)).failed is Condition.HEADROOM
+    assert judge(replace(GOOD, steps=14), PreconditionLimits(slack=2.0)).outcome is PreconditionOutcome.PREDICTS
 
 
 def test_impossible_evidence_and_bounds_are_refused():
@@ -139,8 +148,8 @@ def test_impossible_evidence_and_bounds_are_refused():
     with pytest.raises(UserError, match="go together"):
         replace(GOOD, parsed=None)
     with pytest.raises(UserError, match="'share' must be between 0 and 1"):
-        Limits(share=90)
+        PreconditionLimits(share=90)
     with pytest.raises(UserError, match="'lowest' < 'highest'"):
-        Limits(lowest=0.9, highest=0.1)
+        PreconditionLimits(lowest=0.9, highest=0.1)
     with pytest.raises(UserError, match="κ must be a positive number"):
         judge(replace(GOOD, kappa=-1.0))

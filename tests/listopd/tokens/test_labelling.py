@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from listopd.tokens import Label, Labeller, TokenClass
+from listopd.tokens import Labeller, TokenClass, TokenLabel
 from tests.listopd.tiny import ANSWERS, tiny_tokenizer
 
 
@@ -29,22 +29,22 @@ def labelled(tokenizer, labeller, *pieces):
 def test_merged_tokens_have_the_class_of_their_first_decision(tokenizer, labeller):
     found = labelled(tokenizer, labeller, '[{"', "id", '":"', "a", '","', "s", '":', "7", "},", '{"', "id", '":"', "b")
     assert found == [
-        Label(TokenClass.OPEN_LIST, 0),
-        Label(TokenClass.KEY, 1),
-        Label(TokenClass.QUOTE, 1),
-        Label(TokenClass.ID, 1),
-        Label(TokenClass.QUOTE, 1),
-        Label(TokenClass.KEY, 1),
-        Label(TokenClass.QUOTE, 1),
-        Label(TokenClass.VALUE, 1),
-        Label(TokenClass.NEXT_ITEM, 1),
-        Label(TokenClass.OPEN_ITEM, 2),
-        Label(TokenClass.KEY, 2),
-        Label(TokenClass.QUOTE, 2),
-        Label(TokenClass.ID, 2),
+        TokenLabel(TokenClass.OPEN_LIST, 0),
+        TokenLabel(TokenClass.KEY, 1),
+        TokenLabel(TokenClass.QUOTE, 1),
+        TokenLabel(TokenClass.ID, 1),
+        TokenLabel(TokenClass.QUOTE, 1),
+        TokenLabel(TokenClass.KEY, 1),
+        TokenLabel(TokenClass.QUOTE, 1),
+        TokenLabel(TokenClass.VALUE, 1),
+        TokenLabel(TokenClass.NEXT_ITEM, 1),
+        TokenLabel(TokenClass.OPEN_ITEM, 2),
+        TokenLabel(TokenClass.KEY, 2),
+        TokenLabel(TokenClass.QUOTE, 2),
+        TokenLabel(TokenClass.ID, 2),
     ]
     end = labelled(tokenizer, labeller, '[{"', "s", '":', "7", "}]", "<|end|>")[-2:]
-    assert end == [Label(TokenClass.CLOSE_LIST, 1), Label(TokenClass.END, 1)]
+    assert end == [TokenLabel(TokenClass.CLOSE_LIST, 1), TokenLabel(TokenClass.END, 1)]
 
 
 def test_scaffold_is_all_but_values_and_prose():

@@ -6,7 +6,7 @@ import math
 import pytest
 from right_rankings import good
 
-from listeval.report.page.curves import curves
+from listeval.report.page.setting_curves import curves
 
 
 def drawn(runs, name="parse_rate"):

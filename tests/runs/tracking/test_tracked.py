@@ -17,7 +17,7 @@ from listeval.cli.main import main
 from listeval.errors import UserError
 from listeval.runs import RunConfig, load_run, run
 from listeval.runs.observer import SilentObserver
-from listeval.runs.tracking import protocol
+from listeval.runs.tracking import tracker
 from listeval.runs.tracking.tracked import Tracked, config_of, figures_of, tracked
 
 STAGES = ("begin", "log", "finish", "close")
@@ -57,8 +57,8 @@ def recorders(monkeypatch):
         made[name] = Recorder(start, fails.get(name, ""))
         return made[name]
 
-    monkeypatch.setattr(protocol, "begin", begin)
-    monkeypatch.setattr(protocol, "check_installed", lambda names: None)
+    monkeypatch.setattr(tracker, "begin", begin)
+    monkeypatch.setattr(tracker, "check_installed", lambda names: None)
     return made, fails
 
 
@@ -163,7 +163,7 @@ def test_the_rate_so_far_is_over_answers(batches, skipped):
 
 
 def test_a_tracker_that_is_not_installed_is_one_line_before_anything_begins(tmp_path, monkeypatch):
-    monkeypatch.setattr(protocol, "find_spec", lambda name: None)
+    monkeypatch.setattr(tracker, "find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"the tracker 'wandb' needs .* pip install wandb"):
         go(tmp_path / "run", "wandb")
     assert not (tmp_path / "run").exists()
@@ -171,7 +171,7 @@ def test_a_tracker_that_is_not_installed_is_one_line_before_anything_begins(tmp_
 
 @pytest.mark.parametrize("name", ["tensorboard", "wandb", "trackio"])
 def test_nothing_is_written_behind_a_link_in_the_run_s_directory(tmp_path, monkeypatch, caplog, name):
-    monkeypatch.setattr(protocol, "check_installed", lambda names: None)
+    monkeypatch.setattr(tracker, "check_installed", lambda names: None)
     (tmp_path / "elsewhere").mkdir()
     go(tmp_path / "run", limit=4)
     (tmp_path / "run" / name).symlink_to(tmp_path / "elsewhere")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listeval.cli.consent import Ask, of_recipe, permit
+from listeval.cli.consent import ConsentRequest, of_recipe, permit
 from listeval.cli.pulse import current
 from listeval.cli.say import say, say_block, say_json
 from listeval.errors import ExitCode
@@ -168,7 +168,7 @@ def _runner(file: StudyFile, device: str | None, keep: Path | None = None, *, jo
     return runner
 
 
-def _questions_of_consent(file: StudyFile) -> list[Ask]:
+def _questions_of_consent(file: StudyFile) -> list[ConsentRequest]:
     from listopd.cliff.study import RecipeRunnerSpec
     from listopd.recipe import asked, read_recipe
 
@@ -185,7 +185,7 @@ def _questions_of_consent(file: StudyFile) -> list[Ask]:
     evaluated = {name: value for name, value in spec.evaluation.model_dump(include={"task", "data"}).items() if value}
     found += of_recipe(evaluated, lambda key, value: "")
     if spec.launcher:
-        found.append(Ask(f"start '{' '.join(spec.launcher)}'", ""))
+        found.append(ConsentRequest(f"start '{' '.join(spec.launcher)}'", ""))
     return found
 
 

@@ -15,7 +15,7 @@ from listeval.cli.writable import writable
 from listeval.errors import UserError
 
 if TYPE_CHECKING:
-    from listopd.probe.result import ProbeResult
+    from listopd.probe.probe_result import ProbeResult
 
 _OPTIONS: tuple[tuple[str, type, str, str], ...] = (
     ("--student", str, "CKPT", "Who writes the rollouts (default: the base)."),
@@ -85,9 +85,9 @@ def command(
     """
     from listeval.cli.run import parse_setting
     from listopd.curve.locked import LIMIT
-    from listopd.probe.config import build_config
+    from listopd.probe.probe_config import build_config
     from listopd.probe.recipe_settings import read_plan
-    from listopd.probe.run import probe
+    from listopd.probe.run_probe import probe
 
     values = {name: value for name, value in flags.items() if value is not None}
     if "recipe" in values:
@@ -110,11 +110,11 @@ def command(
     if target is not None:
         _write(target, found.to_json())
     if drawing is not None:
-        from listopd.probe.figure import probe_figure
+        from listopd.probe.probe_figure import probe_figure
 
         _write(drawing, probe_figure(found))
     if plot is not None and found.curve is not None:
-        from listopd.curve.figure import draw_curve
+        from listopd.curve.curve_figure import draw_curve
 
         draw_curve(found.curve, plot)
         say(f"written: {plot}", err=True)
@@ -133,7 +133,7 @@ def _permit(flags: dict[str, Any], *, trusted: bool) -> None:
 
 def _plot(file: Path, asked: bool) -> Path:
     """Raises UserError before the work where the curve could not be drawn after it."""
-    from listopd.curve.figure import SUFFIXES, require_matplotlib
+    from listopd.curve.curve_figure import SUFFIXES, require_matplotlib
 
     if not asked:
         raise UserError("there is no curve to draw", place="--curve-figure", fix="add --curve")
@@ -160,6 +160,6 @@ def _print(found: ProbeResult, as_json: bool) -> None:
     if as_json:
         say_json(json.loads(found.to_json()), indent=1)
         return
-    from listopd.probe.terminal import print_probe
+    from listopd.probe.probe_terminal import print_probe
 
     print_probe(found)

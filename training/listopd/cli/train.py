@@ -77,7 +77,7 @@ def command(
     """
     from listopd.parallel import is_main
     from listopd.recipe import asked, read_recipe
-    from listopd.train import train
+    from listopd.stages import train
 
     if stage in _Train.others:
         raise UserError(f"'{stage}' comes first", place=stage, fix=f"listeval train {stage} --help")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from listeval.cli.say import say, say_json
 
 if TYPE_CHECKING:
-    from listopd.plan.training_plan import OnCard, Plan
+    from listopd.plan.training_plan import CardPlan, Plan
 
 
 def plan(recipe_path: str, changes: Sequence[str], card: str | None, shards: int, *, as_json: bool) -> None:
@@ -46,6 +46,6 @@ def _lines(plan: Plan) -> list[str]:
     ]
 
 
-def _card(one: OnCard) -> str:
+def _card(one: CardPlan) -> str:
     said = f"{one.left / 1e9:.1f} GB left" if one.fits else f"does not fit: {-one.left / 1e9:.1f} GB too few"
     return f"  {one.card.name:<18}{one.card.memory / 1e9:>5.0f} GB  {said:<32}floor of a step {one.floor_s:.2f} s"

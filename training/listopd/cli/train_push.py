@@ -36,14 +36,14 @@ def command(
     --dry-run. The token is huggingface_hub's own: `hf auth login`, or $HF_TOKEN.
     """
     from listeval.runs import load_run
-    from listopd.push.card import Said
+    from listopd.push.card import CardDetails
     from listopd.push.folder import push_checkpoint
     from listopd.push.origin import find_origin
 
     opened = [load_run(run) for run in runs]
     code = say_strays(opened)
     where = Path(dry_run) if dry_run is not None else None
-    said = Said(repository, licence, base)
+    said = CardDetails(repository, licence, base)
     done = push_checkpoint(find_origin(Path(source)), opened, said, private=private, dry_run=where)
     if done.left_out:
         say(f"not part of a checkpoint, so left out: {', '.join(done.left_out)}", err=True)

@@ -14,7 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, get_args
 
-from listopd.cliff.records import Outcome
+from listopd.cliff.records import AnswerOutcome
 
 Method = Literal["listopd", "exact", "expected", "aspo", "no-base", "opd", "fixed-negative", "start"]
 """How an arm is trained.
@@ -34,7 +34,7 @@ WITHOUT_LAMBDA: frozenset[Method] = frozenset({"opd", "fixed-negative", "start"}
 
 
 @dataclass(frozen=True)
-class Pair:
+class StudyPair:
     """Who learns from whom: names of the lab's starts, or checkpoints; `base` None is the student's own start."""
 
     name: str
@@ -59,7 +59,7 @@ class ArmSpec:
     """
 
     part: str
-    pair: Pair
+    pair: StudyPair
     method: Method
     lam: float
     cap: float
@@ -98,7 +98,7 @@ class ArmSpec:
     def from_json(cls, value: Mapping[str, Any]) -> ArmSpec:
         """What `to_json` gave. Raises TypeError or KeyError for anything else."""
         cap = math.inf if value["cap"] is None else float(value["cap"])
-        return cls(**{**value, "pair": Pair(**value["pair"]), "cap": cap, "budgets": tuple(value["budgets"])})
+        return cls(**{**value, "pair": StudyPair(**value["pair"]), "cap": cap, "budgets": tuple(value["budgets"])})
 
 
 class PairForecast(NamedTuple):
@@ -110,11 +110,11 @@ class PairForecast(NamedTuple):
     """
 
     lams: tuple[float, ...]
-    outcomes: tuple[tuple[Outcome, ...], ...]
+    outcomes: tuple[tuple[AnswerOutcome, ...], ...]
     positions: Mapping[str, tuple[float, float]]
 
 
-class Cost(NamedTuple):
+class ExpectedCost(NamedTuple):
     """What a runner expects to spend; seconds are NaN where it cannot know."""
 
     seconds: float
@@ -135,10 +135,10 @@ class Runner(Protocol):
     def inputs(self, arms: Sequence[ArmSpec]) -> Mapping[str, str]:
         """sha256 by name of what these arms read: data, checkpoints or starts, and options of the runner."""
 
-    def cost(self, arms: Sequence[ArmSpec]) -> Cost:
+    def cost(self, arms: Sequence[ArmSpec]) -> ExpectedCost:
         """What training and evaluating these arms takes, before anything is trained."""
 
-    def foretell(self, pair: Pair, lams: Sequence[float]) -> PairForecast:
+    def foretell(self, pair: StudyPair, lams: Sequence[float]) -> PairForecast:
         """The target curve and the measured positions of a pair."""
 
     def run(self, arms: Sequence[ArmSpec], out: Path, tell: Tell) -> None:

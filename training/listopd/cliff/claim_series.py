@@ -8,7 +8,7 @@ from typing import NamedTuple
 from listeval.errors import UserError
 from listopd.cliff.arms import PairForecast
 from listopd.cliff.claims import Claim, DriftClaim, MidpointClaim, RateClaim, Rule, ShiftClaim, TabularClaim
-from listopd.cliff.cliff_rules import estimate_cliffs, foretold_rate
+from listopd.cliff.cliff_rules import foretold_cliff, foretold_rate
 from listopd.cliff.series import Series, pick, series_of
 from listopd.cliff.study import StudyFile
 
@@ -67,10 +67,11 @@ def numbers(aimed: Iterable[ClaimSeries], foretold: Mapping[str, PairForecast], 
             found[claim.id] = float(stated)
         if rule is None or series is None:
             continue
-        found[claim.id] = estimate_cliffs(foretold[series.pair.name], series.cap, draws).of(rule)
+        token = getattr(claim, "token", None)
+        found[claim.id] = foretold_cliff(foretold[series.pair.name], rule, series.cap, draws, token)
         if isinstance(claim, DriftClaim):
             fitted = others[0]
-            found[fitted_star(claim)] = estimate_cliffs(foretold[fitted.pair.name], fitted.cap, draws).of(rule)
+            found[fitted_star(claim)] = foretold_cliff(foretold[fitted.pair.name], rule, fitted.cap, draws, token)
     return found
 
 

@@ -8,8 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from listopd.cliff.arms import Method
 
-Rule = Literal["curve", "flip", "A", "B"]
-"""Where a predicted λ comes from: the target curve's midpoint, λ_flip, or λ* in the forms (A) and (B)."""
+PairRule = Literal["curve", "flip", "A", "B"]
+"""Where a pair's predicted λ comes from: the target curve's midpoint, λ_flip, or λ* in the forms (A) and (B)."""
+Rule = PairRule | Literal["token"]
+"""One of these, or λ* of the token class that the claim is about."""
 Good = Literal["parse", "safe"]
 """What falls with λ: how many answers keep the contract, or how many seeds are clip-safe at `token`."""
 
@@ -44,6 +46,8 @@ class _Curve(_Claim):
     def _token_where_safe(self) -> Self:
         if (self.good == "safe") != (self.token is not None):
             raise ValueError("a token class is named exactly where good is safe")
+        if self.token is None and "token" in {getattr(self, "at", None), getattr(self, "star", None)}:
+            raise ValueError("λ* of a token class needs good: safe and the token class")
         return self
 
 
@@ -116,7 +120,7 @@ class DriftClaim(_Curve):
     kind: Literal["drift"]
     than: Where | None = Field(None, description="the series that κ is fitted to; default: that of `of`")
     fit: Annotated[tuple[int, ...], Field(min_length=1)]
-    star: Literal["A", "B"] | float = "B"
+    star: Literal["A", "B", "token"] | float = "B"
     within: float = Field(0.2, gt=0)
 
 

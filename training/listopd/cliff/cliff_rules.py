@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from pydantic import TypeAdapter
 
 from listopd.cliff.arms import PairForecast
-from listopd.cliff.claims import Rule
+from listopd.cliff.claims import PairRule, Rule
 from listopd.cliff.observe import curve_of
-from listopd.cliff.records import Outcome
+from listopd.cliff.records import AnswerOutcome
 from listopd.estimates import GATE, Cliff, cliff
 from listopd.threshold.closed_form import lambda_flip, lambda_star
 
@@ -27,7 +27,7 @@ class CliffEstimates(NamedTuple):
     A: float
     B: float
 
-    def of(self, rule: Rule) -> float:
+    def of(self, rule: PairRule) -> float:
         """The number of one rule."""
         return float(getattr(self, rule))
 
@@ -36,8 +36,15 @@ def estimate_cliffs(found: PairForecast, cap: float, draws: int) -> CliffEstimat
     """The four numbers of a pair under the cap c."""
     middle = _midpoint(target_curve(found, draws))
     flips = [lambda_flip(p, b) for name, (p, b) in found.positions.items() if name not in FORMS and _inside(p, b)]
-    forms = (_star(found.positions, name, cap) for name in FORMS)
+    forms = (token_star(found, name, cap) for name in FORMS)
     return CliffEstimates(middle, min(flips, default=math.nan), *forms)
+
+
+def foretold_cliff(found: PairForecast, rule: Rule, cap: float, draws: int, token: str | None = None) -> float:
+    """The number of one rule; `token` is the class of the rule of that name."""
+    if rule == "token":
+        return math.nan if token is None else token_star(found, token, cap)
+    return estimate_cliffs(found, cap, draws).of(rule)
 
 
 def _midpoint(curve: Cliff | None) -> float:
@@ -65,6 +72,14 @@ def foretold_rate(found: PairForecast, lam: float) -> float:
     return sum(parsed) / len(parsed) if parsed else math.nan
 
 
+def token_star(found: PairForecast, name: str, cap: float) -> float:
+    """λ* under the cap c of a token class, or of what A and B stand for; NaN where it was not measured."""
+    p, b = found.positions.get(name, (math.nan, math.nan))
+    if not _inside(p, b):
+        return math.nan
+    return math.inf if math.isinf(cap) else lambda_star(p, b, cap)
+
+
 def to_json(found: PairForecast) -> dict[str, Any]:
     """JSON values, every answer with its prompt."""
     return {
@@ -76,15 +91,9 @@ def to_json(found: PairForecast) -> dict[str, Any]:
 
 def from_json(value: Mapping[str, Any]) -> PairForecast:
     """What `to_json` gave. Raises TypeError, KeyError or ValueError for anything else."""
-    outcomes = TypeAdapter(tuple[tuple[Outcome, ...], ...]).validate_python(value["outcomes"])
+    outcomes = TypeAdapter(tuple[tuple[AnswerOutcome, ...], ...]).validate_python(value["outcomes"])
     positions = {str(name): (float(p), float(b)) for name, (p, b) in value["positions"].items()}
     return PairForecast(tuple(map(float, value["lams"])), outcomes, positions)
-
-
-def _star(positions: Mapping[str, tuple[float, float]], name: str, cap: float) -> float:
-    if name not in positions or not _inside(*positions[name]):
-        return math.nan
-    return math.inf if math.isinf(cap) else lambda_star(*positions[name], cap)
 
 
 def _inside(p: float, b: float) -> bool:

@@ -23,9 +23,9 @@ from listopd.cliff.claims import (
     TabularClaim,
 )
 from listopd.cliff.observe import good_of, up_to
-from listopd.cliff.records import Outcome
+from listopd.cliff.records import AnswerOutcome
 from listopd.cliff.series import Series
-from listopd.cliff.verdict import Judged, Verdict, inside, shown
+from listopd.cliff.verdict import ClaimVerdict, Judgement, inside, shown
 from listopd.estimates import GATE, Cliff, Outcomes, cliff, cliff_points, midpoint_shift
 from listopd.threshold.bernoulli import collapse_threshold
 from listopd.threshold.closed_form import lambda_stars
@@ -34,7 +34,7 @@ from listopd.threshold.drift import fit_drift
 _ABSTAINS = "nothing: its rule abstained when the study was locked"
 
 
-class Evidence(NamedTuple):
+class SweepEvidence(NamedTuple):
     """What claims are judged by: the sweep's directory, resamples, and the locked numbers by claim."""
 
     out: Path
@@ -50,7 +50,7 @@ class Evidence(NamedTuple):
         return good_of(series, self.out, claim.good, claim.token)
 
 
-def judge_claim(aimed: ClaimSeries, evidence: Evidence) -> Judged:
+def judge_claim(aimed: ClaimSeries, evidence: SweepEvidence) -> Judgement:
     """Hit, missed or not decidable, with words. Raises UserError for damaged files."""
     claim = aimed.claim
     if isinstance(claim, TabularClaim):
@@ -74,57 +74,59 @@ def judge_claim(aimed: ClaimSeries, evidence: Evidence) -> Judged:
             return _drift(claim, series, aimed.others, evidence)
 
 
-def _midpoint(claim: MidpointClaim, series: Series, evidence: Evidence) -> Judged:
+def _midpoint(claim: MidpointClaim, series: Series, evidence: SweepEvidence) -> Judgement:
     number, found = evidence.numbers[claim.id], evidence.curve(series, claim)
     if math.isnan(number):
         seen = found.drop if found.midpoint is None else found.midpoint
-        return Judged(Verdict.UNDECIDED, _ABSTAINS, f"{'drop' if found.midpoint is None else 'midpoint'} {shown(seen)}")
+        return Judgement(
+            ClaimVerdict.UNDECIDED, _ABSTAINS, f"{'drop' if found.midpoint is None else 'midpoint'} {shown(seen)}"
+        )
     low, high = number - claim.within, number + claim.within
     if low > series.lams[-1]:
         return _no_cliff(found, GATE, f"none up to {series.lams[-1]:g} ({number:.3g})")
     expected = f"{number:.3f} ± {claim.within:g}"
     if high < series.lams[0]:
-        return Judged(Verdict.UNDECIDED, expected, f"the grid begins at {series.lams[0]:g}")
+        return Judgement(ClaimVerdict.UNDECIDED, expected, f"the grid begins at {series.lams[0]:g}")
     if found.midpoint is None:
-        return Judged(_gate_closed(found), expected, f"no cliff is shown: drop {shown(found.drop)}")
+        return Judgement(_gate_closed(found), expected, f"no cliff is shown: drop {shown(found.drop)}")
     verdict = inside(found.midpoint, low, high)
     if found.settled or found.midpoint.low > high:
-        return Judged(verdict, expected, shown(found.midpoint), found.midpoint)
+        return Judgement(verdict, expected, shown(found.midpoint), found.midpoint)
     words = f"{shown(found.midpoint)} or more: the grid ends on the slope"
-    return Judged(Verdict.UNDECIDED, expected, words, found.midpoint)
+    return Judgement(ClaimVerdict.UNDECIDED, expected, words, found.midpoint)
 
 
-def _gate_closed(found: Cliff) -> Verdict:
+def _gate_closed(found: Cliff) -> ClaimVerdict:
     """A cliff was foretold and the gate is shut: missed only where the drop is known to be small."""
-    return Verdict.MISSED if found.drop.high < GATE else Verdict.UNDECIDED
+    return ClaimVerdict.MISSED if found.drop.high < GATE else ClaimVerdict.UNDECIDED
 
 
-def _flat(claim: FlatClaim, series: Series, evidence: Evidence) -> Judged:
+def _flat(claim: FlatClaim, series: Series, evidence: SweepEvidence) -> Judgement:
     found = cliff(up_to(evidence.outcomes(series, claim), claim.to), draws=evidence.draws)
     return _no_cliff(found, claim.drop, f"a drop below {claim.drop:g} up to {found.lams[-1]:g}")
 
 
-def _no_cliff(found: Cliff, most: float, expected: str) -> Judged:
+def _no_cliff(found: Cliff, most: float, expected: str) -> Judgement:
     """A rate that is low from the start has nothing to lose, so that it does not fall is no evidence."""
     if not found.plateau.low >= most:
-        return Judged(Verdict.UNDECIDED, expected, f"the plateau is {shown(found.plateau)}", found.drop)
-    return Judged(inside(found.drop, -1.0, most), expected, f"drop {shown(found.drop)}", found.drop)
+        return Judgement(ClaimVerdict.UNDECIDED, expected, f"the plateau is {shown(found.plateau)}", found.drop)
+    return Judgement(inside(found.drop, -1.0, most), expected, f"drop {shown(found.drop)}", found.drop)
 
 
-def _cliff(claim: CliffClaim, series: Series, evidence: Evidence) -> Judged:
+def _cliff(claim: CliffClaim, series: Series, evidence: SweepEvidence) -> Judgement:
     found = evidence.curve(series, claim)
-    verdict = Verdict.HIT if found.exists else _gate_closed(found)
+    verdict = ClaimVerdict.HIT if found.exists else _gate_closed(found)
     where = f", midpoint {shown(found.midpoint)}" if found.midpoint is not None else ""
-    return Judged(verdict, f"a drop above {GATE:g}", f"drop {shown(found.drop)}{where}", found.drop)
+    return Judgement(verdict, f"a drop above {GATE:g}", f"drop {shown(found.drop)}{where}", found.drop)
 
 
-def _failures(claim: FailuresClaim, series: Series, evidence: Evidence) -> Judged:
+def _failures(claim: FailuresClaim, series: Series, evidence: SweepEvidence) -> Judgement:
     answers = series.answers(evidence.out)
     start = claim.lam
     if start is None:
         middle = cliff(good_of(series, evidence.out), draws=evidence.draws).midpoint
         if middle is None:
-            return Judged(Verdict.UNDECIDED, f"mostly {claim.mostly} past the midpoint", "there is no cliff")
+            return Judgement(ClaimVerdict.UNDECIDED, f"mostly {claim.mostly} past the midpoint", "there is no cliff")
         start = middle.value
     expected = f"{claim.mostly} at least {claim.least:g} of the failures from {start:.3g} on"
     failed = [
@@ -135,16 +137,16 @@ def _failures(claim: FailuresClaim, series: Series, evidence: Evidence) -> Judge
         if one.known and not one.parsed
     ]
     if not failed:
-        return Judged(Verdict.UNDECIDED, expected, "no answer failed")
+        return Judgement(ClaimVerdict.UNDECIDED, expected, "no answer failed")
     share = _share([_is(claim.mostly, one) for one, _ in failed], failed)
-    return Judged(inside(share, claim.least, 1.0), expected, f"{shown(share)} of {len(failed)} failures", share)
+    return Judgement(inside(share, claim.least, 1.0), expected, f"{shown(share)} of {len(failed)} failures", share)
 
 
-def _is(kind: str, outcome: Outcome) -> bool:
+def _is(kind: str, outcome: AnswerOutcome) -> bool:
     return outcome.fmc if kind == "fmc" else outcome.kind == kind
 
 
-def _share(hits: list[bool], failed: list[tuple[Outcome, int]]) -> Interval:
+def _share(hits: list[bool], failed: list[tuple[AnswerOutcome, int]]) -> Interval:
     """Over prompts and over seeds, whichever interval is wider on either side."""
     found = [
         rate_interval(list(map(float, hits)), labels)
@@ -156,54 +158,54 @@ def _share(hits: list[bool], failed: list[tuple[Outcome, int]]) -> Interval:
     return Interval(found[0].value, min(one.low for one in found), max(one.high for one in found))
 
 
-def _rate(claim: RateClaim, series: Series, evidence: Evidence) -> Judged:
+def _rate(claim: RateClaim, series: Series, evidence: SweepEvidence) -> Judgement:
     found = cliff(good_of(series, evidence.out), draws=evidence.draws)
     rate = found.rates[found.lams.index(claim.lam)]
     if claim.at is None:
         expected = f"parse rate at {claim.lam:g} within [{claim.low:g}, {claim.high:g}]"
-        return Judged(inside(rate, claim.low, claim.high), expected, shown(rate), rate)
+        return Judgement(inside(rate, claim.low, claim.high), expected, shown(rate), rate)
     number = evidence.numbers[claim.id]
     if math.isnan(number):
-        return Judged(Verdict.UNDECIDED, _ABSTAINS, shown(rate), rate)
+        return Judgement(ClaimVerdict.UNDECIDED, _ABSTAINS, shown(rate), rate)
     expected = f"parse rate at {claim.lam:g}: {number:.3f} ± {claim.within:g}"
-    return Judged(inside(rate, number - claim.within, number + claim.within), expected, shown(rate), rate)
+    return Judgement(inside(rate, number - claim.within, number + claim.within), expected, shown(rate), rate)
 
 
-def _shift(claim: ShiftClaim, series: Series, than: Series, evidence: Evidence) -> Judged:
+def _shift(claim: ShiftClaim, series: Series, than: Series, evidence: SweepEvidence) -> Judgement:
     before, after = (evidence.outcomes(one, claim) for one in (than, series))
     moved = midpoint_shift(before, after, draws=evidence.draws)
     expected = f"moves by {claim.within:g} at most" if claim.moves == "not" else f"moves {claim.moves}"
     if moved is None:
-        return Judged(Verdict.UNDECIDED, expected, "one of the two has no cliff")
+        return Judgement(ClaimVerdict.UNDECIDED, expected, "one of the two has no cliff")
     least = np.nextafter(0.0, 1.0)
     windows = {"left": (-np.inf, -least), "right": (least, np.inf), "not": (-claim.within, claim.within)}
     # Where every draw agrees on no move at all, that is no evidence for either side.
     stuck = claim.moves != "not" and moved.low == moved.high == 0
-    verdict = Verdict.UNDECIDED if stuck else inside(moved, *windows[claim.moves])
-    return Judged(verdict, expected, shown(moved), moved)
+    verdict = ClaimVerdict.UNDECIDED if stuck else inside(moved, *windows[claim.moves])
+    return Judgement(verdict, expected, shown(moved), moved)
 
 
-def _drift(claim: DriftClaim, series: Series, fitted: tuple[Series, ...], evidence: Evidence) -> Judged:
+def _drift(claim: DriftClaim, series: Series, fitted: tuple[Series, ...], evidence: SweepEvidence) -> Judgement:
     star, own = evidence.numbers[fitted_star(claim)], evidence.numbers[claim.id]
     if math.isnan(star) or math.isnan(own):
-        return Judged(Verdict.UNDECIDED, _ABSTAINS, "no λ* to fit with")
+        return Judgement(ClaimVerdict.UNDECIDED, _ABSTAINS, "no λ* to fit with")
     expected = f"κ of {', '.join(map(str, claim.fit))} steps foretells {series.budget}"
     points = cliff_points({one.budget: evidence.curve(one, claim) for one in fitted})
     found = evidence.curve(series, claim).midpoint
     if len(points) < len(claim.fit) or found is None:
-        return Judged(Verdict.UNDECIDED, expected, "some budget has no cliff")
+        return Judgement(ClaimVerdict.UNDECIDED, expected, "some budget has no cliff")
     try:
         told = fit_drift(points, star).cliff(series.budget, star=own).value
     except UserError as error:
-        return Judged(Verdict.UNDECIDED, expected, error.cause)
+        return Judgement(ClaimVerdict.UNDECIDED, expected, error.cause)
     verdict = inside(found, told - claim.within, told + claim.within)
-    return Judged(verdict, f"{told:.3f} ± {claim.within:g} ({expected})", shown(found), found)
+    return Judgement(verdict, f"{told:.3f} ± {claim.within:g} ({expected})", shown(found), found)
 
 
-def _tabular(claim: TabularClaim) -> Judged:
+def _tabular(claim: TabularClaim) -> Judgement:
     p, b, c = np.array(claim.cases).T
     simulated, closed = collapse_threshold(p, b, c), lambda_stars(p, b, c)
     worst = float(np.abs(simulated - closed).max())
     pairs = ", ".join(f"{one:.3f} ({other:.3f})" for one, other in zip(simulated, closed, strict=True))
-    verdict = Verdict.HIT if worst <= claim.within else Verdict.MISSED
-    return Judged(verdict, f"λ* to within {claim.within:g}", f"{pairs}: off by {worst:.4f} at most")
+    verdict = ClaimVerdict.HIT if worst <= claim.within else ClaimVerdict.MISSED
+    return Judgement(verdict, f"λ* to within {claim.within:g}", f"{pairs}: off by {worst:.4f} at most")

@@ -10,11 +10,11 @@ import numpy as np
 
 from listeval.errors import UserError
 from listopd.cliff.claims import Good
-from listopd.cliff.records import Outcome
+from listopd.cliff.records import AnswerOutcome
 from listopd.cliff.series import Series, last_steps
 from listopd.estimates import Outcomes
 
-Answers = Mapping[tuple[float, int], Sequence[Outcome]]
+Answers = Mapping[tuple[float, int], Sequence[AnswerOutcome]]
 """By λ and seed."""
 
 
@@ -39,7 +39,7 @@ def parsed(answers: Answers) -> Outcomes:
     return Outcomes(lams, good, list(clusters.values()))
 
 
-def curve_of(lams: Sequence[float], outcomes: Sequence[Sequence[Outcome]]) -> Outcomes:
+def curve_of(lams: Sequence[float], outcomes: Sequence[Sequence[AnswerOutcome]]) -> Outcomes:
     """Of a target curve, (λ) times (prompts): one decoding, so no seeds."""
     return parsed({(lam, 0): told for lam, told in zip(lams, outcomes, strict=True)})
 

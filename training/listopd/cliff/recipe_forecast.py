@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from listopd.cliff.arms import Pair, PairForecast
-from listopd.cliff.records import OK, Outcome
+from listopd.cliff.arms import PairForecast, StudyPair
+from listopd.cliff.records import OK, AnswerOutcome
 from listopd.cliff.study import RecipeRunnerSpec
 from listopd.recipe import read_recipe
 
@@ -15,13 +15,13 @@ BROKEN = "broken"
 """A target curve keeps whether an answer kept its contract, prompt by prompt, not how it failed."""
 
 
-def foretell(spec: RecipeRunnerSpec, pair: Pair, lams: Sequence[float], device: str | None) -> PairForecast:
+def foretell(spec: RecipeRunnerSpec, pair: StudyPair, lams: Sequence[float], device: str | None) -> PairForecast:
     """The curve at the λ of 1 and above over the held-out prompts, and p and b of right answers to them.
 
     Raises UserError as `listeval probe` does.
     """
-    from listopd.probe.config import build_config
-    from listopd.probe.run import probe
+    from listopd.probe.probe_config import build_config
+    from listopd.probe.run_probe import probe
 
     recipe, asked = read_recipe(spec.recipe), spec.evaluation
     values = {
@@ -44,7 +44,7 @@ def foretell(spec: RecipeRunnerSpec, pair: Pair, lams: Sequence[float], device: 
     clusters = list(outcomes.clusters or found.curve.prompts)
     told = (
         tuple(
-            Outcome(prompt, OK if row[at] else BROKEN, cluster=clusters[at])
+            AnswerOutcome(prompt, OK if row[at] else BROKEN, cluster=clusters[at])
             for at, prompt in enumerate(found.curve.prompts)
         )
         for row in good
@@ -53,10 +53,10 @@ def foretell(spec: RecipeRunnerSpec, pair: Pair, lams: Sequence[float], device: 
 
 
 def _positions(parts: Sequence[object]) -> Iterator[tuple[str, tuple[float, float]]]:
-    from listopd.probe.summary import Part
+    from listopd.probe.summary import ProbePart
 
     part = parts[0]
-    assert isinstance(part, Part), "a probe of right answers has their part"
+    assert isinstance(part, ProbePart), "a probe of right answers has their part"
     for bound in part.bounds:
         if bound.form:
             yield bound.form, (bound.p, bound.b)

@@ -20,7 +20,7 @@ from listeval.runs.rows import Row
 from listeval.runs.store import load_run
 from listopd.cliff.arms import ArmSpec
 from listopd.cliff.recipe_changes import changes_of
-from listopd.cliff.records import Outcome, begin, finish, log_file, read_log, write_outcomes
+from listopd.cliff.records import AnswerOutcome, begin, finish, log_file, read_log, write_outcomes
 from listopd.cliff.study import RecipeRunnerSpec
 from listopd.journal import has_state
 from listopd.recipe import Recipe
@@ -116,7 +116,7 @@ class Job:
         return {"runner": "recipes", "manifests": named}
 
 
-def outcomes_of(run: Path) -> list[Outcome] | None:
+def outcomes_of(run: Path) -> list[AnswerOutcome] | None:
     """The answers of an evaluation; None where it is not finished, or an engine owes some.
 
     Raises UserError where the run is damaged.
@@ -136,13 +136,13 @@ def _useful(run: Path) -> str | None:
     return next((str(metric["name"]) for metric in metrics if metric.get("useful")), None)
 
 
-def _outcome(row: Row, metric: str | None) -> Outcome:
+def _outcome(row: Row, metric: str | None) -> AnswerOutcome:
     parsed = row["kind"] == "ok"
     value = row["scores"].get(metric) if metric is not None else None
     useful = None if row["outcome"] != "scored" or metric is None else value if parsed else 0.0
     fmc = row["kind"] == "missing_id" and row["missing"] == 1
     prompt = f"{row['example']} {row['seed']}"
-    return Outcome(prompt, row["kind"], fmc, useful, row["cluster"], "" if parsed else row["text"][:_SHORT])
+    return AnswerOutcome(prompt, row["kind"], fmc, useful, row["cluster"], "" if parsed else row["text"][:_SHORT])
 
 
 def last_words(file: Path) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError
-from listopd.cliff.arms import ArmSpec, Cost, Pair, PairForecast, Tell
+from listopd.cliff.arms import ArmSpec, ExpectedCost, PairForecast, StudyPair, Tell
 from listopd.cliff.processes import work_off
 from listopd.cliff.recipe_changes import changes_of
 from listopd.cliff.recipe_job import Job
@@ -65,11 +65,13 @@ class RecipeRunner:
             found[f"held-out data {seed}"] = load(task, asked.data, seed).fingerprint
         return found | {"task code": task.code}
 
-    def cost(self, arms: Sequence[ArmSpec]) -> Cost:
+    def cost(self, arms: Sequence[ArmSpec]) -> ExpectedCost:
         """Not known before the first arm has run: it hangs on the checkpoints and the machine."""
-        return Cost(math.nan, "each arm is a training of its own; the sweep says what is left once the first steps ran")
+        return ExpectedCost(
+            math.nan, "each arm is a training of its own; the sweep says what is left once the first steps ran"
+        )
 
-    def foretell(self, pair: Pair, lams: Sequence[float]) -> PairForecast:
+    def foretell(self, pair: StudyPair, lams: Sequence[float]) -> PairForecast:
         """The target curve over the held-out prompts, and p and b of the structural steps."""
         from listopd.cliff.recipe_forecast import foretell
 

@@ -27,7 +27,7 @@ OK, ENGINE_ERROR = "ok", "engine_error"
 _SPEC, _LOG, _DONE = "arm.json", "log.jsonl", "done.json"
 
 
-class Outcome(NamedTuple):
+class AnswerOutcome(NamedTuple):
     """One held-out answer as the harness judged it."""
 
     prompt: str
@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
         return self.kind != ENGINE_ERROR
 
 
-_OUTCOME = TypeAdapter(Outcome)
+_OUTCOME = TypeAdapter(AnswerOutcome)
 """What comes back from a file is checked: the folder may be somebody else's."""
 
 
@@ -75,13 +75,13 @@ def log_file(folder: Path) -> Path:
     return folder / _LOG
 
 
-def write_outcomes(folder: Path, steps: int, outcomes: Iterable[Outcome]) -> None:
+def write_outcomes(folder: Path, steps: int, outcomes: Iterable[AnswerOutcome]) -> None:
     """The held-out answers after `steps` steps, complete or absent."""
     lines = "".join(json.dumps(outcome._asdict(), ensure_ascii=False) + "\n" for outcome in outcomes)
     write_atomic(_outcomes_file(folder, steps), lines.encode(errors="replace"))
 
 
-def read_outcomes(folder: Path, steps: int) -> list[Outcome]:
+def read_outcomes(folder: Path, steps: int) -> list[AnswerOutcome]:
     """What `write_outcomes` wrote. Raises UserError for a file that is absent or damaged."""
     file = _outcomes_file(folder, steps)
     try:

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import NamedTuple
 
 from listeval.errors import UserError, did_you_mean
-from listopd.cliff.arms import ArmSpec, Pair
+from listopd.cliff.arms import ArmSpec, StudyPair
 from listopd.cliff.claims import Where
-from listopd.cliff.records import Outcome, is_done, read_log, read_outcomes
+from listopd.cliff.records import AnswerOutcome, is_done, read_log, read_outcomes
 
 
 class Series(NamedTuple):
     """One curve over λ. `arms` by λ and seed; every λ has every seed."""
 
     part: str
-    pair: Pair
+    pair: StudyPair
     method: str
     cap: float
     lr: float
@@ -44,7 +44,7 @@ class Series(NamedTuple):
         """How many of its arms have not ended. Raises UserError for a damaged directory."""
         return sum(not is_done(out / arm.id, arm) for arm in self.arms.values())
 
-    def answers(self, out: Path) -> dict[tuple[float, int], list[Outcome]]:
+    def answers(self, out: Path) -> dict[tuple[float, int], list[AnswerOutcome]]:
         """By λ and seed, of finished arms. Raises UserError for a damaged directory."""
         done = ((at, arm) for at, arm in self.arms.items() if is_done(out / arm.id, arm))
         return {at: read_outcomes(out / arm.id, self.budget) for at, arm in done}

@@ -15,19 +15,19 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from listeval.errors import UserError, did_you_mean, first_line
-from listopd.cliff.arms import WITHOUT_LAMBDA, ArmSpec, Method, Pair
+from listopd.cliff.arms import WITHOUT_LAMBDA, ArmSpec, Method, StudyPair
 from listopd.cliff.claims import PredictionSpec
 
 Grid = Annotated[tuple[float, ...], Field(min_length=1)]
 
 
-class Strict(BaseModel):
+class StudyModel(BaseModel):
     """Unknown keys are errors, and a study does not change after it was read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class PairSpec(Strict):
+class PairSpec(StudyModel):
     """Who learns from whom: starts of the laboratory by name, or checkpoints."""
 
     student: str
@@ -36,7 +36,7 @@ class PairSpec(Strict):
     size: str = Field("", description="how large the student is, for the size table")
 
 
-class Part(Strict):
+class StudyPart(StudyModel):
     """One sweep: every combination of its lists is an arm."""
 
     about: str = ""
@@ -60,7 +60,7 @@ class Part(Strict):
             raise ValueError("caps are above 1 (.inf: none), and learning rates positive")
         return self
 
-    def arms(self, name: str, pairs: Mapping[str, Pair]) -> list[ArmSpec]:
+    def arms(self, name: str, pairs: Mapping[str, StudyPair]) -> list[ArmSpec]:
         """The arms in the order of the lists, each once."""
         found: dict[str, ArmSpec] = {}
         for arm in (
@@ -75,7 +75,7 @@ class Part(Strict):
             found.setdefault(arm.id, arm)
         return list(found.values())
 
-    def _arm(self, name: str, pair: Pair, method: Method, lam: float, cap: float, lr: float, seed: int) -> ArmSpec:
+    def _arm(self, name: str, pair: StudyPair, method: Method, lam: float, cap: float, lr: float, seed: int) -> ArmSpec:
         """Values that cannot act on a method are set to what stands for that, so that such arms run once."""
         lam = 1.0 if method in WITHOUT_LAMBDA else lam
         cap = math.inf if method in {"exact", *WITHOUT_LAMBDA} else cap
@@ -85,7 +85,7 @@ class Part(Strict):
         return ArmSpec(name, pair, method, lam, cap, lr, seed, self.batch, budgets, dict(self.settings))
 
 
-class Evaluation(Strict):
+class Evaluation(StudyModel):
     """How `listeval run` judges a trained checkpoint; task and its options are the recipe's unless named here."""
 
     task: str | None = None
@@ -98,14 +98,14 @@ class Evaluation(Strict):
     batch_size: int | None = Field(None, ge=1)
 
 
-class LabRunnerSpec(Strict):
+class LabRunnerSpec(StudyModel):
     """The laboratory: tiny networks, all arms side by side. `options` are its own."""
 
     kind: Literal["lab"]
     options: Mapping[str, Any] = Field(default_factory=dict)
 
 
-class RecipeRunnerSpec(Strict):
+class RecipeRunnerSpec(StudyModel):
     """Ordinary recipes on checkpoints, a process an arm."""
 
     kind: Literal["recipes"]
@@ -117,14 +117,14 @@ class RecipeRunnerSpec(Strict):
     evaluation: Evaluation = Field(default_factory=lambda: Evaluation.model_validate({}))
 
 
-class Study(Strict):
+class Study(StudyModel):
     """One study file."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     about: str = ""
     runner: Annotated[LabRunnerSpec | RecipeRunnerSpec, Field(discriminator="kind")]
     pairs: Annotated[Mapping[str, PairSpec], Field(min_length=1)]
-    parts: Annotated[Mapping[str, Part], Field(min_length=1)]
+    parts: Annotated[Mapping[str, StudyPart], Field(min_length=1)]
     curve: tuple[float, ...] = Field((), description="λ of the target curves; default: those of the parts")
     predictions: tuple[PredictionSpec, ...] = ()
     draws: int = Field(2000, ge=100, description="resamples behind the intervals")
@@ -143,7 +143,7 @@ class Study(Strict):
 
     def arms(self) -> list[ArmSpec]:
         """All arms, part by part."""
-        pairs = {name: Pair(name, **spec.model_dump()) for name, spec in self.pairs.items()}
+        pairs = {name: StudyPair(name, **spec.model_dump()) for name, spec in self.pairs.items()}
         return [arm for name, part in self.parts.items() for arm in part.arms(name, pairs)]
 
     def curve_lams(self, pair: str) -> tuple[float, ...]:
@@ -200,7 +200,7 @@ def _refused(error: ValidationError, path: Path) -> UserError:
     worst = max(error.errors(), key=lambda one: (one["type"] == "extra_forbidden", len(one["loc"])))
     where = ".".join(map(str, worst["loc"]))
     if worst["type"] == "extra_forbidden":
-        known = sorted({name for model in Strict.__subclasses__() for name in model.model_fields})
+        known = sorted({name for model in StudyModel.__subclasses__() for name in model.model_fields})
         return UserError(f"unknown key '{where}'", place=str(path), fix=did_you_mean(str(worst["loc"][-1]), known))
     cause = worst["msg"].removeprefix("Value error, ")
     return UserError(f"{where}: {cause}" if where else cause, place=str(path), fix="correct the study")

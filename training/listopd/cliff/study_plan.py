@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from listopd.cliff.arms import ArmSpec, Cost, Runner
+from listopd.cliff.arms import ArmSpec, ExpectedCost, Runner
 from listopd.cliff.claim_series import ClaimSeries, claims_with_series
 from listopd.cliff.claims import Claim
 from listopd.cliff.records import read_log, unfinished
@@ -33,14 +33,18 @@ def plan_of(file: StudyFile, runner: Runner, out: Path) -> dict[str, Any]:
     }
 
 
-def _measured(to_come: Sequence[ArmSpec], finished: Sequence[ArmSpec], out: Path, unknown: Cost) -> Cost:
+def _measured(
+    to_come: Sequence[ArmSpec], finished: Sequence[ArmSpec], out: Path, unknown: ExpectedCost
+) -> ExpectedCost:
     """From the steps that finished arms have logged, where they logged what each took."""
     logged = [line.get("seconds") for arm in finished for line in read_log(out / "arms" / arm.id)]
     seconds = [float(one) for one in logged if isinstance(one, int | float)]
     if not seconds:
         return unknown
     each = math.fsum(seconds) / len(seconds)
-    return Cost(each * sum(arm.steps for arm in to_come), f"{each:.3g} s a step in finished arms; without evaluations")
+    return ExpectedCost(
+        each * sum(arm.steps for arm in to_come), f"{each:.3g} s a step in finished arms; without evaluations"
+    )
 
 
 def _part(arms: list[ArmSpec], left: set[str]) -> dict[str, int]:

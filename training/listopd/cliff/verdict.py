@@ -13,7 +13,7 @@ from typing import NamedTuple
 from listeval.stats.intervals import Interval
 
 
-class Verdict(StrEnum):
+class ClaimVerdict(StrEnum):
     """The three words of `listeval cliff verify`."""
 
     HIT = "hit"
@@ -21,14 +21,14 @@ class Verdict(StrEnum):
     UNDECIDED = "not decidable"
 
 
-class Finding(NamedTuple):
+class ClaimFinding(NamedTuple):
     """One prediction and what was seen."""
 
     id: str
     kind: str
     says: str
     rival: bool
-    verdict: Verdict
+    verdict: ClaimVerdict
     expected: str
     observed: str
     series: str
@@ -40,25 +40,25 @@ class Finding(NamedTuple):
     @property
     def counts(self) -> bool:
         """Whether this miss makes the study's prediction missed."""
-        return self.verdict is Verdict.MISSED and not self.rival
+        return self.verdict is ClaimVerdict.MISSED and not self.rival
 
 
-class Judged(NamedTuple):
+class Judgement(NamedTuple):
     """A verdict before it is put beside its claim."""
 
-    verdict: Verdict
+    verdict: ClaimVerdict
     expected: str
     observed: str
     value: Interval | None = None
 
 
-def inside(found: Interval, low: float, high: float) -> Verdict:
+def inside(found: Interval, low: float, high: float) -> ClaimVerdict:
     """Where an interval lies; one without limits (NaN) decides nothing."""
     if math.isnan(found.low) or math.isnan(found.high):
-        return Verdict.UNDECIDED
+        return ClaimVerdict.UNDECIDED
     if low <= found.low and found.high <= high:
-        return Verdict.HIT
-    return Verdict.MISSED if found.high < low or found.low > high else Verdict.UNDECIDED
+        return ClaimVerdict.HIT
+    return ClaimVerdict.MISSED if found.high < low or found.low > high else ClaimVerdict.UNDECIDED
 
 
 def shown(found: Interval, digits: int = 3) -> str:

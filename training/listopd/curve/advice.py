@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from listeval.contract import Kind
 from listopd.curve.breaks import Break, Mechanism
-from listopd.curve.result import SelfTest, Threshold
+from listopd.curve.curve_result import CurveThreshold, SelfTest
 from listopd.estimates import GATE, ONSET_LOSS, Cliff
 
 
@@ -34,7 +34,7 @@ def decided(cliff: Cliff) -> bool:
 
 
 def advise(
-    cliff: Cliff, self_test: SelfTest, breaks: Break | None, thresholds: Sequence[Threshold], *, capped: bool
+    cliff: Cliff, self_test: SelfTest, breaks: Break | None, thresholds: Sequence[CurveThreshold], *, capped: bool
 ) -> str:
     """The sentence; `capped` says whether the training to come caps the ratio that λ* is about."""
     if not self_test.held:
@@ -97,7 +97,7 @@ def _first(found: Break) -> str:
     return many
 
 
-def _saturates(thresholds: Sequence[Threshold], limit: float, capped: bool) -> str:
+def _saturates(thresholds: Sequence[CurveThreshold], limit: float, capped: bool) -> str:
     """Where saturation comes before what was said. In our sweeps it broke no answer at a small learning rate."""
     star = min((found.operating.value for found in thresholds), default=math.inf)
     if not capped or not star < limit:

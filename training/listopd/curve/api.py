@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from listopd.curve.curve_result import TargetCurve
 from listopd.curve.locked import LIMIT
-from listopd.curve.result import TargetCurve
-from listopd.probe.config import build_config
-from listopd.probe.run import probe
+from listopd.probe.probe_config import build_config
+from listopd.probe.run_probe import probe
 
 
 def target_curve(

@@ -13,7 +13,7 @@ from enum import StrEnum
 from statistics import median
 from typing import Any, NamedTuple
 
-from listopd.probe.answers import Answer
+from listopd.probe.answers import ProbeAnswer
 from listopd.probe.observations import observe, text_of
 from listopd.probe.vocabulary import Vocabulary
 from listopd.probe.walk import walk
@@ -80,7 +80,7 @@ class _Departure(NamedTuple):
 def find_breaks(
     lam: float,
     n: int,
-    broken: Sequence[tuple[Answer, str]],
+    broken: Sequence[tuple[ProbeAnswer, str]],
     vocabulary: Vocabulary,
     stop: int,
     teacher: Any,
@@ -117,7 +117,7 @@ def find_breaks(
 _NEVER = float("inf")
 
 
-def leaves(answer: Answer, vocabulary: Vocabulary) -> bool:
+def leaves(answer: ProbeAnswer, vocabulary: Vocabulary) -> bool:
     """Whether the answer's last step that is followed is one that went wrong."""
     text = text_of(answer, vocabulary)
     steps = deque(walk(text, answer.stopped, answer.question.right), maxlen=1)
@@ -130,7 +130,7 @@ def leaves(answer: Answer, vocabulary: Vocabulary) -> bool:
 
 
 def _departures(
-    answers: Sequence[Answer], vocabulary: Vocabulary, stop: int, teacher: Any, base: Any
+    answers: Sequence[ProbeAnswer], vocabulary: Vocabulary, stop: int, teacher: Any, base: Any
 ) -> list[_Departure]:
     """The last step of each answer that has one."""
     found = observe(answers, vocabulary, stop, teacher, base)

@@ -11,13 +11,13 @@ from typing import NamedTuple, Protocol
 
 import torch
 
-from listopd.curve.target import Arm, target_scores
+from listopd.curve.target import TargetArm, target_scores
 
 Choice = dict[int, int]
 """The next token of one row by arm."""
 
 
-class Decoded(Protocol):
+class DecodingNetwork(Protocol):
     """A network with the cache of the rows that it is decoding (`CachedNetwork`)."""
 
     def start(self, prompts: Sequence[Sequence[int]]) -> torch.Tensor:
@@ -29,7 +29,7 @@ class Decoded(Protocol):
         ...
 
 
-class Written(NamedTuple):
+class WrittenAnswer(NamedTuple):
     """An answer's tokens without its stop token; `stopped` says whether one came."""
 
     tokens: tuple[int, ...]
@@ -45,18 +45,18 @@ class _Row(NamedTuple):
 
 
 def decode(
-    teacher: Decoded,
-    base: Decoded,
+    teacher: DecodingNetwork,
+    base: DecodingNetwork,
     prompts: Sequence[Sequence[int]],
-    arms: Sequence[Arm],
+    arms: Sequence[TargetArm],
     stops: Sequence[int],
     budgets: Sequence[int],
-) -> list[list[Written]]:
+) -> list[list[WrittenAnswer]]:
     """For each prompt the answer of each arm, in order, of at most `budgets` tokens, its prompt's.
 
     An arm's answer is a function of its prompt alone, up to the rounding that other shapes of a batch bring.
     """
-    found: list[list[Written]] = [[Written((), False)] * len(arms) for _ in prompts]
+    found: list[list[WrittenAnswer]] = [[WrittenAnswer((), False)] * len(arms) for _ in prompts]
     rows = [_Row(place, tuple(range(len(arms))), ()) for place in range(len(prompts))]
     networks = (teacher, base)
     with torch.inference_mode():
@@ -69,7 +69,7 @@ def decode(
                     live.append((parent, row))
                     continue
                 for arm in row.arms:
-                    found[row.prompt][arm] = Written(row.tokens[: len(row.tokens) - stopped], stopped)
+                    found[row.prompt][arm] = WrittenAnswer(row.tokens[: len(row.tokens) - stopped], stopped)
             rows = [row for _, row in live]
             if rows:
                 parents = torch.tensor([parent for parent, _ in live], device=p.device)
@@ -78,7 +78,7 @@ def decode(
     return found
 
 
-def _choose(rows: Sequence[_Row], teacher: torch.Tensor, base: torch.Tensor, arms: Sequence[Arm]) -> list[Choice]:
+def _choose(rows: Sequence[_Row], teacher: torch.Tensor, base: torch.Tensor, arms: Sequence[TargetArm]) -> list[Choice]:
     chosen: list[Choice] = [{} for _ in rows]
     for number, arm in enumerate(arms):
         places = [place for place, row in enumerate(rows) if number in row.arms]

@@ -14,15 +14,15 @@ from listeval.runs.metrics import summarise
 from listeval.runs.preparation import Sample, SampleRequest
 from listeval.runs.rows import Row
 from listeval.task import Task
-from listopd.curve.decode import Written
-from listopd.curve.result import Point
-from listopd.probe.answers import Question, Questions
+from listopd.curve.curve_result import TargetPoint
+from listopd.curve.decode import WrittenAnswer
+from listopd.probe.answers import ProbeQuestion, ProbeQuestions
 
 
-class Judged(NamedTuple):
+class JudgedPoint(NamedTuple):
     """A point, and its rows in the order of the prompts."""
 
-    point: Point
+    point: TargetPoint
     rows: list[Row]
 
     @property
@@ -31,30 +31,32 @@ class Judged(NamedTuple):
         return [float("nan") if _unread(row) else float(row["kind"] == Kind.OK) for row in self.rows]
 
 
-def judge_point(lam: float, written: Sequence[Written], asked: Questions, task: Task, model: Checkpoint) -> Judged:
+def judge_point(
+    lam: float, written: Sequence[WrittenAnswer], asked: ProbeQuestions, task: Task, model: Checkpoint
+) -> JudgedPoint:
     """The point of one λ; `written` are the answers to the prompts in order."""
     owed = [_owed(question, asked) for question in asked.kept]
     completions = [_completion(one.request, answer, model) for one, answer in zip(owed, written, strict=True)]
     rows = make_rows(task, list(zip(owed, completions, strict=True)))
     found = summarise(rows, task.metrics)
     kinds = {name: n for name, n in found.kinds.items() if n}
-    return Judged(Point(lam, len(rows), found.metrics, kinds), rows)
+    return JudgedPoint(TargetPoint(lam, len(rows), found.metrics, kinds), rows)
 
 
-def clusters(asked: Questions) -> list[str]:
+def clusters(asked: ProbeQuestions) -> list[str]:
     """What each prompt belongs to: its product, else its example, whatever the seed."""
     examples = [asked.data[question.seed].examples[question.place] for question in asked.kept]
     return [example.cluster or example.id for example in examples]
 
 
-def _owed(question: Question, asked: Questions) -> SampleRequest:
+def _owed(question: ProbeQuestion, asked: ProbeQuestions) -> SampleRequest:
     example = asked.data[question.seed].examples[question.place]
     contract, name = question.contract, question.name
     request = Request(name, example.id, question.prompt, Sampling(), question.seed, contract, question.place)
     return SampleRequest(Sample(name, example, question.place, question.seed, contract), request)
 
 
-def _completion(request: Request, answer: Written, model: Checkpoint) -> Completion:
+def _completion(request: Request, answer: WrittenAnswer, model: Checkpoint) -> Completion:
     reasoning, text = split_decoded(model.renderer, list(answer.tokens), request.prompt.text)
     return Completion(
         key=request.key,

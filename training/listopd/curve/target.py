@@ -16,14 +16,14 @@ import torch
 from listeval.errors import UserError
 
 
-class Arm(NamedTuple):
+class TargetArm(NamedTuple):
     """One target: its λ, and the floor on the base's probability of a token; a floor of 0 is the plain target."""
 
     lam: float
     floor: float = 0.0
 
 
-def check_arm(arm: Arm) -> Arm:
+def check_arm(arm: TargetArm) -> TargetArm:
     """The arm. Raises UserError for a λ that is negative or not finite, and for a floor outside [0, 1)."""
     if not (math.isfinite(arm.lam) and arm.lam >= 0):
         raise UserError(f"λ must be a number of 0 or more, not {arm.lam}", place="λ", fix="give numbers such as 1.2")
@@ -32,7 +32,7 @@ def check_arm(arm: Arm) -> Arm:
     return arm
 
 
-def target_scores(teacher: torch.Tensor, base: torch.Tensor, arm: Arm) -> torch.Tensor:
+def target_scores(teacher: torch.Tensor, base: torch.Tensor, arm: TargetArm) -> torch.Tensor:
     """(N, V): the log of the target, not normalised, from log-probabilities (N, V) of teacher and base.
 
     -inf where a token is out of reach. At λ = 0 and λ = 1 these are the two models' own, exactly.

@@ -3,7 +3,7 @@
 Needs numpy, and scipy for the isotonic fit.
 """
 
-from listopd.estimates.cliff import GATE, ONSET_LOSS, Cliff, cliff, cliff_points, midpoint_shift
+from listopd.estimates.cliff_estimate import GATE, ONSET_LOSS, Cliff, cliff, cliff_points, midpoint_shift
 from listopd.estimates.isotonic import crossing, falling
 from listopd.estimates.outcomes import Outcomes
 

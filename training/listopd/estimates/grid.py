@@ -16,7 +16,7 @@ _STEEP = 0.5
 puts the midpoint wrong by 8 % of the stretch at most where the share is a half, and by up to 47 % where it is all."""
 
 
-class Curve(NamedTuple):
+class MeasuredCurve(NamedTuple):
     """The first fields of a `Cliff`: L rates with intervals, their isotonic fit, and its two ends."""
 
     lams: tuple[float, ...]
@@ -26,7 +26,7 @@ class Curve(NamedTuple):
     floor: Interval
 
 
-def left_open(found: Curve, level: float) -> tuple[float, float]:
+def left_open(found: MeasuredCurve, level: float) -> tuple[float, float]:
     """From where to where the level may be taken: twice the same λ unless the grid is too coarse.
 
     Where one stretch holds most of the drop, a logistic fall is laid through its two rates; the limits are those of

@@ -3,8 +3,8 @@
 Importing them, and building one from a recipe, needs no torch.
 """
 
-from listopd.extrapolation.policy import LambdaPolicy, RolloutStats
-from listopd.extrapolation.spec import AutoSpec, ConstantSpec, ExtrapolationSpec, GuardedSpec, PerPositionSpec
+from listopd.extrapolation.lambda_policy import LambdaPolicy, RolloutStats
+from listopd.extrapolation.policy_spec import AutoSpec, ConstantSpec, ExtrapolationSpec, GuardedSpec, PerPositionSpec
 
 __all__ = [
     "AutoSpec",

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from listopd.extrapolation.policy import PLAIN, RolloutStats, State, require_keys
+from listopd.extrapolation.lambda_policy import PLAIN, RolloutStats, State, require_keys
 from listopd.threshold.closed_form import from_tightness, lambda_star, tightness
 from listopd.threshold.sequence import Aggregator, aggregate, flip_threshold
 

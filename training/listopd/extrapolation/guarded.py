@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from listeval.stats.intervals import Interval, wilson
-from listopd.extrapolation.policy import PLAIN, RolloutStats, State, require_keys
+from listopd.extrapolation.lambda_policy import PLAIN, RolloutStats, State, require_keys
 
 if TYPE_CHECKING:
     from torch import BoolTensor

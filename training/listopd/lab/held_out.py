@@ -13,22 +13,22 @@ from torch import Tensor
 
 from listeval.contract import Failure, Item, KeyedList, Kind, Parsed
 from listeval.scoring.ranking import ndcg
-from listopd.cliff.records import Outcome
+from listopd.cliff.records import AnswerOutcome
 from listopd.lab.chance import generator
-from listopd.lab.decode import ended
-from listopd.lab.language import KEY_NAME, Answers, Language, Prompts
+from listopd.lab.lab_decode import ended
+from listopd.lab.language import KEY_NAME, LabAnswers, Language, Prompts
 
 _EXAMPLE = 200
 
 
-class Scored(Item):
+class ScoredItem(Item):
     """An object of the answer."""
 
     review_id: str
     score: int
 
 
-Result = Parsed[list[Scored]] | Failure
+Result = Parsed[list[ScoredItem]] | Failure
 
 
 class HeldOut(NamedTuple):
@@ -36,7 +36,7 @@ class HeldOut(NamedTuple):
 
     prompts: Prompts
     keys: tuple[str, ...]
-    contracts: tuple[KeyedList[Scored], ...]
+    contracts: tuple[KeyedList[ScoredItem], ...]
 
 
 def held_out(language: Language, count: int) -> HeldOut:
@@ -47,20 +47,20 @@ def held_out(language: Language, count: int) -> HeldOut:
     return HeldOut(prompts, tuple(f"p{at:04d}" for at in range(count)), contracts(language, prompts.tokens))
 
 
-def contracts(language: Language, prompts: Tensor) -> tuple[KeyedList[Scored], ...]:
+def contracts(language: Language, prompts: Tensor) -> tuple[KeyedList[ScoredItem], ...]:
     """The contract of each prompt [N, P]: one object an item, by its id."""
     items = [[language.text(code) for code in codes] for codes in language.codes(prompts).tolist()]
-    return tuple(KeyedList(Scored, key=KEY_NAME, ids=ids) for ids in items)
+    return tuple(KeyedList(ScoredItem, key=KEY_NAME, ids=ids) for ids in items)
 
 
-def parse(language: Language, asked: Sequence[KeyedList[Scored]], answers: Answers) -> list[Result]:
+def parse(language: Language, asked: Sequence[KeyedList[ScoredItem]], answers: LabAnswers) -> list[Result]:
     """What the contract of each prompt says of its answer [N, L]; one that never ended was cut off by its length."""
     texts, whole = _texts(language, answers), ended(answers).tolist()
     pairs = zip(asked, texts, whole, strict=True)
     return [contract.parse(text, "stop" if stopped else "length") for contract, text, stopped in pairs]
 
 
-def judge(language: Language, asked: HeldOut, answers: Answers) -> list[Outcome]:
+def judge(language: Language, asked: HeldOut, answers: LabAnswers) -> list[AnswerOutcome]:
     """One outcome a prompt, from answers [N, L]."""
     results = parse(language, asked.contracts, answers)
     scores = np.full((len(results), language.items), np.nan)
@@ -73,13 +73,13 @@ def judge(language: Language, asked: HeldOut, answers: Answers) -> list[Outcome]
     return [_outcome(*row) for row in zip(asked.keys, results, ranked, texts, strict=True)]
 
 
-def _outcome(key: str, result: Result, ranked: float, text: str) -> Outcome:
+def _outcome(key: str, result: Result, ranked: float, text: str) -> AnswerOutcome:
     # A group without any quality has no better ranking, whatever the answer.
     useful = None if math.isnan(ranked) else ranked
     if isinstance(result, Failure):
         useful = None if useful is None else 0.0
-        return Outcome(key, result.kind.value, result.fmc, useful, text[:_EXAMPLE])
-    return Outcome(key, Kind.OK.value, useful=useful)
+        return AnswerOutcome(key, result.kind.value, result.fmc, useful, text[:_EXAMPLE])
+    return AnswerOutcome(key, Kind.OK.value, useful=useful)
 
 
 def tally(results: Sequence[Result]) -> dict[str, Any]:
@@ -90,5 +90,5 @@ def tally(results: Sequence[Result]) -> dict[str, Any]:
     return {**rates, "kinds": dict(kinds)}
 
 
-def _texts(language: Language, answers: Answers) -> list[str]:
+def _texts(language: Language, answers: LabAnswers) -> list[str]:
     return [language.text(row) for row in answers.tokens.tolist()]

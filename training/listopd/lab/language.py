@@ -34,7 +34,7 @@ class Prompts(NamedTuple):
     quality: Tensor
 
 
-class Answers(NamedTuple):
+class LabAnswers(NamedTuple):
     """`tokens` [N, L], PAD after the end, and `mask` [N, L], true up to the END."""
 
     tokens: Tensor
@@ -112,7 +112,7 @@ class Language:
         """The ids [N, K, id_length] that prompts [N, P] name."""
         return prompts[:, 1:].reshape(len(prompts), self.items, -1)[:, :, : self.id_length]
 
-    def answers(self, prompts: Prompts, chance: torch.Generator, early: float = 0.0) -> Answers:
+    def answers(self, prompts: Prompts, chance: torch.Generator, early: float = 0.0) -> LabAnswers:
         """Right answers, but for a part `early` of them, which lack the last item."""
         count = len(prompts.tokens)
         drawn = torch.rand(count, self.items, generator=chance)
@@ -127,7 +127,7 @@ class Language:
         place = torch.arange(self.answer_length)
         tokens = torch.where(place == last, CLOSE, torch.where(place == last + 1, END, tokens))
         mask = place <= last + 1
-        return Answers(torch.where(mask, tokens, PAD), mask)
+        return LabAnswers(torch.where(mask, tokens, PAD), mask)
 
     @cached_property
     def texts(self) -> tuple[str, ...]:

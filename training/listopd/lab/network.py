@@ -41,7 +41,7 @@ class Layer(NamedTuple):
     down: Tensor
 
 
-class Weights(NamedTuple):
+class LabWeights(NamedTuple):
     """`symbols` [A, V, d], `places` [A, T, d], `head` [A, d, V]."""
 
     symbols: Tensor
@@ -80,7 +80,7 @@ class Network:
         parts.append(torch.zeros(-self.parameters % ALIGNED))
         return torch.cat(parts)
 
-    def unpack(self, flat: Tensor) -> Weights:
+    def unpack(self, flat: Tensor) -> LabWeights:
         """Views of the weights [A, P]; one node of the graph, whose gradient is one concatenation."""
         lengths = [rows * columns for rows, columns in self.shapes]
         pieces = flat.split([*lengths, flat.shape[1] - sum(lengths)], dim=1)
@@ -88,9 +88,9 @@ class Network:
         blocks = iter(matrices[3:])
         layers = tuple(Layer(*four) for four in zip(blocks, blocks, blocks, blocks, strict=True))
         symbols, places, head = matrices[:3]
-        return Weights(symbols, places, head, layers)
+        return LabWeights(symbols, places, head, layers)
 
-    def logits(self, weights: Weights, tokens: Tensor, first: int = 0) -> Tensor:
+    def logits(self, weights: LabWeights, tokens: Tensor, first: int = 0) -> Tensor:
         """[A, N, T - first, V] from symbols [A, N, T]: what follows each symbol from the 0-based `first` on."""
         state = self.embed(weights, tokens)
         for layer in weights.layers:
@@ -98,7 +98,7 @@ class Network:
             state = self.finish(layer, state, _causal(query, key, value))
         return _times(_norm(state[:, :, first:]), weights.head)
 
-    def embed(self, weights: Weights, tokens: Tensor, at: int = 0) -> Tensor:
+    def embed(self, weights: LabWeights, tokens: Tensor, at: int = 0) -> Tensor:
         """[A, N, T, d] of symbols whose first stands at the place `at`."""
         arms, _, length = tokens.shape
         count = self.language.symbols

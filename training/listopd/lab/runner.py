@@ -16,18 +16,19 @@ import torch
 from torch import Tensor
 
 from listeval.errors import UserError
-from listopd.cliff.arms import ArmSpec, Cost, Pair, PairForecast, Tell
+from listopd.cliff.arms import ArmSpec, ExpectedCost, PairForecast, StudyPair, Tell
 from listopd.cliff.records import begin, finish, log_file, unfinished, write_outcomes
-from listopd.lab.decode import greedy
-from listopd.lab.figures import step_figures
 from listopd.lab.held_out import HeldOut, held_out, judge
-from listopd.lab.language import Answers
+from listopd.lab.lab_decode import greedy
+from listopd.lab.lab_figures import step_figures
+from listopd.lab.lab_target import positions, separator_confidence, target_curve
+from listopd.lab.language import LabAnswers
 from listopd.lab.losses import LOSSES
 from listopd.lab.network import ROWS
 from listopd.lab.options import read_options, read_settings
-from listopd.lab.starts import Start, split_name, train_starts, with_origins
+from listopd.lab.starts import LabStart, split_name, train_starts, with_origins
 from listopd.lab.store import (
-    State,
+    ArmState,
     drop_state,
     load_start,
     load_state,
@@ -37,8 +38,7 @@ from listopd.lab.store import (
     stacked,
     weights_digest,
 )
-from listopd.lab.target import positions, separator_confidence, target_curve
-from listopd.lab.training import Shape, Stack, TrainingSettings
+from listopd.lab.training import ArmStack, Shape, TrainingSettings
 
 _ON_CPU, _ON_GPU = 16, 512
 """Arms side by side: on a CPU as many as its caches hold."""
@@ -59,7 +59,7 @@ class LabRunner:
         self.folder, self.options = keep, read_options(options)
         self.network = self.options.network()
         self.device = _device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self._starts: dict[str, Start] = {}
+        self._starts: dict[str, LabStart] = {}
 
     @cached_property
     def asked(self) -> HeldOut:
@@ -88,24 +88,26 @@ class LabRunner:
         found = {"options": self.options.digest()}
         return found | {f"start {name}": weights_digest(start) for name, start in self._of(arms).items()}
 
-    def cost(self, arms: Sequence[ArmSpec]) -> Cost:
+    def cost(self, arms: Sequence[ArmSpec]) -> ExpectedCost:
         """From the time that a step of some arms with random weights takes here."""
         total = sum(arm.steps for arm in arms)
         trained = [arm for arm in arms if arm.method != START]
         if not trained:
-            return Cost(0.0, "nothing is trained")
+            return ExpectedCost(0.0, "nothing is trained")
         some = [replace(arm, seed=at) for at, arm in enumerate([trained[0]] * _TIMED)]
         flat = torch.stack([self.network.initial(at) for at in range(len(some))]).to(self.device)
-        stack = Stack(self.network, _shape(trained[0]), [_training_settings(arm) for arm in some], flat, flat, flat)
+        stack = ArmStack(self.network, _shape(trained[0]), [_training_settings(arm) for arm in some], flat, flat, flat)
         stack.step()
         times = [time.perf_counter()]
         for _ in range(_TIMES):
             stack.step().norm.cpu()
             times.append(time.perf_counter())
         each = min(after - before for before, after in pairwise(times)) / len(some)
-        return Cost(each * total, f"a step of {len(some)} arms was timed: {each * 1000:.0f} ms an arm, {self.device}")
+        return ExpectedCost(
+            each * total, f"a step of {len(some)} arms was timed: {each * 1000:.0f} ms an arm, {self.device}"
+        )
 
-    def foretell(self, pair: Pair, lams: Sequence[float]) -> PairForecast:
+    def foretell(self, pair: StudyPair, lams: Sequence[float]) -> PairForecast:
         """The untrained target's outcomes on the held-out prompts, and p and b along right answers to them."""
         names = [pair.teacher, pair.based_on]
         starts = self._named(names)
@@ -133,10 +135,10 @@ class LabRunner:
         for alike in kinds.values():
             yield from (alike[at : at + width] for at in range(0, len(alike), width))
 
-    def _of(self, arms: Sequence[ArmSpec]) -> dict[str, Start]:
+    def _of(self, arms: Sequence[ArmSpec]) -> dict[str, LabStart]:
         return self._named([name for arm in arms for name in (arm.pair.student, arm.pair.teacher, arm.pair.based_on)])
 
-    def _named(self, names: Sequence[str]) -> dict[str, Start]:
+    def _named(self, names: Sequence[str]) -> dict[str, LabStart]:
         sizes = self.options.network_digest()
         for name in with_origins(names):
             if self.folder and name not in self._starts and (start := load_start(self.folder, name, sizes)):
@@ -153,11 +155,11 @@ class _Run:
     """One set of arms, from where they stand to their end."""
 
     def __init__(
-        self, runner: LabRunner, arms: Sequence[ArmSpec], starts: Mapping[str, Start], out: Path, tell: Tell
+        self, runner: LabRunner, arms: Sequence[ArmSpec], starts: Mapping[str, LabStart], out: Path, tell: Tell
     ) -> None:
         self.runner, self.arms, self.starts, self.tell = runner, arms, starts, tell
         self.folders = [out / arm.id for arm in arms]
-        self.stack = Stack(
+        self.stack = ArmStack(
             runner.network,
             _shape(arms[0]),
             [_training_settings(arm) for arm in arms],
@@ -207,7 +209,7 @@ class _Run:
         weights = self.stack.weights
         answers = greedy(network, weights, asked.prompts.tokens.to(weights.device).expand(len(weights), -1, -1))
         for folder, tokens, mask in zip(self.folders, answers.tokens.cpu(), answers.mask.cpu(), strict=True):
-            write_outcomes(folder, self.done, judge(network.language, asked, Answers(tokens, mask)))
+            write_outcomes(folder, self.done, judge(network.language, asked, LabAnswers(tokens, mask)))
 
     def _log(self, lines: list[dict[str, Any]]) -> None:
         for folder, line in zip(self.folders, lines, strict=True):
@@ -218,7 +220,7 @@ class _Run:
         adam = self.stack.adam
         columns = (adam.failed.cpu(), adam.flat.cpu(), adam.first.cpu(), adam.second.cpu())
         for folder, failed, *tensors in zip(self.folders, *columns, strict=True):
-            save_state(folder, State(self.done, int(failed), *tensors))
+            save_state(folder, ArmState(self.done, int(failed), *tensors))
 
     def _manifest(self, arm: ArmSpec, failed: int) -> dict[str, Any]:
         starts = {

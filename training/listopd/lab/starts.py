@@ -18,11 +18,11 @@ from torch.nn import functional as F
 from listeval.errors import UserError, did_you_mean
 from listopd.lab.adamw import AdamW
 from listopd.lab.chance import generator
-from listopd.lab.decode import greedy
 from listopd.lab.held_out import HeldOut, held_out, judge
-from listopd.lab.language import Answers
+from listopd.lab.lab_decode import greedy
+from listopd.lab.lab_target import separator_confidence
+from listopd.lab.language import LabAnswers
 from listopd.lab.network import Network
-from listopd.lab.target import separator_confidence
 
 TRIES = 8
 """How often a start is trained, at most, until one is accepted."""
@@ -50,14 +50,14 @@ class Window:
     parse: tuple[float, float] = (0.0, 1.0)
     log_odds: tuple[float, float] = (-math.inf, math.inf)
 
-    def holds(self, found: Measured) -> bool:
+    def holds(self, found: MeasuredStart) -> bool:
         """Whether both figures are within."""
         (low, high), (least, most) = self.parse, self.log_odds
         return low <= found.parse <= high and least <= found.log_odds <= most
 
 
 @dataclass(frozen=True)
-class Recipe:
+class StartRecipe:
     """`origin` is the start that it goes on from (None: random weights); `noise` is added to that one's weights, as a
     part of each weight matrix' spread.
     """
@@ -72,7 +72,7 @@ class Recipe:
     """Trained again and again, up to `SETTLED` times, until the figures are within the window."""
 
 
-class Measured(NamedTuple):
+class MeasuredStart(NamedTuple):
     """Of a start: its figures, and the seed that gave it."""
 
     parse: float
@@ -81,26 +81,26 @@ class Measured(NamedTuple):
     seed: int
 
 
-class Start(NamedTuple):
+class LabStart(NamedTuple):
     """Weights [P] on the CPU, each a float16 number, so that a file of half the size holds them exactly."""
 
     weights: Tensor
-    measured: Measured
+    measured: MeasuredStart
 
 
-RECIPES: Mapping[str, Recipe] = {
-    "teacher": Recipe(None, (Phase(350, 48, 5e-3, cosine=True),), Window(parse=(0.97, 1.0))),
-    "T_soft": Recipe("teacher", (Phase(60, 48, 1e-3, early=0.03),), Window((0.95, 1.0), (2.5, 4.5))),
-    "T_flip": Recipe("teacher", (Phase(100, 48, 1e-3, early=0.31),), Window((0.9, 1.0), (0.5, 1.1))),
-    "S_sharp": Recipe("teacher", (Phase(80, 48, 5e-4, early=0.005),), Window((0.95, 1.0), (4.5, math.inf))),
-    "S_half": Recipe(
+RECIPES: Mapping[str, StartRecipe] = {
+    "teacher": StartRecipe(None, (Phase(350, 48, 5e-3, cosine=True),), Window(parse=(0.97, 1.0))),
+    "T_soft": StartRecipe("teacher", (Phase(60, 48, 1e-3, early=0.03),), Window((0.95, 1.0), (2.5, 4.5))),
+    "T_flip": StartRecipe("teacher", (Phase(100, 48, 1e-3, early=0.31),), Window((0.9, 1.0), (0.5, 1.1))),
+    "S_sharp": StartRecipe("teacher", (Phase(80, 48, 5e-4, early=0.005),), Window((0.95, 1.0), (4.5, math.inf))),
+    "S_half": StartRecipe(
         None,
         (Phase(200, 32, 5e-3, early=0.2), Phase(60, 32, 1e-3, early=0.5)),
         Window((0.3, 0.7)),
         ancestry=1,
         settle=Phase(4, 128, 3e-4, early=0.48),
     ),
-    "T_noise": Recipe("S_sharp", (), Window((0.9, 1.0)), noise=0.05),
+    "T_noise": StartRecipe("S_sharp", (), Window((0.9, 1.0)), noise=0.05),
 }
 """By the name that a study gives; `NAME@3` is the fourth of its kind."""
 
@@ -133,8 +133,8 @@ def with_origins(names: Sequence[str]) -> list[str]:
 
 
 def train_starts(
-    network: Network, names: Sequence[str], known: Mapping[str, Start], device: torch.device
-) -> dict[str, Start]:
+    network: Network, names: Sequence[str], known: Mapping[str, LabStart], device: torch.device
+) -> dict[str, LabStart]:
     """All starts of these names and their origins that are not `known`; those of one recipe side by side.
 
     Raises UserError where a recipe gives none that is accepted.
@@ -148,11 +148,11 @@ def train_starts(
 
 
 def _train_recipe(
-    network: Network, name: str, numbers: list[int], known: Mapping[str, Start], device: torch.device
-) -> dict[str, Start]:
+    network: Network, name: str, numbers: list[int], known: Mapping[str, LabStart], device: torch.device
+) -> dict[str, LabStart]:
     recipe, asked = RECIPES[name], held_out(network.language, _MEASURED)
-    found: dict[str, Start] = {}
-    last: list[Measured] = []
+    found: dict[str, LabStart] = {}
+    last: list[MeasuredStart] = []
     for attempt in range(TRIES):
         left = [number for number in numbers if full_name(name, number) not in found]
         seeds = [number + _SPACING * attempt for number in left]
@@ -165,14 +165,14 @@ def _train_recipe(
             last = measure(network, flat, asked, seeds)
             for number, weights, measured in zip(left, flat.cpu(), last, strict=True):
                 if recipe.window.holds(measured):
-                    found.setdefault(full_name(name, number), Start(weights, measured))
+                    found.setdefault(full_name(name, number), LabStart(weights, measured))
             if all(full_name(name, number) in found for number in left):
                 return found
     cause = f"{TRIES} trainings of the start '{name}' gave none within its window; the last measured {last[0]}"
     raise UserError(cause, place="laboratory", fix="other sizes of language or network, or another start")
 
 
-def _begin(network: Network, recipe: Recipe, number: int, seed: int, known: Mapping[str, Start]) -> Tensor:
+def _begin(network: Network, recipe: StartRecipe, number: int, seed: int, known: Mapping[str, LabStart]) -> Tensor:
     if recipe.origin is None:
         return network.initial(seed * 10 + recipe.ancestry)
     weights = known[full_name(recipe.origin, number)].weights
@@ -220,14 +220,14 @@ def _cross_entropy(network: Network, flat: Tensor, tokens: Tensor, mask: Tensor)
     return means.sum()
 
 
-def measure(network: Network, flat: Tensor, asked: HeldOut, seeds: Sequence[int]) -> list[Measured]:
+def measure(network: Network, flat: Tensor, asked: HeldOut, seeds: Sequence[int]) -> list[MeasuredStart]:
     """The figures of weights [A, P], greedily on the held-out prompts."""
     prompts = asked.prompts.tokens.to(flat.device).expand(len(flat), -1, -1)
     answers = greedy(network, flat, prompts)
     found = []
     for at, seed in enumerate(seeds):
-        outcomes = judge(network.language, asked, Answers(answers.tokens[at].cpu(), answers.mask[at].cpu()))
+        outcomes = judge(network.language, asked, LabAnswers(answers.tokens[at].cpu(), answers.mask[at].cpu()))
         odds = float(separator_confidence(network, flat[at], asked).separators[:, network.language.items - 2].mean())
         parsed, fmc = sum(x.parsed for x in outcomes), sum(x.fmc for x in outcomes)
-        found.append(Measured(parsed / len(outcomes), fmc / len(outcomes), odds, seed))
+        found.append(MeasuredStart(parsed / len(outcomes), fmc / len(outcomes), odds, seed))
     return found

@@ -14,12 +14,12 @@ from torch import Tensor
 
 from listeval.disk import write_atomic
 from listeval.errors import UserError, first_line
-from listopd.lab.starts import RECIPES, Measured, Start, full_name, split_name
+from listopd.lab.starts import RECIPES, LabStart, MeasuredStart, full_name, split_name
 
 _STATE = "state.safetensors"
 
 
-class State(NamedTuple):
+class ArmState(NamedTuple):
     """Of one arm after `step` optimiser steps: weights and moments [P], and updates that were no numbers."""
 
     step: int
@@ -38,12 +38,12 @@ def recipe_digest(name: str) -> str:
     return sha256("".join([*chain, str(number)]).encode()).hexdigest()
 
 
-def weights_digest(start: Start) -> str:
+def weights_digest(start: LabStart) -> str:
     """sha256 of a start's weights."""
     return sha256(start.weights.half().numpy().tobytes()).hexdigest()
 
 
-def save_start(folder: Path, name: str, start: Start, network: str) -> None:
+def save_start(folder: Path, name: str, start: LabStart, network: str) -> None:
     """Write a start for networks of these sizes. Raises UserError where the disk refuses."""
     from safetensors.torch import save
 
@@ -52,7 +52,7 @@ def save_start(folder: Path, name: str, start: Start, network: str) -> None:
     write_atomic(_start_file(folder, name), save({"weights": start.weights.half()}, said))
 
 
-def load_start(folder: Path, name: str, network: str) -> Start | None:
+def load_start(folder: Path, name: str, network: str) -> LabStart | None:
     """The start, None where there is no file. Raises UserError for one that is damaged, or made in another way."""
     file = _start_file(folder, name)
     if not file.exists():
@@ -61,10 +61,10 @@ def load_start(folder: Path, name: str, network: str) -> Start | None:
     if said.get("recipe") != recipe_digest(name) or said.get("network") != network:
         cause = f"the start '{name}' was made by another recipe, or for other sizes"
         raise UserError(cause, place=str(file), fix="move it away: it will be trained again")
-    return Start(tensors["weights"].float(), Measured(**json.loads(said["measured"])))
+    return LabStart(tensors["weights"].float(), MeasuredStart(**json.loads(said["measured"])))
 
 
-def save_state(folder: Path, state: State) -> None:
+def save_state(folder: Path, state: ArmState) -> None:
     """Write what a resume goes on from, whole or not at all."""
     from safetensors.torch import save
 
@@ -72,13 +72,13 @@ def save_state(folder: Path, state: State) -> None:
     write_atomic(folder / _STATE, save(tensors, {"step": str(state.step), "failed": str(state.failed)}))
 
 
-def load_state(folder: Path) -> State | None:
+def load_state(folder: Path) -> ArmState | None:
     """The last state, None without one. Raises UserError for a damaged file."""
     file = folder / _STATE
     if not file.exists():
         return None
     tensors, said = _read(file, ("weights", "first", "second"), "delete it: the arm begins anew")
-    return State(int(said["step"]), int(said["failed"]), *(tensors[n] for n in ("weights", "first", "second")))
+    return ArmState(int(said["step"]), int(said["failed"]), *(tensors[n] for n in ("weights", "first", "second")))
 
 
 def drop_state(folder: Path) -> None:
@@ -114,7 +114,7 @@ def _make(folder: Path) -> None:
         raise UserError(f"no folder for starts: {error.strerror}", place=str(folder), fix="another folder") from None
 
 
-def stacked(states: list[State]) -> tuple[Tensor, Tensor, Tensor]:
+def stacked(states: list[ArmState]) -> tuple[Tensor, Tensor, Tensor]:
     """Weights and moments [A, P] of arms."""
     columns = ([getattr(state, name) for state in states] for name in ("weights", "first", "second"))
     weights, first, second = (torch.stack(column) for column in columns)

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from listopd.lab.adamw import AdamW
 from listopd.lab.chance import generator
-from listopd.lab.decode import sample
-from listopd.lab.language import Answers
+from listopd.lab.lab_decode import sample
+from listopd.lab.language import LabAnswers
 from listopd.lab.losses import LOSSES, Losses, Rows, arm_means, cap_tensor, sampled_log_probs
 from listopd.lab.network import Network
 
@@ -43,7 +43,7 @@ class Shape:
     updates: int = 1
 
 
-class Step(NamedTuple):
+class LabStep(NamedTuple):
     """A step of all arms, before its update.
 
     Prompts [A, N, P], answers [A, N, L], logits [A, N, L, V] of three networks, how far the cap acted [A, N, L], and
@@ -51,7 +51,7 @@ class Step(NamedTuple):
     """
 
     prompts: Tensor
-    answers: Answers
+    answers: LabAnswers
     student: Tensor
     teacher: Tensor
     base: Tensor
@@ -59,7 +59,7 @@ class Step(NamedTuple):
     norm: Tensor
 
 
-class Stack:
+class ArmStack:
     """Arms side by side. All weights are [A, P] and stay on their device; the student's change with every `step`."""
 
     def __init__(
@@ -86,7 +86,7 @@ class Stack:
         """The students' [A, P]."""
         return self.adam.flat
 
-    def step(self) -> Step:
+    def step(self) -> LabStep:
         """Answer, score and update once."""
         prompts, uniforms = self._drawn(self.adam.steps // self.shape.updates)
         answers = sample(self.network, self.weights, prompts, uniforms)
@@ -103,21 +103,21 @@ class Stack:
         for part in parts:
             leaf = self.weights.detach().requires_grad_()
             logits = self._logits(leaf, tokens[:, part])
-            answer = Answers(answers.tokens[:, part], answers.mask[:, part])
+            answer = LabAnswers(answers.tokens[:, part], answers.mask[:, part])
             then = sampled_log_probs(logits.detach(), answer.tokens) if old is None else old[:, part]
             found = self._losses(logits, teacher[:, part], base[:, part], answer, then)
             arm_means(found.per_token, answer.mask, len(leaf)).sum().backward()
             student[:, part], capped[:, part] = logits.detach(), found.capped.view(answer.tokens.shape)
             assert leaf.grad is not None, "the loss depends on the weights"
             norm = self.adam.step(leaf.grad, self.rate)
-        return Step(prompts, answers, student, teacher, base, capped, norm)
+        return LabStep(prompts, answers, student, teacher, base, capped, norm)
 
     def _logits(self, flat: Tensor, tokens: Tensor) -> Tensor:
         """[A, N, L, V]: of each symbol of the answers."""
         first = self.network.language.prompt_length - 1
         return self.network.logits(self.network.unpack(flat), tokens[..., :-1], first)
 
-    def _losses(self, student: Tensor, teacher: Tensor, base: Tensor, answers: Answers, old: Tensor) -> Losses:
+    def _losses(self, student: Tensor, teacher: Tensor, base: Tensor, answers: LabAnswers, old: Tensor) -> Losses:
         symbols = student.shape[-1]
         each = answers.mask.shape[1] * answers.mask.shape[2]
         rows = Rows(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from listopd.batch import default_tokens
-from listopd.plan.outline import Kept, Outline, kept_for_backward
+from listopd.plan.outline import KeptBytes, Outline, kept_for_backward
 from listopd.recipe import Sft
 from listopd.score import GPU_CHUNK_BYTES
 
@@ -27,7 +27,7 @@ _ALL_LINEAR = 7
 
 
 @dataclass(frozen=True)
-class Part:
+class MemoryPart:
     """`bytes` that `what` takes; `fixed` ones are there from the first step on, whatever a pass holds."""
 
     what: str
@@ -40,7 +40,7 @@ class Memory:
     """All parts of one stage; `tokens` is the pass that they are for."""
 
     tokens: int
-    parts: tuple[Part, ...]
+    parts: tuple[MemoryPart, ...]
 
     @property
     def peak(self) -> float:
@@ -72,19 +72,19 @@ def memory(
     kept = kept_for_backward(models.student, bfloat16=bfloat16, recomputed=recomputed)
     learnt = student.weights if spec.lora is None else _adapters(student, spec.lora)
     whole = [
-        Part("student, float32", student.bytes + (4 * learnt if spec.lora else 0)),
-        Part("gradients, float32", 4 * learnt),
-        Part("AdamW, float32", 8 * learnt),
+        MemoryPart("student, float32", student.bytes + (4 * learnt if spec.lora else 0)),
+        MemoryPart("gradients, float32", 4 * learnt),
+        MemoryPart("AdamW, float32", 8 * learnt),
         *_frozen(recipe, spec, models, bfloat16=bfloat16),
     ]
     parts = [replace(part, bytes=part.bytes / shards) for part in whole]
     if shards > 1:
-        parts.append(Part("gathered for a pass, at most", _gathered(spec, models)))
+        parts.append(MemoryPart("gathered for a pass, at most", _gathered(spec, models)))
     if engine_share:
-        parts.append(Part("vLLM", engine_share))
+        parts.append(MemoryPart("vLLM", engine_share))
     elif models.teacher is not None and (bfloat16 or shards > 1):
         kind, size = ("bfloat16", 2) if bfloat16 else ("float32", 4)
-        parts.append(Part(f"sampler's copy, {kind}", size * student.weights))
+        parts.append(MemoryPart(f"sampler's copy, {kind}", size * student.weights))
     return Memory(tokens, (*parts, *_of_pass(kept, tokens)))
 
 
@@ -105,7 +105,7 @@ def _gathered(spec: Sft | Opd, models: Models) -> float:
     return found
 
 
-def _frozen(recipe: Recipe, spec: Sft | Opd, models: Models, *, bfloat16: bool) -> list[Part]:
+def _frozen(recipe: Recipe, spec: Sft | Opd, models: Models, *, bfloat16: bool) -> list[MemoryPart]:
     """Teacher and base as `listopd.three_models` holds them."""
     found = []
     for role, config in (("teacher", models.teacher), ("base", models.base)):
@@ -114,15 +114,15 @@ def _frozen(recipe: Recipe, spec: Sft | Opd, models: Models, *, bfloat16: bool) 
         outline = Outline.of(config)
         rounded = bfloat16 and not (role == "base" and recipe.precision.compile)
         kind = "bfloat16 products" if rounded else "float32"
-        found.append(Part(f"{role}, {kind}", outline.rounded_bytes if rounded else outline.bytes))
+        found.append(MemoryPart(f"{role}, {kind}", outline.rounded_bytes if rounded else outline.bytes))
     return found
 
 
-def _of_pass(kept: Kept, tokens: int) -> tuple[Part, ...]:
+def _of_pass(kept: KeptBytes, tokens: int) -> tuple[MemoryPart, ...]:
     return (
-        Part(f"activations of {tokens:,} tokens", kept.bytes(tokens), fixed=False),
-        Part("head, a chunk of rows", _CHUNKS * GPU_CHUNK_BYTES, fixed=False),
-        Part("the GPU's libraries", _LIBRARIES),
+        MemoryPart(f"activations of {tokens:,} tokens", kept.bytes(tokens), fixed=False),
+        MemoryPart("head, a chunk of rows", _CHUNKS * GPU_CHUNK_BYTES, fixed=False),
+        MemoryPart("the GPU's libraries", _LIBRARIES),
     )
 
 

@@ -19,7 +19,7 @@ _SHORT, _LONG = 128, 256
 
 
 @dataclass(frozen=True)
-class Kept:
+class KeptBytes:
     """Bytes that a forward pass keeps for the way back: `once` (weights that autocast rounded) and `token` a token."""
 
     once: float
@@ -64,7 +64,7 @@ class Outline:
         )
 
 
-def kept_for_backward(config: Any, *, bfloat16: bool, recomputed: bool) -> Kept:
+def kept_for_backward(config: Any, *, bfloat16: bool, recomputed: bool) -> KeptBytes:
     """What a pass of a learning network keeps, from passes of one and two layers; the head apart.
 
     Where activations are recomputed, the inputs of all layers, and once all that one layer keeps.
@@ -74,25 +74,25 @@ def kept_for_backward(config: Any, *, bfloat16: bool, recomputed: bool) -> Kept:
     if not recomputed:
         return _sum(plain, layers)
     inputs, layer = _sum(_per_layer(config, bfloat16=bfloat16, recomputed=True), layers), plain[1]
-    return Kept(inputs.once + layer.once, inputs.token + layer.token)
+    return KeptBytes(inputs.once + layer.once, inputs.token + layer.token)
 
 
-def _sum(found: tuple[Kept, Kept], layers: int) -> Kept:
+def _sum(found: tuple[KeptBytes, KeptBytes], layers: int) -> KeptBytes:
     rest, layer = found
-    return Kept(rest.once + layers * layer.once, rest.token + layers * layer.token)
+    return KeptBytes(rest.once + layers * layer.once, rest.token + layers * layer.token)
 
 
-def _per_layer(config: Any, *, bfloat16: bool, recomputed: bool) -> tuple[Kept, Kept]:
+def _per_layer(config: Any, *, bfloat16: bool, recomputed: bool) -> tuple[KeptBytes, KeptBytes]:
     """What stands beside the layers, and each layer."""
     one, two = (_of_pass(config, n, bfloat16=bfloat16, recomputed=recomputed) for n in (1, 2))
-    layer = Kept(two.once - one.once, two.token - one.token)
-    return Kept(one.once - layer.once, one.token - layer.token), layer
+    layer = KeptBytes(two.once - one.once, two.token - one.token)
+    return KeptBytes(one.once - layer.once, one.token - layer.token), layer
 
 
-def _of_pass(config: Any, layers: int, *, bfloat16: bool, recomputed: bool) -> Kept:
+def _of_pass(config: Any, layers: int, *, bfloat16: bool, recomputed: bool) -> KeptBytes:
     short, long = (_kept(config, layers, n, bfloat16=bfloat16, recomputed=recomputed) for n in (_SHORT, _LONG))
     token = (long - short) / (_LONG - _SHORT)
-    return Kept(short - token * _SHORT, token)
+    return KeptBytes(short - token * _SHORT, token)
 
 
 def _kept(config: Any, layers: int, tokens: int, *, bfloat16: bool, recomputed: bool) -> int:

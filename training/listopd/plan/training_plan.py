@@ -24,7 +24,7 @@ _PROMPT, _ANSWER = 2048, 512
 
 
 @dataclass(frozen=True)
-class OnCard:
+class CardPlan:
     """One card: whether the stage fits, and the least seconds of a step."""
 
     card: Machine
@@ -52,7 +52,7 @@ class Plan:
     prompt: int
     answer: int
     """Tokens, at most."""
-    on: tuple[OnCard, ...]
+    on: tuple[CardPlan, ...]
     shards: int = 1
     """Processes, each with a card, that hold one copy of the networks and share a step's answers."""
 
@@ -108,7 +108,7 @@ def make_plan(recipe: Recipe, stage: Stage, place: str, on: Sequence[Machine], s
     floor = _Floor(recipe, spec, models, answers // shards, prompt, answer)
     share = _engine_share(spec)
     found = [
-        OnCard(
+        CardPlan(
             card,
             memory(recipe, spec, models, bfloat16=_narrow(recipe), engine_share=share * card.memory, shards=shards),
             floor.seconds(card),

@@ -14,34 +14,34 @@ from listeval.models.checkpoint import Checkpoint
 from listeval.plugins.blame import blame
 from listeval.plugins.open import load
 from listeval.task import Dataset, Task
-from listopd.probe.config import ProbeConfig
-from listopd.probe.walk import Reference, reference
+from listopd.probe.probe_config import ProbeConfig
+from listopd.probe.walk import WalkReference, reference
 
 
-class Question(NamedTuple):
+class ProbeQuestion(NamedTuple):
     """One prompt, the tokens of a right answer without its stop token, and what right answers have in common."""
 
     name: str
     prompt: Prompt
     gold: tuple[int, ...]
     contract: Contract[Any]
-    right: Reference
+    right: WalkReference
     seed: int
     place: int
 
 
-class Questions(NamedTuple):
+class ProbeQuestions(NamedTuple):
     """The prompts that fit the models; `too_long` counts those that do not, which are left out, never cut."""
 
-    kept: list[Question]
+    kept: list[ProbeQuestion]
     too_long: int
     data: dict[int, Dataset]
 
 
-class Answer(NamedTuple):
+class ProbeAnswer(NamedTuple):
     """The tokens of an answer without its stop token; `stopped` says whether one came."""
 
-    question: Question
+    question: ProbeQuestion
     tokens: tuple[int, ...]
     stopped: bool
 
@@ -49,7 +49,7 @@ class Answer(NamedTuple):
 class Rollouts(NamedTuple):
     """A student's answers; `kinds` counts how they keep or break the contract, `fmc` format-manifold collapses."""
 
-    answers: list[Answer]
+    answers: list[ProbeAnswer]
     kinds: dict[str, int]
     fmc: int
 
@@ -59,7 +59,7 @@ class Rollouts(NamedTuple):
         return self.kinds.get("ok", 0)
 
 
-def questions(task: Task, config: ProbeConfig, checkpoint: Checkpoint, most: int | None) -> Questions:
+def questions(task: Task, config: ProbeConfig, checkpoint: Checkpoint, most: int | None) -> ProbeQuestions:
     """The examples of each seed as token ids; prompt and right answer together may have `most` tokens.
 
     Raises UserError where none fits, and for data and answers that the task cannot give.
@@ -75,26 +75,26 @@ def questions(task: Task, config: ProbeConfig, checkpoint: Checkpoint, most: int
         source = next(iter(data.values())).source
         cause = f"none of the {len(found)} prompts fits: with a right answer the models take {most} tokens"
         raise UserError(cause, place=source, fix="a smaller k (--set k=4), or models with a longer context")
-    return Questions(kept, len(found) - len(kept), data)
+    return ProbeQuestions(kept, len(found) - len(kept), data)
 
 
-def _question(task: Task, checkpoint: Checkpoint, example: Any, seed: int, place: int) -> Question:
+def _question(task: Task, checkpoint: Checkpoint, example: Any, seed: int, place: int) -> ProbeQuestion:
     with blame(task, f"has no right answer for its example '{example.id}'"):
         contract, gold = task.contract(example.target), task.gold(example.target)
     key = getattr(contract, "key", None)
     renderer = checkpoint.renderer
     right = reference(gold.encode(), key)
-    return Question(
+    return ProbeQuestion(
         f"{seed}/{example.id}", renderer.render(example.messages), renderer.encode(gold), contract, right, seed, place
     )
 
 
-def roll_out(asked: Sequence[Question], checkpoint: Checkpoint, network: Any, sampling: Sampling) -> Rollouts:
+def roll_out(asked: Sequence[ProbeQuestion], checkpoint: Checkpoint, network: Any, sampling: Sampling) -> Rollouts:
     """One answer to each question, a function of weights, question and seed.
 
     Raises UserError where the network fails on one.
     """
-    from listeval.backends.hf.engine import HFBackend
+    from listeval.backends.hf.hf_engine import HFBackend
     from listopd.rollout.protocol import seed_of
 
     backend = HFBackend(checkpoint, network, batch_size=16)
@@ -102,7 +102,7 @@ def roll_out(asked: Sequence[Question], checkpoint: Checkpoint, network: Any, sa
         Request(str(i), q.name, q.prompt, sampling, seed_of(q.seed, 0, q.place, 0), q.contract, q.place)
         for i, q in enumerate(asked)
     ]
-    answers: dict[int, Answer] = {}
+    answers: dict[int, ProbeAnswer] = {}
     kinds: Counter[str] = Counter()
     fmc = 0
     for done in backend.generate(requests):
@@ -112,5 +112,5 @@ def roll_out(asked: Sequence[Question], checkpoint: Checkpoint, network: Any, sa
         parsed = question.contract.parse(done.text, done.finish_reason, done.reasoning)
         kinds[parsed.kind.value if isinstance(parsed, Failure) else "ok"] += 1
         fmc += isinstance(parsed, Failure) and parsed.fmc
-        answers[int(done.key)] = Answer(question, done.token_ids, done.finish_reason == "stop")
+        answers[int(done.key)] = ProbeAnswer(question, done.token_ids, done.finish_reason == "stop")
     return Rollouts([answers[i] for i in range(len(asked))], dict(kinds.most_common()), fmc)

@@ -21,8 +21,8 @@ from listopd.threshold.positions import Positions
 from listopd.tokens import TokenClass, leading_place
 
 if TYPE_CHECKING:
-    from listopd.probe.answers import Answer
-    from listopd.probe.odds import Asked, Odds
+    from listopd.probe.answers import ProbeAnswer
+    from listopd.probe.odds import Odds, StepQuestion
     from listopd.probe.vocabulary import Vocabulary
 
 
@@ -89,12 +89,12 @@ def _joint(log_odds: Floats, token: NDArray[np.intp]) -> Floats:
         return np.asarray(log_p - np.log(-np.expm1(log_p)))
 
 
-def observe(answers: Sequence[Answer], vocabulary: Vocabulary, stop: int, teacher: Any, base: Any) -> Observations:
+def observe(answers: Sequence[ProbeAnswer], vocabulary: Vocabulary, stop: int, teacher: Any, base: Any) -> Observations:
     """Teacher-force both networks on the answers' own tokens; `stop` is written where an answer stopped.
 
     Steps inside a token that no other token could take are none of the network's, and left out.
     """
-    from listopd.batch import Answered
+    from listopd.batch import AnsweredPrompt
     from listopd.probe.odds import asked, measure
 
     steps = [
@@ -102,18 +102,20 @@ def observe(answers: Sequence[Answer], vocabulary: Vocabulary, stop: int, teache
     ]
     used = [place for place, found in enumerate(steps) if found]
     steps = [steps[place] for place in used]
-    given = [Answered(a.question.prompt.token_ids, a.tokens + (stop,) * a.stopped) for a in (answers[i] for i in used)]
+    given = [
+        AnsweredPrompt(a.question.prompt.token_ids, a.tokens + (stop,) * a.stopped) for a in (answers[i] for i in used)
+    ]
     measured = [measure(network, vocabulary, given, steps) for network in dict.fromkeys((teacher, base))]
     return _columns([answers[i].question.name for i in used], steps, measured[0], measured[-1])
 
 
-def text_of(answer: Answer, vocabulary: Vocabulary) -> bytes:
+def text_of(answer: ProbeAnswer, vocabulary: Vocabulary) -> bytes:
     """The bytes that an answer's tokens stand for."""
     return b"".join(vocabulary.texts[token] or b"" for token in answer.tokens)
 
 
 def _columns(
-    names: Sequence[str], steps: Sequence[Sequence[Asked]], teacher: Sequence[Odds], base: Sequence[Odds]
+    names: Sequence[str], steps: Sequence[Sequence[StepQuestion]], teacher: Sequence[Odds], base: Sequence[Odds]
 ) -> Observations:
     flat = [asked.step for found in steps for asked in found]
     rows = [(place, asked.row) for place, found in enumerate(steps) for asked in found]

@@ -13,9 +13,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from listopd.batch import Answered, pad, passes
+from listopd.batch import AnsweredPrompt, pad, passes
 from listopd.probe.vocabulary import Split, Vocabulary
-from listopd.probe.walk import Step
+from listopd.probe.walk import StructuralStep
 from listopd.score import Scorer
 from listopd.threshold.closed_form import Floats
 
@@ -23,10 +23,10 @@ _TOKENS = 4096
 """Positions of one forward pass, padding counted."""
 
 
-class Asked(NamedTuple):
+class StepQuestion(NamedTuple):
     """One step, as a question to the distribution of the answer's token `row`: what follows its first bytes?"""
 
-    step: Step
+    step: StructuralStep
     row: int
     written: bytes
 
@@ -38,7 +38,7 @@ class Odds(NamedTuple):
     undecided: Floats
 
 
-def asked(tokens: Sequence[int], steps: Iterable[Step], texts: Sequence[bytes | None]) -> list[Asked]:
+def asked(tokens: Sequence[int], steps: Iterable[StructuralStep], texts: Sequence[bytes | None]) -> list[StepQuestion]:
     """The steps of an answer by the token that takes each; a stop token stands behind the last one.
 
     A stop that was due inside a token is left out: no vocabulary offers it there.
@@ -50,12 +50,12 @@ def asked(tokens: Sequence[int], steps: Iterable[Step], texts: Sequence[bytes | 
             start, row = ends[row], row + 1
         written = (texts[tokens[row]] or b"")[: step.at - start] if row < len(tokens) else b""
         if step.wanted or not written:
-            found.append(Asked(step, row, written))
+            found.append(StepQuestion(step, row, written))
     return found
 
 
 def measure(
-    network: Any, vocabulary: Vocabulary, answers: Sequence[Answered], steps: Sequence[Sequence[Asked]]
+    network: Any, vocabulary: Vocabulary, answers: Sequence[AnsweredPrompt], steps: Sequence[Sequence[StepQuestion]]
 ) -> list[Odds]:
     """The odds of each answer's steps under one network, in order."""
     scorer = Scorer(network, vocab=vocabulary.size)
@@ -68,7 +68,7 @@ def measure(
     return [found[place] for place in range(len(answers))]
 
 
-def odds(logits: torch.Tensor, vocabulary: Vocabulary, steps: Sequence[Asked]) -> Odds:
+def odds(logits: torch.Tensor, vocabulary: Vocabulary, steps: Sequence[StepQuestion]) -> Odds:
     """The odds of steps from `logits` [answer tokens, V], fp32."""
     log_odds, undecided = np.empty(len(steps)), np.zeros(len(steps))
     for split, places in _groups(vocabulary, steps):
@@ -82,7 +82,7 @@ def odds(logits: torch.Tensor, vocabulary: Vocabulary, steps: Sequence[Asked]) -
     return Odds(log_odds, undecided)
 
 
-def _groups(vocabulary: Vocabulary, steps: Sequence[Asked]) -> Iterator[tuple[Split, list[int]]]:
+def _groups(vocabulary: Vocabulary, steps: Sequence[StepQuestion]) -> Iterator[tuple[Split, list[int]]]:
     """Steps that split the vocabulary alike are summed together."""
     groups: dict[tuple[bytes, bytes], list[int]] = defaultdict(list)
     for place, (step, _, written) in enumerate(steps):

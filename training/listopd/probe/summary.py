@@ -8,13 +8,13 @@ from typing import NamedTuple, get_args
 import numpy as np
 
 from listeval.stats.intervals import Interval
-from listopd.probe.config import ProbeConfig
 from listopd.probe.flips import Flip, flips
 from listopd.probe.observations import Observations
+from listopd.probe.probe_config import ProbeConfig
 from listopd.threshold.closed_form import Floats, logit, sigmoid
 from listopd.threshold.evidence import class_shares
 from listopd.threshold.positions import Positions
-from listopd.threshold.preconditions import Evidence, Limits, Verdict, judge
+from listopd.threshold.preconditions import Applicability, Evidence, PreconditionLimits, judge
 from listopd.threshold.sequence import Aggregator, aggregate, operating_threshold, tightest_threshold
 from listopd.threshold.uncertainty import bootstrap_interval
 from listopd.tokens import TokenClass
@@ -38,7 +38,7 @@ class Spread(NamedTuple):
     most: float
 
 
-class Row(NamedTuple):
+class ProbeRow(NamedTuple):
     """Steps of one class, or of one class at one item (`item` None for all)."""
 
     kind: TokenClass
@@ -62,7 +62,7 @@ class Bound(NamedTuple):
     star: Interval
 
 
-class Part(NamedTuple):
+class ProbePart(NamedTuple):
     """What was measured on one kind of answers (`source`: gold or rollouts)."""
 
     source: str
@@ -72,26 +72,26 @@ class Part(NamedTuple):
     """Positions (tokens) that the thresholds are made from."""
     undecided: float
     """Mean share of probability that the step's own token leaves to the next one."""
-    classes: tuple[Row, ...]
-    items: tuple[Row, ...]
+    classes: tuple[ProbeRow, ...]
+    items: tuple[ProbeRow, ...]
     bounds: tuple[Bound, ...]
     tightest: float
     """The smallest λ* of a single position; NaN without scaffold."""
-    verdict: Verdict
+    verdict: Applicability
     flips: tuple[Flip, ...] = ()
     """Where the target's mode flips at some λ, by class and item, the earliest first."""
 
 
 def summarise(
     source: str, found: Observations, config: ProbeConfig, parsed: int | None = None, total: int | None = None
-) -> Part:
+) -> ProbePart:
     """Tables, thresholds and verdict of one source; `parsed` of `total` answers of the base keep the contract."""
     structural = found.structural(ids=config.ids).by_token().positions()
     scaffold = structural.scaffold(config.scaffold)
     budget = (config.steps, config.kappa)
     relative = Evidence(structural, config.cap, config.base_relative, parsed, total, *budget, clip=config.clip)
     shares = class_shares(scaffold)
-    return Part(
+    return ProbePart(
         source,
         len(set(found.prompt)),
         len(found),
@@ -101,29 +101,29 @@ def summarise(
         tuple(_items(found, config.clip)),
         tuple(_bounds(scaffold, config)) if len(scaffold) else (),
         tightest_threshold(scaffold, config.clip) if len(scaffold) else np.nan,
-        judge(relative, Limits(filter=config.scaffold)),
+        judge(relative, PreconditionLimits(filter=config.scaffold)),
         flips(found, config.floor),
     )
 
 
-def _classes(found: Observations, clip: float, shares: dict[str, float]) -> Iterator[Row]:
+def _classes(found: Observations, clip: float, shares: dict[str, float]) -> Iterator[ProbeRow]:
     for kind in TokenClass:
         chosen = found.kind == kind.value
         if chosen.any():
             yield _row(found.keep(chosen), kind, None, clip, shares.get(kind.value, np.nan))
 
 
-def _items(found: Observations, clip: float) -> Iterator[Row]:
+def _items(found: Observations, clip: float) -> Iterator[ProbeRow]:
     for kind in TokenClass:
         here = found.kind == kind.value
         for item in np.unique(found.item[here]).tolist():
             yield _row(found.keep(here & (found.item == item)), kind, item, clip, np.nan)
 
 
-def _row(found: Observations, kind: TokenClass, item: int | None, clip: float, share: float) -> Row:
+def _row(found: Observations, kind: TokenClass, item: int | None, clip: float, share: float) -> ProbeRow:
     positions = found.positions()
     star = operating_threshold(positions, clip).value
-    return Row(kind, item, len(positions), spread(positions.p), spread(positions.b), star, share)
+    return ProbeRow(kind, item, len(positions), spread(positions.p), spread(positions.b), star, share)
 
 
 def spread(values: Floats) -> Spread:

@@ -17,7 +17,7 @@ _SPACES = b" \t\r\n"
 _NAMED = (TokenClass.ID, TokenClass.KEY)
 
 
-class Step(NamedTuple):
+class StructuralStep(NamedTuple):
     """One character transition: before byte `at`, any byte of `wanted` keeps the contract.
 
     An empty `wanted` stands for a stop token; `at` is then where the text ends, or should have ended.
@@ -29,7 +29,7 @@ class Step(NamedTuple):
     wanted: bytes
 
 
-class Reference(NamedTuple):
+class WalkReference(NamedTuple):
     """What right answers to an example have in common, read off one of them: the names as JSON spells them."""
 
     key: str | None
@@ -39,7 +39,7 @@ class Reference(NamedTuple):
     keys: frozenset[bytes]
 
 
-def reference(gold: bytes, key: str | None) -> Reference:
+def reference(gold: bytes, key: str | None) -> WalkReference:
     """The reference of a right answer; `key` names the member with an item's id, None for none."""
     scanner = Scanner(key)
     names: dict[TokenClass, set[bytes]] = {kind: set() for kind in _NAMED}
@@ -49,10 +49,10 @@ def reference(gold: bytes, key: str | None) -> Reference:
         if inside in names and scanner.inside is None:
             names[inside].add(bytes(scanner.text))
     opening = next((bytes([byte]) for byte in gold if byte in b"[{"), b"")
-    return Reference(key, opening, scanner.item, frozenset(names[TokenClass.ID]), frozenset(names[TokenClass.KEY]))
+    return WalkReference(key, opening, scanner.item, frozenset(names[TokenClass.ID]), frozenset(names[TokenClass.KEY]))
 
 
-def walk(text: bytes, stopped: bool, right: Reference) -> Iterator[Step]:
+def walk(text: bytes, stopped: bool, right: WalkReference) -> Iterator[StructuralStep]:
     """The steps of an answer up to the one that leaves the contract; `stopped` says whether a stop token ended it."""
     walker = _Walker(right)
     for at, byte in enumerate(text):
@@ -68,7 +68,7 @@ def walk(text: bytes, stopped: bool, right: Reference) -> Iterator[Step]:
 class _Walker:
     """Follows one answer. `left` is true from the byte that no right answer has there."""
 
-    def __init__(self, right: Reference) -> None:
+    def __init__(self, right: WalkReference) -> None:
         self.scanner = Scanner(right.key)
         self.left = self._opened = self._prose = False
         self._right = right
@@ -79,11 +79,11 @@ class _Walker:
         """The list is complete, and nothing but a stop token is due."""
         return self._opened and self.scanner.done
 
-    def step(self, at: int, byte: int) -> Step | None:
+    def step(self, at: int, byte: int) -> StructuralStep | None:
         """The step that `byte` takes; None for text before the list, where there is no contract yet."""
         if self.closed:
             self.left = byte not in _SPACES
-            return Step(at, TokenClass.END, self.scanner.item, b"") if self.left else None
+            return StructuralStep(at, TokenClass.END, self.scanner.item, b"") if self.left else None
         if not self._opened:
             return self._before(at, byte)
         due = None if byte in _SPACES and self.scanner.inside is None else self._due()
@@ -92,16 +92,16 @@ class _Walker:
         kind, wanted = due or self._member(label.kind) or (label.kind, bytes([byte]))
         self._count(label.kind, inside)
         self.left = byte not in wanted or label.kind is TokenClass.OTHER
-        return None if label.kind is TokenClass.OTHER and not due else Step(at, kind, label.item, wanted)
+        return None if label.kind is TokenClass.OTHER and not due else StructuralStep(at, kind, label.item, wanted)
 
-    def stop(self, at: int) -> Step | None:
+    def stop(self, at: int) -> StructuralStep | None:
         """The step that a stop token takes: the right one, or what was due in its place, where that is known."""
         if self.closed:
-            return Step(at, TokenClass.END, self.scanner.item, b"")
+            return StructuralStep(at, TokenClass.END, self.scanner.item, b"")
         due = self._due() if self._opened else None
-        return Step(at, due[0], self.scanner.item, due[1]) if due else None
+        return StructuralStep(at, due[0], self.scanner.item, due[1]) if due else None
 
-    def _before(self, at: int, byte: int) -> Step | None:
+    def _before(self, at: int, byte: int) -> StructuralStep | None:
         """Text may come first; whether the list opens at once is a step, later it is none."""
         label = self.scanner.feed(byte)
         self._opened = not self.scanner.done
@@ -111,7 +111,7 @@ class _Walker:
             return None
         self._prose = not self._opened
         kind = TokenClass.OPEN_LIST if opening == b"[" else TokenClass.OPEN_ITEM
-        return Step(at, kind, label.item, opening)
+        return StructuralStep(at, kind, label.item, opening)
 
     def _due(self) -> tuple[TokenClass, bytes] | None:
         """What has to come here, spaces aside, whatever does come: the steps between items, the letters of a name."""

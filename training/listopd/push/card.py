@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.errors import UserError
 from listeval.export.evaluated import evaluated, limits, shown
-from listeval.export.hub import hub
+from listeval.export.hub_upload import hub
 from listeval.export.model_card import results
 from listeval.report.heading import run_title
 from listeval.report.markdown import escape, table
@@ -26,7 +26,7 @@ _NOT_MEASURED = (
 )
 
 
-class Said(NamedTuple):
+class CardDetails(NamedTuple):
     """What only the user can say for the card."""
 
     repository: str
@@ -49,7 +49,7 @@ def check_runs(origin: Origin, runs: Sequence[Run]) -> None:
         seen.add(run.path.resolve())
 
 
-def make_card(origin: Origin, runs: Sequence[Run], said: Said) -> Any:
+def make_card(origin: Origin, runs: Sequence[Run], said: CardDetails) -> Any:
     """The card as huggingface_hub's `ModelCard`. Raises UserError where a run has no figure."""
     client = hub()
     name = said.repository.rpartition("/")[2]

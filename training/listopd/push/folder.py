@@ -13,8 +13,8 @@ import yaml
 
 from listeval.disk import write_atomic
 from listeval.errors import UserError
-from listeval.export.hub import Repository, check_name, fresh_folder, place_file, push
-from listopd.push.card import Said, check_runs, make_card
+from listeval.export.hub_upload import Repository, check_name, fresh_folder, place_file, push
+from listopd.push.card import CardDetails, check_runs, make_card
 from listopd.push.origin import Origin
 from listopd.push.training_facts import portable
 
@@ -30,7 +30,7 @@ _PARTS = (
 _RECORD = ("README.md", "recipe.yaml", "training.json")
 
 
-class Pushed(NamedTuple):
+class PushResult(NamedTuple):
     """Where it went, as an address or a folder, and which files of the checkpoint's folder did not."""
 
     place: str
@@ -38,8 +38,8 @@ class Pushed(NamedTuple):
 
 
 def push_checkpoint(
-    origin: Origin, runs: Sequence[Run], said: Said, *, private: bool = False, dry_run: Path | None = None
-) -> Pushed:
+    origin: Origin, runs: Sequence[Run], said: CardDetails, *, private: bool = False, dry_run: Path | None = None
+) -> PushResult:
     """Upload checkpoint, record and card in one commit; with `dry_run` write that folder instead and send nothing.
 
     Raises UserError for what is no name of a repository, for a run that is not of this checkpoint, and as `push` does.
@@ -53,11 +53,11 @@ def push_checkpoint(
     others = {file.name for file in origin.checkpoint.iterdir()} - {file.name for file in files} - {*_RECORD}
     if dry_run is not None:
         _fill(fresh_folder(dry_run), files, origin, card, copied=True)
-        return Pushed(str(dry_run), sorted(others))
+        return PushResult(str(dry_run), sorted(others))
     with TemporaryDirectory(prefix="listeval-") as made:
         _fill(Path(made), files, origin, card, copied=False)
         place = push(Path(made), Repository(said.repository, "model", private), _message(origin, runs))
-    return Pushed(place, sorted(others))
+    return PushResult(place, sorted(others))
 
 
 def _files(checkpoint: Path) -> Iterator[Path]:

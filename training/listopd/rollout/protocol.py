@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Literal, NamedTuple, Protocol
 
-from listopd.batch import Answered
+from listopd.batch import AnsweredPrompt
 from listopd.questions import Question
 
 
@@ -20,9 +20,9 @@ class Rollout(NamedTuple):
     finish: Literal["stop", "length"]
 
     @property
-    def answered(self) -> Answered:
+    def answered(self) -> AnsweredPrompt:
         """What is scored: the very ids that were sampled."""
-        return Answered(self.question.prompt, self.answer)
+        return AnsweredPrompt(self.question.prompt, self.answer)
 
 
 class Sampler(Protocol):

@@ -1,6 +1,6 @@
 """Rollouts by vLLM in this process, which takes over the student's weights after every optimiser step.
 
-The engine starts as the harness' own does (`listeval.backends.vllm.engine`): fed token ids, stopped by every stop
+The engine starts as the harness' own does (`listeval.backends.vllm.vllm_engine`): fed token ids, stopped by every stop
 token of the model, without the checkpoint's sampling parameters. Log-probabilities are those of the
 distribution that the token was drawn from, temperature included, so that the weight trainer/rollout is 1 but
 for rounding. New weights go through vLLM's own reload, by the names that a checkpoint has; what vLLM computed
@@ -25,12 +25,12 @@ from listopd.networks import compute_type
 from listopd.parallel import is_main, weights_of
 from listopd.questions import Question
 from listopd.rollout.protocol import Rollout
-from listopd.rollout.weight_proof import Findings, WeightProof
+from listopd.rollout.weight_proof import WeightFindings, WeightProof
 
 if TYPE_CHECKING:
     import torch
 
-    from listeval.backends.vllm.engine import VLLMBackend
+    from listeval.backends.vllm.vllm_engine import VLLMBackend
     from listeval.models.checkpoint import Checkpoint
     from listopd.recipe import Recipe
     from listopd.trainee import Trainee
@@ -91,7 +91,7 @@ class VLLMSampler:
         if not core.reset_prefix_cache():
             raise UserError("vLLM keeps keys and values of the old weights", place=_PLACE, fix=f"{_PLACE}=hf")
 
-    def _check(self, found: Findings, step: int) -> None:
+    def _check(self, found: WeightFindings, step: int) -> None:
         if found.other or not found.same:
             names = ", ".join(found.other[:3]) or "none that can be read"
             more = f" and {len(found.other) - 3} more" if len(found.other) > 3 else ""
@@ -164,7 +164,7 @@ class _Vocabulary:
 def _open(device: torch.device, student: Checkpoint, max_tokens: int, recipe: Recipe, processes: int) -> VLLMBackend:
     """An engine in this process, whatever the device: another could not be handed tensors."""
     from listeval.backends.protocol import BackendOptions
-    from listeval.backends.vllm import engine as vllm
+    from listeval.backends.vllm import vllm_engine as vllm
 
     os.environ["VLLM_ENABLE_V1_MULTIPROCESSING"] = "0"
     lengths = ((recipe.max_prompt or _PROMPT) + max_tokens, student.info.max_length)

@@ -20,7 +20,7 @@ _ROUNDING = {torch.float32: 1e-4}
 _NARROW_ROUNDING = 2e-2
 
 
-class Mark(NamedTuple):
+class WeightMark(NamedTuple):
     """Of one weight, as it was sent."""
 
     shape: tuple[int, ...]
@@ -29,7 +29,7 @@ class Mark(NamedTuple):
     """`[rows]`, with the fixed vector, and before it `[rows]` of absolute values, which bound rounding: `[2, rows]`."""
 
 
-class Findings(NamedTuple):
+class WeightFindings(NamedTuple):
     """Names, as the engine has them, of weights that are as sent, that are others, and that cannot be compared."""
 
     same: list[str]
@@ -42,19 +42,19 @@ class WeightProof:
 
     def __init__(self, dtype: torch.dtype, *, packed: bool) -> None:
         self._dtype, self._packed = dtype, packed
-        self._marks: dict[str, Mark] = {}
+        self._marks: dict[str, WeightMark] = {}
 
     def marking(self, weights: Iterable[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
         """The same weights."""
         for name, weight in weights:
             held = weight.detach().to(self._dtype)
             product = _product(held) if self._packed and held.dim() == 2 else None
-            self._marks[name] = Mark(tuple(held.shape), checksum(held), product)
+            self._marks[name] = WeightMark(tuple(held.shape), checksum(held), product)
             yield name, weight
 
-    def __call__(self, model: Any) -> Findings:
+    def __call__(self, model: Any) -> WeightFindings:
         """Of an engine's network; run where the engine runs."""
-        found = Findings([], [], [])
+        found = WeightFindings([], [], [])
         parts = getattr(model, "packed_modules_mapping", None) or {}
         for name, weight in model.named_parameters():
             if weight.numel():
@@ -65,10 +65,10 @@ class WeightProof:
         return found
 
     @staticmethod
-    def _sort(found: Findings, name: str, same: bool | None) -> None:
+    def _sort(found: WeightFindings, name: str, same: bool | None) -> None:
         (found.unread if same is None else found.same if same else found.other).append(name)
 
-    def _sent(self, name: str, parts: dict[str, list[str]]) -> list[Mark]:
+    def _sent(self, name: str, parts: dict[str, list[str]]) -> list[WeightMark]:
         """Of the weights that stand under each other in the engine's `name`; none where some were not sent."""
         for whole, pieces in parts.items():
             if f".{whole}." in name:
@@ -78,7 +78,7 @@ class WeightProof:
             names = [name]
         return [self._marks[one] for one in names] if all(one in self._marks for one in names) else []
 
-    def _holds(self, weight: torch.Tensor, sent: Sequence[Mark]) -> bool | None:
+    def _holds(self, weight: torch.Tensor, sent: Sequence[WeightMark]) -> bool | None:
         """Rows beyond those that were sent pad the vocabulary."""
         rows = sum(mark.shape[0] for mark in sent if mark.shape)
         fitting = all(mark.shape and mark.shape[1:] == tuple(weight.shape[1:]) for mark in sent)
@@ -91,7 +91,7 @@ class WeightProof:
             start += mark.shape[0]
         return True
 
-    def _multiplies(self, module: Any, sent: Sequence[Mark]) -> bool | None:
+    def _multiplies(self, module: Any, sent: Sequence[WeightMark]) -> bool | None:
         products = [mark.product for mark in sent if mark.product is not None]
         if not products or len(products) < len(sent):
             return None

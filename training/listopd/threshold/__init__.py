@@ -19,13 +19,13 @@ from listopd.threshold.drift import CliffPoint, Drift, cliff_at, first_passage, 
 from listopd.threshold.evidence import Measured, class_shares, measure
 from listopd.threshold.positions import SCAFFOLD_FILTER, Positions
 from listopd.threshold.preconditions import (
+    Applicability,
     Cap,
     Check,
     Condition,
     Evidence,
-    Limits,
-    Outcome,
-    Verdict,
+    PreconditionLimits,
+    PreconditionOutcome,
     judge,
 )
 from listopd.threshold.sequence import (
@@ -42,18 +42,18 @@ from listopd.threshold.uncertainty import bootstrap_interval, delta_interval, pr
 __all__ = [
     "SCAFFOLD_FILTER",
     "Aggregator",
+    "Applicability",
     "Cap",
     "Check",
     "CliffPoint",
     "Condition",
     "Drift",
     "Evidence",
-    "Limits",
     "Measured",
-    "Outcome",
     "Positions",
+    "PreconditionLimits",
+    "PreconditionOutcome",
     "Threshold",
-    "Verdict",
     "aggregate",
     "base_neutral",
     "bootstrap_interval",

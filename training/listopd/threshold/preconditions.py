@@ -2,9 +2,9 @@
 
 arXiv 2605.08737, section 5, names the five: near-deterministic structural tokens, one dominant outer-scaffold binding
 class, parse headroom after SFT, a base-relative objective with a capped ratio, a budget that reaches the boundary. Its
-numerical bounds are not recoverable, so every number in `Limits` is ours, and so is which failure moves the cliff
-(*shifts*) and which leaves nothing to predict (*abstains*). What was not measured does not count as held, nor does what
-holds by its estimate and not by its whole interval.
+numerical bounds are not recoverable, so every number in `PreconditionLimits` is ours, and so is which failure moves the
+cliff (*shifts*) and which leaves nothing to predict (*abstains*). What was not measured does not count as held, nor
+does what holds by its estimate and not by its whole interval.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Condition(StrEnum):
     BUDGET = "budget"
 
 
-class Outcome(StrEnum):
+class PreconditionOutcome(StrEnum):
     """What the threshold is good for: a prediction, a one-sided bound that the cliff moves away from, or nothing."""
 
     PREDICTS = "predicts"
@@ -52,16 +52,16 @@ class Check(NamedTuple):
     """One precondition: the verdict that it allows, and the measurement in words."""
 
     condition: Condition
-    outcome: Outcome
+    outcome: PreconditionOutcome
     detail: str
 
     @property
     def held(self) -> bool:
-        return self.outcome is Outcome.PREDICTS
+        return self.outcome is PreconditionOutcome.PREDICTS
 
 
 @dataclass(frozen=True)
-class Limits:
+class PreconditionLimits:
     """Bounds of the preconditions, all ours.
 
     `filter`: teacher probability from which a position is scaffold; `share`: how many of the structural positions must
@@ -114,10 +114,10 @@ class Evidence:
             raise UserError(f"{self.parsed} of {self.total} answers parse", place="evidence", fix="correct the counts")
 
 
-class Verdict(NamedTuple):
+class Applicability(NamedTuple):
     """The weakest outcome of the checks, the first condition that forces it (None where all hold), and the figures."""
 
-    outcome: Outcome
+    outcome: PreconditionOutcome
     failed: Condition | None
     checks: tuple[Check, ...]
     measured: Measured
@@ -132,9 +132,9 @@ class Verdict(NamedTuple):
         return f"{self.outcome}: {self.failed}: {detail}"
 
 
-def judge(evidence: Evidence, limits: Limits | None = None) -> Verdict:
+def judge(evidence: Evidence, limits: PreconditionLimits | None = None) -> Applicability:
     """Check the five preconditions."""
-    bounds = limits or Limits()
+    bounds = limits or PreconditionLimits()
     measured = measure(evidence.positions, bounds.filter, evidence.clip)
     checks = (
         _evidence(evidence, measured, bounds),
@@ -144,12 +144,12 @@ def judge(evidence: Evidence, limits: Limits | None = None) -> Verdict:
         _objective(evidence),
         _budget(evidence, bounds),
     )
-    worst = max((check.outcome for check in checks), key=list(Outcome).index)
+    worst = max((check.outcome for check in checks), key=list(PreconditionOutcome).index)
     failed = next((check.condition for check in checks if check.outcome is worst and not check.held), None)
-    return Verdict(worst, failed, checks, measured)
+    return Applicability(worst, failed, checks, measured)
 
 
-def _evidence(evidence: Evidence, measured: Measured, limits: Limits) -> Check:
+def _evidence(evidence: Evidence, measured: Measured, limits: PreconditionLimits) -> Check:
     """Whether what follows could have come out otherwise."""
     star = measured.star
     few = [f"{measured.prompts} prompts have scaffold (at least {limits.prompts})"]
@@ -161,64 +161,71 @@ def _evidence(evidence: Evidence, measured: Measured, limits: Limits) -> Check:
         few.append(f"λ* is {_interval(star, '.3f')} (at most {limits.precision:.0%} of it wide)")
         # Written so that limits which are not known do not pass.
         enough = enough and star.high - star.low <= limits.precision * star.value
-    return Check(Condition.EVIDENCE, _allowed(enough, Outcome.ABSTAINS), "; ".join(few))
+    return Check(Condition.EVIDENCE, _allowed(enough, PreconditionOutcome.ABSTAINS), "; ".join(few))
 
 
-def _near_deterministic(evidence: Evidence, measured: Measured, limits: Limits) -> Check:
+def _near_deterministic(evidence: Evidence, measured: Measured, limits: PreconditionLimits) -> Check:
     n, near = len(evidence.positions), measured.near
     share = near.value if n else 0.0
     detail = f"p >= {limits.filter:g} at {share:.1%} of {n:,} structural positions"
     detail += f" (bound {limits.share:.0%}, interval {_interval(near, '.1%', value=False)})" if n else ""
-    return Check(Condition.NEAR_DETERMINISTIC, _allowed(near.low >= limits.share, Outcome.ABSTAINS), detail)
+    return Check(Condition.NEAR_DETERMINISTIC, _allowed(near.low >= limits.share, PreconditionOutcome.ABSTAINS), detail)
 
 
-def _binding_class(evidence: Evidence, measured: Measured, limits: Limits) -> Check:
+def _binding_class(evidence: Evidence, measured: Measured, limits: PreconditionLimits) -> Check:
     scaffold = evidence.positions.scaffold(limits.filter)
     if len(scaffold) == 0 or float(scaffold.prompt_means(scaffold.log_ratio).mean()) <= 0:
         detail = "no class binds: the warm start is as certain as the teacher on the whole (b >= p), so λ* is infinite"
-        return Check(Condition.BINDING_CLASS, Outcome.ABSTAINS, detail if len(scaffold) else "no scaffold position")
+        return Check(
+            Condition.BINDING_CLASS, PreconditionOutcome.ABSTAINS, detail if len(scaffold) else "no scaffold position"
+        )
     share = measured.share
     detail = f"'{measured.binding}' holds {share.value:.1%} of the log-ratio"
     detail += f" (bound {limits.dominance:.0%}, interval {_interval(share, '.1%', value=False)})"
     if share.high < limits.dominance:
-        return Check(Condition.BINDING_CLASS, Outcome.SHIFTS, detail)
+        return Check(Condition.BINDING_CLASS, PreconditionOutcome.SHIFTS, detail)
     # Where the interval reaches across the bound, one class may dominate or not.
-    return Check(Condition.BINDING_CLASS, _allowed(share.low >= limits.dominance, Outcome.ABSTAINS), detail)
+    return Check(Condition.BINDING_CLASS, _allowed(share.low >= limits.dominance, PreconditionOutcome.ABSTAINS), detail)
 
 
-def _headroom(evidence: Evidence, limits: Limits) -> Check:
+def _headroom(evidence: Evidence, limits: PreconditionLimits) -> Check:
     if evidence.parsed is None or not evidence.total:
-        return Check(Condition.HEADROOM, Outcome.ABSTAINS, "the warm start's parse rate was not measured")
+        return Check(Condition.HEADROOM, PreconditionOutcome.ABSTAINS, "the warm start's parse rate was not measured")
     rate = wilson(evidence.parsed, evidence.total)
     detail = (
         f"the warm start parses {evidence.parsed} of {evidence.total} (95 % interval {rate.low:.1%} to {rate.high:.1%},"
         f" bounds {limits.lowest:.0%} to {limits.highest:.0%})"
     )
     held = rate.low >= limits.lowest and rate.high <= limits.highest
-    return Check(Condition.HEADROOM, _allowed(held, Outcome.ABSTAINS), detail)
+    return Check(Condition.HEADROOM, _allowed(held, PreconditionOutcome.ABSTAINS), detail)
 
 
 def _objective(evidence: Evidence) -> Check:
     outcome, detail = {
-        Cap.NONE: (Outcome.ABSTAINS, "without a cap the target is reached smoothly and has no cliff"),
+        Cap.NONE: (PreconditionOutcome.ABSTAINS, "without a cap the target is reached smoothly and has no cliff"),
         Cap.ROLLOUT: (
-            Outcome.SHIFTS,
+            PreconditionOutcome.SHIFTS,
             "the cap bounds the trainer/rollout ratio, which is near 1, so the cliff is above λ* if there is one",
         ),
-        Cap.TEACHER_RATIO: (Outcome.PREDICTS, "base-relative, with the teacher/student ratio capped"),
+        Cap.TEACHER_RATIO: (PreconditionOutcome.PREDICTS, "base-relative, with the teacher/student ratio capped"),
     }[evidence.cap]
-    if outcome is not Outcome.ABSTAINS and not evidence.base_relative:
-        outcome, detail = Outcome.SHIFTS, "the objective has no base, so the base-neutral λ* (b = 1/2) applies"
+    if outcome is not PreconditionOutcome.ABSTAINS and not evidence.base_relative:
+        outcome, detail = (
+            PreconditionOutcome.SHIFTS,
+            "the objective has no base, so the base-neutral λ* (b = 1/2) applies",
+        )
     return Check(Condition.OBJECTIVE, outcome, detail)
 
 
-def _budget(evidence: Evidence, limits: Limits) -> Check:
+def _budget(evidence: Evidence, limits: PreconditionLimits) -> Check:
     if evidence.steps is None or evidence.kappa is None:
-        return Check(Condition.BUDGET, Outcome.SHIFTS, "the drift rate was not measured: the cliff is at λ* or above")
+        return Check(
+            Condition.BUDGET, PreconditionOutcome.SHIFTS, "the drift rate was not measured: the cliff is at λ* or above"
+        )
     excess = cliff_at(1.0, evidence.kappa, evidence.steps) - 1
     by = f"{excess:.1%}" if math.isfinite(excess) else "without limit"
     detail = f"after {evidence.steps:g} steps the cliff is {by} above λ* (bound {limits.slack:.0%})"
-    return Check(Condition.BUDGET, _allowed(excess <= limits.slack, Outcome.SHIFTS), detail)
+    return Check(Condition.BUDGET, _allowed(excess <= limits.slack, PreconditionOutcome.SHIFTS), detail)
 
 
 def _interval(found: Interval, digits: str, *, value: bool = True) -> str:
@@ -227,5 +234,5 @@ def _interval(found: Interval, digits: str, *, value: bool = True) -> str:
     return said + known
 
 
-def _allowed(held: bool, otherwise: Outcome) -> Outcome:
-    return Outcome.PREDICTS if held else otherwise
+def _allowed(held: bool, otherwise: PreconditionOutcome) -> PreconditionOutcome:
+    return PreconditionOutcome.PREDICTS if held else otherwise

@@ -81,7 +81,7 @@ _DECISIONS = frozenset(
 )
 
 
-class Label(NamedTuple):
+class TokenLabel(NamedTuple):
     """A class, and the item it belongs to: 1 for the first, 0 before it. The step after an item's `}` is its own."""
 
     kind: TokenClass

@@ -7,7 +7,7 @@ from copy import deepcopy
 from typing import TYPE_CHECKING
 
 from listeval.decoding.tokens.token_bytes import token_bytes
-from listopd.tokens.classes import Label, TokenClass, leading_place
+from listopd.tokens.classes import TokenClass, TokenLabel, leading_place
 from listopd.tokens.scanner import Scanner
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ class Labeller:
         self._texts = token_bytes(tokenizer)
         self._key = key
 
-    def __call__(self, token_ids: Sequence[int]) -> list[Label]:
+    def __call__(self, token_ids: Sequence[int]) -> list[TokenLabel]:
         """One label a token, for any ids: prose, broken JSON and foreign ids included.
 
         A token that writes several classes has that of `leading_place`, its first decision where it has one. A token
@@ -33,7 +33,7 @@ class Labeller:
         scanner = Scanner(self._key)
         return [self._label(token, scanner) for token in token_ids]
 
-    def instead(self, token_ids: Sequence[int], others: Sequence[int]) -> list[Label]:
+    def instead(self, token_ids: Sequence[int], others: Sequence[int]) -> list[TokenLabel]:
         """For each place of an answer the label that the token of `others` would have there, after what was written."""
         scanner, found = Scanner(self._key), []
         for token, other in zip(token_ids, others, strict=True):
@@ -41,9 +41,9 @@ class Labeller:
             self._label(token, scanner)
         return found
 
-    def _label(self, token: int, scanner: Scanner) -> Label:
+    def _label(self, token: int, scanner: Scanner) -> TokenLabel:
         text = self._texts[token] if 0 <= token < len(self._texts) else None
         if not text:
-            return Label(TokenClass.END, scanner.item)
+            return TokenLabel(TokenClass.END, scanner.item)
         labels = [scanner.feed(byte) for byte in text]
         return labels[leading_place([label.kind for label in labels])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import Enum, auto
 
-from listopd.tokens.classes import Label, TokenClass
+from listopd.tokens.classes import TokenClass, TokenLabel
 
 _LIST, _OBJECT, _QUOTE, _ESCAPE = b'[{"\\'
 _SPACES = frozenset(b" \t\r\n")
@@ -51,22 +51,22 @@ class Scanner:
         """What the open string is: KEY, ID, VALUE or NESTED; None outside strings."""
         return self._letters() if self._in_string else None
 
-    def feed(self, byte: int) -> Label:
+    def feed(self, byte: int) -> TokenLabel:
         """Read the next byte; its class and item."""
         if self._in_string:
-            return Label(self._string(byte), self.item)
+            return TokenLabel(self._string(byte), self.item)
         if byte in _SPACES and self._stack:
             self._in_scalar = False
-            return Label(TokenClass.SPACE, self.item)
+            return TokenLabel(TokenClass.SPACE, self.item)
         self.after_item = False
         if not self._stack and byte not in (_LIST, _OBJECT):
-            return Label(TokenClass.OTHER, self.item)
+            return TokenLabel(TokenClass.OTHER, self.item)
         step = _STEPS.get(byte)
         if step is None:
-            return Label(self._scalar(byte), self.item)
+            return TokenLabel(self._scalar(byte), self.item)
         self._in_scalar = False
         kind = step(self)
-        return Label(kind, self.item)
+        return TokenLabel(kind, self.item)
 
     @property
     def _place(self) -> _Place:
@@ -161,7 +161,7 @@ _STEPS: Mapping[int, Callable[[Scanner], TokenClass]] = {
 }
 
 
-def scan(text: bytes, key: str | None) -> list[Label]:
+def scan(text: bytes, key: str | None) -> list[TokenLabel]:
     """The label of every byte of `text`."""
     scanner = Scanner(key)
     return [scanner.feed(byte) for byte in text]

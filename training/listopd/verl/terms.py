@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from listeval.errors import UserError
 from listopd.extrapolation import ExtrapolationSpec
-from listopd.extrapolation.spec import PerPositionSpec
+from listopd.extrapolation.policy_spec import PerPositionSpec
 from listopd.objective.spec import Aggregate, ObjectiveSpec
 
 PLACE = "distillation.distillation_loss"

@@ -12,10 +12,11 @@ from listeval.stats.intervals import Interval, mean_interval, rate_interval
 from listopd.cliff.cliff_rules import CliffEstimates, estimate_cliffs, target_curve
 from listopd.cliff.lock import Lock
 from listopd.cliff.observe import Answers, parsed
-from listopd.cliff.records import OK, Outcome, manifest_of, read_log
+from listopd.cliff.records import OK, AnswerOutcome, manifest_of, read_log
+from listopd.cliff.report.saturation import Saturation, named_tokens, saturation_of
 from listopd.cliff.series import Series, series_of
 from listopd.cliff.study import StudyFile
-from listopd.cliff.verdict import Finding
+from listopd.cliff.verdict import ClaimFinding
 from listopd.estimates import Cliff, cliff
 
 
@@ -35,7 +36,7 @@ class AtLambda(NamedTuple):
     """Shares of all answers; FMC is `fmc`, apart from its kind."""
 
 
-class Shown(NamedTuple):
+class ReportSeries(NamedTuple):
     """One series with all that is known of it."""
 
     series: Series
@@ -45,23 +46,30 @@ class Shown(NamedTuple):
     points: tuple[AtLambda, ...]
     found: Cliff | None
     """None for one λ, where there is no curve."""
+    saturation: Mapping[str, Saturation]
+    """By token class that a prediction is about."""
     seeds: int
     prompts: int
 
 
-class Gathered(NamedTuple):
+class StudyReport(NamedTuple):
     """A study's report before it is drawn and written."""
 
     file: StudyFile
     lock: Lock
-    findings: Sequence[Finding]
-    shown: Sequence[Shown]
+    findings: Sequence[ClaimFinding]
+    shown: Sequence[ReportSeries]
     unfinished: int
     manifests: Mapping[str, Mapping[str, Any]]
     """By arm, of finished arms."""
     out: Path
 
-    def parts(self) -> Iterator[tuple[str, list[Shown]]]:
+    @property
+    def tokens(self) -> list[str]:
+        """Token classes that predictions are about."""
+        return named_tokens(self.file.study.predictions)
+
+    def parts(self) -> Iterator[tuple[str, list[ReportSeries]]]:
         """The parts that have finished arms, in the study's order."""
         for part in self.file.study.parts:
             mine = [one for one in self.shown if one.series.part == part]
@@ -69,31 +77,36 @@ class Gathered(NamedTuple):
                 yield part, mine
 
 
-def gather(file: StudyFile, lock: Lock, out: Path, findings: Sequence[Finding]) -> Gathered:
+def gather(file: StudyFile, lock: Lock, out: Path, findings: Sequence[ClaimFinding]) -> StudyReport:
     """Read every finished arm. Raises UserError for damaged files."""
     arms = out / "arms"
     foretold = lock.foretold
     targets = {name: target_curve(found, file.study.draws) for name, found in foretold.items()}
+    tokens = named_tokens(file.study.predictions)
     shown = []
     for series in series_of(file.arms):
         answers = series.answers(arms)
         if answers:
-            pair = series.pair.name
-            estimates = estimate_cliffs(foretold[pair], series.cap, file.study.draws)
-            shown.append(_shown(series, estimates, targets[pair], answers, file.study.draws))
+            pair, draws = series.pair.name, file.study.draws
+            estimates = estimate_cliffs(foretold[pair], series.cap, draws)
+            saturation = saturation_of(series, arms, tokens, foretold[pair], draws)
+            one = _shown(series, estimates, targets[pair], answers, draws)
+            shown.append(one._replace(saturation=saturation))
     manifests = {arm.id: told for arm in file.arms if (told := manifest_of(arms / arm.id, arm)) is not None}
-    return Gathered(file, lock, findings, shown, len(file.arms) - len(manifests), manifests, out)
+    return StudyReport(file, lock, findings, shown, len(file.arms) - len(manifests), manifests, out)
 
 
-def _shown(series: Series, estimates: CliffEstimates, target: Cliff | None, answers: Answers, draws: int) -> Shown:
+def _shown(
+    series: Series, estimates: CliffEstimates, target: Cliff | None, answers: Answers, draws: int
+) -> ReportSeries:
     lams = sorted({lam for lam, _ in answers})
     points = tuple(_at(lam, {seed: told for (at, seed), told in answers.items() if at == lam}) for lam in lams)
     found = cliff(parsed(answers), draws=draws) if len(lams) > 1 else None
     prompts = len({one.prompt for told in answers.values() for one in told})
-    return Shown(series, estimates, target, points, found, len({seed for _, seed in answers}), prompts)
+    return ReportSeries(series, estimates, target, points, found, {}, len({seed for _, seed in answers}), prompts)
 
 
-def _at(lam: float, by_seed: Mapping[int, Sequence[Outcome]]) -> AtLambda:
+def _at(lam: float, by_seed: Mapping[int, Sequence[AnswerOutcome]]) -> AtLambda:
     told = [one for answers in by_seed.values() for one in answers if one.known]
     clusters = [one.cluster or one.prompt for one in told]
     counts = Counter("fmc" if one.fmc else one.kind for one in told if one.kind != OK)

@@ -8,12 +8,12 @@ from typing import Literal
 
 from listeval.report.comparison.tables import FigureTable
 from listeval.stats.intervals import Interval
-from listopd.cliff.claims import Rule
-from listopd.cliff.report.gather import AtLambda, Gathered, Shown
-from listopd.cliff.verdict import Verdict, inside, shown
+from listopd.cliff.claims import PairRule
+from listopd.cliff.report.gather import AtLambda, ReportSeries, StudyReport
+from listopd.cliff.verdict import ClaimVerdict, inside, shown
 from listopd.estimates import GATE
 
-RULES: tuple[Rule, ...] = ("curve", "flip", "A", "B")
+RULES: tuple[PairRule, ...] = ("curve", "flip", "A", "B")
 NAMES = {"curve": "target curve", "flip": "λ_flip", "A": "λ*(A)", "B": "λ*(B)"}
 WINDOW = 0.05
 """How near a rule's λ must lie in the scope table; a study's own predictions have windows of their own."""
@@ -21,13 +21,13 @@ WINDOW = 0.05
 Word = Literal["predicts", "shifts", "abstains"]
 
 
-def tables(found: Gathered) -> list[FigureTable]:
+def tables(found: StudyReport) -> list[FigureTable]:
     """All that the study has arms for."""
     several = [_budgets(found), _caps(found), _sizes(found)]
     return [_predictions(found), _curves(found), *_points(found), *(one for one in several if one.rows), _scope(found)]
 
 
-def _predictions(found: Gathered) -> FigureTable:
+def _predictions(found: StudyReport) -> FigureTable:
     rows = [
         [one.id + (" (rival)" if one.rival else ""), one.verdict, one.says, one.expected, one.observed, one.series,
          str(one.seeds), str(one.prompts)]
@@ -39,7 +39,7 @@ def _predictions(found: Gathered) -> FigureTable:
     )
 
 
-def _curves(found: Gathered) -> FigureTable:
+def _curves(found: StudyReport) -> FigureTable:
     rows = [_curve(one) for one in found.shown if one.found is not None]
     note = (
         f"Midpoint and onset are given only where the drop's lower limit is above {GATE:g}. Predicted: where each rule "
@@ -49,7 +49,7 @@ def _curves(found: Gathered) -> FigureTable:
     return FigureTable("Curves of the parse rate", [*header, "seeds", "prompts"], rows, note)
 
 
-def _curve(one: Shown) -> list[str]:
+def _curve(one: ReportSeries) -> list[str]:
     found = one.found
     assert found is not None, "a series of one λ has no row here"
     ends = [shown(interval) for interval in (found.plateau, found.floor, found.drop)]
@@ -58,7 +58,7 @@ def _curve(one: Shown) -> list[str]:
     return [one.series.name, *ends, *where, *told, str(one.seeds), str(one.prompts)]
 
 
-def _points(found: Gathered) -> Iterator[FigureTable]:
+def _points(found: StudyReport) -> Iterator[FigureTable]:
     header = ["λ", "parse", "FMC", "useful", "on parsed", "parse by seed", "failures"]
     for part, mine in found.parts():
         rows: list[list[str]] = []
@@ -74,9 +74,9 @@ def _point(point: AtLambda) -> list[str]:
     return [f"{point.lam:g}", *figures, spread, kinds or "none"]
 
 
-def _several(found: Gathered, name: str) -> Iterator[list[Shown]]:
+def _several(found: StudyReport, name: str) -> Iterator[list[ReportSeries]]:
     """Series that differ only by one of their values, where there are several."""
-    groups: dict[tuple[object, ...], list[Shown]] = {}
+    groups: dict[tuple[object, ...], list[ReportSeries]] = {}
     for one in found.shown:
         series = one.series
         values = {"cap": series.cap, "lr": series.lr, "budget": series.budget}
@@ -86,36 +86,52 @@ def _several(found: Gathered, name: str) -> Iterator[list[Shown]]:
     yield from (group for group in groups.values() if len(group) > 1 and group[0].found is not None)
 
 
-def _budgets(found: Gathered) -> FigureTable:
+def _budgets(found: StudyReport) -> FigureTable:
     rows = [
-        [one.series.name, str(one.series.budget), maybe(one.found and one.found.midpoint), str(one.seeds)]
+        [one.series.name, str(one.series.budget), maybe(one.found and one.found.midpoint), *_saturates(one),
+         str(one.seeds)]
         for group in _several(found, "budget")
         for one in group
-    ]
+    ]  # fmt: skip
     note = "The midpoint after each budget of the same arms. A drift to the left alone is no evidence for a clip."
-    return FigureTable("Budgets", ["series", "steps", "midpoint", "seeds"], rows, note)
+    header = ["series", "steps", "midpoint", *_titles(found.tokens), "seeds"]
+    return FigureTable("Budgets", header, rows, note + _SATURATES if found.tokens else note)
 
 
-def _caps(found: Gathered) -> FigureTable:
+_SATURATES = (
+    " Saturates: half of the seeds have left the clip-safe region at that token class; λ* is that of its own p and b."
+)
+
+
+def _titles(tokens: Sequence[str]) -> list[str]:
+    return [title for token in tokens for title in (f"saturates at {token}", f"λ*({token})")]
+
+
+def _saturates(one: ReportSeries) -> Iterator[str]:
+    for at in one.saturation.values():
+        yield from (maybe(at.curve and at.curve.midpoint), number(at.star))
+
+
+def _caps(found: StudyReport) -> FigureTable:
     rows = [
         [one.series.name, "none" if math.isinf(one.series.cap) else f"{one.series.cap:g}",
-         maybe(one.found and one.found.midpoint), number(one.estimates.A), number(one.estimates.B),
+         maybe(one.found and one.found.midpoint), *_saturates(one), number(one.estimates.A), number(one.estimates.B),
          number(one.estimates.curve), str(one.seeds)]
         for group in _several(found, "cap")
         for one in group
     ]  # fmt: skip
-    header = ["series", "c", "midpoint", NAMES["A"], NAMES["B"], NAMES["curve"], "seeds"]
+    header = ["series", "c", "midpoint", *_titles(found.tokens), NAMES["A"], NAMES["B"], NAMES["curve"], "seeds"]
     return FigureTable("Caps", header, rows, "λ* moves with the cap c, the target curve does not.")
 
 
-def _sizes(found: Gathered) -> FigureTable:
+def _sizes(found: StudyReport) -> FigureTable:
     rows = [_size(one, found) for one in found.shown if one.series.pair.size and one.found is not None]
     note = "Best: the λ of the highest useful score, chosen on the same answers, so its figure is a little too high."
     header = ["size", "series", "parse at the start", "parse at λ = 1", "best λ", "parse there", "useful there"]
     return FigureTable("Sizes", [*header, "seeds"], rows, note)
 
 
-def _size(one: Shown, found: Gathered) -> list[str]:
+def _size(one: ReportSeries, found: StudyReport) -> list[str]:
     start = next(
         (
             other.points[0].parse
@@ -138,7 +154,7 @@ def _size(one: Shown, found: Gathered) -> list[str]:
     ]
 
 
-def _scope(found: Gathered) -> FigureTable:
+def _scope(found: StudyReport) -> FigureTable:
     rows = [
         [one.series.name, *(scope(one, rule) for rule in RULES), str(one.seeds)]
         for one in found.shown
@@ -152,7 +168,7 @@ def _scope(found: Gathered) -> FigureTable:
     return FigureTable("Scope of each rule", ["series", *(NAMES[rule] for rule in RULES), "seeds"], rows, note)
 
 
-def scope(one: Shown, rule: Rule) -> Word:
+def scope(one: ReportSeries, rule: PairRule) -> Word:
     """What a rule was worth on a series."""
     told, found = one.estimates.of(rule), one.found
     if found is None or math.isnan(told):
@@ -161,7 +177,11 @@ def scope(one: Shown, rule: Rule) -> Word:
         if found.drop.high >= GATE or found.plateau.low < GATE:
             return "abstains"
         return "predicts" if told > found.lams[-1] else "shifts"
-    words: dict[Verdict, Word] = {Verdict.HIT: "predicts", Verdict.MISSED: "shifts", Verdict.UNDECIDED: "abstains"}
+    words: dict[ClaimVerdict, Word] = {
+        ClaimVerdict.HIT: "predicts",
+        ClaimVerdict.MISSED: "shifts",
+        ClaimVerdict.UNDECIDED: "abstains",
+    }
     return words[inside(found.midpoint, told - WINDOW, told + WINDOW)]
 
 
@@ -175,7 +195,7 @@ def number(value: float) -> str:
     return "–" if math.isnan(value) else "none" if math.isinf(value) else f"{value:.3f}"
 
 
-def facts(found: Gathered) -> list[str]:
+def facts(found: StudyReport) -> list[str]:
     """What the report is made from, in lines."""
     file, lock = found.file, found.lock
     runners = sorted({str(told.get("runner", "?")) for told in found.manifests.values()})
@@ -195,10 +215,10 @@ def facts(found: Gathered) -> list[str]:
     return lines if not file.study.about else [file.study.about, *lines]
 
 
-def verdict_line(found: Gathered) -> str:
+def verdict_line(found: StudyReport) -> str:
     """How many predictions came true."""
-    counts: Sequence[tuple[Verdict, int]] = [
-        (verdict, sum(one.verdict is verdict and not one.rival for one in found.findings)) for verdict in Verdict
+    counts: Sequence[tuple[ClaimVerdict, int]] = [
+        (verdict, sum(one.verdict is verdict and not one.rival for one in found.findings)) for verdict in ClaimVerdict
     ]
     rivals = sum(one.rival for one in found.findings)
     words = ", ".join(f"{n} {verdict}" for verdict, n in counts)

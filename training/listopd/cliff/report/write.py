@@ -10,8 +10,8 @@ from listeval.report.comparison.as_latex import latex_table, latex_text
 from listeval.report.comparison.tables import FigureTable
 from listeval.report.page.render import page_environment, templates
 from listopd.cliff.lock import Lock
-from listopd.cliff.report.figures import Figure, figures
-from listopd.cliff.report.gather import Gathered, gather
+from listopd.cliff.report.gather import StudyReport, gather
+from listopd.cliff.report.study_figures import Figure, figures
 from listopd.cliff.report.tables import facts, tables, verdict_line
 from listopd.cliff.study import StudyFile
 from listopd.cliff.verify import verify_study
@@ -35,7 +35,7 @@ def write_report(file: StudyFile, lock: Lock, out: Path) -> list[Path]:
     return [out / name for name in texts]
 
 
-def page(found: Gathered, shown: list[FigureTable], drawn: list[Figure]) -> str:
+def page(found: StudyReport, shown: list[FigureTable], drawn: list[Figure]) -> str:
     """One page that needs nothing else: no network, no scripts, figures inside."""
     from markupsafe import Markup
 
@@ -61,7 +61,7 @@ def _inline(svg: str) -> str:
     return svg[svg.index("<svg") :]
 
 
-def as_markdown(found: Gathered, shown: list[FigureTable], drawn: list[Figure]) -> str:
+def as_markdown(found: StudyReport, shown: list[FigureTable], drawn: list[Figure]) -> str:
     """Facts, tables, and links to the figures."""
     parts = [f"# Cliff study: {markdown.escape(found.file.study.name)}", f"**{markdown.escape(verdict_line(found))}**"]
     parts.append("\n".join(f"- {markdown.escape(line)}" for line in facts(found)))
@@ -85,7 +85,7 @@ def _markdown(one: FigureTable) -> str:
     return markdown.table([markdown.escape(name) for name in one.header], rows)
 
 
-def as_latex(found: Gathered, shown: list[FigureTable]) -> str:
+def as_latex(found: StudyReport, shown: list[FigureTable]) -> str:
     """booktabs tables with captions; the facts stand as comments."""
     comments = [f"% {' '.join(line.split())}" for line in facts(found)]
     return "\n".join([*comments, latex_text(verdict_line(found)), "", *map(latex_table, shown)])
