@@ -1,8 +1,9 @@
 """A long run in small: does memory stay flat, and how many rows a second does one driver do?
 
 A million rows are the plan; this plays as many as are asked for (default 100,000) and says what each adds to the
-process' memory, from which the million follows. Two parts of the driver, no model in either: the whole harness on the
-null engine, and the ray backend's own half (requests to rows, answers to completions) on engines of this process.
+process' memory, from which the million follows, and what the metrics at the end take, which read all rows back. Two
+parts of the driver, no model in either: the whole harness on the null engine, and the ray backend's own half (requests
+to rows, answers to completions) on engines of this process.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import time
 from collections.abc import Iterator
 from itertools import count, islice
 from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -46,7 +48,8 @@ def main() -> None:
         a_row = (end - start) / (last - first)
         print(
             f"{name}: {last:,} rows, {(last - first) / (ended - began):,.0f} rows/s, resident {end / 1e6:.0f} MB,"
-            f" {a_row:.0f} B a row more; {PLAN:,} rows: {(end + a_row * (PLAN - last)) / 1e6:.0f} MB",
+            f" {a_row:.0f} B a row more; {PLAN:,} rows: {(end + a_row * (PLAN - last)) / 1e6:.0f} MB;"
+            f" at most {most() / 1e6:.0f} MB so far, metrics included",
             flush=True,
         )
 
@@ -107,6 +110,11 @@ def answers(_pool: EnginePool, taken: queue.Queue[Any], _row_bytes: int) -> Iter
     while (rows := taken.get()) is not None:
         for row in rows:
             yield {"row": row["row"], "generated_tokens": [7] * 9 + [0], "__inference_error__": ""}
+
+
+def most() -> int:
+    """Bytes of this process in memory at its largest."""
+    return getrusage(RUSAGE_SELF).ru_maxrss * 1024
 
 
 def resident() -> int:

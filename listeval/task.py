@@ -202,6 +202,7 @@ class Task(ABC, Generic[TargetT, ValueT]):
     def load(self, data: str | None, seed: int) -> Dataset:
         """Examples of `data` (a path, `hub`, or None for the bundled sample), deterministic in (data, seed).
 
+        Called once a seed; a run of more examples than it holds at once calls it again when a seed's turn comes.
         Raises UserError where the data cannot be read or yields no example.
         """
 

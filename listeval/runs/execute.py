@@ -28,10 +28,11 @@ from listeval.runs.observer import Observer, SilentObserver
 from listeval.runs.prompts import keep_clock
 from listeval.runs.prove import prove
 from listeval.runs.run_loop import RunLoop
-from listeval.runs.scope import chosen, scope_of, widest
+from listeval.runs.scope import scope_of, widest
+from listeval.runs.seed_data import SeedData
 from listeval.runs.store import Run
 from listeval.runs.tracking.tracked import Tracked, tracked
-from listeval.task import Dataset, Example, Task
+from listeval.task import Example, Task
 
 
 def run(config: RunConfig, observer: Observer | None = None, engines: Engines | None = None) -> Run:
@@ -68,7 +69,7 @@ def run_task(task: Task, config: RunConfig, watch: Observer, engines: Engines | 
     return finished
 
 
-def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: dict[int, Dataset], watch: Tracked) -> Run:
+def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: SeedData, watch: Tracked) -> Run:
     """Make what is owed on the caller's engines, or on one of the run's own."""
     if config.out:
         check_before_opening(config, preparation.unopened_identity(config, task, data))
@@ -81,7 +82,7 @@ def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: dict[i
             watch.stage("closing the engine")
 
 
-def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Tracked, engines: Engines) -> Run:
+def _work(task: Task, config: RunConfig, data: SeedData, watch: Tracked, engines: Engines) -> Run:
     """Open the model and make every row that is owed."""
     backend = engines.open(config, watch)
     manifest = preparation.make_manifest(config, task, data, backend)
@@ -95,7 +96,7 @@ def _work(task: Task, config: RunConfig, data: dict[int, Dataset], watch: Tracke
             contract = preparation.first_contract(task, data, config)
             prove(backend, config.decoding, contract, manifest, directory, watch)
         watch.open(manifest, directory)
-        watch.begin(sum(len(chosen(dataset.examples, config)) for dataset in data.values()))
+        watch.begin(data.asked)
         if scope_of(config) != scope_of(manifest.config):
             watch.note("only part of this run is asked for; its other rows stay and are counted")
         owed = preparation.samples(task, data, config, manifest.identity_hash)
@@ -119,7 +120,7 @@ def check_before_opening(config: RunConfig, identity: dict[str, Any]) -> None:
     check_same_identity(known, identity, directory)
 
 
-def _adopt(new: Manifest, directory: Path, task: Task, data: dict[int, Dataset], backend: Backend) -> Manifest:
+def _adopt(new: Manifest, directory: Path, task: Task, data: SeedData, backend: Backend) -> Manifest:
     """The manifest to go on with: the history and the clock of an earlier attempt, this one's configuration, the scope
     of both.
     """

@@ -43,10 +43,12 @@ class Ledger:
         """Raises UserError where the disk refuses."""
         known = read_ledger(directory)
         self.created = created
-        self._known = set(known or ())
+        self._known = known or frozenset()
         self._lines = LineWriter(directory / FILE)
         if known is None:
-            self.note([self._of(found) for _, found in row_heads(directory / "samples.jsonl")])
+            made = [self._of(found) for _, found in row_heads(directory / "samples.jsonl")]
+            self.note(made)
+            self._known = frozenset(made)
 
     def mark(self, key: str, example: str, seed: int) -> bytes:
         """What stands for a sample of this run."""
@@ -56,8 +58,8 @@ class Ledger:
         """Write down those that are not there. Raises UserError when the disk is full."""
         new = [one for one in dict.fromkeys(marks) if one not in self._known]
         if new:
+            # These are not kept in mind: a sample is asked for once, and a mark that stands twice says nothing else.
             self._lines.write(b"\n".join([*new, b""]))
-            self._known.update(new)
 
     def done(self, path: Path) -> set[bytes]:
         """Marks of the samples whose rows in the file `path` need no engine any more, whether they are noted or not."""

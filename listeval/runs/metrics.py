@@ -28,7 +28,7 @@ from listeval.contract import Flag, Kind
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.columns import RAW, Columns
 from listeval.runs.reask import ReaskCounts, further
-from listeval.runs.rows import TOO_LONG, Row
+from listeval.runs.rows import TOO_LONG, JudgedRow
 from listeval.stats.intervals import Floats, Interval, mean_intervals, rate_interval
 from listeval.task import Metric
 
@@ -93,7 +93,7 @@ class Summary:
 
 
 def summarise(
-    rows: Sequence[Row], metrics: Sequence[Metric], verdicts: Sequence[str] = (), *, asks_again: bool = False
+    rows: Sequence[JudgedRow], metrics: Sequence[Metric], verdicts: Sequence[str] = (), *, asks_again: bool = False
 ) -> Summary:
     """Summary of rows in their canonical order (by seed and place); `verdicts` are all that the task has."""
     outcomes = Counter(row["outcome"] for row in rows)
@@ -118,7 +118,7 @@ def summarise(
     )
 
 
-def seed_values(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, dict[str, float]]:
+def seed_values(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> dict[str, dict[str, float]]:
     """Every figure of each seed's rows alone, by seed; empty where there is only one seed."""
     seeds = {row["seed"] for row in rows}
     if len(seeds) < 2:
@@ -126,12 +126,12 @@ def seed_values(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, dic
     return {str(seed): _values([row for row in rows if row["seed"] == seed], metrics) for seed in sorted(seeds)}
 
 
-def _kinds(rows: Sequence[Row]) -> dict[str, int]:
+def _kinds(rows: Sequence[JudgedRow]) -> dict[str, int]:
     kinds = Counter(row["kind"] for row in rows)
     return {kind.value: kinds[kind.value] for kind in Kind}
 
 
-def _first_answer(row: Row) -> Row:
+def _first_answer(row: JudgedRow) -> JudgedRow:
     """The row as it would be had its sample not been asked again; a sample that is owed an answer has none."""
     if row["outcome"] == "error" or not row["attempts"]:
         return row
@@ -139,7 +139,7 @@ def _first_answer(row: Row) -> Row:
     return {**row, "outcome": "scored", "kind": first["kind"], "missing": first["missing"], "scores": {}}
 
 
-def _intervals(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, Interval]:
+def _intervals(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> dict[str, Interval]:
     answered, scored = _answered(rows), _scored(rows)
     clusters = [figures.cluster(row) for row in answered]
     rates = {name: _rate(hits, clusters) for name, hits in figures.rates(answered).items()}
@@ -153,23 +153,23 @@ def _rate(hits: Floats, clusters: Sequence[str]) -> Interval:
     return rate_interval(hits[known], [cluster for cluster, there in zip(clusters, known, strict=True) if there])
 
 
-def _values(rows: Sequence[Row], metrics: Sequence[Metric]) -> dict[str, float]:
+def _values(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> dict[str, float]:
     """The estimates of `_intervals` without their intervals."""
     columns = figures.rates(_answered(rows)) | _means(_scored(rows), metrics)
     return {name: _mean(column[~np.isnan(column)]) for name, column in columns.items()}
 
 
-def _means(scored: Sequence[Row], metrics: Sequence[Metric]) -> Columns:
+def _means(scored: Sequence[JudgedRow], metrics: Sequence[Metric]) -> Columns:
     """The task's metrics, their useful forms and their `name@k`."""
     plain = figures.scores(scored, metrics)
     return plain | figures.useful(plain, scored, metrics) | figures.best_of(scored, metrics)
 
 
-def _answered(rows: Sequence[Row]) -> list[Row]:
+def _answered(rows: Sequence[JudgedRow]) -> list[JudgedRow]:
     return [row for row in rows if row["kind"] != Kind.ENGINE_ERROR]
 
 
-def _scored(rows: Sequence[Row]) -> list[Row]:
+def _scored(rows: Sequence[JudgedRow]) -> list[JudgedRow]:
     return [row for row in rows if row["outcome"] == "scored"]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from listeval.contract import Kind
 from listeval.runs.config import RunConfig
 from listeval.runs.manifest import Manifest
-from listeval.runs.rows import TOO_LONG, Row
+from listeval.runs.rows import TOO_LONG, JudgedRow
 
 _CALLS = "<tool_calls>"
 _SWITCHES = ("thinking", "think", "reasoning", "enable_reasoning", "thinking_mode", "reasoning_effort")
@@ -27,20 +27,20 @@ _FATES = {
 }
 
 
-def notices(manifest: Manifest, rows: Sequence[Row]) -> list[str]:
+def notices(manifest: Manifest, rows: Sequence[JudgedRow]) -> list[str]:
     """One line for every contradiction, the most telling first."""
     answered = [row for row in rows if row["kind"] != Kind.ENGINE_ERROR and row["outcome"] != "error"]
     return [*_no_room(rows), *_switches(manifest, answered), *_left_out(manifest), *_control_text(manifest)]
 
 
-def _no_room(rows: Sequence[Row]) -> Iterator[str]:
+def _no_room(rows: Sequence[JudgedRow]) -> Iterator[str]:
     refused = [row for row in rows if row["reason"] == TOO_LONG]
     if refused:
         n = f"{len(refused)} {'sample was' if len(refused) == 1 else 'samples were'} not asked"
         yield f"{n}, the first for its {refused[0]['detail']}: a smaller --max-tokens makes room"
 
 
-def _switches(manifest: Manifest, answered: Sequence[Row]) -> Iterator[str]:
+def _switches(manifest: Manifest, answered: Sequence[JudgedRow]) -> Iterator[str]:
     config, n = manifest.config, len(answered)
     thought = sum(_thought(row) for row in answered)
     for switch, wanted in _thinking_switches(config):
@@ -78,10 +78,10 @@ def _control_text(manifest: Manifest) -> Iterator[str]:
             yield f"{n} {'prompt spells' if n == 1 else 'prompts spell'} control tokens in their data: {meaning}"
 
 
-def _thought(row: Row) -> bool:
+def _thought(row: JudgedRow) -> bool:
     reasoning = (row["reasoning"] or "").strip()
     return bool(reasoning) and not reasoning.startswith(_CALLS)
 
 
-def _breaks_schema(row: Row) -> bool:
+def _breaks_schema(row: JudgedRow) -> bool:
     return row["finish_reason"] == "stop" and row["kind"] in _UNSCHEMED

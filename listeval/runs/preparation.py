@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from copy import copy
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -16,17 +15,17 @@ from pydantic_core import to_json
 
 from listeval import __version__
 from listeval.backends.engine_arg import numerics
-from listeval.backends.protocol import Backend, Message, Prompt, Request, Sampling
+from listeval.backends.protocol import Backend, Prompt, Request, Sampling
 from listeval.contract import Contract
 from listeval.contract.separators import Separators
 from listeval.errors import UserError, first_line
 from listeval.models.adapter import open_adapter
-from listeval.plugins.open import load
 from listeval.runs.config import RunConfig
-from listeval.runs.entries import BackendEntry, DataEntry, EnvironmentEntry, MetricEntry, ModelEntry, TaskEntry
+from listeval.runs.entries import BackendEntry, EnvironmentEntry, MetricEntry, ModelEntry, TaskEntry
 from listeval.runs.environment import environment
 from listeval.runs.manifest import Manifest
 from listeval.runs.scope import chosen
+from listeval.runs.seed_data import SeedData
 from listeval.task import Dataset, Example, Metric, Target, Task
 
 
@@ -47,44 +46,16 @@ class SampleRequest(NamedTuple):
     request: Request
 
 
-def with_system(dataset: Dataset, text: str | None) -> Dataset:
-    """The examples with `text` as their system turn, before what the task itself puts there."""
-    if text is None:
-        return dataset
-    examples = []
-    for example in dataset.examples:
-        own = next((message.content for message in example.messages if message.role == "system"), None)
-        turn = Message("system", text if own is None else f"{text}\n\n{own}")
-        others = [message for message in example.messages if message.role != "system"]
-        examples.append(example._replace(messages=(turn, *others)))
-    return dataset._replace(examples=examples)
-
-
-def load_data(task: Task, config: RunConfig) -> dict[int, Dataset]:
+def load_data(task: Task, config: RunConfig) -> SeedData:
     """Each seed's examples. Raises UserError for an example id that repeats and for a wanted one that no seed has."""
-    data: dict[int, Dataset] = {}
-    for seed in config.seeds:
-        same = None if task.seeded else next(iter(data.values()), None)
-        data[seed] = same or with_system(load(task, config.data, seed), config.system)
-    known: set[str] = set()
-    for dataset in data.values():
-        ids = Counter(example.id for example in dataset.examples)
-        twice = [name for name, n in ids.items() if n > 1]
-        if twice:
-            raise UserError(f"two examples have the id '{twice[0]}'", place=dataset.source, fix="give each its own id")
-        known |= ids.keys()
-    absent = [name for name in config.samples if name not in known]
-    if absent:
-        place = next(iter(data.values())).source
-        raise UserError(f"no example '{absent[0]}'", place=place, fix=f"ids look like '{next(iter(known), '')}'")
-    return data
+    return SeedData(task, config)
 
 
 _WORDS = ("system", "chat_template_arg")
 """What a user may put into every prompt; part of a run's identity only where it is used."""
 
 
-def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: Backend) -> dict[str, Any]:
+def identity(config: RunConfig, task: Task, data: SeedData, backend: Backend) -> dict[str, Any]:
     """Everything that determines the rows, besides the examples themselves; speed knobs are left out."""
     return {
         **unopened_identity(config, task, data),
@@ -97,7 +68,7 @@ def identity(config: RunConfig, task: Task, data: dict[int, Dataset], backend: B
     }
 
 
-def unopened_identity(config: RunConfig, task: Task, data: dict[int, Dataset]) -> dict[str, Any]:
+def unopened_identity(config: RunConfig, task: Task, data: SeedData) -> dict[str, Any]:
     """The part of a resolved run's identity that is known before a model is opened or a server asked."""
     again = {"attempts": {"most": config.attempts, "reask": config.reask}} if config.attempts > 1 else {}
     words = {name: value for name in _WORDS if (value := getattr(config, name)) is not None}
@@ -109,7 +80,7 @@ def unopened_identity(config: RunConfig, task: Task, data: dict[int, Dataset]) -
         words["adapter"] = open_adapter(config.adapter).fingerprint
     return words | {
         "task": task_entry(task).behind_rows(),
-        "data": next(iter(data.values())).fingerprint,
+        "data": next(iter(data.heads.values())).entry.fingerprint,
         "backend": config.backend,
         "sampling": asdict(config.sampling),
         "enable_thinking": config.enable_thinking,
@@ -118,7 +89,7 @@ def unopened_identity(config: RunConfig, task: Task, data: dict[int, Dataset]) -
     }
 
 
-def make_manifest(config: RunConfig, task: Task, data: dict[int, Dataset], backend: Backend) -> Manifest:
+def make_manifest(config: RunConfig, task: Task, data: SeedData, backend: Backend) -> Manifest:
     """The manifest of a run that has not yet made a row."""
     model = backend.model
     return Manifest(
@@ -127,12 +98,7 @@ def make_manifest(config: RunConfig, task: Task, data: dict[int, Dataset], backe
         config=config,
         identity=identity(config, task, data, backend),
         task=task_entry(task, _first_target(data)),
-        data={
-            str(seed): DataEntry(
-                name=d.name or Path(d.source).name, source=d.source, fingerprint=d.fingerprint, counts=dict(d.counts)
-            )
-            for seed, d in data.items()
-        },
+        data={str(seed): head.entry for seed, head in data.heads.items()},
         model=ModelEntry(**{k: v for k, v in asdict(model).items() if k != "adapter" or v is not None}),
         backend=BackendEntry(name=backend.name, settings=dict(backend.settings()), versions=dict(backend.versions())),
         constraint=config.asked_of_decoder,
@@ -173,7 +139,7 @@ def _contract_name(task: Task, target: Target) -> str:
     return next(cls.__name__ for cls in family if cls.__module__.startswith("listeval.contract"))
 
 
-def _first_target(data: dict[int, Dataset]) -> Target | None:
+def _first_target(data: Mapping[int, Dataset]) -> Target | None:
     return next((example.target for dataset in data.values() for example in dataset.examples), None)
 
 
@@ -185,19 +151,20 @@ def default_out(manifest: Manifest) -> Path:
     return Path("runs") / f"{manifest.task.name}-{model}-{manifest.identity_hash[:8]}"
 
 
-def samples(task: Task, data: dict[int, Dataset], config: RunConfig, identity_hash: str) -> Iterator[Sample]:
+def samples(task: Task, data: Mapping[int, Dataset], config: RunConfig, identity_hash: str) -> Iterator[Sample]:
     """Every sample that `config` asks for, in order, made on demand.
 
     Raises UserError where the task cannot bind a contract.
     """
     prefix = bytes.fromhex(identity_hash)
-    for seed, dataset in data.items():
-        for place, example in chosen(dataset.examples, config):
+    for seed in data:
+        # No name holds a seed's data: they can go before the next are read.
+        for place, example in chosen(data[seed].examples, config):
             contract = _bind(task, example, config)
             yield Sample(row_key(prefix, example, seed, contract), example, place, seed, contract)
 
 
-def first_contract(task: Task, data: dict[int, Dataset], config: RunConfig) -> Contract[Any]:
+def first_contract(task: Task, data: Mapping[int, Dataset], config: RunConfig) -> Contract[Any]:
     """The contract of the first example. Raises UserError where there is none, or the task cannot bind it."""
     for dataset in data.values():
         for _, example in chosen(dataset.examples, config):
@@ -236,5 +203,6 @@ def row_key(prefix: bytes, example: Example, seed: int, contract: Contract[Any])
     `prefix` is the run's identity hash. With its tokenizer, template and thinking it turns these
     messages into one sequence of token ids, so a row that is there need not be rendered to be found.
     """
-    messages = [(message.role, message.content) for message in example.messages]
+    # As bytes: a text would keep the UTF-8 form that is made of it here for as long as it lives.
+    messages = [(message.role, message.content.encode()) for message in example.messages]
     return sha256(prefix + to_json([example.id, seed, messages, contract.spec()])).hexdigest()[:32]

@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 from pydantic_core import from_json, to_json
 
@@ -79,6 +79,31 @@ class Row(TypedDict):
     masked: float | None
     prompt: str
     error: str | None
+    attempts: Sequence[SampleAttempt] | None
+
+
+class JudgedRow(TypedDict):
+    """What became of a sample, without prompt, answer and target: all that a run's figures need. Every `Row` is one."""
+
+    key: str
+    outcome: Outcome
+    reason: str | None
+    example: str
+    index: int
+    seed: int
+    cluster: str
+    kind: str
+    detail: str
+    flags: Sequence[str]
+    missing: int
+    bare: bool | None
+    scores: dict[str, float | None]
+    verdict: str | None
+    reasoning: str | None
+    finish_reason: str
+    n_tokens: int
+    n_prompt_tokens: int
+    masked: float | None
     attempts: Sequence[SampleAttempt] | None
 
 
@@ -198,6 +223,11 @@ def row_head(row: Row) -> RowHead:
         raise TypeError
     owed = row["outcome"] == "error" or (row["outcome"] == "unscored" and row["reason"] == TOO_LONG)
     return RowHead(row["key"], row["example"], row["seed"], owed)
+
+
+def judged(row: Row) -> JudgedRow:
+    """The part of a row that figures need."""
+    return cast("JudgedRow", {name: row[name] for name in JudgedRow.__annotations__})  # type: ignore[literal-required]
 
 
 def done_keys(path: Path) -> set[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, islice
@@ -16,15 +17,15 @@ from pydantic_core import from_json
 from listeval.disk import read_regular, write_atomic
 from listeval.errors import UserError, first_line
 from listeval.plugins.blame import blame
-from listeval.runs.config import WITHOUT_MODEL
-from listeval.runs.figures.order_figures import OrderEffect, order_effect
+from listeval.runs.config import WITHOUT_MODEL, RunConfig
+from listeval.runs.figures.order_figures import OrderEffect, is_shuffled, order_effect
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
-from listeval.runs.rows import Row
-from listeval.runs.stored_rows import StoredRows, StrayRow, read_stored
+from listeval.runs.rows import JudgedRow, Row
+from listeval.runs.stored_rows import Kept, StoredRows, StrayRow, read_judged, read_stored
 from listeval.stats.intervals import Interval
-from listeval.task import Metric, Task
+from listeval.task import Appendix, Metric, Task
 
 if TYPE_CHECKING:
     import pandas
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 _OURS = ("manifest.json", "samples.jsonl", "metrics.json")
 
+_MANY_TEXTS = 256 * 2**20
+"""Bytes of `samples.jsonl` above which figures are made without its texts in memory: rows take twice that there."""
 
 _Known = Annotated[float, Field(allow_inf_nan=False, ge=-(2**53), le=2**53)] | None
 
@@ -104,25 +107,17 @@ class Run:
 
         The order is the data's, not that of arrival, so sums are the same however a run was interrupted.
         """
-        config = self.manifest.config
-        wanted = set(config.samples)
-        rows = [row for row in self._all if row["seed"] in config.seeds and (not wanted or row["example"] in wanted)]
-        if config.limit is None:
-            return rows
-        if not wanted:
-            return [row for row in rows if row["index"] < config.limit]
-        by_seed = groupby(rows, key=lambda row: row["seed"])
-        return [row for _, of_seed in by_seed for row in islice(of_seed, config.limit)]
+        return _asked_for(self.manifest.config, self._stored.rows.values())
 
     @property
     def hidden(self) -> int:
         """How many samples of an earlier, larger configuration the rows leave out."""
-        return len(self._all) - len(self.rows)
+        return len(self._light.rows) - len(self._judged)
 
     @property
     def strays(self) -> list[StrayRow]:
         """Lines that are whole rows but not of this run; no figure counts them."""
-        return self._stored.strays
+        return self._light.strays
 
     @property
     def every(self) -> list[Row]:
@@ -130,18 +125,27 @@ class Run:
         return list(self._stored.rows.values())
 
     @cached_property
-    def _stored(self) -> StoredRows:
+    def _stored(self) -> StoredRows[Row]:
         return read_stored(self.path, self.manifest.created)
 
     @cached_property
-    def _all(self) -> list[Row]:
-        return sorted(self._stored.rows.values(), key=lambda row: (row["seed"], row["index"]))
+    def _light(self) -> StoredRows[Row] | StoredRows[JudgedRow]:
+        """The rows, without their texts where these are many: no figure of the run needs them."""
+        if "_stored" in vars(self) or _size(self.path / "samples.jsonl") < _MANY_TEXTS:
+            return self._stored
+        return read_judged(self.path, self.manifest.created)
+
+    @cached_property
+    def _judged(self) -> Sequence[JudgedRow]:
+        light = self._light
+        whole = light is vars(self).get("_stored")
+        return self.rows if whole else _asked_for(self.manifest.config, light.rows.values())
 
     @cached_property
     def summary(self) -> Summary:
         """Rates, metrics with intervals, the failure table and the verdicts."""
         asks_again = self.manifest.config.attempts > 1
-        return summarise(self.rows, self.metrics, self.manifest.task.verdicts, asks_again=asks_again)
+        return summarise(self._judged, self.metrics, self.manifest.task.verdicts, asks_again=asks_again)
 
     @property
     def metrics(self) -> list[Metric]:
@@ -151,7 +155,7 @@ class Run:
     @cached_property
     def notices(self) -> list[str]:
         """Where the answers contradict what the run asked for."""
-        return notices(self.manifest, self.rows)
+        return notices(self.manifest, self._judged)
 
     @cached_property
     def figures(self) -> dict[str, float | None]:
@@ -232,9 +236,10 @@ class Run:
         order: OrderEffect | None = None
         try:
             with blame(task, "has no appendix", fix=f"correct the task, then `listeval score {self.path}`"):
-                appendix = task.appendix(self.rows)
+                # Where the task has none of its own, no row is read for it.
+                appendix = Appendix() if type(task).appendix is Task.appendix else task.appendix(self.rows)
                 files = {_plain(name): text.encode() for name, text in appendix.files.items()}
-                order = order_effect(task, self.rows)
+                order = order_effect(task, self.rows) if is_shuffled(task) else None
                 found = ({} if order is None else {n: x.value for n, x in order.figures.items()}) | {**appendix.figures}
                 figures = {name: float(x) if math.isfinite(x) else None for name, x in found.items()}
         finally:
@@ -252,6 +257,27 @@ class Run:
             return [name for name in self._metrics().files if _is_plain(name)]
         except UserError:
             return []
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 where there is none to be read, which reading it will say."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _asked_for(config: RunConfig, found: Iterable[Kept]) -> list[Kept]:
+    """Those of the latest rows that `config` asks for, by seed and place."""
+    wanted = set(config.samples)
+    rows = sorted(found, key=lambda row: (row["seed"], row["index"]))
+    rows = [row for row in rows if row["seed"] in config.seeds and (not wanted or row["example"] in wanted)]
+    if config.limit is None:
+        return rows
+    if not wanted:
+        return [row for row in rows if row["index"] < config.limit]
+    by_seed = groupby(rows, key=lambda row: row["seed"])
+    return [row for _, of_seed in by_seed for row in islice(of_seed, config.limit)]
 
 
 def _plain(name: str) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeVar
 
 from listeval.errors import UserError
 from listeval.runs.collector import collector_paused
 from listeval.runs.ledger import mark, read_ledger
 from listeval.runs.reask import SampleAttempt
 from listeval.runs.row_check import fault
-from listeval.runs.rows import Row, numbered_rows, row_head
+from listeval.runs.rows import JudgedRow, Row, judged, numbered_rows, row_head
 
 _FOREIGN = "its key, example and seed are of no sample that this run asked for"
 _SECOND = "a second row of its sample"
@@ -25,23 +25,35 @@ class StrayRow(NamedTuple):
     why: str
 
 
-class StoredRows(NamedTuple):
+Kept = TypeVar("Kept", bound=JudgedRow)
+
+
+class StoredRows(NamedTuple, Generic[Kept]):
     """The latest row of every sample by key, in the order of the file, and what else stands there."""
 
-    rows: dict[str, Row]
+    rows: dict[str, Kept]
     strays: list[StrayRow]
 
 
-@collector_paused()
-def read_stored(directory: Path, created: str) -> StoredRows:
+def read_stored(directory: Path, created: str) -> StoredRows[Row]:
     """The rows of the run that was `created` then.
 
     A row of an owed sample (an engine's error, a refused prompt) gives way to a later one. Any other second row of a
     sample is a stray, and so is a row that the run's ledger does not have. Raises UserError for a line that is no row,
     with its number, and for a field that does not hold what a run writes there.
     """
+    return _read(directory, created, lambda row: row)
+
+
+def read_judged(directory: Path, created: str) -> StoredRows[JudgedRow]:
+    """As `read_stored`, each row without its texts: a tenth of the memory. Raises as it does."""
+    return _read(directory, created, judged)
+
+
+@collector_paused()
+def _read(directory: Path, created: str, keep: Callable[[Row], Kept]) -> StoredRows[Kept]:
     path, known = directory / "samples.jsonl", read_ledger(directory)
-    rows: dict[str, Row] = {}
+    rows: dict[str, Kept] = {}
     owed: set[str] = set()
     samples: dict[tuple[str, int], str] = {}
     strays: list[StrayRow] = []
@@ -55,7 +67,7 @@ def read_stored(directory: Path, created: str) -> StoredRows:
         elif (key in rows and key not in owed) or samples.setdefault((example, seed), key) != key:
             strays.append(StrayRow(number, line, _SECOND))
         else:
-            rows[key] = row
+            rows[key] = keep(row)
             (owed.add if again else owed.discard)(key)
     return StoredRows(rows, strays)
 

@@ -20,7 +20,6 @@ from listeval.runs.execute import check_before_opening, run
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.observer import Observer
 from listeval.runs.rows import done_keys
-from listeval.runs.scope import chosen
 from listeval.runs.store import Run, load_run
 from listeval.suites.expand import PlannedRun
 
@@ -64,8 +63,7 @@ def _prospect(planned: PlannedRun) -> Prospect:
         opening.permit(task, config.allow_code_execution)
         config = config.resolved(task.max_tokens, choose(config.backend))
         data = preparation.load_data(task, config)
-        total = sum(len(chosen(dataset.examples, config)) for dataset in data.values())
-        there = 0
+        total, there = data.asked, 0
         if (old := _begun(config)) is not None:
             check_before_opening(config, preparation.unopened_identity(config, task, data))
             keys = {sample.key for sample in preparation.samples(task, data, config, old.identity_hash)}

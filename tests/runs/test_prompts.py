@@ -19,7 +19,7 @@ from listeval.plugins.open import make_task
 from listeval.runs import Run, RunConfig, load_run, run
 from listeval.runs.config import build_config
 from listeval.runs.config_file import read_config
-from listeval.runs.preparation import with_system
+from listeval.runs.seed_data import with_system
 from listeval.task import Dataset, Example, Message
 from tests.backends.fake_server import FakeServer, Reply, chat
 

@@ -22,6 +22,10 @@ _SEATS = 4
 _BATCHES = 8
 """Batches that an engine works on at once, so that none waits for the longest answer of another."""
 _MOST_OF_A_BATCH = 64
+_STARTS = 3
+_TOO_SLOW = "timed out during startup"
+"""Ray gives its own processes 30 s to come up, and no setting says otherwise. A busy machine takes longer the first
+time, when it reads their files; another start is all that helps. What the first has left ends with this process."""
 
 
 class EnginePool(NamedTuple):
@@ -65,12 +69,25 @@ def connect(address: str | None, layout: EnginePool) -> None:
     if address is not None:
         told["address"] = address
         del told["include_dashboard"]
+    told["runtime_env"] = {"env_vars": _ENGINE_ENV | (_CPU_ENV if layout.cpu else {})}
     try:
-        ray.init(**told, runtime_env={"env_vars": _ENGINE_ENV | (_CPU_ENV if layout.cpu else {})})
+        _start(ray, told)
     except Exception as error:  # ray raises whatever its processes died of
         where = address or "this machine"
         fix = "start it with `ray start --head`, or leave --ray-address out" if address else "see `ray status`"
         raise UserError(f"Ray does not start: {first_line(error)}", place=where, fix=fix) from error
+
+
+def _start(ray: Any, told: Mapping[str, Any]) -> None:
+    """Raises what Ray raises, at the last try where its processes were only slow."""
+    for tries_left in reversed(range(_STARTS)):
+        try:
+            ray.init(**told)
+            return
+        except Exception as error:
+            if not tries_left or _TOO_SLOW not in str(error):
+                raise
+            ray.shutdown()
 
 
 def make_queue() -> Any:

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listeval.contract import Kind
-from listeval.runs.rows import Row
+from listeval.runs.rows import JudgedRow
 from listeval.stats.intervals import Bounds, Floats
 from listeval.task import Metric
 
@@ -29,7 +29,7 @@ USEFUL, COMMON, RAW = "useful_", "common_", "raw_"
 
 Columns = dict[str, Floats]
 
-_HITS: Mapping[str, Callable[[Row], float]] = {
+_HITS: Mapping[str, Callable[[JudgedRow], float]] = {
     PARSE_RATE: lambda row: float(row["kind"] == Kind.OK),
     BARE_RATE: lambda row: math.nan if row["bare"] is None else float(row["bare"]),
     FMC: lambda row: float(row["kind"] == Kind.MISSING_ID and row["missing"] == 1),
@@ -37,29 +37,29 @@ _HITS: Mapping[str, Callable[[Row], float]] = {
 RATES = tuple(_HITS)
 
 
-def rates(rows: Sequence[Row], names: Sequence[str] = RATES) -> Columns:
+def rates(rows: Sequence[JudgedRow], names: Sequence[str] = RATES) -> Columns:
     """(n,) for each named rate: 1 for a hit, 0 for a miss."""
     return {name: np.array([_HITS[name](row) for row in rows], dtype=np.float64) for name in names}
 
 
-def parsed(rows: Sequence[Row]) -> NDArray[np.bool_]:
+def parsed(rows: Sequence[JudgedRow]) -> NDArray[np.bool_]:
     """(n,): the answer keeps its contract."""
     return np.array([row["kind"] == Kind.OK for row in rows], dtype=bool)
 
 
-def scores(rows: Sequence[Row], metrics: Sequence[Metric]) -> Columns:
+def scores(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> Columns:
     """(n,) for each metric: the task's score."""
     given = [row["scores"] for row in rows]
     # None becomes NaN.
     return {metric.name: np.array([own.get(metric.name) for own in given], dtype=np.float64) for metric in metrics}
 
 
-def unlabelled(rows: Sequence[Row]) -> NDArray[np.bool_]:
+def unlabelled(rows: Sequence[JudgedRow]) -> NDArray[np.bool_]:
     """(n,): the contract is broken, and no answer to this example would have been right or wrong."""
     return np.array([row["kind"] != Kind.OK and bool(row["scores"]) for row in rows], dtype=bool)
 
 
-def useful(scored: Columns, rows: Sequence[Row], metrics: Sequence[Metric]) -> Columns:
+def useful(scored: Columns, rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> Columns:
     """(n,) for each metric with a useful form: its column of `scored`, zero where the contract of `rows` is broken.
 
     NaN where there is nothing to be right about.
@@ -68,7 +68,7 @@ def useful(scored: Columns, rows: Sequence[Row], metrics: Sequence[Metric]) -> C
     return {USEFUL + metric.name: np.where(known, scored[metric.name], 0.0) for metric in metrics if metric.useful}
 
 
-def best_of(rows: Sequence[Row], metrics: Sequence[Metric]) -> Columns:
+def best_of(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> Columns:
     """(n,) for each `name@k` with k up to the number of seeds; a contract failure is a wrong sample.
 
     The unbiased estimate of Chen et al. 2021 (arXiv 2107.03374, equation 1).
@@ -99,7 +99,7 @@ def at_least_one(n: int, right: int, k: int) -> float:
     return 1.0 - math.comb(n - right, k) / math.comb(n, k)
 
 
-def spent(rows: Sequence[Row], name: Literal["n_tokens", "n_prompt_tokens"]) -> Floats:
+def spent(rows: Sequence[JudgedRow], name: Literal["n_tokens", "n_prompt_tokens"]) -> Floats:
     """(n,) tokens that each sample took: of all its attempts, where it was asked more than once."""
     return np.array(
         [sum(one[name] for one in row["attempts"]) if row["attempts"] else row[name] for row in rows], dtype=np.float64
@@ -133,6 +133,6 @@ def _closed(low: float | None, high: float | None) -> Bounds:
     return (-math.inf if low is None else low, math.inf if high is None else high)
 
 
-def cluster(row: Row) -> str:
+def cluster(row: JudgedRow) -> str:
     """What the row's answer depends on: its product, else its example, whatever the seed."""
     return row["cluster"] or row["example"]

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,13 +22,14 @@ from typing import Any
 import pytest
 
 from listeval.backends.protocol import BackendOptions, Prompt, Request, Sampling
-from listeval.backends.ray import ray_engine as ray_engine
+from listeval.backends.ray import cluster, ray_engine
 from listeval.backends.ray.cluster import EnginePool
 from listeval.backends.ray.feed import Feed
 from listeval.backends.ray.ray_engine import RayBackend
 from listeval.contract import Item, Record
 from listeval.errors import UserError
 from listeval.models.info import ModelInfo
+from listeval.runs.rows import TOO_LONG
 
 STOP, VOCAB = 0, 50
 ROOT = Path(__file__).resolve().parents[3]
@@ -236,6 +238,44 @@ class TestOwnHalf:
         assert EnginePool(1, {"max_num_seqs": 1}, cpu=True).batch == 1
 
 
+class Ray(SimpleNamespace):
+    """Stands for the package: `init` raises `errors` one by one, then works."""
+
+    def __init__(self, *errors: Exception) -> None:
+        super().__init__(calls=[], errors=list(errors))
+
+    def init(self, **told: Any) -> None:
+        self.calls.append(("init", told["include_dashboard"]))
+        if self.errors:
+            raise self.errors.pop(0)
+
+    def shutdown(self) -> None:
+        self.calls.append("shutdown")
+
+
+class TestConnect:
+    SLOW = "The current node timed out during startup. This could happen because some of the raylet failed to startup"
+
+    def connect(self, monkeypatch: pytest.MonkeyPatch, *errors: Exception) -> Ray:
+        ray = Ray(*errors)
+        monkeypatch.setitem(sys.modules, "ray", ray)  # type: ignore[arg-type]
+        for name in cluster._QUIET:
+            monkeypatch.setenv(name, "1")
+        with suppress(UserError):
+            cluster.connect(None, EnginePool(1, {}, cpu=True))
+        return ray
+
+    def test_a_ray_that_comes_up_too_slowly_is_started_again(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        slow = [Exception(self.SLOW) for _ in range(2)]
+        found = self.connect(monkeypatch, *slow)
+        assert found.calls == [("init", False), "shutdown", ("init", False), "shutdown", ("init", False)]
+
+    def test_it_is_not_started_for_ever_nor_again_for_another_reason(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        slow = [Exception(self.SLOW) for _ in range(9)]
+        assert self.connect(monkeypatch, *slow).calls.count(("init", False)) == 3
+        assert self.connect(monkeypatch, ValueError("no such address")).calls == [("init", False)]
+
+
 @pytest.mark.slow
 @pytest.mark.vllm
 @pytest.mark.ray
@@ -245,8 +285,9 @@ class TestWhole:
 
     @staticmethod
     def command(data: Path, out: Path, *more: str) -> list[str]:
-        told = "run --task fashion --set k=4 --limit 16 --model tiny-sft --max-tokens 160 --constraint permutation"
-        fixed = [*told.split(), "--batch-size", "8", "--quiet", "--json", "--data", str(data), "--out", str(out)]
+        data_set = "run --task fashion --set k=4 --set split=all --limit 17"
+        decoding = "--model tiny-sft --max-tokens 160 --constraint permutation --batch-size 8 --quiet --json"
+        fixed = [*data_set.split(), *decoding.split(), "--data", str(data), "--out", str(out)]
         return [sys.executable, "-m", "listeval", *fixed, *more]
 
     @staticmethod
@@ -258,24 +299,41 @@ class TestWhole:
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
         data, first, second = shared_data / "fashion", tmp_path / "ray", tmp_path / "vllm"
         told = self.command(data, first, "--backend", "ray", "--engine-arg", "replicas=2")
-        with subprocess.Popen(told, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
+        said = tmp_path / "said"
+        with (
+            said.open("wb") as words,
+            subprocess.Popen(told, env=environment, stdout=subprocess.DEVNULL, stderr=words) as running,
+        ):
             # The first row is a prompt that no engine takes; the second one an engine has written.
             while len(self.rows(first)) < 2 and running.poll() is None:
                 time.sleep(0.05)
             running.send_signal(signal.SIGKILL)
+        assert running.returncode == -signal.SIGKILL, said.read_text()[-3000:]
         before = self.rows(first)
+        assert 0 < len(before) < 17
         done = subprocess.run(told, env=environment, capture_output=True, text=True, timeout=1200, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
+        # 64 reviews are answered; a prompt that leaves no room for an answer makes the command say so.
+        assert done.returncode == 1, done.stderr[-3000:]
         after = self.rows(first)
         assert [row["key"] for row in after[: len(before)]] == [row["key"] for row in before]
-        assert len({row["key"] for row in after}) == 16
+        answers = {row["key"]: row for row in after}
+        assert Counter((row["outcome"], row["reason"]) for row in answers.values()) == {
+            ("scored", None): 16, ("unscored", TOO_LONG): 1,
+        }  # fmt: skip
         settings = json.loads((first / "manifest.json").read_text())["backend"]["settings"]
         assert settings["replicas"] == 2
 
         told = self.command(data, second, "--backend", "vllm")
         done = subprocess.run(told, env=environment, capture_output=True, text=True, timeout=1200, check=False)
-        assert done.returncode == 0, done.stderr[-3000:]
+        assert done.returncode == 1, done.stderr[-3000:]
         texts = {row["example"]: (row["text"], row["kind"], row["finish_reason"]) for row in self.rows(second)}
         assert {row["example"]: (row["text"], row["kind"], row["finish_reason"]) for row in after} == texts
         scores = {row["example"]: row["scores"] for row in self.rows(second)}
         assert {row["example"]: row["scores"] for row in after} == scores
+        assert self.metrics(first) == self.metrics(second)
+
+    @staticmethod
+    def metrics(out: Path) -> dict[str, Any]:
+        """All but what a constraint took away, which Ray Data does not tell."""
+        found: dict[str, Any] = json.loads((out / "metrics.json").read_text())
+        return {name: value for name, value in found.items() if name not in ("masked", "warnings")}
