@@ -15,7 +15,7 @@ BFCL     := bfcl-eval==2026.3.23
 DEMO     := runs/demo
 
 .DELETE_ON_ERROR:
-.PHONY: help demo tiny cliff test test-slow test-vllm test-trackers test-verl test-ray lint style types format docs vllm clean
+.PHONY: help demo tiny cliff test test-slow test-vllm test-trackers test-peers test-verl test-ray lint style types format docs vllm clean
 
 demo: $(VENV)/.demo ## the main job on an embedded sample (what plain `make` does)
 	@echo "== SmolLM2-135M on 16 groups of 4 reviews, one worked example (first time: unpacks the model)"
@@ -98,12 +98,21 @@ test-vllm: $(VENV)/.vllm ## tests that need vLLM (its CPU build is installed)
 test-trackers: $(TRACKERS)/.done ## tests with the libraries of all trackers, in an environment of their own
 	$(TRACKERS)/bin/python -m pytest tests/runs/tracking
 
+test-peers: build/peers/.made $(VENV)/.dev ## exports read and shown by inspect-ai and lm-eval (own environment)
+	LISTEVAL_PEERS_PYTHON=$(CURDIR)/build/peers/bin/python $(BIN)/python -m pytest tests/export -m "not vllm and not gpu"
+
 # verl wants another transformers, Ray Data another vLLM: each stage has an environment of its own.
 test-verl: build/verl/.made ## the objective on verl: parity, configuration, loading (own environment)
 	OMP_NUM_THREADS=1 build/verl/bin/python -m pytest -p no:cacheprovider tests/listopd/on_verl
 
 test-ray: build/ray/.made ## evaluation by Ray Data over vLLM's CPU build (own environment)
 	OMP_NUM_THREADS=1 build/ray/bin/python -m pytest -p no:cacheprovider -m ray tests/backends/ray_backend
+
+build/peers/.made: pyproject.toml
+	$(PYTHON) -m venv build/peers
+	build/peers/bin/python -m pip install --quiet --disable-pip-version-check $(PIP_ARGS) \
+	  -e . inspect-ai==0.3.285 lm-eval==0.4.13 torch==2.13.0
+	@touch $@
 
 build/verl/.made: pyproject.toml
 	$(PYTHON) -m venv build/verl

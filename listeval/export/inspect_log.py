@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from listeval.errors import UserError
 from listeval.export.figures import data_name, measured, per_sample
 
 if TYPE_CHECKING:
+    from listeval.runs.manifest import Manifest
     from listeval.runs.rows import Row
     from listeval.runs.store import Run
 
@@ -51,8 +53,16 @@ def _log(run: Run) -> Any:
         completed_samples=run.summary.n - run.summary.errors,
         scores=[_score(run, name, samples) for name in measured(run)],
     )
-    stats = EvalStats(started_at=made.created)
+    stats = EvalStats(started_at=made.created, completed_at=_ended(made))
     return EvalLog(status="success", eval=_spec(run), results=results, stats=stats, samples=samples)
+
+
+def _ended(made: Manifest) -> str:
+    """When the last process that worked on the run was through, as ISO 8601."""
+    if not made.attempts:
+        return made.created
+    last = made.attempts[-1]
+    return (datetime.fromisoformat(last.started) + timedelta(seconds=last.seconds)).isoformat()
 
 
 def _spec(run: Run) -> Any:

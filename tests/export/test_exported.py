@@ -3,9 +3,6 @@
 import json
 import math
 import os
-import subprocess
-import sys
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -19,10 +16,9 @@ from listeval.export.figures import lower_is_better, per_sample
 from listeval.export.lm_eval import results_json, sample_lines
 from listeval.runs import RunConfig, load_run, run
 from tests.export.conftest import change
+from tests.export.peers import peer
 
 ROOT = Path(__file__).parents[2]
-PEERS = "LISTEVAL_PEERS_PYTHON"
-"""A Python that has inspect-ai and lm-eval, which this environment need not hold."""
 EEE = "LISTEVAL_EEE_SCHEMA"
 """The file eval.schema.json of Every Eval Ever."""
 
@@ -35,26 +31,6 @@ LM_EVAL_SAMPLE = {
     "doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics", "doc_hash", "prompt_hash",
     "target_hash",
 }  # fmt: skip
-
-
-@cache
-def python_with(package):
-    """A Python that imports `package`, or a skip."""
-    for python in filter(None, (sys.executable, os.environ.get(PEERS))):
-        if subprocess.run([python, "-c", f"import {package}"], capture_output=True).returncode == 0:
-            return python
-    return None
-
-
-def peer(package, *args):
-    """Output of a Python that has `package`; the test skips where there is none."""
-    python = python_with(package)
-    if python is None:
-        pytest.skip(f"needs {package}, here or in the Python that ${PEERS} names")
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([python, *args], capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_the_mean_over_samples_is_the_run_s_figure(mixed):
