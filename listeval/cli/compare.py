@@ -58,18 +58,20 @@ def command(
     """
     from listeval.comparison import compare
     from listeval.comparison.thresholds import Thresholds, cost_order
+    from listeval.runs.collector import collector_paused
 
     asked = wanted((), **gates)
     target = None if page is None else writable(Path(page), "page", "compare.html")
     _permit_repairs(run_paths, trusted=trust)
     rules = Thresholds(margin, alpha, cost_order([way.strip() for way in order.split(",") if way.strip()]))
-    found = compare(run_paths, across_prompts=across_prompts, thresholds=rules, seed=seed)
-    code = say_strays({arm.run.path: arm.run for arm in found.arms}.values())
-    if target is not None:
-        from listeval.report.comparison.page import write_page
+    with collector_paused():
+        found = compare(run_paths, across_prompts=across_prompts, thresholds=rules, seed=seed)
+        code = say_strays({arm.run.path: arm.run for arm in found.arms}.values())
+        if target is not None:
+            from listeval.report.comparison.page import write_page
 
-        write_page(found, target, right_answers(found.base.run, trusted=trust))
-        say(f"page: {target}", err=True)
+            write_page(found, target, right_answers(found.base.run, trusted=trust))
+            say(f"page: {target}", err=True)
     _print(found, "json" if as_json else form)
     return max(code, judge_comparison(found, asked))
 

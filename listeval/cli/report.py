@@ -37,16 +37,18 @@ def command(
 ) -> ExitCode:
     """Metrics with intervals, outcome counts and the failure table of each RUN, recomputed from its rows."""
     from listeval.runs import load_run
+    from listeval.runs.collector import collector_paused
 
     asked = wanted(**gates)
     target = None if page is None else writable(Path(page), "page", "report.html")
-    runs = [load_run(path) for path in run_paths]
-    code = say_strays(runs)
-    if target is not None:
-        from listeval.report.page.run_page import write_runs_page
+    with collector_paused():
+        runs = [load_run(path) for path in run_paths]
+        code = say_strays(runs)
+        if target is not None:
+            from listeval.report.page.run_page import write_runs_page
 
-        write_runs_page(runs, target, right_answers_of(runs, trusted=trust))
-        say(f"page: {target}", err=True)
+            write_runs_page(runs, target, right_answers_of(runs, trusted=trust))
+            say(f"page: {target}", err=True)
     if folder is not None:
         from listeval.report.drawings import write_drawings
 

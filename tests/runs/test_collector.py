@@ -4,7 +4,9 @@ import gc
 
 import pytest
 
-from listeval.comparison import compare, open_arms
+from listeval.cli.main import main
+from listeval.report.comparison import page as comparison_page
+from listeval.report.page import run_page
 from listeval.runs import load_run
 from listeval.runs import stored_rows as stored
 from listeval.runs.collector import collector_paused
@@ -30,4 +32,20 @@ def test_nothing_is_collected_while_rows_are_read(start, monkeypatch):
     monkeypatch.setattr(stored, "fault", lambda row: seen.append(gc.isenabled()) or fault(row))
     assert len(load_run(done.path).rows) == 4
     assert seen == [False] * 4 and gc.isenabled()
-    assert compare.__name__ == "compare" and open_arms.__doc__
+
+
+@pytest.mark.parametrize("words", [["compare", "gold", "faults"], ["report", "gold"]])
+def test_a_command_that_reads_many_rows_looks_for_circles_only_afterwards(words, start, tmp_path, monkeypatch):
+    for model in ("gold", "faults"):
+        start(limit=4, model=model, out=str(tmp_path / model))
+    monkeypatch.chdir(tmp_path)
+    seen = []
+    for module in (comparison_page, run_page):
+        draw = module.render_page
+        monkeypatch.setattr(
+            module, "render_page", lambda *a, draw=draw, **kw: seen.append(gc.isenabled()) or draw(*a, **kw)
+        )
+    with pytest.raises(SystemExit) as ended:
+        main([*words, "--html", "page.html"])
+    assert ended.value.code == 0
+    assert seen == [False] and gc.isenabled()

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from listeval.contract import Flag, Kind
 from listeval.report.page.kind_groups import GROUPS
 from listeval.report.page.samples import Samples, by_importance
-from listeval.runs.collector import collector_paused
 from listeval.visible import visible
 
 if TYPE_CHECKING:
@@ -49,7 +48,6 @@ class Browser(NamedTuple):
     """Texts that were shortened."""
 
 
-@collector_paused()
 def browser(samples: Samples, room: int = ROOM) -> Browser:
     """What the page's script reads. The same samples give the same bytes."""
     order = by_importance(samples)
