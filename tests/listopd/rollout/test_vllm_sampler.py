@@ -25,7 +25,7 @@ import json, sys
 import torch
 from accelerate import Accelerator
 from listeval.errors import UserError
-from listopd.batch import Answered, pad
+from listopd.batch import AnsweredPrompt, pad
 from listopd.questions import Question
 from listopd.networks import load_network, open_model
 from listopd.recipe import Opd, Recipe
