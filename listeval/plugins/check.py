@@ -27,8 +27,6 @@ from listeval.task import Dataset, Example, Task
 if TYPE_CHECKING:
     from listeval.models.renderer import Renderer
 
-_NEAR = 1e-9
-
 
 class CheckState(StrEnum):
     """How a check ended. `skipped` says why in its text and fails nothing."""

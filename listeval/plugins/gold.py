@@ -48,7 +48,8 @@ def check_gold(task: Task, examples: Sequence[Example]) -> str:
     for at, (found, said) in zip(labelled, given, strict=True):
         if short := _below_best(found, tested):
             raise GoldFault(f"the gold answer of '{examples[at].id}' scores {short}{said}")
-    pairs = [(at, value) for at, value in _others(task, examples, values) if at in set(labelled)][:_MOST_OTHERS]
+    known = set(labelled)
+    pairs = [(at, value) for at, value in _others(task, examples, values) if at in known][:_MOST_OTHERS]
     others = _scores(task, [(examples[at], value) for at, value in pairs], lenient=True)
     gold = {at: found for at, (found, _) in zip(labelled, given, strict=True)}
     tried = [(examples[at].id, gold[at], found) for (at, _), (found, _) in zip(pairs, others, strict=True) if found]

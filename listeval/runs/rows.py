@@ -83,7 +83,10 @@ class Row(TypedDict):
 
 
 class JudgedRow(TypedDict):
-    """What became of a sample, without prompt, answer and target: all that a run's figures need. Every `Row` is one."""
+    """What became of a sample, without prompt, answer and target: all that a run's figures need. Every `Row` is one.
+
+    Named again, not inherited: a `Row` names its fields in the order in which they stand in a line.
+    """
 
     key: str
     outcome: Outcome

@@ -90,20 +90,25 @@ def gather(file: StudyFile, lock: Lock, out: Path, findings: Sequence[ClaimFindi
             pair, draws = series.pair.name, file.study.draws
             estimates = estimate_cliffs(foretold[pair], series.cap, draws)
             saturation = saturation_of(series, arms, tokens, foretold[pair], draws)
-            one = _shown(series, estimates, targets[pair], answers, draws)
-            shown.append(one._replace(saturation=saturation))
+            shown.append(_shown(series, estimates, targets[pair], saturation, answers, draws))
     manifests = {arm.id: told for arm in file.arms if (told := manifest_of(arms / arm.id, arm)) is not None}
     return StudyReport(file, lock, findings, shown, len(file.arms) - len(manifests), manifests, out)
 
 
 def _shown(
-    series: Series, estimates: CliffEstimates, target: Cliff | None, answers: Answers, draws: int
+    series: Series,
+    estimates: CliffEstimates,
+    target: Cliff | None,
+    saturation: Mapping[str, Saturation],
+    answers: Answers,
+    draws: int,
 ) -> ReportSeries:
     lams = sorted({lam for lam, _ in answers})
     points = tuple(_at(lam, {seed: told for (at, seed), told in answers.items() if at == lam}) for lam in lams)
     found = cliff(parsed(answers), draws=draws) if len(lams) > 1 else None
     prompts = len({one.prompt for told in answers.values() for one in told})
-    return ReportSeries(series, estimates, target, points, found, {}, len({seed for _, seed in answers}), prompts)
+    seeds = len({seed for _, seed in answers})
+    return ReportSeries(series, estimates, target, points, found, saturation, seeds, prompts)
 
 
 def _at(lam: float, by_seed: Mapping[int, Sequence[AnswerOutcome]]) -> AtLambda:
