@@ -120,10 +120,15 @@ def followed(node: Any, root: Any) -> Any:
         if reference in seen:
             raise LookupError(reference)
         seen.add(reference)
-        found = pointed(reference, root)
-        beside = {keyword: value for keyword, value in node.items() if keyword != "$ref"}
-        node = {**found, **beside} if isinstance(found, dict) else found
+        node = _replaced(node, reference, root)
     return node
+
+
+def _replaced(node: Node, reference: str, root: Any) -> Any:
+    """What the reference names, with the keywords that stand beside it. Raises LookupError where it names nothing."""
+    found = pointed(reference, root)
+    beside = {keyword: value for keyword, value in node.items() if keyword != "$ref"}
+    return {**found, **beside} if isinstance(found, dict) else found
 
 
 def inlined(schema: Node) -> Node:
@@ -136,11 +141,10 @@ def inlined(schema: Node) -> Node:
         if reference in within:
             raise ValueError(f"the schema refers to itself at {reference}")
         try:
-            found = pointed(reference, schema)
+            found = _replaced(node, reference, schema)
         except LookupError:
             raise ValueError(f"the schema has nothing at {reference}") from None
-        beside = {keyword: value for keyword, value in node.items() if keyword != "$ref"}
-        return put({**found, **beside} if isinstance(found, dict) else found, (*within, reference))
+        return put(found, (*within, reference))
 
     def walk(node: Any, within: tuple[str, ...]) -> Any:
         if isinstance(node, list):
