@@ -15,7 +15,8 @@ from typing import Any
 from benchmarks.harness import Contender, Report, arguments, interleave, publish, take_turns
 from listeval.runs import RunConfig, load_run, run
 from listeval.runs.observer import SilentObserver
-from listeval.runs.rows import Row, done_keys, read_rows
+from listeval.runs.row_decoder import read_rows
+from listeval.runs.rows import Row, done_keys
 from tasks.fashion.generate import generate
 
 ROWS = 10_000

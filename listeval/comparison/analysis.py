@@ -20,6 +20,7 @@ from listeval.comparison.pairing import Pairing, pair
 from listeval.comparison.result import DEFAULTS, Comparison, Contrast
 from listeval.comparison.thresholds import Thresholds
 from listeval.comparison.ways import keeps_parsed_answers, two_by_twos
+from listeval.runs.collector import collector_paused
 from listeval.runs.figures.columns import COMMON, PARSE_RATE, USEFUL, Columns, bounds
 from listeval.runs.figures.order_figures import BOUNDS, FIRST, SLOPE, STABILITY
 from listeval.runs.rows import Row
@@ -49,6 +50,7 @@ def compare(
     return compare_arms(arms, across_prompts=across_prompts, thresholds=thresholds, seed=seed, resamples=resamples)
 
 
+@collector_paused()
 def compare_arms(
     arms: Sequence[Arm],
     *,

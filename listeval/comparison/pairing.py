@@ -7,8 +7,9 @@ same then. Everything that is not paired is counted with its reason.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import starmap
 from typing import Any, NamedTuple
 
 from listeval.comparison.arms import Arm
@@ -55,12 +56,12 @@ def pair(arms: Sequence[Arm], *, across_prompts: bool = False) -> Pairing:
     base = arms[0]
     for arm in arms[1:]:
         _refuse_other_task(base, arm)
-    tables = [{Key(row["example"], row["seed"]): row for row in arm.rows} for arm in arms]
+    tables = [{(row["example"], row["seed"]): row for row in arm.rows} for arm in arms]
     everywhere = set(tables[0]).intersection(*tables[1:])
     if not everywhere:
         raise _nothing_shared(arms, tables)
     views = [_View.of(arm) for arm in arms]
-    kept: list[Key] = []
+    kept: list[tuple[str, int]] = []
     left_out: dict[str, int] = {}
     for arm, table in zip(arms, tables, strict=True):
         _count(left_out, f"not in every run (in {arm.name})", len(table) - len(everywhere))
@@ -71,13 +72,14 @@ def pair(arms: Sequence[Arm], *, across_prompts: bool = False) -> Pairing:
             _count(left_out, reason, 1)
         else:
             kept.append(key)
+            _share(rows)
     if not kept:
         reasons = "; ".join(f"{reason}: {n}" for reason, n in left_out.items())
         fix = "compare runs of the same task options" + (", or add --across-prompts" if "prompt" in reasons else "")
         raise UserError(f"no sample can be paired ({reasons})", place=str(arms[1].run.path), fix=fix)
     paired = [[table[key] for key in kept] for table in tables]
     clusters = [cluster(row) for row in paired[0]]
-    return Pairing(kept, paired, clusters, left_out, _notes(arms, paired, views))
+    return Pairing(list(starmap(Key, kept)), paired, clusters, left_out, _notes(arms, paired, views))
 
 
 class _View(NamedTuple):
@@ -120,6 +122,15 @@ def _unlike(rows: Sequence[Row], views: Sequence[_View], across_prompts: bool) -
     return ""
 
 
+def _share(rows: Sequence[Row]) -> None:
+    """Let rows of one question hold it once: each prompt was read from every run's file."""
+    first = rows[0]
+    for row in rows[1:]:
+        row["target"] = first["target"]
+        if row["prompt"] == first["prompt"]:
+            row["prompt"] = first["prompt"]
+
+
 def _unanswered(rows: Sequence[Row], arms: Sequence[Arm]) -> str:
     for row, arm in zip(rows, arms, strict=True):
         if row["outcome"] != "scored":
@@ -134,10 +145,10 @@ def _refuse_other_task(base: Arm, arm: Arm) -> None:
         raise UserError(cause, place=str(arm.run.path), fix="compare runs of one task")
 
 
-def _nothing_shared(arms: Sequence[Arm], tables: Sequence[dict[Key, Row]]) -> UserError:
+def _nothing_shared(arms: Sequence[Arm], tables: Sequence[Mapping[tuple[str, int], Row]]) -> UserError:
     """Names the first run that has nothing in common with the baseline, and what differs."""
     at = next((at for at, table in enumerate(tables) if at and not tables[0].keys() & table.keys()), 1)
-    seeds = [sorted({key.seed for key in table}) for table in (tables[0], tables[at])]
+    seeds = [sorted({seed for _, seed in table}) for table in (tables[0], tables[at])]
     sources = [next(iter(arm.run.manifest.data.values())).source for arm in (arms[0], arms[at])]
     why = ""
     if not set(seeds[0]) & set(seeds[1]):

@@ -29,7 +29,8 @@ from listeval.runs.config import build_config
 from listeval.runs.execute import run_task
 from listeval.runs.manifest import has_rows, hash_json, read_manifest
 from listeval.runs.observer import Observer
-from listeval.runs.rows import TOO_LONG, Row, read_rows
+from listeval.runs.row_decoder import read_rows
+from listeval.runs.rows import TOO_LONG, Row
 from listeval.runs.store import Run, load_run
 from listeval.task import Piece, Pieces
 

@@ -11,10 +11,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from listeval.runs.fields import MOST
 from listeval.task import Metric
-
-MOST = 2**53
-"""Numbers of a manifest are finite and fit into 53 bits, so that no sum of them overflows."""
 
 _Real = Annotated[float, Field(allow_inf_nan=False, ge=-MOST, le=MOST)]
 

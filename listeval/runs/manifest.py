@@ -16,7 +16,6 @@ from listeval.disk import read_regular, write_atomic
 from listeval.errors import UserError, first_line
 from listeval.runs.config import RunConfig
 from listeval.runs.entries import (
-    MOST,
     AuditEntry,
     BackendEntry,
     CanaryEntry,
@@ -27,6 +26,7 @@ from listeval.runs.entries import (
     ModelEntry,
     TaskEntry,
 )
+from listeval.runs.fields import MOST
 
 SCHEMA = 1
 

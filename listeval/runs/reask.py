@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, cast
 from listeval.backends.protocol import Completion, FinishReason, Message, Prompt, Request
 from listeval.contract import Kind
 from listeval.errors import UserError
+from listeval.runs.fields import Count, Number, Seed
 
 if TYPE_CHECKING:
     from listeval.runs.rows import Row
@@ -35,18 +36,18 @@ _NOTHING = "(no answer)"
 class SampleAttempt(TypedDict):
     """One attempt at a sample, as its row keeps it; `attempt` counts from 1, `seed` is the sampler's."""
 
-    attempt: int
-    seed: int
+    attempt: Count
+    seed: Seed
     kind: str
     detail: str
-    missing: int
+    missing: Count
     text: str
     reasoning: str | None
     finish_reason: str
-    n_tokens: int
-    n_prompt_tokens: int
-    latency_s: float
-    masked: float | None
+    n_tokens: Count
+    n_prompt_tokens: Count
+    latency_s: Number
+    masked: Number | None
 
 
 class ReaskCounts(NamedTuple):

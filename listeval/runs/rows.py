@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypedDict, cast
@@ -19,6 +19,7 @@ from pydantic_core import from_json, to_json
 
 from listeval.disk import open_regular, reading
 from listeval.errors import UserError
+from listeval.runs.fields import Count, Name, Number, Seed, Span
 from listeval.runs.reask import SampleAttempt
 
 Outcome = Literal["scored", "unscored", "error"]
@@ -36,9 +37,6 @@ _HEAD = re.compile(
 )
 """How `encode` begins a line. Only what this recognises is taken without parsing the line."""
 
-_LATER: set[Literal["verdict", "masked", "bare", "attempts"]] = {"verdict", "masked", "bare", "attempts"}
-"""Fields that rows written before them lack; they are read as null."""
-
 
 class Row(TypedDict):
     """One sample. `index` is its place among its seed's examples; `span` points into `text`;
@@ -53,30 +51,30 @@ class Row(TypedDict):
     the last. It is null where the first answer was the only one. An `error` row with attempts goes on after them.
     """
 
-    key: str
+    key: Name
     outcome: Outcome
     reason: str | None
     example: str
-    index: int
-    seed: int
+    index: Count
+    seed: Seed
     cluster: str
     kind: str
     detail: str
     flags: Sequence[str]
-    span: Sequence[int] | None
-    missing: int
+    span: Span | None
+    missing: Count
     bare: bool | None
-    scores: dict[str, float | None]
+    scores: dict[str, Number | None]
     verdict: str | None
     value: Any
-    target: Any
+    target: Mapping[str, Any]
     text: str
     reasoning: str | None
     finish_reason: str
-    n_tokens: int
-    n_prompt_tokens: int
-    latency_s: float
-    masked: float | None
+    n_tokens: Count
+    n_prompt_tokens: Count
+    latency_s: Number
+    masked: Number | None
     prompt: str
     error: str | None
     attempts: Sequence[SampleAttempt] | None
@@ -88,25 +86,25 @@ class JudgedRow(TypedDict):
     Named again, not inherited: a `Row` names its fields in the order in which they stand in a line.
     """
 
-    key: str
+    key: Name
     outcome: Outcome
     reason: str | None
     example: str
-    index: int
-    seed: int
+    index: Count
+    seed: Seed
     cluster: str
     kind: str
     detail: str
     flags: Sequence[str]
-    missing: int
+    missing: Count
     bare: bool | None
-    scores: dict[str, float | None]
+    scores: dict[str, Number | None]
     verdict: str | None
     reasoning: str | None
     finish_reason: str
-    n_tokens: int
-    n_prompt_tokens: int
-    masked: float | None
+    n_tokens: Count
+    n_prompt_tokens: Count
+    masked: Number | None
     attempts: Sequence[SampleAttempt] | None
 
 
@@ -206,7 +204,7 @@ def row_heads(path: Path) -> Iterator[tuple[int, RowHead]]:
 
     Raises UserError for a line that is no row, with its number.
     """
-    for number, line in _lines(path):
+    for number, line in whole_lines(path):
         found = _HEAD.match(line)
         try:
             if found is not None and line.endswith(b"}\n"):
@@ -244,39 +242,13 @@ def done_keys(path: Path) -> set[str]:
     return keys
 
 
-def numbered_rows(path: Path) -> Iterator[tuple[int, bytes, Row]]:
-    """Every whole line with its number and its row, in the order of the file.
-
-    Raises UserError for a line in the middle that is no row.
-    """
-    for number, line in _lines(path):
-        try:
-            row: Row = from_json(line)
-            # After the others: a row is found again by how its line begins.
-            for name in _LATER - row.keys():
-                row[name] = None
-            if not row.keys() >= Row.__annotations__.keys() or not isinstance(row["key"], str):
-                raise KeyError
-        except (ValueError, KeyError, TypeError, AttributeError):
-            raise not_a_row(path, number) from None
-        yield number, line, row
-
-
-def read_rows(path: Path) -> Iterator[Row]:
-    """Rows in the order of the file, a later row of the same key replacing an earlier one.
-
-    Raises UserError for a line in the middle that is no row.
-    """
-    return iter({row["key"]: row for _, _, row in numbered_rows(path)}.values())
-
-
 def not_a_row(path: Path, number: int) -> UserError:
     """A line that no listeval wrote."""
     return UserError("a row is not a listeval row", place=f"{path}:{number}", fix="delete that line and run again")
 
 
-def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Number and bytes of every whole line; nothing where there is no file."""
+def whole_lines(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Number and bytes of every whole line; nothing where there is no file. Raises UserError for an unreadable one."""
     try:
         with reading(path) as file:
             for number, line in enumerate(file, 1):

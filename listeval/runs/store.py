@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -270,7 +271,8 @@ def _size(path: Path) -> int:
 def _asked_for(config: RunConfig, found: Iterable[Kept]) -> list[Kept]:
     """Those of the latest rows that `config` asks for, by seed and place."""
     wanted = set(config.samples)
-    rows = sorted(found, key=lambda row: (row["seed"], row["index"]))
+    # By place and then, in a stable sort, by seed: tuples of both would be as many objects for the collector.
+    rows = sorted(sorted(found, key=itemgetter("index")), key=itemgetter("seed"))
     rows = [row for row in rows if row["seed"] in config.seeds and (not wanted or row["example"] in wanted)]
     if config.limit is None:
         return rows

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
-from listeval.errors import UserError
 from listeval.runs.collector import collector_paused
 from listeval.runs.ledger import mark, read_ledger
 from listeval.runs.reask import SampleAttempt
-from listeval.runs.row_check import fault
-from listeval.runs.rows import JudgedRow, Row, judged, numbered_rows, row_head
+from listeval.runs.row_decoder import numbered_rows
+from listeval.runs.rows import JudgedRow, Row, judged, row_head
 
 _FOREIGN = "its key, example and seed are of no sample that this run asked for"
 _SECOND = "a second row of its sample"
@@ -58,9 +57,6 @@ def _read(directory: Path, created: str, keep: Callable[[Row], Kept]) -> StoredR
     samples: dict[tuple[str, int], str] = {}
     strays: list[StrayRow] = []
     for number, line, row in numbered_rows(path):
-        if name := fault(row):
-            fix = "restore that line or delete it, then run again"
-            raise UserError(f"a row's '{name}' is damaged", place=f"{path}:{number}", fix=fix)
         key, example, seed, again = row_head(row)
         if known is not None and mark(created, key, example, seed) not in known:
             strays.append(StrayRow(number, line, _FOREIGN))

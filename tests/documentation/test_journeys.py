@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ def journey(title: str) -> Journey:
 
 def is_at(step: Step, frame: FrameType) -> bool:
     """Whether a frame is of the step's function, or of the one that a plug-in has in its place."""
-    if frame.f_code is step.function.__code__:
+    if frame.f_code is inspect.unwrap(step.function).__code__:
         return True
     if not step.anyones or frame.f_code.co_name != step.function.__name__:
         return False

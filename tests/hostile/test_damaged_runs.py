@@ -209,7 +209,6 @@ ATTEMPTS = [
         ("text", 3),
         ("n_tokens", -1), ("n_tokens", 1e300), ("latency_s", "x"), ("masked", "x"), ("reasoning", 1), ("missing", None),
     )),
-    [{**GOOD_ATTEMPT, "more": 1}],
 ]  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from listeval.report.constrained import audit_words, constraint_words, notes
 from listeval.report.markdown import markdown
 from listeval.runs import load_run, run
 from listeval.runs.entries import AuditEntry
-from listeval.runs.rows import encode, read_rows
+from listeval.runs.row_decoder import read_rows
+from listeval.runs.rows import encode
 from tests.backends.fake_server import FakeServer
 from tests.runs.test_promise import config, duplicates
 

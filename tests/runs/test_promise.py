@@ -13,7 +13,8 @@ from listeval.decoding.promise import Promise
 from listeval.errors import UserError
 from listeval.report.constrained import constraint_words
 from listeval.runs import RunConfig, load_run, rescore, run
-from listeval.runs.rows import encode, read_rows
+from listeval.runs.row_decoder import read_rows
+from listeval.runs.rows import encode
 from tests.backends.fake_server import Call, FakeServer, Reply, chat
 
 SCHEMA = Promise("schema")

@@ -11,7 +11,8 @@ from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.runs import RunConfig, load_run, rescore
 from listeval.runs.reask import seed_of
-from listeval.runs.rows import done_keys, encode, read_rows
+from listeval.runs.row_decoder import read_rows
+from listeval.runs.rows import done_keys, encode
 
 AGAIN = {"attempts": 3, "reask": "explain"}
 

@@ -6,14 +6,17 @@ import os
 import pytest
 
 from listeval.errors import UserError
-from listeval.runs.rows import Row, RowWriter, done_keys, encode, read_rows
+from listeval.runs.row_decoder import read_rows
+from listeval.runs.rows import Row, RowWriter, done_keys, encode
 
 KEYS = list(Row.__annotations__)
 
 
 def row(key, outcome="scored", **changes):
-    values = dict.fromkeys(KEYS)
-    return {**values, "key": key, "outcome": outcome, "scores": {}, "text": 'é\n"', **changes}
+    texts = dict.fromkeys(("example", "cluster", "detail", "finish_reason", "prompt"), "")
+    counts = dict.fromkeys(("index", "seed", "missing", "n_tokens", "n_prompt_tokens", "latency_s"), 0)
+    filled = texts | counts | {"kind": "ok", "flags": [], "scores": {}, "target": {}, "text": 'é\n"'}
+    return {**dict.fromkeys(KEYS), **filled, "key": key, "outcome": outcome, **changes}
 
 
 def write(path, *rows):
@@ -48,7 +51,7 @@ def test_a_later_row_replaces_an_earlier_one(tmp_path):
     assert done_keys(path) == {"b"}
     write(path, row("a", detail="again"))
     assert done_keys(path) == {"a", "b"}
-    assert {r["key"]: r["detail"] for r in read_rows(path)} == {"a": "again", "b": None}
+    assert {r["key"]: r["detail"] for r in read_rows(path)} == {"a": "again", "b": ""}
 
 
 @pytest.mark.parametrize("kept", [0, 1, 40, -1])
@@ -102,3 +105,33 @@ def test_rows_from_before_a_field_was_added_are_still_read(tmp_path):
     path.write_bytes(encode(old))
     found = next(read_rows(path))
     assert (found["verdict"], found["bare"], found["attempts"]) == (None, None, None)
+
+
+def test_fields_that_no_row_of_ours_has_are_left_out(tmp_path):
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(encode({**row("a"), "later": 1}))
+    assert list(next(read_rows(path))) == KEYS
+
+
+DAMAGE = {
+    "key": "", "outcome": "won", "reason": 1, "index": -1, "seed": 2**60, "kind": "no_such", "flags": "fenced",
+    "span": [3, 1], "missing": 0.5, "bare": 1, "scores": {"tau": 1e300}, "target": None, "text": None,
+    "latency_s": "x", "masked": True, "attempts": {},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_field_that_does_not_hold_what_a_run_writes_is_named(tmp_path, name):
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(encode(row("a")) + encode({**row("b"), name: DAMAGE[name]}))
+    with pytest.raises(UserError, match=rf"^a row's '{name}' is damaged") as raised:
+        list(read_rows(path))
+    assert raised.value.place.endswith("samples.jsonl:2")
+
+
+def test_a_damaged_row_from_before_a_field_was_added_is_named_too(tmp_path):
+    path = tmp_path / "samples.jsonl"
+    old = {name: value for name, value in row("a", text=7).items() if name != "attempts"}
+    path.write_bytes(encode(old))
+    with pytest.raises(UserError, match="'text' is damaged"):
+        list(read_rows(path))

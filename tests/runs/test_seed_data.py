@@ -15,7 +15,7 @@ from listeval.contract import Item, Record
 from listeval.errors import UserError
 from listeval.runs import RunConfig, run, seed_data
 from listeval.runs.preparation import load_data, row_key
-from listeval.runs.rows import read_rows
+from listeval.runs.row_decoder import read_rows
 from listeval.task import Dataset, Example, Task
 
 SEEDS = (4, 2, 9, 7)

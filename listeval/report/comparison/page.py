@@ -17,6 +17,7 @@ from listeval.report.page.render import inert_json, render_page, write_text
 from listeval.report.page.repeat import compare_command
 from listeval.report.page.samples import RightAnswer, of_comparison
 from listeval.report.page.setting_curves import CurvePlot, curves
+from listeval.runs.collector import collector_paused
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
@@ -27,6 +28,7 @@ def write_page(comparison: Comparison, path: Path, right: RightAnswer | None = N
     write_text(comparison_page(comparison, right), path)
 
 
+@collector_paused()
 def comparison_page(comparison: Comparison, right: RightAnswer | None = None) -> str:
     """The page; `right` gives the right answer to a row's question, where it is to be had."""
     from markupsafe import Markup
