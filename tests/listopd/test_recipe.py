@@ -56,6 +56,7 @@ def test_changes_replace_values_by_their_path():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
+        ("opd={student: S, teacher: T, steps: 1, optimiser: {lr: 1}, curve: C, objective: {base: none}}", "no base"),
         ("opd.objectiv=1", "unknown key 'opd.objectiv'.*did you mean 'objective'"),
         ("opd.objective.clips={epsilon: 3}", "unknown key 'opd.objective.clips.epsilon'.*did you mean 'epsilon_low'"),
         ("opd.extrapolation={kind: guarded, valu: 2}", "unknown key 'opd.extrapolation.valu'.*did you mean 'value'"),

@@ -130,6 +130,8 @@ class Opd(Length):
         self.objective.check_extrapolation(self.extrapolation.extrapolates)
         if self.extrapolation.needs_positions and self.needs_base and self.objective.base == "none":
             raise ValueError(f"the policy '{self.extrapolation.kind}' compares teacher and base, and there is no base")
+        if self.curve is not None and self.objective.base == "none":
+            raise ValueError("opd.curve is of a target that leads away from a base, and the objective has no base")
         cap = self.objective.clips.teacher_ratio_cap
         if isinstance(self.extrapolation, AutoSpec) and cap not in (None, self.extrapolation.clip):
             raise ValueError(f"extrapolation.clip {self.extrapolation.clip:g} is not the objective's {cap:g}")

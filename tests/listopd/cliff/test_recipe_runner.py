@@ -74,6 +74,12 @@ def test_every_method_is_a_legal_objective(method, expected):
     assert {name: getattr(objective, name) for name in expected} == expected
 
 
+def test_only_an_arm_with_a_base_keeps_the_recipe_s_curve():
+    changes = {"opd.curve": "curve.json"}
+    arms = (replace(ARM, method=method) for method in ("no-base", "listopd"))
+    assert [recipe_of(arm, changes=changes).opd.curve for arm in arms] == [None, "curve.json"]
+
+
 def test_a_base_of_its_own_is_a_path():
     opd = recipe_of(replace(ARM, pair=StudyPair("p", "student", "teacher", "older"))).opd
     assert (opd.objective.base, opd.base) == ("path", "older")

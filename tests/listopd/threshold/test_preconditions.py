@@ -13,6 +13,7 @@ from listopd.threshold import (
     Positions,
     PreconditionLimits,
     PreconditionOutcome,
+    base_neutral,
     class_shares,
     judge,
 )
@@ -91,6 +92,16 @@ def test_each_condition_fails_alone_and_is_named(change, condition, outcome):
         assert len(failed) == 1
     assert (found.outcome, found.failed) == (outcome, condition)
     assert found.sentence.startswith(f"{outcome}: {condition}: ")
+
+
+@pytest.mark.parametrize("b", [0.7, 0.99, 0.9995])
+def test_without_a_base_the_threshold_is_the_one_that_the_verdict_names(b):
+    """Whatever was measured of the start, which is no part of the objective."""
+    found = judge(replace(GOOD, positions=scaffold(b=b, others=b), base_relative=False))
+    assert found.measured.star.value == base_neutral(found.measured.p.value, 5.0)
+    assert tuple(found.measured.b) == (0.5, 0.5, 0.5)
+    objective = next(check for check in found.checks if check.condition is Condition.OBJECTIVE)
+    assert "base-neutral λ* (b = 1/2)" in objective.detail and "λ* is infinite" not in found.sentence
 
 
 def test_the_worst_failure_is_the_one_named():

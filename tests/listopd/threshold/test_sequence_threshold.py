@@ -11,6 +11,8 @@ from listeval.errors import UserError
 from listopd.threshold import (
     Positions,
     aggregate,
+    base_neutral,
+    bootstrap_interval,
     flip_threshold,
     lambda_flip,
     lambda_star,
@@ -216,3 +218,17 @@ def test_no_positions_and_unknown_names_are_refused():
         operating_threshold(Positions.of([0], [0.9], [0.5]), 5, "maen")
     with pytest.raises(UserError, match="the cap c must be above 1"):
         operating_threshold(Positions.of([0], [0.9], [0.5]), 1)
+
+
+@given(rows, names, st.floats(1.5, 20))
+def test_without_a_base_every_aggregate_is_base_neutral(table, name, c):
+    """The b that the log-ratio to 1/2 implies would be 1/2 only where all p are the same."""
+    found = positions(table).without_base()
+    p, b = aggregate(found, name)
+    assert (p[0], b[0]) == (aggregate(positions(table), name)[0][0], 0.5)
+    assert operating_threshold(found, c, name).value == base_neutral(float(p[0]), c)
+    assert bootstrap_interval(found, c, name, resamples=100).value == base_neutral(float(p[0]), c)
+    assert tightest_threshold(found, c) == min(base_neutral(float(p), c) for p in found.p)
+    assert math.isinf(flip_threshold(found))
+    kept = found.keep(found.prompt == 0)
+    assert float(aggregate(kept, name)[1][0]) == 0.5, "also of some of the prompts"

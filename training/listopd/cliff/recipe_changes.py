@@ -46,6 +46,8 @@ def changes_of(arm: ArmSpec, spec: RecipeRunnerSpec) -> list[str]:
         "opd.student": arm.pair.student,
         "opd.teacher": arm.pair.teacher,
         "opd.base": None if arm.method == "no-base" else arm.pair.base,
+        # A curve is of a base, and this arm has none.
+        **({"opd.curve": None} if arm.method == "no-base" else {}),
         "opd.epochs": None,
         "opd.steps": max(1, arm.steps),
         "opd.batch": arm.batch,

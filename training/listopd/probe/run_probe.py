@@ -28,8 +28,12 @@ def probe(config: ProbeConfig, say: Say = lambda line: None, answers: Path | Non
     """Measure p and b of every structural step, and the λ* that follows; `say` is told what is being done.
 
     Where the target curve is asked for, too, its answers are kept in the file `answers`. Raises UserError for models
-    that do not exist or do not share one tokenizer, and for data without a fitting prompt.
+    that do not exist or do not share one tokenizer, for data without a fitting prompt, and for the target curve of an
+    objective without a base.
     """
+    if config.curve and not config.base_relative:
+        cause = "the curve decodes a target that leads away from the base, and this objective has no base"
+        raise UserError(cause, place=config.recipe or "--curve", fix="leave out --curve, or --recipe")
     for package in ("torch", "transformers"):
         if find_spec(package) is None:
             raise UserError.missing_package(package, "pip install 'listeval[cpu]'", "the probe")

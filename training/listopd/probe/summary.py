@@ -47,7 +47,7 @@ class ProbeRow(NamedTuple):
     p: Spread
     b: Spread
     star: float
-    """λ* of the mean p and the b that the mean log-ratio implies."""
+    """λ* of the mean p and the b that the mean log-ratio implies; of b = 1/2 for an objective without a base."""
     share: float
     """Of the scaffold's joint teacher-base log-ratio; NaN for classes that are no scaffold."""
 
@@ -79,7 +79,7 @@ class ProbePart(NamedTuple):
     """The smallest λ* of a single position; NaN without scaffold."""
     verdict: Applicability
     flips: tuple[Flip, ...] = ()
-    """Where the target's mode flips at some λ, by class and item, the earliest first."""
+    """Where the target's mode flips at some λ, by class and item, the earliest first; nowhere without a base."""
 
 
 def summarise(
@@ -89,40 +89,45 @@ def summarise(
     structural = found.structural(ids=config.ids).by_token().positions()
     scaffold = structural.scaffold(config.scaffold)
     budget = (config.steps, config.kappa)
-    relative = Evidence(structural, config.cap, config.base_relative, parsed, total, *budget, clip=config.clip)
-    shares = class_shares(scaffold)
+    evidence = Evidence(structural, config.cap, config.base_relative, parsed, total, *budget, clip=config.clip)
+    shares, seen = class_shares(scaffold), _seen(scaffold, config)
     return ProbePart(
         source,
         len(set(found.prompt)),
         len(found),
         len(scaffold),
         float(found.undecided.mean()) if len(found) else np.nan,
-        tuple(_classes(found, config.clip, shares)),
-        tuple(_items(found, config.clip)),
-        tuple(_bounds(scaffold, config)) if len(scaffold) else (),
-        tightest_threshold(scaffold, config.clip) if len(scaffold) else np.nan,
-        judge(relative, PreconditionLimits(filter=config.scaffold)),
-        flips(found, config.floor),
+        tuple(_classes(found, config, shares)),
+        tuple(_items(found, config)),
+        tuple(_bounds(seen, config)) if len(seen) else (),
+        tightest_threshold(seen, config.clip) if len(seen) else np.nan,
+        judge(evidence, PreconditionLimits(filter=config.scaffold)),
+        flips(found, config.floor) if config.base_relative else (),
     )
 
 
-def _classes(found: Observations, clip: float, shares: dict[str, float]) -> Iterator[ProbeRow]:
+def _seen(positions: Positions, config: ProbeConfig) -> Positions:
+    """The positions as the objective of the training sees them; what was measured of the base is tabled beside it."""
+    return positions if config.base_relative else positions.without_base()
+
+
+def _classes(found: Observations, config: ProbeConfig, shares: dict[str, float]) -> Iterator[ProbeRow]:
     for kind in TokenClass:
         chosen = found.kind == kind.value
         if chosen.any():
-            yield _row(found.keep(chosen), kind, None, clip, shares.get(kind.value, np.nan))
+            yield _row(found.keep(chosen), kind, None, config, shares.get(kind.value, np.nan))
 
 
-def _items(found: Observations, clip: float) -> Iterator[ProbeRow]:
+def _items(found: Observations, config: ProbeConfig) -> Iterator[ProbeRow]:
     for kind in TokenClass:
         here = found.kind == kind.value
         for item in np.unique(found.item[here]).tolist():
-            yield _row(found.keep(here & (found.item == item)), kind, item, clip, np.nan)
+            yield _row(found.keep(here & (found.item == item)), kind, item, config, np.nan)
 
 
-def _row(found: Observations, kind: TokenClass, item: int | None, clip: float, share: float) -> ProbeRow:
+def _row(found: Observations, kind: TokenClass, item: int | None, config: ProbeConfig, share: float) -> ProbeRow:
     positions = found.positions()
-    star = operating_threshold(positions, clip).value
+    star = operating_threshold(_seen(positions, config), config.clip).value
     return ProbeRow(kind, item, len(positions), spread(positions.p), spread(positions.b), star, share)
 
 

@@ -29,7 +29,7 @@ class Measured(NamedTuple):
     """Share of the structural positions that are scaffold."""
     p: Interval
     b: Interval
-    """Of form (B): the mean p, and the one b."""
+    """Of form (B): the mean p, and the one b, which is 1/2 for an objective without a base."""
     binding: str
     """The class that holds most of the joint teacher-base log-ratio; empty where none holds any."""
     share: Interval
@@ -38,21 +38,33 @@ class Measured(NamedTuple):
     """λ*(B)."""
 
 
-def measure(structural: Positions, least: float, clip: float, *, seed: int = 0, resamples: int = 2_000) -> Measured:
-    """Of all structural positions; those with p of `least` or more are the scaffold. `clip` is c."""
+def measure(
+    structural: Positions,
+    least: float,
+    clip: float,
+    *,
+    base_relative: bool = True,
+    seed: int = 0,
+    resamples: int = 2_000,
+) -> Measured:
+    """Of all structural positions; those with p of `least` or more are the scaffold. `clip` is c.
+
+    Without `base_relative` b and λ* are those of an objective without a base. The binding class is what was measured.
+    """
     scaffold = structural.scaffold(least)
     near = _near(structural, least, seed, resamples)
     if not len(scaffold):
         return Measured(0, near, _UNKNOWN, _UNKNOWN, "", _UNKNOWN, _UNKNOWN)
     m = scaffold.prompts
     draws = prompt_draws(m, seed, resamples)
-    drawn = zip(*(aggregate(scaffold, "mean", times) for times in draws), strict=True) if m > 1 else ((), ())
+    seen = scaffold if base_relative else scaffold.without_base()
+    drawn = zip(*(aggregate(seen, "mean", times) for times in draws), strict=True) if m > 1 else ((), ())
     p, b = (
         percentile_interval(float(whole[0]), np.concatenate([np.zeros(0), *parts]), m)
-        for whole, parts in zip(aggregate(scaffold, "mean"), drawn, strict=True)
+        for whole, parts in zip(aggregate(seen, "mean"), drawn, strict=True)
     )
     binding, share = _binding(scaffold, seed, resamples)
-    star = bootstrap_interval(scaffold, clip, "mean", seed=seed, resamples=resamples)
+    star = bootstrap_interval(seen, clip, "mean", seed=seed, resamples=resamples)
     return Measured(m, near, p, b, binding, share, star)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -18,6 +18,9 @@ RESOLUTION = 2.0**-24
 SCAFFOLD_FILTER = 0.9
 """Smallest teacher probability of a position that counts as scaffold (ours: the paper's value is not recoverable)."""
 
+NEUTRAL = 0.5
+"""b of a base that prefers neither token, which an objective without a base has."""
+
 FREE = "free"
 """Kind of positions at which the format leaves a choice, such as which item comes next: their mode may change."""
 
@@ -28,13 +31,14 @@ class Positions:
 
     `prompt` (n,) numbers each position's prompt from 0 without gaps: positions of a prompt depend on each other, so
     prompts are what is resampled. `p` and `b` (n,) are in [RESOLUTION, 1 - RESOLUTION]. `kind` (n,) names each
-    position's token class.
+    position's token class. `neutral` positions have no base: their b is `NEUTRAL`, each one's and every aggregate's.
     """
 
     prompt: NDArray[np.intp]
     p: Floats
     b: Floats
     kind: NDArray[np.str_]
+    neutral: bool = False
 
     @classmethod
     def of(cls, prompt: ArrayLike, p: ArrayLike, b: ArrayLike, kind: Sequence[str] | None = None) -> Self:
@@ -77,7 +81,11 @@ class Positions:
     def keep(self, chosen: NDArray[np.bool_]) -> Self:
         """The positions where the (n,) mask is true; prompts left without a position are forgotten."""
         prompt = np.unique(self.prompt[chosen], return_inverse=True)[1].astype(np.intp)
-        return type(self)(prompt, self.p[chosen], self.b[chosen], self.kind[chosen])
+        return replace(self, prompt=prompt, p=self.p[chosen], b=self.b[chosen], kind=self.kind[chosen])
+
+    def without_base(self) -> Self:
+        """As an objective without a base sees them: against a base that prefers neither token."""
+        return replace(self, b=np.full(len(self), NEUTRAL), neutral=True)
 
     def scaffold(self, least: float = SCAFFOLD_FILTER) -> Self:
         """The near-deterministic positions: those where the teacher's probability is at least `least`."""

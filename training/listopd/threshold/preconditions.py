@@ -94,8 +94,8 @@ class Evidence:
     """What is known of a run before it is swept; None stands for not measured.
 
     `positions` are all structural positions, before the scaffold filter, with their classes. `parsed` of `total`
-    answers of the warm start keep the contract. `steps` is the budget, `kappa` the rate of `drift.fit_drift`, `clip`
-    the c of λ*. Raises UserError for counts that cannot be.
+    answers of the warm start keep the contract. Without `base_relative` λ* is that of b = 1/2. `steps` is the budget,
+    `kappa` the rate of `drift.fit_drift`, `clip` the c of λ*. Raises UserError for counts that cannot be.
     """
 
     positions: Positions
@@ -135,7 +135,7 @@ class Applicability(NamedTuple):
 def judge(evidence: Evidence, limits: PreconditionLimits | None = None) -> Applicability:
     """Check the five preconditions."""
     bounds = limits or PreconditionLimits()
-    measured = measure(evidence.positions, bounds.filter, evidence.clip)
+    measured = measure(evidence.positions, bounds.filter, evidence.clip, base_relative=evidence.base_relative)
     checks = (
         _evidence(evidence, measured, bounds),
         _near_deterministic(evidence, measured, bounds),
@@ -175,7 +175,8 @@ def _near_deterministic(evidence: Evidence, measured: Measured, limits: Precondi
 def _binding_class(evidence: Evidence, measured: Measured, limits: PreconditionLimits) -> Check:
     scaffold = evidence.positions.scaffold(limits.filter)
     if len(scaffold) == 0 or float(scaffold.prompt_means(scaffold.log_ratio).mean()) <= 0:
-        detail = "no class binds: the warm start is as certain as the teacher on the whole (b >= p), so λ* is infinite"
+        detail = "no class binds: the warm start is as certain as the teacher on the whole (b >= p)"
+        detail += ", so λ* is infinite" if evidence.base_relative else ""
         return Check(
             Condition.BINDING_CLASS, PreconditionOutcome.ABSTAINS, detail if len(scaffold) else "no scaffold position"
         )

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from listeval.errors import UserError, did_you_mean
 from listopd.threshold.closed_form import Floats, lambda_flips, lambda_star, lambda_stars, sigmoid
-from listopd.threshold.positions import FREE, RESOLUTION, Positions
+from listopd.threshold.positions import FREE, NEUTRAL, RESOLUTION, Positions
 
 Aggregator = Literal["mean", "max_of_prompt_mean", "logit_mean", "position_max", "q05", "q25", "q50", "q75", "q95"]
 
@@ -95,6 +95,7 @@ def aggregate(positions: Positions, aggregator: Aggregator, times: Floats | None
     """p and b of resampled prompts, each (draws,).
 
     `times` (draws, prompts) says how often each draw takes each prompt; without it there is one draw, the data.
+    Without a base (`Positions.neutral`) b is 1/2.
     Raises UserError without positions and for an unknown aggregator.
     """
     _require_some(positions)
@@ -102,7 +103,9 @@ def aggregate(positions: Positions, aggregator: Aggregator, times: Floats | None
         known = list(get_args(Aggregator))
         raise UserError(f"unknown aggregator '{aggregator}'", place="aggregator", fix=did_you_mean(aggregator, known))
     drawn = np.ones((1, positions.prompts)) if times is None else times
-    return _AGGREGATORS[aggregator](positions, drawn)
+    p, b = _AGGREGATORS[aggregator](positions, drawn)
+    # The b that a log-ratio implies is 1/2 only where all p are the same.
+    return (p, np.full_like(p, NEUTRAL)) if positions.neutral else (p, b)
 
 
 def _mean(positions: Positions, times: Floats) -> Pairs:
