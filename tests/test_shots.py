@@ -33,6 +33,13 @@ def test_none_leave_everything_as_it_is():
     assert with_shots([example(1)], [], 0, gold, "the pool") == [example(1)]
 
 
+def test_what_asks_the_same_is_no_other_whatever_its_id():
+    """Its answer would be the question's own."""
+    pool = [example(0)._replace(id="train-1", messages=(Message("user", "Q0 \n"),)), example(1), example(2)]
+    [found] = with_shots([example(0)], pool, 2, gold, "the pool")
+    assert [message.content for message in found.messages] == ["Q1", "A1", "Q2", "A2", "Q0"]
+
+
 def test_too_few_say_for_what():
     with pytest.raises(UserError, match="3 worked examples are asked for, the pool has 2 for question e0"):
         with_shots([example(0)], [example(n) for n in range(3)], 3, gold, "the pool", "question")

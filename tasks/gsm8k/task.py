@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal, TypedDict, get_args
 
 from pydantic import Field
 
@@ -40,6 +40,8 @@ from listeval import (
 
 _HERE = Path(__file__).parent
 
+Split = Literal["train", "test"]
+
 
 class Answer(Item):
     """A solved problem; `answer` is the number as it was written."""
@@ -58,7 +60,7 @@ class Solved(TypedDict):
 class Gsm8kOptions(TaskOptions):
     """Options of the task."""
 
-    split: Literal["train", "test"] = Field("test", description="part of the problems")
+    split: Split = Field("test", description="part of the problems")
     shots: int = Field(0, ge=0, description="worked examples before the question, from the training part")
 
 
@@ -75,9 +77,14 @@ class Gsm8k(Task[Solved, Answer]):
     options: Gsm8kOptions
 
     def load(self, data: str | None, seed: int) -> Dataset:
-        asked, found, total = _read(data, self.options.split)
-        training, pool, _ = _read(data, "train") if self.options.shots else (asked._replace(files=[]), [], 0)
-        examples = with_shots(found, pool, self.options.shots, self.gold, "the training part", "problem")
+        split, shots = self.options.split, self.options.shots
+        asked = _source(data, split)
+        found, total = _problems(asked, split, split)
+        if not found:
+            fix = "choose another --set split, or other data"
+            raise UserError(f"no problem of the split '{split}'", place=asked.place, fix=fix)
+        training, pool = _training(data, asked, split) if shots else (asked._replace(files=[]), [])
+        examples = with_shots(found, pool, shots, self.gold, "the training part", "problem")
         source = asked.place if data is not None else f"{self.name} sample"
         counts = {"rows": total, "other_splits": total - len(found), "kept": len(found)}
         return Dataset(examples, source, fingerprint([*asked.files, *training.files]), counts, asked.name)
@@ -104,19 +111,34 @@ def _verdict(right: str, given: str) -> Verdict:
     return Verdict({"accuracy": 0.0}, "wrong", f"{given[:60]} where {right} is right")
 
 
-def _read(data: str | None, split: str) -> tuple[Source, list[Example], int]:
-    """Where the problems of a split are, the problems, and how many rows stand there in all."""
+def _source(data: str | None, split: Split) -> Source:
+    """Where the problems of a split are."""
     hub_files = [f"main/{split}-*.parquet"]
     sample, file = _HERE / "sample.jsonl", f"{split}.jsonl"
-    source = find_source(data, sample=sample, file=file, hub="openai/gsm8k", hub_files=hub_files, part=split)
+    return find_source(data, sample=sample, file=file, hub="openai/gsm8k", hub_files=hub_files, part=split)
+
+
+def _problems(source: Source, split: Split, unstated: Split) -> tuple[list[Example], int]:
+    """The problems of a split, and how many rows there are in all; rows that state no split are of `unstated`."""
     total, found = 0, []
     for total, (place, row) in enumerate(source.rows(), 1):
-        if own_split(row, split, ("train", "test"), place) == split:
+        if own_split(row, unstated, get_args(Split), place) == split:
             found.append(_problem(row, f"{split}-{total}", place))
-    if not found:
-        fix = "choose another --set split, or other data"
-        raise UserError(f"no problem of the split '{split}'", place=source.place, fix=fix)
-    return source, found, total
+    return found, total
+
+
+def _training(data: str | None, asked: Source, split: Split) -> tuple[Source, list[Example]]:
+    """The training part, whose rows are none of the part that is `asked`, unless that is the training part itself.
+
+    Raises UserError where there is none: what a file says nothing about is one part, and it is asked for already.
+    """
+    source = _source(data, "train")
+    pool, _ = _problems(source, "train", split if source.fingerprint == asked.fingerprint else "train")
+    if not pool:
+        cause = "there is no training part to take worked examples from"
+        fix = "give a folder with train.jsonl, or rows with a 'split', or leave out --set shots"
+        raise UserError(cause, place=source.place, fix=fix)
+    return source, pool
 
 
 def _problem(row: JsonRow, id: str, place: str) -> Example:

@@ -181,6 +181,24 @@ def test_data_that_was_trained_on_is_said_to_be(training, evaluation, uploads, c
         assert word in uploads.files[f"model {NAME}"]["README.md"].decode()
 
 
+@pytest.mark.parametrize("which", ["training", "evaluation"])
+def test_a_part_that_is_all_of_the_file_is_no_new_data_whatever_it_is_called(
+    training, evaluation, uploads, capsys, which
+):
+    """As of a file without parts, which is read as the one for training and as the other for evaluation."""
+    found = evaluation()
+    for folder, name in ((training, "training"), (found, "evaluation")):
+        said = json.loads((folder / "manifest.json").read_text())
+        for data in [said["data"]] if name == "training" else said["data"].values():
+            data["fingerprint"] = "sha256:same"
+            data["counts"] = data["counts"] | {"other_splits": int(name != which)}
+        said["task"]["options"] |= {"split": name}
+        (folder / "manifest.json").write_text(json.dumps(said))
+    assert push(capsys, training, NAME, "--run", found)[0] == 0
+    card = uploads.files[f"model {NAME}"]["README.md"].decode()
+    assert "one of them read all of it: the figures are of data that was trained on" in card
+
+
 def link_out(out):
     secret = out.parent / "secret"
     secret.write_text("x")

@@ -6,6 +6,8 @@ import json
 from fractions import Fraction
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from listeval.contract import Failure, Kind, Parsed
@@ -158,6 +160,38 @@ def test_a_question_is_never_its_own_worked_example(tmp_path):
         assert example.messages[-1].content not in shown
     with pytest.raises(UserError, match=r"3 worked examples are asked for, the training part has 2 for problem"):
         load(tmp_path, split="train", shots=3)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 9), st.sampled_from([None, "test", "train"])), min_size=1, max_size=12),
+    st.integers(1, 3),
+    st.sampled_from(["test", "train"]),
+)
+def test_no_question_is_asked_after_its_own_answer_whatever_a_file_says_of_its_parts(tmp_path_factory, rows, n, split):
+    file = write(
+        tmp_path_factory.mktemp("data") / "d.jsonl",
+        [{"question": f"What is {n}?", "answer": f"#### {n}"} | ({"split": own} if own else {}) for n, own in rows],
+    )
+    try:
+        found = load(file, shots=n, split=split).examples
+    except UserError:
+        return
+    for example in found:
+        asked = example.messages[-1].content
+        assert asked not in [message.content for message in example.messages[:-1]]
+    shown = {message.content for example in found for message in example.messages[:-1:2]}
+    training = {f"What is {n}?" for n, own in rows if own == "train" or (own is None and split == "train")}
+    assert {content.partition("\n")[0] for content in shown} <= training
+
+
+@pytest.mark.parametrize("copy", [False, True])
+def test_a_file_that_states_no_parts_has_no_training_part_beside_the_one_that_is_asked(tmp_path, copy):
+    file = write(tmp_path / "test.jsonl", ROWS)
+    if copy:
+        write(tmp_path / "train.jsonl", ROWS)
+    with pytest.raises(UserError, match=r"no training part to take worked examples from.*folder with train\.jsonl"):
+        load(tmp_path if copy else file, shots=1)
+    assert len(load(file, shots=1, split="train").examples) == 3, "others of the training part, which it is here"
 
 
 def test_folders_and_names(tmp_path):

@@ -148,7 +148,9 @@ def test_hub(serve_hub):
 
     def packed(row, ids):
         out = io.BytesIO()
-        parquet.write_table(arrow.Table.from_pylist([{**row, "task_id": id} for id in ids]), out)
+        words = "text" if "text" in row else "prompt"
+        rows = [{**row, "task_id": id, words: f"{row[words]} ({id})"} for id in ids]
+        parquet.write_table(arrow.Table.from_pylist(rows), out)
         return out.getvalue()
 
     files = {

@@ -94,13 +94,18 @@ def _limits(origin: Origin, runs: Sequence[Run]) -> Iterator[str]:
 
 def _overlap(origin: Origin, run: Run) -> Iterator[str]:
     """What training and evaluation share."""
-    trained = part(origin.manifest, "data").get("fingerprint")
-    if trained is None or all(data.fingerprint != trained for data in run.manifest.data.values()):
+    trained = part(origin.manifest, "data")
+    same = [data for data in run.manifest.data.values() if data.fingerprint == trained.get("fingerprint")]
+    if not same:
         return
     before, now = part(part(origin.manifest, "task"), "options"), run.manifest.task.options
     apart = [f"{k} {shown(before.get(k))} and {shown(now.get(k))}" for k in now if before.get(k) != now[k]]
     if apart:
-        yield f"Training and evaluation read the same file; their options differ ({'; '.join(apart)})."
+        # A part that left nothing to other parts is all of the file, whatever it is called.
+        counts = [part(trained, "counts"), *(data.counts for data in same)]
+        whole = any(read.get("other_splits") == 0 for read in counts)
+        shared = ", but one of them read all of it: the figures are of data that was trained on" if whole else ""
+        yield f"Training and evaluation read the same file; their options differ ({'; '.join(apart)}){shared}."
     else:
         yield "The evaluation's data is what the model was trained on: the figures say nothing of other data."
 
