@@ -17,7 +17,9 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 
 from accelerate.state import AcceleratorState, GradientState  # noqa: E402
 
+from listeval.cli.main import main  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
+from listopd.journal import Journal  # noqa: E402
 from listopd.recipe import Recipe  # noqa: E402
 from tests.listopd.conftest import TASKS, Trained  # noqa: E402
 
@@ -193,6 +195,48 @@ def test_a_finished_run_resumed_from_its_last_state_trains_no_more(opd_recipe, t
     again = train(recipe, out=tmp_path / "run", resume=True, report=lambda *args: told.append(args))
     assert told == []
     assert_same(again, first)
+
+
+def press_while_writing(monkeypatch, way, times=1):
+    """A signal, or more, in the middle of the first folder that is written."""
+    write, left = Journal.write_checkpoint, [way] * times
+
+    def interrupted(self, folder, fill):
+        def fill_late(fresh):
+            while left:
+                os.kill(os.getpid(), left.pop())
+            fill(fresh)
+
+        write(self, folder, fill_late)
+
+    monkeypatch.setattr(Journal, "write_checkpoint", interrupted)
+
+
+@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("lora", [None, {"rank": 2}])
+def test_who_is_stopped_while_the_checkpoint_is_written_has_ended(opd_recipe, train, tmp_path, monkeypatch, way, lora):
+    """No state is saved by default: all steps would be lost."""
+    whole = train(opd_recipe(lora=lora), out=tmp_path / "whole")
+    forget()
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    press_while_writing(monkeypatch, way)
+    assert_same(train(opd_recipe(lora=lora), out=tmp_path / "stopped"), whole)
+    assert (tmp_path / "stopped" / "adapter").exists() == bool(lora)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_who_presses_twice_is_told_that_nothing_was_saved(opd_recipe, pairs, tmp_path, monkeypatch, capsys):
+    import yaml
+
+    file = tmp_path / "recipe.yaml"
+    file.write_text(yaml.safe_dump(opd_recipe().model_dump(mode="json")))
+    press_while_writing(monkeypatch, signal.SIGINT, times=2)
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "opd", str(file), "--out", str(tmp_path / "out"), "--trust"])
+    said = capsys.readouterr().err
+    assert ended.value.code == 130 and "step 2/2" in said
+    assert "stopped; no state was saved (see save_every), so there is nothing to go on from" in said
+    assert not (tmp_path / "out" / "checkpoint").exists()
 
 
 def cli(recipe, out, *flags):

@@ -46,7 +46,8 @@ class TrainingLoop(NamedTuple):
     def run(self, questions: Questions, size: int, first: int, steps: int, step: Step) -> Path:
         """Train from 0-based step `first` up to `steps`, `size` questions a batch; gives the checkpoint's folder.
 
-        Ctrl-C, and SIGTERM alike, let the step end and save the state before they raise KeyboardInterrupt.
+        Ctrl-C, and SIGTERM alike, let the step end and save the state before they raise KeyboardInterrupt. After
+        the last step they let the checkpoint be written, and the training has ended.
         """
         with _asked_to_stop() as stopped:
             for number, batch in enumerate(batches(questions.kept, size, self.recipe.seed)):
@@ -64,8 +65,9 @@ class TrainingLoop(NamedTuple):
                 if self.accelerator.is_main_process:
                     self.report(number + 1, steps, figures)
                 self._after(number + 1, steps, stop=any(gathered(stopped.is_set(), self.accelerator)))
-        doing("writing the checkpoint")
-        self._write(self.journal.checkpoint, self.journal.adapter)
+            # All of a training that saved no state is in what is written here.
+            doing("writing the checkpoint")
+            self._write(self.journal.checkpoint, self.journal.adapter)
         self.journal.end()
         return self.journal.checkpoint
 

@@ -52,6 +52,22 @@ def test_the_pause_and_the_watch_over_it_are_two_seconds_together():
     assert 1.25 * train._SPEAK_EVERY_S <= 2
 
 
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        ([], "no state was saved (see save_every), so there is nothing to go on from"),
+        (["log.jsonl"], "no state was saved (see save_every), so there is nothing to go on from"),
+        (["state"], "--resume goes on from the last saved state"),
+        ([".state.old"], "--resume goes on from the last saved state"),
+    ],
+)
+def test_what_can_be_gone_on_from_is_what_resume_would_find(tmp_path, left, said):
+    """Steps may have ended of which nothing is left; and a state may lie where a kill left it."""
+    for name in left:
+        (tmp_path / name).mkdir()
+    assert train._how_to_resume(tmp_path).endswith(said)
+
+
 def test_termination_is_an_interruption_and_what_was_there_before_comes_back():
     before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt), train._terminated_like_interrupted():

@@ -200,6 +200,8 @@ class _ProgressLines:
 
 
 def _how_to_resume(directory: Path) -> str:
-    if (directory / "state").exists():
+    from listopd.journal import has_state
+
+    if has_state(directory):
         return f"--out {directory} --resume goes on from the last saved state"
-    return "no step had ended, so there is nothing to go on from"
+    return "no state was saved (see save_every), so there is nothing to go on from"
