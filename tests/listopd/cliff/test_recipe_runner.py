@@ -122,9 +122,11 @@ def probed(monkeypatch):
 
 @pytest.mark.parametrize(("limit", "asked"), [({}, None), ({"limit": 7}, 7)])
 def test_what_is_foretold_is_what_the_arms_are_trained_for_and_evaluated_on(probed, tmp_path, limit, asked):
-    own = spec(changes={"options.k": 4, "thinking": False}, evaluation={"seeds": [3], "max_tokens": 9, **limit})
+    changes = {"options.k": 4, "thinking": False, "opd.objective.temperature": 0.7}
+    own = spec(changes=changes, evaluation={"seeds": [3], "max_tokens": 9, **limit})
     config, recipe = probed(own), read_recipe("listopd", changes_of(ARM, own))
     assert (config.task, config.options, config.enable_thinking) == (recipe.task, recipe.options, recipe.thinking)
+    assert config.score_temperature == recipe.opd.objective.temperature == 0.7
     assert (config.options, config.limit, config.seeds, config.max_tokens) == ({"k": 4}, asked, (3,), 9)
     told = Job(own, recipe, ARM, tmp_path, None)._evaluation(20)
     assert ("--limit" in told) == (asked is not None) and "k=4" in told and "--no-thinking" in told

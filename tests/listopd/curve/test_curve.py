@@ -85,7 +85,9 @@ def test_a_stopped_curve_goes_on_and_says_the_same(pair, quick, tmp_path, monkey
     assert sum(calls) == 0
 
 
-@pytest.mark.parametrize("change", [{"lambdas": (1.5, 2.0)}, {"floor": 0.01}, {"max_tokens": 47}])
+@pytest.mark.parametrize(
+    "change", [{"lambdas": (1.5, 2.0)}, {"floor": 0.01}, {"max_tokens": 47}, {"score_temperature": 0.5}]
+)
 def test_the_answers_of_another_curve_are_refused(pair, quick, tmp_path, change):
     file = tmp_path / "curve.answers.jsonl"
     target_curve(**pair, **quick, answers=file)

@@ -68,9 +68,9 @@ def networks():
 PROMPTS = [(7, 8, 9), (11, 12), (30, 31, 32, 33, 34, 35, 36), (5,)]
 
 
-def written(networks, prompts, arms, budget=12):
+def written(networks, prompts, arms, budget=12, temperature=1.0):
     vocab = len(tiny_tokenizer())
-    cached = [CachedNetwork(network, vocab) for network in networks]
+    cached = [CachedNetwork(network, vocab, temperature) for network in networks]
     return decode(*cached, prompts, arms, [tiny_tokenizer().eos_token_id], [budget] * len(prompts))
 
 
@@ -90,6 +90,18 @@ def test_with_caches_and_padding_it_writes_what_whole_passes_write(networks):
                 if tokens[-1] == stop:
                     break
             assert list(answer.tokens) + [stop] * answer.stopped == tokens
+
+
+@pytest.mark.parametrize("temperature", [0.5, 2.0])
+def test_the_floor_is_on_probabilities_at_the_temperature(networks, temperature):
+    """Without a floor greedy decoding knows no temperature."""
+    arms = [TargetArm(lam) for lam in LAMS]
+    assert written(networks, PROMPTS, arms, temperature=temperature) == written(networks, PROMPTS, arms)
+    cached = CachedNetwork(networks[0], len(tiny_tokenizer()), temperature)
+    with torch.no_grad():
+        plain = networks[0](torch.tensor([PROMPTS[0]])).logits[0, -1, : len(tiny_tokenizer())].double()
+        found = cached.start([PROMPTS[0]])[0]
+    assert torch.allclose(found, (plain / temperature).log_softmax(-1), atol=1e-5)
 
 
 def test_neighbours_change_no_answer(networks):

@@ -73,15 +73,17 @@ def enumerated(probabilities, vocabulary, step):
     return wanted / (wanted + other), undecided / (wanted + other + undecided)
 
 
+@pytest.mark.parametrize("temperature", [1.0, 0.5, 2.0])
 @pytest.mark.parametrize("answer", ANSWERS)
-def test_every_step_against_enumeration(network, vocabulary, answer):
+def test_every_step_against_enumeration(network, vocabulary, answer, temperature):
     tokens, steps = steps_of(answer, vocabulary)
     assert len(steps) == len(answer) + 1
     assert any(step.written for step in steps), "no token is merged, so nothing is tested"
     stop = tiny_tokenizer().eos_token_id
-    found = measure(network, vocabulary, [AnsweredPrompt(PROMPT, (*tokens, stop))], [steps])[0]
+    found = measure(network, vocabulary, [AnsweredPrompt(PROMPT, (*tokens, stop))], [steps], temperature)[0]
     for step, log_odds, undecided in zip(steps, *found, strict=True):
-        p, left = enumerated(next_token(network, [*PROMPT, *tokens[: step.row]]), vocabulary, step)
+        tempered = next_token(network, [*PROMPT, *tokens[: step.row]]) ** (1 / temperature)
+        p, left = enumerated(tempered / tempered.sum(), vocabulary, step)
         assert sigmoid(log_odds) == pytest.approx(p, rel=1e-4)
         assert undecided == pytest.approx(left, abs=1e-5)
 

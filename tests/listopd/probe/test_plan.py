@@ -11,6 +11,7 @@ from listeval.cli.main import main
 from listeval.errors import UserError
 from listopd.probe.probe_config import ProbeConfig
 from listopd.probe.recipe_settings import read_plan
+from listopd.probe.run_probe import probe
 from listopd.threshold import Cap
 from tests.listopd.tiny import save, tiny_tokenizer
 
@@ -53,11 +54,57 @@ def test_another_base_is_b_and_the_student_writes_the_rollouts(tmp_path):
     assert (found["base"], found["student"]) == ("B", "S")
 
 
-def test_epochs_are_counted_on_the_recipe_s_own_data(tmp_path):
-    found = plan(tmp_path, steps=None, epochs=3, batch=2, shared={"options": {"k": 2, "split": "all"}})
-    assert found["steps"] >= 3 and found["steps"] % 3 == 0
-    with pytest.raises(UserError, match="less than one batch of 100000"):
-        plan(tmp_path, steps=None, epochs=1, batch=100_000)
+def test_the_temperature_that_training_scores_at_and_the_prompts_that_it_leaves_out_are_the_recipe_s(tmp_path):
+    found = plan(tmp_path, objective={"temperature": 0.5}, extrapolation=BEYOND, shared={"max_prompt": 300})
+    assert (found["score_temperature"], found["max_prompt"]) == (0.5, 300)
+    assert ProbeConfig(**plan(tmp_path)).score_temperature == 1
+
+
+LONGEST = {"options": {"longest": 40}}
+"""Every fourth prompt of the task `pairs` is so many tokens longer."""
+
+
+def probed(tmp_path, recipe, **values):
+    file = tmp_path / "recipe.yaml"
+    file.write_text(yaml.safe_dump(recipe.model_dump(mode="json")))
+    return probe(ProbeConfig(**read_plan(str(file)) | {"on": "gold", "limit": None, "bootstrap": 100} | values))
+
+
+@pytest.mark.parametrize("batch", [3, 5])
+def test_epochs_are_counted_over_the_prompts_that_training_keeps(opd_recipe, train, tmp_path, batch):
+    recipe = opd_recipe(steps=None, epochs=2, batch=batch, shared={"max_prompt": 30} | LONGEST)
+    counts = probed(tmp_path, recipe).manifest
+    assert counts["config"]["steps"] == train(recipe).manifest["steps"] == 2 * (12 // batch)
+    assert counts["prompts"] == {"measured": 12, "too_long": 4}
+    assert probed(tmp_path, recipe, steps=7).manifest["config"]["steps"] == 7, "what is said beside it counts more"
+    with pytest.raises(UserError, match=r"12 prompts are less than one batch of 13, .* \(.*recipe.yaml\)"):
+        probed(tmp_path, opd_recipe(steps=None, epochs=2, batch=13, shared={"max_prompt": 30} | LONGEST))
+
+
+def test_prompts_that_leave_no_room_for_a_rollout_are_not_measured(opd_recipe, tmp_path):
+    recipe = opd_recipe(steps=None, epochs=1, batch=3, max_tokens=1024 - 30, shared=LONGEST)
+    found = probed(tmp_path, recipe).manifest
+    assert (found["prompts"], found["config"]["steps"]) == ({"measured": 12, "too_long": 4}, 4)
+    alone = ProbeConfig(**{name: found["config"][name] for name in ("teacher", "base", "task", "options")}, on="gold")
+    assert probe(alone).manifest["prompts"]["too_long"] == 0, "of no training, all that the models take"
+
+
+def test_probabilities_are_those_at_the_objective_s_temperature(opd_recipe, tmp_path):
+    """At another temperature a start that is less sure than the teacher is so by another distance."""
+    rows = {}
+    for temperature in (0.5, 1.0):
+        objective = {"temperature": temperature}
+        found = probed(tmp_path, opd_recipe(objective=objective), scaffold=0.0)
+        assert found.manifest["config"]["score_temperature"] == temperature
+        rows[temperature] = found.parts[0]
+    sharp, plain = ([(row.p.mean, row.b.mean) for row in rows[t].classes] for t in (0.5, 1.0))
+    assert all(x != y for x, y in zip(sharp, plain, strict=True))
+    assert rows[0.5].bounds[0].p != rows[1.0].bounds[0].p and rows[0.5].bounds[0].b != rows[1.0].bounds[0].b
+
+
+def test_steps_are_known_with_the_models(tmp_path):
+    assert "steps" not in plan(tmp_path, steps=None, epochs=3, batch=2)
+    assert ProbeConfig(**plan(tmp_path, steps=None, epochs=3), kappa=0.1).steps is None
 
 
 def test_a_recipe_without_distillation_has_nothing_to_predict(tmp_path):

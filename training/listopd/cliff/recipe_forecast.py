@@ -34,6 +34,7 @@ def foretell(spec: RecipeRunnerSpec, pair: StudyPair, lams: Sequence[float], dev
         "seeds": asked.seeds,
         "max_tokens": asked.max_tokens,
         "enable_thinking": recipe.thinking,
+        "score_temperature": recipe.opd and recipe.opd.objective.temperature,
         "device": device,
     }
     # No limit means all examples, as `listeval run` takes it, and not the probe's own default.

@@ -85,12 +85,13 @@ def find_breaks(
     stop: int,
     teacher: Any,
     base: Any,
+    temperature: float = 1.0,
 ) -> Break | None:
     """The `broken` of n answers at one λ, each with its kind, under the two networks; None where none is broken."""
     if not broken:
         return None
     left = [answer for answer, _ in broken if leaves(answer, vocabulary)]
-    found = _departures(left, vocabulary, stop, teacher, base) if left else []
+    found = _departures(left, vocabulary, stop, teacher, base, temperature) if left else []
     by_mechanism: dict[Mechanism, list[_Departure]] = {name: [] for name in Mechanism}
     for one in found:
         by_mechanism[_mechanism(one)].append(one)
@@ -130,10 +131,10 @@ def leaves(answer: ProbeAnswer, vocabulary: Vocabulary) -> bool:
 
 
 def _departures(
-    answers: Sequence[ProbeAnswer], vocabulary: Vocabulary, stop: int, teacher: Any, base: Any
+    answers: Sequence[ProbeAnswer], vocabulary: Vocabulary, stop: int, teacher: Any, base: Any, temperature: float
 ) -> list[_Departure]:
     """The last step of each answer that has one."""
-    found = observe(answers, vocabulary, stop, teacher, base)
+    found = observe(answers, vocabulary, stop, teacher, base, temperature)
     last = {name: place for place, name in enumerate(found.prompt)}
     return [
         _Departure(TokenClass(str(found.kind[i])), int(found.item[i]), float(found.teacher[i]), float(found.base[i]))

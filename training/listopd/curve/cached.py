@@ -11,11 +11,12 @@ import torch
 class CachedNetwork:
     """Next-token log-probabilities, in double, of rows that grow by a token a step; `vocab` is the tokenizer's size.
 
-    Ids of the head beyond it are padding and get no probability. Two of these may share one network.
+    Ids of the head beyond it are padding and get no probability. `temperature` divides the logits, as in `Scorer`. Two
+    of these may share one network.
     """
 
-    def __init__(self, network: Any, vocab: int) -> None:
-        self._network, self._vocab = network, vocab
+    def __init__(self, network: Any, vocab: int, temperature: float = 1.0) -> None:
+        self._network, self._vocab, self._temperature = network, vocab, temperature
         self._cache: Any = None
         self._mask = torch.zeros(0, 0, dtype=torch.long)
 
@@ -50,4 +51,4 @@ class CachedNetwork:
             use_cache=True,
             logits_to_keep=1,
         ).logits
-        return torch.as_tensor(logits[:, -1, : self._vocab].double().log_softmax(-1))
+        return torch.as_tensor((logits[:, -1, : self._vocab].double() / self._temperature).log_softmax(-1))

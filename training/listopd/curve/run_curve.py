@@ -74,7 +74,7 @@ def measure_curve(
     found = cliff(outcomes, draws=config.bootstrap)
     say("comparing λ = 0 and 1 with the models' own answers")
     tested = _self_test(config, task, pair, asked, arms, written, judged)
-    broken = _breaks(found, arms, written, judged, asked, pair)
+    broken = _breaks(found, arms, written, judged, asked, pair, config.score_temperature)
     thresholds = tuple(_threshold(part) for part in parts)
     return TargetCurve(
         f"{config.teacher} -> {config.base} on {config.task}",
@@ -116,6 +116,8 @@ def _identity(
         "budget": config.max_tokens or task.max_tokens,
         "thinking": config.enable_thinking,
         "dtype": config.dtype,
+        # Said only where it is not 1, so that answers that were kept before it could be said are still known.
+        **({} if config.score_temperature == 1 else {"temperature": config.score_temperature}),
     }
 
 
@@ -140,17 +142,18 @@ def _decode_all(
         say(f"decoding at {len(arms)} λ: prompt {done + start + 1} of {len(asked.kept)}")
         group = [asked.kept[place] for place in owed[start : start + size]]
         prompts = [question.prompt.token_ids for question in group]
-        found = list(_decode(prompts, config.max_tokens or task.max_tokens, pair, arms))
+        budget = config.max_tokens or task.max_tokens
+        found = list(_decode(prompts, budget, pair, arms, config.score_temperature))
         answers.add([question.name for question in group], found)
 
 
 def _decode(
-    prompts: Sequence[tuple[int, ...]], budget: int, pair: ModelPair, arms: Sequence[TargetArm]
+    prompts: Sequence[tuple[int, ...]], budget: int, pair: ModelPair, arms: Sequence[TargetArm], temperature: float
 ) -> Iterator[list[WrittenAnswer]]:
     """Where memory runs out the prompts are halved, down to one."""
     import torch
 
-    found = _decode_at_once(prompts, budget, pair, arms)
+    found = _decode_at_once(prompts, budget, pair, arms, temperature)
     if found is not None:
         yield from found
         return
@@ -159,11 +162,11 @@ def _decode(
     torch.cuda.empty_cache()
     half = len(prompts) // 2
     for part in (prompts[:half], prompts[half:]):
-        yield from _decode(part, budget, pair, arms)
+        yield from _decode(part, budget, pair, arms, temperature)
 
 
 def _decode_at_once(
-    prompts: Sequence[tuple[int, ...]], budget: int, pair: ModelPair, arms: Sequence[TargetArm]
+    prompts: Sequence[tuple[int, ...]], budget: int, pair: ModelPair, arms: Sequence[TargetArm], temperature: float
 ) -> list[list[WrittenAnswer]] | None:
     """None where memory runs out; what filled it is gone when this returns."""
     import torch
@@ -172,7 +175,8 @@ def _decode_at_once(
 
     most = min((own.info.max_length for own in pair.opened.values() if own.info.max_length), default=1 << 62)
     budgets = [min(budget, most - len(prompt)) for prompt in prompts]
-    teacher, base = (CachedNetwork(pair.networks[role], pair.vocabulary.size) for role in ("teacher", "base"))
+    size = pair.vocabulary.size
+    teacher, base = (CachedNetwork(pair.networks[role], size, temperature) for role in ("teacher", "base"))
     try:
         return decode(teacher, base, prompts, arms, pair.base.stops, budgets)
     except torch.OutOfMemoryError:
@@ -212,6 +216,7 @@ def _breaks(
     judged: Sequence[JudgedPoint],
     asked: ProbeQuestions,
     pair: ModelPair,
+    temperature: float,
 ) -> Break | None:
     """At the first λ from the midpoint on; without a cliff at the last λ."""
     middle = math.inf if found.midpoint is None else found.midpoint.value
@@ -221,8 +226,8 @@ def _breaks(
         for question, own, row, good in zip(asked.kept, written, judged[at].rows, judged[at].good, strict=True)
         if good == 0
     ]
-    networks = (pair.networks[role] for role in ("teacher", "base"))
-    return find_breaks(arms[at].lam, len(written), broken, pair.vocabulary, pair.stop, *networks)
+    teacher, base = (pair.networks[role] for role in ("teacher", "base"))
+    return find_breaks(arms[at].lam, len(written), broken, pair.vocabulary, pair.stop, teacher, base, temperature)
 
 
 def _threshold(part: ProbePart) -> CurveThreshold:

@@ -60,7 +60,7 @@ class Rollouts(NamedTuple):
 
 
 def questions(task: Task, config: ProbeConfig, checkpoint: Checkpoint, most: int | None) -> ProbeQuestions:
-    """The examples of each seed as token ids; prompt and right answer together may have `most` tokens.
+    """The examples of each seed as token ids, of those that `_fits`; prompt and answer may have `most` tokens.
 
     Raises UserError where none fits, and for data and answers that the task cannot give.
     """
@@ -70,12 +70,25 @@ def questions(task: Task, config: ProbeConfig, checkpoint: Checkpoint, most: int
         for seed, dataset in data.items()
         for place, example in enumerate(dataset.examples[: config.limit])
     ]
-    kept = [q for q in found if most is None or len(q.prompt.token_ids) + len(q.gold) < most]
+    kept = [question for question in found if _fits(question, task, config, most)]
     if not kept:
-        source = next(iter(data.values())).source
-        cause = f"none of the {len(found)} prompts fits: with a right answer the models take {most} tokens"
+        source, bounds = next(iter(data.values())).source, {"models": most, "max_prompt": config.max_prompt}
+        known = ", ".join(f"{name} {bound:,}" for name, bound in bounds.items() if bound is not None)
+        cause = f"none of the {len(found)} prompts fits, with an answer behind it ({known} tokens)"
         raise UserError(cause, place=source, fix="a smaller k (--set k=4), or models with a longer context")
     return ProbeQuestions(kept, len(found) - len(kept), data)
+
+
+def _fits(question: ProbeQuestion, task: Task, config: ProbeConfig, most: int | None) -> bool:
+    """Whether the models take the prompt with its right answer, and a training that is foretold would ask it.
+
+    That leaves out what is longer than its `max_prompt`, and what leaves no room for a whole rollout.
+    """
+    prompt, room = len(question.prompt.token_ids), len(question.gold) + 1
+    if config.recipe is not None:
+        room = max(room, config.max_tokens or task.max_tokens)
+    longest = prompt if config.max_prompt is None else config.max_prompt
+    return prompt <= longest and (most is None or prompt + room <= most)
 
 
 def _question(task: Task, checkpoint: Checkpoint, example: Any, seed: int, place: int) -> ProbeQuestion:

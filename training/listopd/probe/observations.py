@@ -89,7 +89,14 @@ def _joint(log_odds: Floats, token: NDArray[np.intp]) -> Floats:
         return np.asarray(log_p - np.log(-np.expm1(log_p)))
 
 
-def observe(answers: Sequence[ProbeAnswer], vocabulary: Vocabulary, stop: int, teacher: Any, base: Any) -> Observations:
+def observe(
+    answers: Sequence[ProbeAnswer],
+    vocabulary: Vocabulary,
+    stop: int,
+    teacher: Any,
+    base: Any,
+    temperature: float = 1.0,
+) -> Observations:
     """Teacher-force both networks on the answers' own tokens; `stop` is written where an answer stopped.
 
     Steps inside a token that no other token could take are none of the network's, and left out.
@@ -105,7 +112,8 @@ def observe(answers: Sequence[ProbeAnswer], vocabulary: Vocabulary, stop: int, t
     given = [
         AnsweredPrompt(a.question.prompt.token_ids, a.tokens + (stop,) * a.stopped) for a in (answers[i] for i in used)
     ]
-    measured = [measure(network, vocabulary, given, steps) for network in dict.fromkeys((teacher, base))]
+    networks = dict.fromkeys((teacher, base))
+    measured = [measure(network, vocabulary, given, steps, temperature) for network in networks]
     return _columns([answers[i].question.name for i in used], steps, measured[0], measured[-1])
 
 

@@ -55,10 +55,14 @@ def asked(tokens: Sequence[int], steps: Iterable[StructuralStep], texts: Sequenc
 
 
 def measure(
-    network: Any, vocabulary: Vocabulary, answers: Sequence[AnsweredPrompt], steps: Sequence[Sequence[StepQuestion]]
+    network: Any,
+    vocabulary: Vocabulary,
+    answers: Sequence[AnsweredPrompt],
+    steps: Sequence[Sequence[StepQuestion]],
+    temperature: float = 1.0,
 ) -> list[Odds]:
-    """The odds of each answer's steps under one network, in order."""
-    scorer = Scorer(network, vocab=vocabulary.size)
+    """The odds of each answer's steps under one network at a temperature, in order."""
+    scorer = Scorer(network, temperature, vocabulary.size)
     found: dict[int, Odds] = {}
     with torch.inference_mode():
         for places in passes([len(answer) for answer in answers], _TOKENS):

@@ -31,7 +31,11 @@ class ProbeConfig(BaseModel):
     """Each seed groups and orders the data anew and seeds the sampler."""
     on: On = "both"
     temperature: float = Field(0.0, ge=0.0)
-    """Of the rollouts; 0 is greedy. Probabilities are always those at temperature 1."""
+    """Of the rollouts; 0 is greedy."""
+    score_temperature: float = Field(1.0, gt=0.0)
+    """At which probabilities are taken, in the target curve, too: that of the objective of the training to come."""
+    max_prompt: int | None = Field(None, ge=1)
+    """Longer prompts are left out, as that training does."""
     max_tokens: int | None = Field(None, ge=1)
     """Budget of a rollout; None for the task's."""
     clip: float = Field(5.0, gt=1.0)
@@ -45,7 +49,7 @@ class ProbeConfig(BaseModel):
     """The budget, and the drift rate per step: `listopd.threshold.fit_drift` of the cliffs that sweeps at two or more
     budgets showed. Nothing else gives it; without it the budget's effect is not known, and the verdict says so."""
     recipe: str | None = None
-    """Where base, cap and budget were read from."""
+    """Where base, cap and budget were read from; without `steps` they are counted as its training counts them."""
     scaffold: float = Field(SCAFFOLD_FILTER, ge=0.0, lt=1.0)
     """Least teacher probability of a position that counts."""
     ids: bool = False
@@ -63,9 +67,8 @@ class ProbeConfig(BaseModel):
 
     @model_validator(mode="after")
     def _budget(self) -> ProbeConfig:
-        if (self.steps is None and self.kappa is not None) or (
-            self.kappa is None and self.steps is not None and self.recipe is None
-        ):
+        # A recipe has a budget, and may know no drift rate.
+        if self.recipe is None and (self.steps is None) != (self.kappa is None):
             raise ValueError("steps and kappa go together: give both, or neither")
         return self
 

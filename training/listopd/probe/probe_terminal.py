@@ -60,7 +60,9 @@ def print_probe(result: ProbeResult, console: Console | None = None) -> None:
 def _prompts(result: ProbeResult) -> str:
     counts = result.manifest["prompts"]
     left_out = f", {counts['too_long']} too long and left out" if counts["too_long"] else ""
-    return f"{counts['measured']} prompts{left_out}; p: {visible(_name(result, 'teacher'))}, b: {_base(result)}"
+    temperature = result.manifest["config"]["score_temperature"]
+    at = "" if temperature == 1 else f", at temperature {temperature:g}"
+    return f"{counts['measured']} prompts{left_out}; p: {visible(_name(result, 'teacher'))}, b: {_base(result)}{at}"
 
 
 def _base(result: ProbeResult) -> str:

@@ -8,27 +8,42 @@ from listeval.errors import UserError
 from listopd.threshold.preconditions import Cap
 
 if TYPE_CHECKING:
+    from listeval.models.checkpoint import Checkpoint
+    from listopd.probe.probe_config import ProbeConfig
     from listopd.recipe import Opd, Recipe
 
 
 def read_plan(name: str) -> dict[str, Any]:
     """Values of a `ProbeConfig` by name, from the section `opd` of a recipe: file, bundled name or run directory.
 
-    Raises UserError where there is none.
+    Steps are left out where the recipe counts epochs: `count_steps` does. Raises UserError where there is no recipe.
     """
-    from listopd.questions import load_examples, training_task
     from listopd.recipe import read_recipe
 
     recipe = read_recipe(name)
     spec = recipe.section("opd", name)
-    steps = spec.steps
-    if steps is None:
-        examples, *_ = load_examples(training_task(recipe), recipe)
-        steps = (spec.epochs or 0) * (len(examples) // spec.batch)
-        if not steps:
-            cause = f"{len(examples)} examples are less than one batch of {spec.batch}, so the recipe trains no step"
-            raise UserError(cause, place=name, fix="data or a batch of another size in the recipe")
-    return {**_models(recipe, spec), **_objective(spec), "steps": float(steps), "recipe": name}  # type: ignore[arg-type]
+    budget = {} if spec.steps is None else {"steps": float(spec.steps)}
+    return {**_models(recipe, spec), **_objective(spec), **budget, "recipe": name}  # type: ignore[arg-type]
+
+
+def count_steps(config: ProbeConfig, checkpoint: Checkpoint, max_length: int | None) -> int:
+    """Optimiser steps of the recipe, over the prompts that its training keeps; `max_length` is what all models take.
+
+    Raises UserError where it would train none.
+    """
+    from listopd.questions import load_questions, training_task
+    from listopd.recipe import read_recipe
+    from listopd.training_loop import step_count
+
+    assert config.recipe is not None, "steps are counted where a recipe says how"
+    recipe = read_recipe(config.recipe).model_copy(update={"data": config.data, "max_prompt": config.max_prompt})
+    spec, task = recipe.section("opd", config.recipe), training_task(recipe)
+    found = load_questions(task, recipe, checkpoint, max_length, config.max_tokens or task.max_tokens)
+    steps = step_count(spec, found, spec.batch)
+    if not steps:
+        cause = f"{len(found.kept)} prompts are less than one batch of {spec.batch}, so the recipe trains no step"
+        raise UserError(cause, place=config.recipe, fix="data or a batch of another size in the recipe")
+    return steps
 
 
 def _models(recipe: Recipe, spec: Opd) -> dict[str, Any]:
@@ -42,7 +57,12 @@ def _models(recipe: Recipe, spec: Opd) -> dict[str, Any]:
     }
     if spec.base is not None:
         found["student"] = spec.student
-    optional = {"data": recipe.data, "max_tokens": spec.max_tokens, "enable_thinking": recipe.thinking}
+    optional = {
+        "data": recipe.data,
+        "max_prompt": recipe.max_prompt,
+        "max_tokens": spec.max_tokens,
+        "enable_thinking": recipe.thinking,
+    }
     return found | {name: value for name, value in optional.items() if value is not None}
 
 
@@ -53,5 +73,9 @@ def _objective(spec: Opd) -> dict[str, Any]:
         cap, clip = Cap.TEACHER_RATIO, clips.teacher_ratio_cap
     elif clips.rollout_cap is not None and clips.rollout_cap > 1:
         cap, clip = Cap.ROLLOUT, clips.rollout_cap
-    found: dict[str, Any] = {"cap": cap, "base_relative": spec.objective.base != "none"}
+    found: dict[str, Any] = {
+        "cap": cap,
+        "base_relative": spec.objective.base != "none",
+        "score_temperature": spec.objective.temperature,
+    }
     return found if clip is None else found | {"clip": clip}

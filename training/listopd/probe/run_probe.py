@@ -43,7 +43,9 @@ def probe(config: ProbeConfig, say: Say = lambda line: None, answers: Path | Non
     task = make_task(config.task, config.options)
     models = _open(config)
     limits = [model.info.max_length for model in models.values() if model.info.max_length is not None]
-    found = questions(task, config, models["base"], min(limits, default=None))
+    most = min(limits, default=None)
+    found = questions(task, config, models["base"], most)
+    config = _with_steps(config, models["base"], most)
     if found.too_long:
         say(f"{found.too_long} prompts are too long for the models and left out")
     networks = _load(config, models, say)
@@ -68,6 +70,15 @@ def _open(config: ProbeConfig) -> dict[str, Checkpoint]:
         if role in found:
             agree(found["base"], found[role], role, than="base")
     return found
+
+
+def _with_steps(config: ProbeConfig, base: Checkpoint, most: int | None) -> ProbeConfig:
+    """With the budget of a recipe that counts epochs in steps."""
+    if config.recipe is None or config.steps is not None:
+        return config
+    from listopd.probe.recipe_settings import count_steps
+
+    return config.model_copy(update={"steps": float(count_steps(config, base, most))})
 
 
 def _load(config: ProbeConfig, models: dict[str, Checkpoint], say: Say) -> dict[str, Any]:
@@ -116,7 +127,7 @@ def _parts(
     counts = (rollouts.parsed, len(rollouts.answers)) if rollouts is not None and own else (None, None)
     for source, answers in _sources(config, found, rollouts):
         say(f"scoring {len(answers)} {'right answers' if source == 'gold' else source}")
-        yield summarise(source, _observe(base, networks, answers), config, *counts)
+        yield summarise(source, _observe(base, networks, answers, config.score_temperature), config, *counts)
 
 
 def _sources(
@@ -159,12 +170,14 @@ def _vocabulary(base: Checkpoint, networks: dict[str, Any]) -> Vocabulary:
     return Vocabulary(token_bytes(tokenizer, widest), base.stops, len(tokenizer))
 
 
-def _observe(base: Checkpoint, networks: dict[str, Any], answers: list[ProbeAnswer]) -> Observations:
+def _observe(
+    base: Checkpoint, networks: dict[str, Any], answers: list[ProbeAnswer], temperature: float
+) -> Observations:
     from listopd.probe.observations import observe
     from listopd.questions import stop_token
 
     vocabulary = _vocabulary(base, networks)
-    found = observe(answers, vocabulary, stop_token(base), networks["teacher"], networks["base"])
+    found = observe(answers, vocabulary, stop_token(base), networks["teacher"], networks["base"], temperature)
     if not len(found):
         cause = "no answer has a step of a JSON list or object to measure"
         raise UserError(cause, place="--on", fix="use a task whose answers are JSON, or --on gold")
