@@ -95,12 +95,14 @@ def config_error(error: "ValidationError", known: list[str], prefix: str = "--")
     """A pydantic error of a configuration as one line a user can act on."""
     first = error.errors()[0]
     name = ".".join(map(str, first["loc"])) or "config"
+    # A flag of our own has dashes; NAME of `--set NAME=VALUE` is the option's name as it is.
+    flag, equals = (f"{prefix}{name}", "=") if prefix.endswith(" ") else (f"{prefix}{name.replace('_', '-')}", " ")
     if first["type"] == "extra_forbidden":
         return UserError(f"unknown option '{name}'", fix=did_you_mean(name, known))
     if first["type"] == "missing":
-        return UserError(f"no {name} is given", fix=f"add {prefix}{name.replace('_', '-')} VALUE")
+        return UserError(f"no {name} is given", fix=f"add {flag}{equals}VALUE")
     _, should_be, wanted = first["msg"].partition("Input should be ")
     valued = wanted.startswith(("greater", "less"))
     fix = f"give {'a value ' if valued else ''}{wanted.partition(', unable')[0]}" if should_be else "give another value"
     said = first["msg"].removeprefix("Value error, ")
-    return UserError(f"{prefix}{name.replace('_', '-')}: {said}, got {first.get('input')!r}", fix=fix)
+    return UserError(f"{flag}: {said}, got {first.get('input')!r}", fix=fix)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 pytest.importorskip("transformers", reason="needs transformers")
 
 from listeval.errors import UserError
 from listopd.networks import open_model
-from listopd.questions import batches, load_questions, stop_token, training_task
+from listopd.questions import batches, load_examples, load_questions, stop_token, training_task
 from listopd.recipe import Recipe
 from tests.listopd.tiny import END
 
@@ -89,6 +91,44 @@ def test_nothing_that_fits_is_an_error_in_one_line(pairs, checkpoint):
     with pytest.raises(UserError, match=r"none of 16 prompts fits.*models 30.*answer 20") as error:
         questions(Recipe(task="pairs"), open_model(checkpoint(0)), 30, budget=20)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("task", "options", "data", "said"),
+    [
+        ("fashion", {"k": 40}, None, "Fix: options.k="),
+        ("fashion", {"k": 1}, None, "options.k: Input should be greater"),
+        ("fashion", {"labels": "nowhere"}, None, "give options.labels an existing path"),
+        ("mbpp", {"tests_shown": 0}, None, "options.tests_shown: Input should be greater"),
+        ("mbpp", {"split": "validation"}, None, "choose another options.split"),
+        ("gsm8k", {"shots": 99}, None, "lower options.shots"),
+        ("json", {"schema": "nowhere"}, None, "give options.schema an existing path"),
+        ("json", {"schema": "a", "contract": "b:C"}, None, "a model (options.contract)"),
+        ("json", {}, "hub", "are in no data set of the hub (data). Fix: fetch the rows and give data=FILE"),
+        ("fashion", {}, "nowhere", "give data an existing path"),
+        ("fashoin", {}, None, "unknown task 'fashoin' (task)"),
+    ],
+)
+def test_what_a_task_says_of_its_options_names_keys_of_the_recipe(task, options, data, said):
+    """A task knows the flags of `listeval run`, which a training does not have."""
+    recipe = Recipe(task=task, options=options, data=data)
+    with pytest.raises(UserError) as refused:
+        load_examples(training_task(recipe), recipe)
+    assert said in str(refused.value)
+    assert not re.search(r"--(set|data|task)\b", str(refused.value))
+
+
+def test_also_what_a_task_says_of_a_right_answer(pairs, checkpoint, monkeypatch):
+    recipe = Recipe(task="pairs")
+    task = training_task(recipe)
+
+    def gold(target):
+        raise UserError("no answer", place="--set contract", fix="leave out --set contract=a:B, or --set")
+
+    monkeypatch.setattr(task, "gold", gold)
+    with pytest.raises(UserError) as refused:
+        load_questions(task, recipe, open_model(checkpoint(0)), None)
+    assert str(refused.value) == "no answer (options.contract). Fix: leave out options.contract=a:B, or options"
 
 
 def test_batches_shuffle_each_epoch_and_drop_the_rest():

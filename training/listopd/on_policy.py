@@ -23,7 +23,7 @@ from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, gathered, is_main, make_accelerator, share
 from listopd.phase import doing
 from listopd.plan.training_plan import check_device
-from listopd.questions import Question, load_questions, training_task
+from listopd.questions import Question, load_questions, step_count, training_task
 from listopd.rollout import make_sampler
 from listopd.rollout.protocol import Rollout, Sampler, seed_of
 from listopd.sharding import held_bytes, release, shards_of
@@ -32,7 +32,7 @@ from listopd.three_models import ThreeModels, check_start, compare_on_gold, load
 from listopd.threshold.positions import FREE, Positions
 from listopd.tokens import Labeller, TokenClass
 from listopd.trainee import Trainee
-from listopd.training_loop import StepReport, TrainingLoop, step_count
+from listopd.training_loop import StepReport, TrainingLoop
 from listopd.training_manifest import make_manifest
 
 if TYPE_CHECKING:

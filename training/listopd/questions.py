@@ -7,7 +7,9 @@ a cut prompt has lost review ids, and no answer to it can keep the contract.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
@@ -18,9 +20,12 @@ if TYPE_CHECKING:
     from listeval.contract import Contract
     from listeval.models.checkpoint import Checkpoint
     from listeval.task import Example, Task
-    from listopd.recipe import Recipe
+    from listopd.recipe import Length, Recipe
 
 T = TypeVar("T")
+
+_FLAG = re.compile(r"--set (?=\w)|--set\b|--(data|task)\b(?: (?=[^\sa-z]))?")
+"""What `listeval run` is told by flags and a recipe by its keys, with the blank before a value."""
 
 
 class Question(NamedTuple):
@@ -43,6 +48,23 @@ class Questions(NamedTuple):
     counts: dict[str, int]
 
 
+@contextmanager
+def _by_key() -> Iterator[None]:
+    """A UserError of a task from within names keys of a recipe, not the flags of `listeval run`, which tasks know."""
+    try:
+        yield
+    except UserError as error:
+        error.cause, error.place, error.fix = (_FLAG.sub(_key, said) for said in (error.cause, error.place, error.fix))
+        raise
+
+
+def _key(flag: re.Match[str]) -> str:
+    if flag[1] is None:
+        return "options." if flag[0].endswith(" ") else "options"
+    return flag[1] + ("=" if flag[0].endswith(" ") else "")
+
+
+@_by_key()
 def training_task(recipe: Recipe) -> Task:
     """The recipe's task, on its training part unless the recipe's options say otherwise."""
     from listeval.plugins.open import make_task
@@ -54,18 +76,16 @@ def training_task(recipe: Recipe) -> Task:
     return make_task(recipe.task, options)
 
 
+@_by_key()
 def load_examples(task: Task, recipe: Recipe) -> tuple[Sequence[Example], str, str, dict[str, int]]:
     """The examples, their source, fingerprint and counts. Raises UserError where there are none."""
     from listeval.plugins.open import load
 
-    try:
-        found = load(task, recipe.data, recipe.data_seed)
-    except UserError as error:
-        # Data is a flag of `listeval run` and a key of a recipe.
-        raise UserError(error.cause, place=error.place, fix=error.fix.replace("--data", "data=")) from error
+    found = load(task, recipe.data, recipe.data_seed)
     return found.examples, found.source, found.fingerprint, dict(found.counts)
 
 
+@_by_key()
 def load_questions(
     task: Task, recipe: Recipe, checkpoint: Checkpoint, max_length: int | None, budget: int | None = None
 ) -> Questions:
@@ -91,6 +111,11 @@ def load_questions(
         cause = f"none of {len(examples):,} prompts fits: they have up to {longest:,} tokens ({known})"
         raise UserError(cause, place=source, fix="a smaller k or max_tokens, a larger max_prompt, or a longer model")
     return Questions(kept, source, fingerprint, counts | {"used": len(kept), "too_long": len(examples) - len(kept)})
+
+
+def step_count(length: Length, questions: Questions, size: int) -> int:
+    """Optimiser steps; an epoch drops its last, partial batch."""
+    return length.steps or (length.epochs or 0) * (len(questions.kept) // size)
 
 
 def stop_token(checkpoint: Checkpoint) -> int:

@@ -17,12 +17,12 @@ from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, make_accelerator, share
 from listopd.phase import doing
 from listopd.plan.training_plan import check_device
-from listopd.questions import Question, load_questions, training_task
+from listopd.questions import Question, load_questions, step_count, training_task
 from listopd.score import Scorer, check_scorer
 from listopd.sharding import shards_of
 from listopd.start import prepare_for_training, start
 from listopd.trainee import Trainee
-from listopd.training_loop import StepReport, TrainingLoop, step_count
+from listopd.training_loop import StepReport, TrainingLoop
 from listopd.training_manifest import make_manifest
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from listeval.models.checkpoint import Checkpoint
-    from listopd.recipe import Length, Recipe
+    from listopd.recipe import Recipe
     from listopd.trainee import Trainee
 
 Step = Callable[[Sequence[Question], int], dict[str, Any]]
@@ -98,11 +98,6 @@ class TrainingLoop(NamedTuple):
                 folder, lambda fresh: save_network(network, self.checkpoint, weights, fresh, save)
             )
         self.accelerator.wait_for_everyone()
-
-
-def step_count(length: Length, questions: Questions, size: int) -> int:
-    """Optimiser steps; an epoch drops its last, partial batch."""
-    return length.steps or (length.epochs or 0) * (len(questions.kept) // size)
 
 
 @contextmanager

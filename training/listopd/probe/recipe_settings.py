@@ -31,9 +31,8 @@ def count_steps(config: ProbeConfig, checkpoint: Checkpoint, max_length: int | N
 
     Raises UserError where it would train none.
     """
-    from listopd.questions import load_questions, training_task
+    from listopd.questions import load_questions, step_count, training_task
     from listopd.recipe import read_recipe
-    from listopd.training_loop import step_count
 
     assert config.recipe is not None, "steps are counted where a recipe says how"
     recipe = read_recipe(config.recipe).model_copy(update={"data": config.data, "max_prompt": config.max_prompt})
