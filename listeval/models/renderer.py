@@ -172,6 +172,10 @@ class Renderer:
             marks |= {content for content in special.values() if any(content in mark for mark in self.own_marks)}
         return frozenset(i for i, content in special.items() if content in marks), frozenset(special)
 
+    def text_of(self, token_ids: Sequence[int]) -> str:
+        """The text of a prompt's ids, its special tokens among it: what `render` gave beside them."""
+        return str(self.tokenizer.decode(token_ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
     @property
     def template_hash(self) -> str:
         """sha256 of the template's source."""

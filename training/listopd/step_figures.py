@@ -7,23 +7,23 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from listeval.contract import Failure, Kind
-from listeval.models.channels import split_channels
+from listeval.models.channels import split_decoded
 from listopd.rollout.protocol import Rollout
 
 if TYPE_CHECKING:
     from listeval.models.renderer import Renderer
 
-_TAIL = 16
-"""Tokens at the end of a prompt that are enough to see an opened think block."""
-
 
 def judge(rollouts: Sequence[Rollout], renderer: Renderer, stops: Sequence[int]) -> Counter[str]:
-    """How the contracts of these answers were kept: counts by failure kind (`ok` among them), and of `fmc`."""
+    """How the contracts of these answers were kept: counts by failure kind (`ok` among them), and of `fmc`.
+
+    Read as an evaluation reads them, by the marks of the model's own template, too.
+    """
     counts: Counter[str] = Counter()
     for rollout in rollouts:
-        text = renderer.decode([token for token in rollout.answer if token not in stops])
-        _, text = split_channels(text, renderer.decode(rollout.question.prompt[-_TAIL:]))
-        result = rollout.question.contract.parse(text, rollout.finish)
+        kept = [token for token in rollout.answer if token not in stops]
+        reasoning, text = split_decoded(renderer, kept, renderer.text_of(rollout.question.prompt))
+        result = rollout.question.contract.parse(text, rollout.finish, reasoning)
         if isinstance(result, Failure):
             counts[result.kind.value] += 1
             counts["fmc"] += result.fmc
