@@ -37,9 +37,10 @@ from .hub import Category, fetch
 from .labelled import pieces, relabel
 from .prompting import KEY, Titles, answer, messages, shots_for
 from .readers import read
-from .review import Review
+from .review import Review, Split
 from .selection import select
 from .sources import Source, local
+from .split import split, split_as
 
 SCALE = (0.0, 10.0)
 """Lowest and highest grade."""
@@ -59,11 +60,12 @@ class Graded(TypedDict):
 
 
 class Gathered(NamedTuple):
-    """What a data set holds, whatever the seed: distinct reviews by product, and the titles of what can be asked."""
+    """What a data set holds, whatever the seed: distinct reviews by product, titles of what can be asked, and parts."""
 
     source: Source
     products: Sequence[Product]
     titles: Titles
+    parts: Mapping[str, Split]
     fingerprint: str
     counts: dict[str, int]
 
@@ -107,9 +109,10 @@ class Helpfulness(Task[Graded, list[Scored]], ABC):
     def load(self, data: str | None, seed: int) -> Dataset:
         found, o = self._gather(data), self.options
         dealt = o.list_seed(seed)
-        chosen = select(found.products, k=o.k, part=o.split, cap=o.cap, seed=dealt, place=found.source.file.name)
+        place = found.source.file.name
+        chosen = select(found.products, k=o.k, part=o.split, cap=o.cap, seed=dealt, place=place, parts=found.parts)
         kept = [group._replace(reviews=o.in_order(group.reviews, seed, group.id)) for group in chosen.kept]
-        place = found.source.file.name if data is not None else f"{self.name} sample"
+        place = place if data is not None else f"{self.name} sample"
         examples, counts = self._examples(kept, chosen.training, found.titles), found.counts | chosen.counts
         return Dataset(examples, place, found.fingerprint, counts, self._called(data, found.source))
 
@@ -118,10 +121,15 @@ class Helpfulness(Task[Graded, list[Scored]], ABC):
         source = self._source(data)
         reading = read(source)
         labels = self.options.labels
-        graded = reading.reviews if labels else _graded(reading.reviews)
+        own = _graded(reading.reviews)
+        graded = reading.reviews if labels else own
         products, fingerprint = merge(graded), source.file.fingerprint
+        # By what the data says itself: by a judge's labels, products would move as more of them are labelled.
+        as_without_labels = len(graded) == len(own)
+        k = self.options.k
+        parts = split(products, k) if as_without_labels else split_as(merge(own), products, k)
         merged = sum(product.size for product in products)
-        asked = [product for product in products if labels or capacity(product.rivals, self.options.k)]
+        asked = [product for product in products if labels or capacity(product.rivals, k)]
         titles = source.titles_of(asked)
         if labels:
             products, used = relabel(products, titles, labels, SCALE)
@@ -135,7 +143,7 @@ class Helpfulness(Task[Graded, list[Scored]], ABC):
             "distinct": distinct,
             "products": len(products),
         }
-        return Gathered(source, products, titles, fingerprint, counts)
+        return Gathered(source, products, titles, parts, fingerprint, counts)
 
     def pieces(self, data: str | None) -> Pieces:
         source = self._source(data)

@@ -10,6 +10,7 @@ from listeval import UserError
 
 from .copies import Product
 from .groups import Group, deal
+from .review import Split
 from .split import split
 
 ALL = "all"
@@ -23,15 +24,25 @@ class Selection(NamedTuple):
     counts: dict[str, int]
 
 
-def select(products: Sequence[Product], *, k: int, part: str, cap: int, seed: int, place: str) -> Selection:
+def select(
+    products: Sequence[Product],
+    *,
+    k: int,
+    part: str,
+    cap: int,
+    seed: int,
+    place: str,
+    parts: Mapping[str, Split] | None = None,
+) -> Selection:
     """Groups of `k` in `part` of the products, at most `cap` of one product (0: all), shuffled across products.
 
+    `parts` says which part each product is of; without it they are split by the grades that they have here.
     Raises UserError where no product has `k` reviews, or the part has no group with signal.
     """
     dealt = {product.id: deal(product, k, seed) for product in products}
     signal = {name: [group for group in groups if group.has_signal] for name, groups in dealt.items()}
     capped = {name: groups[: cap or None] for name, groups in signal.items()}
-    parts = split(products, k)
+    parts = split(products, k) if parts is None else parts
     usable = [group for groups in capped.values() for group in groups]
     Random(f"{seed}").shuffle(usable)
     kept = [group for group in usable if part in (ALL, parts[group.product])]

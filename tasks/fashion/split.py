@@ -1,4 +1,4 @@
-"""Product-level split: no product is in two parts, and neither seed nor K nor cap moves one."""
+"""Product-level split: no product is in two parts, and neither seed nor K nor cap nor a judge's labels move one."""
 
 from __future__ import annotations
 
@@ -26,12 +26,14 @@ def split(products: Sequence[Product], k: int) -> Mapping[str, Split]:
     weighs its groups; one with too few reviews or with equal grades only weighs nothing. The
     test part is never empty where any product weighs (for K above 8, or where no product has
     8 reviews, groups are counted at a size that products have), and validation takes no
-    product that train would be empty without.
+    product that train would be empty without. Where no product's grades differ, which only labels can
+    change, all groups are counted.
     """
     parts: dict[str, Split] = {p.id: p.split for p in products if p.split is not None}
     drawn = sorted((p for p in products if p.split is None), key=lambda p: (sha256(p.id.encode()).digest(), p.id))
     size = min(max(k, _K), max((len(p.rivals) for p in drawn), default=_K))
-    weights = [_weight(product, size) for product in drawn]
+    silent = not any(_has_signal(product) for product in drawn)
+    weights = [_weight(product, size) if silent or _has_signal(product) else 0 for product in drawn]
     total, left = sum(weights), sum(weight > 0 for weight in weights)
     part, filled = 0, 0
     for product, weight in zip(drawn, weights, strict=True):
@@ -45,6 +47,21 @@ def split(products: Sequence[Product], k: int) -> Mapping[str, Split]:
     return parts
 
 
+def split_as(basis: Sequence[Product], products: Sequence[Product], k: int) -> Mapping[str, Split]:
+    """The parts of `products` such that each is where `split` puts that product of `basis` which it holds.
+
+    `basis` is made of some of their reviews; what holds none of its products weighs nothing.
+    """
+    known = {review.product: product.id for product in basis for rivals in product.rivals for review in rivals}
+    held = {p.id: next((known[r.product] for c in p.rivals for r in c if r.product in known), None) for p in products}
+    strangers = [product._replace(rivals=[]) for product in products if held[product.id] is None]
+    parts = split([*basis, *strangers], k)
+    return {product.id: product.split or parts[held[product.id] or product.id] for product in products}
+
+
+def _has_signal(product: Product) -> bool:
+    return len({grade_of(review) for rivals in product.rivals for review in rivals}) > 1
+
+
 def _weight(product: Product, size: int) -> int:
-    grades = {grade_of(review) for rivals in product.rivals for review in rivals}
-    return min(capacity(product.rivals, size), _CAP) if len(grades) > 1 else 0
+    return min(capacity(product.rivals, size), _CAP) if product.rivals else 0

@@ -1,8 +1,11 @@
 """Reviews as pieces for a judge, and labels in place of votes."""
 
 import json
+from collections import Counter
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from listeval.errors import UserError
 from listeval.labelling.labels import Label, write_labels
@@ -101,6 +104,57 @@ def test_other_labels_are_other_data_and_labels_of_other_texts_change_nothing(la
     with (tmp_path / "same" / "labels.jsonl").open("a") as file:
         file.write('{"key": "of another data set", "grade": 3}\n')
     assert load(str(tmp_path / "same")).fingerprint == one.fingerprint
+
+
+def part_of_each(data, labels=None, k=2):
+    """The part of every product that has an example."""
+    found = {}
+    for part in ("train", "validation", "test"):
+        options = HelpfulnessOptions(k=k, split=part, cap=0, labels=labels)
+        try:
+            examples = Fashion(options).load(str(data), 0).examples
+        except UserError as error:
+            assert "no label is of" in str(error) or "no group of" in str(error) or "carries signal" in str(error)
+            continue
+        found |= {example.cluster: part for example in examples}
+    return found
+
+
+@settings(max_examples=40)
+@given(
+    st.lists(st.lists(st.integers(0, 3), min_size=2, max_size=12), min_size=2, max_size=8),
+    st.sampled_from(["votes", "no votes", "some graded"]),
+    st.randoms(use_true_random=False),
+)
+def test_labels_move_no_product_and_neither_does_a_growing_store(tmp_path_factory, products, own, random):
+    """Else a product that a model was trained on is evaluated once more of it is labelled."""
+    folder = tmp_path_factory.mktemp("labels")
+    rows = [
+        amazon(f"u{p}-{n}", f"P{p}", f"text {n} of {p}", 0 if own == "no votes" else votes)
+        | ({"grade": votes} if own == "some graded" and random.random() < 0.5 else {})
+        for p, reviews_of in enumerate(products)
+        for n, votes in enumerate(reviews_of)
+    ]
+    data = write(folder / "hats.jsonl", rows)
+    keys = [piece.key for piece in pieces(data).pieces]
+    random.shuffle(keys)
+    few, rest = keys[: len(keys) // 2], keys[len(keys) // 2 :]
+    stores = []
+    for name, kept in (("few", few), ("all", few + rest)):
+        (folder / name).mkdir()
+        labels = [Label(key=key, grade=random.randrange(11)) for key in kept]
+        stores.append(str(write_labels(labels, folder / name)))
+    seen = [part_of_each(data, labels) for labels in (None, *stores)]
+    assert all(one[name] == other[name] for one in seen for other in seen for name in one.keys() & other.keys())
+
+
+def test_data_without_votes_is_split_as_well(tmp_path):
+    data = write(
+        tmp_path / "a.jsonl", [amazon(f"u{p}-{n}", f"P{p}", f"{n} of {p}") for p in range(20) for n in range(8)]
+    )
+    labels = [Label(key=piece.key, grade=n % 10) for n, piece in enumerate(pieces(data).pieces)]
+    counted = Counter(part_of_each(data, str(write_labels(labels, tmp_path))).values())
+    assert counted == {"test": 4, "validation": 2, "train": 14}
 
 
 def test_bad_labels_are_said(labelled, tmp_path):
