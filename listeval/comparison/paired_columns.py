@@ -53,9 +53,17 @@ def headline(metrics: Sequence[Metric], table: Sequence[Columns]) -> tuple[str, 
 
     A useful metric is one that counts a failure as zero, so more of it is better; of others that is not known. `table`
     has each arm's columns: a metric can differ if every arm has a value on some sample on which the baseline has one.
-    Which values these are is not looked at.
+    The zeros of broken contracts alone are no such values where an answer that parses has none. Which values these are
+    is not looked at.
     """
-    first = figures.first_useful(metrics, lambda name: all(_paired(table[0][name], own[name]) for own in table))
+    parsing = [own for own in table if own[PARSE_RATE].any()]
+
+    def measured(metric: str) -> bool:
+        useful = [own[USEFUL + metric] for own in table]
+        worth = not parsing or any(not np.isnan(own[metric]).all() for own in parsing)
+        return worth and all(_paired(useful[0], own) for own in useful)
+
+    first = figures.first_useful(metrics, measured)
     return (PARSE_RATE,) if first is None else (PARSE_RATE, USEFUL + first, COMMON + first)
 
 

@@ -89,7 +89,7 @@ def lower_is_better(run: Run) -> Mapping[str, bool]:
 def decisive(run: Run) -> tuple[str, Interval]:
     """The one figure of a run: its first useful metric that has a value, over all answers, else the parse rate."""
     found = measured(run)
-    first = figures.first_useful(run.metrics, found.__contains__)
+    first = figures.first_useful(run.metrics, run.summary.measures)
     name = figures.PARSE_RATE if first is None else figures.USEFUL + first
     return name, found[name]
 

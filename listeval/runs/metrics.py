@@ -26,7 +26,7 @@ import numpy as np
 
 from listeval.contract import Flag, Kind
 from listeval.runs.figures import columns as figures
-from listeval.runs.figures.columns import RAW, Columns
+from listeval.runs.figures.columns import RAW, USEFUL, Columns
 from listeval.runs.reask import ReaskCounts, further
 from listeval.runs.rows import TOO_LONG, JudgedRow
 from listeval.stats.intervals import Floats, Interval, mean_intervals, rate_interval
@@ -60,6 +60,12 @@ class Summary:
     """The failure table of the first answers; None for a run that does not ask again."""
     further: ReaskCounts | None = None
     """What asking again came to."""
+
+    def measures(self, metric: str) -> bool:
+        """Whether a metric with a useful form has a value: more than the zeros of broken contracts, if any answer
+        parses.
+        """
+        return self.over.get(USEFUL + metric, 0) > 0 and (self.over[metric] > 0 or not self.kinds[Kind.OK])
 
     @property
     def unanswered(self) -> int:

@@ -6,7 +6,6 @@ budget of an answer follows from the options, so it may differ along a curve.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,7 +74,7 @@ def _curves(option: str, runs: Sequence[Run]) -> list[Curve]:
 def _curve(option: str, points: Mapping[float, Run]) -> Curve:
     runs = list(points.values())
     wanted = [PARSE_RATE, *([FMC] if runs[0].manifest.task.contract in ("", _LIST) else [])]
-    first = first_useful(runs[0].metrics, lambda name: any(_has(run, name) for run in runs))
+    first = first_useful(runs[0].metrics, lambda metric: any(run.summary.measures(metric) for run in runs))
     wanted += [] if first is None else [USEFUL + first]
     wanted += [STABILITY] if all(run.order for run in runs) else []
     found = [CurvePoint(x, points[x], _figures(points[x], wanted)) for x in sorted(points)]
@@ -85,11 +84,6 @@ def _curve(option: str, points: Mapping[float, Run]) -> Curve:
 def _figures(run: Run, wanted: Sequence[str]) -> dict[str, Interval]:
     known = run.estimates | run.summary.metrics
     return {name: known[name] for name in wanted if name in known}
-
-
-def _has(run: Run, name: str) -> bool:
-    found = run.summary.metrics.get(name)
-    return found is not None and not math.isnan(found.value)
 
 
 def _name(run: Run, option: str) -> str:

@@ -86,7 +86,7 @@ def remarks(comparison: Comparison) -> list[str]:
     ]
     if comparison.unmeasured:
         without = ", ".join(map(words.title, comparison.unmeasured))
-        lines.append(f"no pair of samples has a value of {without}: {words.title(comparison.decisive)} decides")
+        lines.append(f"not measured on the paired samples: {without}; so {words.title(comparison.decisive)} decides")
     if comparison.chance.why:
         lines.append(f"what a random order is worth is not known: {comparison.chance.why}")
     return lines

@@ -101,7 +101,7 @@ def headline(run: Run) -> list[str]:
     What has no value is left out, but for the parse rate.
     """
     measured = {name for name, value in run.summary.metrics.items() if not math.isnan(value.value)}
-    first = first_useful(run.metrics, measured.__contains__)
+    first = first_useful(run.metrics, run.summary.measures)
     wanted = [PARSE_RATE] + ([] if first is None else [USEFUL + first, first])
     wanted += [metric.name for metric in run.metrics] + [BARE_RATE]
     return [name for name in dict.fromkeys(wanted) if name == PARSE_RATE or name in measured][:_HEADS]

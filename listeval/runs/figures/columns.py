@@ -74,11 +74,11 @@ def _own_score(rows: Sequence[JudgedRow]) -> NDArray[np.bool_]:
 
 
 def first_useful(metrics: Sequence[Metric], measured: Callable[[str], bool]) -> str | None:
-    """The name of the first metric whose useful form is `measured`, asked by the figure's name; None without one.
+    """The name of the first metric with a useful form that is `measured`, asked by the metric's name; None without one.
 
-    Data without a right answer (rows without labels) leave a useful form without a value: it decides nothing then.
+    Data without right answers (rows without labels) measure no metric, and it decides nothing then.
     """
-    return next((metric.name for metric in metrics if metric.useful and measured(USEFUL + metric.name)), None)
+    return next((metric.name for metric in metrics if metric.useful and measured(metric.name)), None)
 
 
 def best_of(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> Columns:
