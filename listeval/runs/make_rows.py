@@ -74,10 +74,10 @@ def _parse(contract: Contract[Any], answer: Row | SampleAttempt, promise: Promis
 
 
 def _read_again(contract: Contract[Any], tried: SampleAttempt, promise: Promise) -> SampleAttempt:
-    result = _parse(contract, tried, promise)
+    result, bare = _parse(contract, tried, promise), contract.is_bare(tried["text"])
     if isinstance(result, Parsed):
-        return {**tried, "kind": Kind.OK.value, "detail": "", "missing": 0}
-    return {**tried, "kind": result.kind.value, "detail": result.detail, "missing": result.missing}
+        return {**tried, "kind": Kind.OK.value, "detail": "", "missing": 0, "bare": bare}
+    return {**tried, "kind": result.kind.value, "detail": result.detail, "missing": result.missing, "bare": bare}
 
 
 def _score(task: Task, parsed: Sequence[tuple[Row, Any]]) -> None:
