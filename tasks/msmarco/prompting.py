@@ -40,13 +40,14 @@ def messages(query: Query, passages: Sequence[Passage], examples: Sequence[Passa
 def shots_for(query: Query, pool: Sequence[PassageList], shots: int) -> list[PassageList]:
     """`shots` lists of the pool, of as many other queries and of another split than the question's.
 
+    A query that asks the same is no other, whatever its id: its grades would be the question's own.
     Raises UserError where the pool has too few.
     """
-    taken = {query.qid}
+    taken, asked = {query.qid}, query.text.split()
 
     def fits(candidate: PassageList) -> bool:
         other = candidate.query
-        if other.qid in taken or other.split == query.split:
+        if other.qid in taken or other.split == query.split or other.text.split() == asked:
             return False
         taken.add(other.qid)
         return True

@@ -132,6 +132,14 @@ def test_both_years_teach_each_other(tmp_path):
         load(tmp_path, k=2, split="dl21")
 
 
+def test_a_query_that_asks_the_same_is_no_worked_example_whatever_its_id(tmp_path):
+    write(tmp_path / "candidates.dl19.jsonl", row("7", [3, 0], query="why me"))
+    write(tmp_path / "candidates.dl20.jsonl", row("8", [0, 3, 1]) | {"query": " why  me"}, row("9", [3, 0]))
+    for seed in range(8):
+        [example] = load(tmp_path, k=2, shots=1, split="dl19", seed=seed).examples
+        assert example.messages[0].content.startswith("Query: why 9")
+
+
 def test_every_query_and_list_is_accounted_for(tmp_path):
     rows = [row("1", [3, 0] * 9), row("2", [3, 3, 3, 1]), row("3", [0, 2], split="train")]
     counts = load(write(tmp_path / "d.jsonl", *rows), k=2, cap=4).counts

@@ -18,6 +18,7 @@ from listeval.cli.say import say, say_json
 from listeval.contract import Parsed
 from listeval.contract.schema import Schema
 from listeval.errors import UserError
+from listeval.models.channels import split_channels
 
 if TYPE_CHECKING:
     from listopd.recipe import Recipe
@@ -40,8 +41,12 @@ def rows(recipe: Recipe) -> Iterator[dict[str, Any]]:
 
 
 def compute_score(data_source: str, solution_str: str, ground_truth: str, extra_info: Any = None, **_: Any) -> float:
-    """1 for an answer that keeps its schema, else 0; verl's signature (`reward.custom_reward_function`)."""
-    return float(isinstance(_schema(ground_truth).parse(solution_str, "stop"), Parsed))
+    """1 for an answer that keeps its schema, else 0; verl's signature (`reward.custom_reward_function`).
+
+    Thinking is set apart by the marks of known families: a template is not at hand here.
+    """
+    reasoning, text = split_channels(solution_str)
+    return float(isinstance(_schema(ground_truth).parse(text, "stop", reasoning), Parsed))
 
 
 @lru_cache(maxsize=4096)
