@@ -23,7 +23,7 @@ def run_command(config: RunConfig) -> str:
     """`listeval run ...` with all that `config` does not leave to the defaults and a flag can say."""
     left = for_a_file(config)
     words = ["listeval", "run"]
-    for name, value in _chosen(config):
+    for name, value in sorted(_chosen(config), key=lambda pair: _plainness(pair[1])):
         if name not in left:
             words += _said(name, value)
     return shlex.join(words)
@@ -47,6 +47,11 @@ def _chosen(config: RunConfig) -> Iterator[tuple[str, Any]]:
         value = getattr(config, name)
         if name not in _NO_FLAG and value is not None and value != field.get_default(call_default_factory=True):
             yield name, value
+
+
+def _plainness(value: Any) -> int:
+    """What is one word stands first, lists after it, what is said in words of its own last."""
+    return 1 if isinstance(value, tuple) else 2 if isinstance(value, dict | bool) else 0
 
 
 def _sayable(name: str, value: Any) -> bool:
