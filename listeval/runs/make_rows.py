@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict
 
 import msgspec
-from pydantic_core import to_json
 
 from listeval.backends.protocol import Completion
 from listeval.contract import Contract, Failure, Flag, Kind, Parsed
 from listeval.decoding.promise import Promise
 from listeval.errors import words_of
-from listeval.runs.fields import MOST, Count, Span, measured, recorded
+from listeval.runs.fields import MOST, Count, measured, recorded
 from listeval.runs.preparation import SampleRequest
 from listeval.runs.reask import SampleAttempt
-from listeval.runs.rows import TOO_LONG, Row
+from listeval.runs.rows import TOO_LONG, Row, forget, text_of, unscore
 from listeval.task import Task, Unscored, Verdict
 
 _NONE = Promise("none")
@@ -47,13 +46,13 @@ def parse_and_score(task: Task, rows: Sequence[Row], promise: Promise = _NONE) -
     for row in rows:
         if row["reason"] == TOO_LONG:
             continue
-        _forget(row)
+        forget(row)
         try:
             contract = task.contract(row["target"])
             result = _parse(contract, row, promise)
             row["bare"] = bool(contract.is_bare(row["text"]))
             if isinstance(result, Failure) and result.raised:
-                _unscore(row, f"contract: {result.raised}")
+                unscore(row, f"contract: {result.raised}")
                 continue
             _classify(row, result)
             if row["attempts"]:
@@ -63,16 +62,10 @@ def parse_and_score(task: Task, rows: Sequence[Row], promise: Promise = _NONE) -
             elif not task.labelled(row["target"]):
                 row["scores"] = {metric.name: None for metric in task.metrics}
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-            _forget(row)
-            _unscore(row, _raised("contract", error))
+            forget(row)
+            unscore(row, _raised("contract", error))
     if parsed:
         _score(task, parsed)
-
-
-def _forget(row: Row) -> None:
-    """Nothing is known of the answer until the contract has read it, whatever was known before a re-score."""
-    row["reason"] = row["verdict"] = row["value"] = row["span"] = None
-    row["kind"], row["flags"], row["missing"], row["bare"] = Kind.ENGINE_ERROR.value, (), 0, None
 
 
 def _parse(contract: Contract[Any], answer: Row | SampleAttempt, promise: Promise) -> Parsed[Any] | Failure:
@@ -83,8 +76,11 @@ def _parse(contract: Contract[Any], answer: Row | SampleAttempt, promise: Promis
 
 
 def _read_again(contract: Contract[Any], tried: SampleAttempt, promise: Promise) -> SampleAttempt:
-    found = _finding(_parse(contract, tried, promise))
-    return {**tried, "kind": found["kind"], "detail": found["detail"], "missing": found["missing"]}
+    result = _parse(contract, tried, promise)
+    if isinstance(result, Parsed):
+        return {**tried, "kind": Kind.OK.value, "detail": "", "missing": 0}
+    found = _finding(result)
+    return {**tried, "kind": found["kind"].value, "detail": found["detail"], "missing": found["missing"]}
 
 
 def _score(task: Task, parsed: Sequence[tuple[Row, Any]]) -> None:
@@ -95,7 +91,7 @@ def _score(task: Task, parsed: Sequence[tuple[Row, Any]]) -> None:
             _set_score(task, row, result)
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
         if len(parsed) == 1:
-            _unscore(parsed[0][0], _raised("score", error))
+            unscore(parsed[0][0], _raised("score", error))
             return
         half = len(parsed) // 2
         _score(task, parsed[:half])
@@ -104,7 +100,7 @@ def _score(task: Task, parsed: Sequence[tuple[Row, Any]]) -> None:
 
 def _set_score(task: Task, row: Row, result: Mapping[str, float] | Verdict | Unscored) -> None:
     if isinstance(result, Unscored):
-        _unscore(row, _text("reason", result.reason))
+        unscore(row, _text("reason", result.reason))
         return
     scores: Mapping[str, float]
     if isinstance(result, Verdict):
@@ -129,12 +125,7 @@ def _score_of(name: str, value: float) -> float | None:
 def _text(what: str, said: str) -> str:
     if not isinstance(said, str):
         raise TypeError(f"its {what} is a {type(said).__name__}, not a text")
-    return _unicode(said)
-
-
-def _unscore(row: Row, reason: str) -> None:
-    row["outcome"], row["scores"], row["verdict"] = "unscored", {}, None
-    row["reason"] = row["detail"] = _unicode(reason)
+    return text_of(said)
 
 
 def _raised(step: str, error: Exception) -> str:
@@ -142,41 +133,41 @@ def _raised(step: str, error: Exception) -> str:
 
 
 class _Finding(TypedDict):
-    """What a contract says of an answer, as the row of it can hold that."""
+    """What a contract says of a broken answer, as a row can hold that."""
 
     kind: Kind
     detail: str
-    flags: Sequence[Flag]
-    span: Span | None
     missing: Count
 
 
-def _finding(result: Parsed[Any] | Failure) -> _Finding:
-    """Raises ValueError for what no row can hold, which only a contract of the task's own can say."""
-    if isinstance(result, Parsed):
-        kind, detail, missing = Kind.OK, "", 0
-        # JSON alone is kept of a value, whatever the contract made of the answer.
-        to_json(result.value, inf_nan_mode="null")
-    else:
-        kind, detail, missing = result.kind, result.detail, result.missing
-    said = {"kind": kind, "detail": detail, "flags": result.flags, "span": result.span, "missing": missing}
-    found = msgspec.convert(said, _Finding)
-    if found["kind"] is Kind.OK and isinstance(result, Failure):
+def _finding(failure: Failure) -> _Finding:
+    """Raises ValueError and msgspec's ValidationError for what no row can hold, as a task's own contract may say it."""
+    if failure.kind is Kind.OK:
         raise ValueError("a failure is not of the kind 'ok'")
-    if found["span"] is not None and found["span"][0] > found["span"][1]:
-        raise ValueError(f"its span {result.span} ends before it begins")
-    return {**found, "detail": _unicode(detail)}
+    said = {"kind": failure.kind, "detail": failure.detail, "missing": failure.missing}
+    found = msgspec.convert(said, _Finding)
+    return {**found, "detail": text_of(found["detail"])}
 
 
 def _classify(row: Row, result: Parsed[Any] | Failure) -> None:
-    found = _finding(result)
-    row["flags"], row["scores"], row["span"] = [flag.value for flag in found["flags"]], {}, found["span"]
-    row["outcome"] = "error" if found["kind"] is Kind.ENGINE_ERROR else "scored"
-    row["kind"], row["missing"] = found["kind"].value, found["missing"]
+    """Raises as `_finding`, and for a span or flags that are none."""
+    row["flags"], row["scores"], row["span"] = [Flag(flag).value for flag in result.flags], {}, _span(result.span)
     if isinstance(result, Parsed):
-        row["value"], row["detail"] = result.value, ""
-    else:
-        row["value"], row["detail"] = None, row["error"] or found["detail"]
+        row["outcome"], row["kind"], row["detail"] = "scored", Kind.OK.value, ""
+        row["value"], row["missing"] = result.value, 0
+        return
+    found = _finding(result)
+    row["outcome"] = "error" if found["kind"] is Kind.ENGINE_ERROR else "scored"
+    row["kind"], row["detail"] = found["kind"].value, row["error"] or found["detail"]
+    row["value"], row["missing"] = None, found["missing"]
+
+
+def _span(span: tuple[int, int] | None) -> tuple[int, int] | None:
+    if span is not None:
+        start, end = span
+        if type(start) is not int or type(end) is not int or not 0 <= start <= end <= MOST:
+            raise ValueError(f"{span} is no span")
+    return span
 
 
 def _row(asked: SampleRequest, completion: Completion) -> Row:
@@ -200,15 +191,15 @@ def _row(asked: SampleRequest, completion: Completion) -> Row:
         verdict=None,
         value=None,
         target=example.target,
-        text=_unicode(completion.text),
-        reasoning=None if completion.reasoning is None else _unicode(completion.reasoning),
+        text=text_of(completion.text),
+        reasoning=None if completion.reasoning is None else text_of(completion.reasoning),
         finish_reason=completion.finish_reason,
         n_tokens=_counted(completion.n_tokens),
         n_prompt_tokens=_counted(completion.n_prompt_tokens) or len(prompt.token_ids),
         latency_s=measured(completion.latency_s) or 0.0,
         masked=measured(completion.masked),
-        prompt=_unicode(prompt.text or "\n\n".join(f"{m.role}: {m.content}" for m in prompt.messages)),
-        error=None if completion.error is None else _unicode(completion.error),
+        prompt=text_of(prompt.text or "\n\n".join(f"{m.role}: {m.content}" for m in prompt.messages)),
+        error=None if completion.error is None else text_of(completion.error),
         attempts=None,
     )
 
@@ -216,12 +207,3 @@ def _row(asked: SampleRequest, completion: Completion) -> Row:
 def _counted(tokens: int) -> int:
     """What a server calls a count may be anything; what is none counts nothing."""
     return tokens if type(tokens) is int and 0 <= tokens <= MOST else 0
-
-
-def _unicode(text: str) -> str:
-    """Text that UTF-8 can hold: lone surrogates, which only a remote server's JSON can bring, become U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text

@@ -17,6 +17,7 @@ from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 from pydantic_core import from_json, to_json
 
+from listeval.contract.taxonomy import Kind
 from listeval.disk import open_regular, reading
 from listeval.errors import UserError
 from listeval.runs.fields import Count, Name, Number, Seed, Span
@@ -109,8 +110,39 @@ class JudgedRow(TypedDict):
 
 
 def encode(row: Row) -> bytes:
-    """One line. Values may be pydantic models; NaN becomes null."""
-    return to_json(row, inf_nan_mode="null") + b"\n"
+    """One line. Values may be pydantic models; NaN becomes null.
+
+    A value that is no JSON, which only a contract of a task's own makes of an answer, leaves `row` unscored.
+    """
+    try:
+        return to_json(row, inf_nan_mode="null") + b"\n"
+    except ValueError as error:
+        if row["value"] is None:
+            raise
+        forget(row)
+        unscore(row, f"contract: its value is no JSON: {error}")
+        return to_json(row, inf_nan_mode="null") + b"\n"
+
+
+def forget(row: Row) -> None:
+    """Nothing is known of the answer until its contract has read it, whatever was known before."""
+    row["reason"] = row["verdict"] = row["value"] = row["span"] = None
+    row["kind"], row["flags"], row["missing"], row["bare"] = Kind.ENGINE_ERROR.value, (), 0, None
+
+
+def unscore(row: Row, reason: str) -> None:
+    """The instrument failed, not the answer: `reason` says how."""
+    row["outcome"], row["scores"], row["verdict"] = "unscored", {}, None
+    row["reason"] = row["detail"] = text_of(reason)
+
+
+def text_of(text: str) -> str:
+    """Text that UTF-8 can hold: lone surrogates, which only a remote server's JSON can bring, become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 class LineWriter:
