@@ -270,6 +270,9 @@ def test_a_suite_and_a_recipe_refuse_such_seeds_before_anything_runs(tmp_path):
     for key in ("seed", "data_seed"):
         with pytest.raises(UserError, match=f"^{key}: Input should be less than or equal to"):
             recipes.read_recipe("listopd", [f"{key}=12345678901234567"])
+    probes = pytest.importorskip("listopd.probe.probe_config")
+    with pytest.raises(UserError, match="seeds"):
+        probes.build_config({"task": "fashion", "teacher": "t", "base": "b", "seeds": [12345678901234567]})
 
 
 @settings(max_examples=60)
