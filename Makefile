@@ -74,7 +74,7 @@ $(TINY)/listopd-$(SEED)/$(MODEL): $(TINY)/teacher/$(MODEL) $(TINY)/sft-$(SEED)/$
 # The laboratory's study from predictions to report, in runs/cliff-lab. What is finished is kept, the lock above all.
 CLIFF := training/recipes/cliff/lab.yaml
 
-cliff: $(VENV)/.dev ## lock, sweep, verify and report the laboratory's study of the cliff (half an hour on two cores)
+cliff: $(VENV)/.dev ## lock, sweep, verify and report the laboratory's study of the cliff (six minutes on two cores)
 	test -f runs/cliff-lab/lock.json || $(BIN)/listeval cliff lock $(CLIFF)
 	$(BIN)/listeval cliff sweep $(CLIFF)
 	$(BIN)/listeval cliff report $(CLIFF)

@@ -62,7 +62,8 @@ def compare_arms(
     """`compare` of arms that are open already."""
     pairing = pair(arms, across_prompts=across_prompts)
     metrics = _shared_metrics(arms)
-    table, names = columns(pairing.rows, metrics), headline(metrics)
+    table = columns(pairing.rows, metrics)
+    names = headline(metrics, table)
     table, pairing = with_order(arms, table, pairing)
     draws = ResamplingSettings(resamples or int(min(10_000, max(2_000, _DRAWS / pairing.n_clusters))), seed)
     metric = names[1].removeprefix(USEFUL) if len(names) > 1 else None

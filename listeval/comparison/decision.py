@@ -1,8 +1,8 @@
 """The rule of the verdict, on arrays: what was shown of an arm, from numbers alone.
 
-U is the figure that decides: the task's first useful metric over all samples, a broken contract counting zero; the
-parse rate where a task has no such metric. Q is the same metric on the answers that parse on both sides. An arm is
-*better*, and may be recommended, only if
+U is the figure that decides: the first useful metric that has a value, over all samples, a broken contract counting
+zero; the parse rate where there is no such metric, as in a task without one and on data without labels. Q is the same
+metric on the answers that parse on both sides. An arm is *better*, and may be recommended, only if
 
 1. U is shown higher: Holm's p over the comparison is at most alpha and the interval is clear of zero;
 2. a loss of Q beyond the margin is excluded: the low limit of the difference is above minus the margin, or the arm's

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.columns import COMMON, FMC, PARSE_RATE, TOKENS, USEFUL, Columns
 from listeval.runs.rows import Row
+from listeval.stats.intervals import Floats
 from listeval.task import Metric
 
 COMPARED = (PARSE_RATE, FMC)
@@ -47,10 +48,25 @@ def _of_arm(
     }
 
 
-def headline(metrics: Sequence[Metric]) -> tuple[str, ...]:
-    """The figures that are tested: the parse rate, and for the task's first useful metric its two fair forms.
+def headline(metrics: Sequence[Metric], table: Sequence[Columns]) -> tuple[str, ...]:
+    """The figures that are tested: the parse rate, and for the first useful metric that can differ its two fair forms.
 
-    A useful metric is one that counts a failure as zero, so more of it is better; of others that is not known.
+    A useful metric is one that counts a failure as zero, so more of it is better; of others that is not known. `table`
+    has each arm's columns: a metric can differ if every arm has a value on some sample on which the baseline has one.
+    The zeros of broken contracts alone are no such values where an answer that parses has none. Which values these are
+    is not looked at.
     """
-    first = next((metric.name for metric in metrics if metric.useful), None)
+    parsing = [own for own in table if own[PARSE_RATE].any()]
+
+    def measured(metric: str) -> bool:
+        useful = [own[USEFUL + metric] for own in table]
+        worth = not parsing or any(not np.isnan(own[metric]).all() for own in parsing)
+        return worth and all(_paired(useful[0], own) for own in useful)
+
+    first = figures.first_useful(metrics, measured)
     return (PARSE_RATE,) if first is None else (PARSE_RATE, USEFUL + first, COMMON + first)
+
+
+def _paired(base: Floats, own: Floats) -> bool:
+    """Whether both have a value on one sample; (samples,) each."""
+    return not bool(np.isnan(base + own).all())

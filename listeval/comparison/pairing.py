@@ -1,8 +1,8 @@
 """Which rows of several runs answer the same question, and why the others are left out.
 
 Rows are joined on (example, seed). A pair needs the same target (ids, labels, K) and the same prompt. Chat templates
-differ between models, so a rendered prompt may differ where task, options and data are the same: the messages are the
-same then. Everything that is not paired is counted with its reason.
+differ between models, so a rendered prompt may differ where task, options, system turn and data are the same: the
+messages are the same then. Everything that is not paired is counted with its reason.
 """
 
 from __future__ import annotations
@@ -82,11 +82,24 @@ def pair(arms: Sequence[Arm], *, across_prompts: bool = False) -> Pairing:
     return Pairing(list(starmap(Key, kept)), paired, clusters, left_out, _notes(arms, paired, views))
 
 
+class _Rendering(NamedTuple):
+    """What turns one example's messages into one prompt."""
+
+    tokenizer: Any
+    template: Any
+    backend: str
+    arguments: tuple[Any, ...]
+    """What the template is told: whether to think, and whatever else."""
+
+
 class _View(NamedTuple):
     """What decides how a run's prompts come about: from what, and rendered how."""
 
     source: dict[str, Any]
-    rendering: tuple[Any, ...]
+    """Besides the data, what an example's messages are made of."""
+    data: dict[str, str]
+    """Fingerprints by seed."""
+    rendering: _Rendering
 
     @classmethod
     def of(cls, arm: Arm) -> _View:
@@ -94,18 +107,23 @@ class _View(NamedTuple):
         identity = manifest.identity
         data = {seed: entry.fingerprint for seed, entry in manifest.data.items()}
         model = identity.get("model", {})
-        rendering = (
-            model.get("tokenizer"),
-            model.get("template"),
-            identity.get("enable_thinking"),
-            manifest.backend.name,
+        rendering = _Rendering(
+            tokenizer=model.get("tokenizer"),
+            template=model.get("template"),
+            backend=manifest.backend.name,
+            arguments=(identity.get("enable_thinking"), identity.get("chat_template_arg")),
         )
-        return cls({"task": identity.get("task"), "data": data}, rendering)
+        return cls({name: identity.get(name) for name in ("task", "system")}, data, rendering)
 
     def same_messages(self, other: _View, seed: int) -> bool:
         """Whether both render the same messages for one example of this seed."""
-        data = [view.source["data"].get(str(seed)) for view in (self, other)]
-        return self.source["task"] == other.source["task"] and data[0] == data[1] and data[0] is not None
+        data = [view.data.get(str(seed)) for view in (self, other)]
+        return self.source == other.source and data[0] == data[1] and data[0] is not None
+
+    def rendered_otherwise(self, other: _View) -> str:
+        """What makes two prompts of the same messages, in words."""
+        own, others = (view.rendering._replace(arguments=()) for view in (self, other))
+        return "other arguments to the chat template" if own == others else "another chat template"
 
 
 def _unlike(rows: Sequence[Row], views: Sequence[_View], across_prompts: bool) -> str:
@@ -166,9 +184,10 @@ def _notes(arms: Sequence[Arm], rows: Sequence[Sequence[Row]], views: Sequence[_
         differ = sum(a["prompt"] != b["prompt"] for a, b in zip(rows[0], own, strict=True))
         if differ:
             same = view.same_messages(views[0], own[0]["seed"])
-            why = "same messages, another chat template" if same else "another prompt, kept by --across-prompts"
+            how = f"same messages, {view.rendered_otherwise(views[0])}"
+            why = how if same else "another prompt, kept by --across-prompts"
             notes.append(f"{arm.name}: {differ} rendered prompts differ ({why})")
-        if view.source["data"] != views[0].source["data"]:
+        if view.data != views[0].data:
             notes.append(f"{arm.name}: the data's fingerprint differs; targets and prompts of the pairs are equal")
         if _scored_by(arm) != _scored_by(arms[0]):
             notes.append(f"{arm.name}: the task's code or options differ; `listeval score` brings runs to one code")

@@ -102,8 +102,14 @@ class Comparison:
 
     @property
     def decisive(self) -> str:
-        """The figure that decides: the useful metric, or the parse rate where the task has none."""
+        """The figure that decides: the first useful metric with a value, or the parse rate where there is none."""
         return self.headline[min(1, len(self.headline) - 1)]
+
+    @property
+    def unmeasured(self) -> list[str]:
+        """The useful figures that come before the decisive one, but have no value to decide by."""
+        useful = [figures.USEFUL + metric.name for metric in self.metrics if metric.useful]
+        return useful[: useful.index(self.decisive)] if self.decisive in useful else useful
 
     @property
     def tests(self) -> int:

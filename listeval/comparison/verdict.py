@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from listeval.comparison.contrasts import Guard
 from listeval.comparison.decision import Standing, decide, gather
 from listeval.comparison.speed import Speed, speed
@@ -102,6 +104,8 @@ class Recommendation:
     """The figure that decides."""
     samples: int
     clusters: int
+    decided_by: tuple[int, int]
+    """Samples on which every arm has a value of the figure that decides, and their clusters."""
     left_out: int
     margin: float
     """Of the quality metric, in its own units."""
@@ -180,10 +184,17 @@ def recommend(c: Comparison) -> Recommendation:
         decisive=c.decisive,
         samples=len(c.pairing.keys),
         clusters=c.pairing.n_clusters,
+        decided_by=_decided_by(c),
         left_out=sum(c.pairing.left_out.values()),
         margin=c.margin,
         thresholds=c.thresholds,
     )
+
+
+def _decided_by(c: Comparison) -> tuple[int, int]:
+    there = np.logical_and.reduce([~np.isnan(own[c.decisive]) for own in c.columns])
+    clusters = [cluster for cluster, known in zip(c.pairing.clusters, there, strict=True) if known]
+    return len(clusters), len(set(clusters))
 
 
 def _findings(c: Comparison) -> list[Assessment]:

@@ -30,7 +30,8 @@ class KeyedList(Contract[list[ItemT]]):
     `item` is the model of one object, `key` its id field, `ids` the example's ids in input order.
     `scale` and `decimals` are what the prompt promises of numbers whose field states no bounds of its own: a
     constrained answer keeps to them, while parsing takes any number.
-    Raises ValueError for ids that repeat, a `key` that the model lacks, and a model within it that is not strict.
+    Raises ValueError for ids that repeat, a `key` that the model lacks, a field with an alias, and a model within it
+    that is not strict.
     """
 
     depth: ClassVar[int] = 1
@@ -138,6 +139,9 @@ def _layout(item: type[Item], key: str) -> _Layout:
     fields = item.model_fields
     if key not in fields:
         raise ValueError(f"{item.__name__} has no field {key!r}")
+    aliased = [name for name, field in fields.items() if field.alias or field.validation_alias]
+    if aliased:
+        raise ValueError(f"{item.__name__}.{aliased[0]} has an alias: name the field as the answer does")
     fixed = all(field.is_required() for field in fields.values())
     quoted = [f'"{name}"' for name in fields]
     return _Layout(list_validator(item), attrgetter(key), tuple(pairwise(quoted)), len(fields) if fixed else -1)

@@ -1,8 +1,9 @@
 """A JSON Schema as one regular expression: its own spacing, bounded numbers, and the same language in every engine.
 
 The engines' own JSON modes write separators as they please and numbers without end. What is regular in a schema is
-therefore said here, in the syntax that all of them share; the rest (`pattern`, `format`, recursion, open objects)
-stays with an engine's own mode. Objects are closed and keep the order of their properties, as in all engines.
+therefore said here, in the syntax that all of them share, and never more than the schema admits; the rest (`pattern`,
+`format`, recursion, open objects) stays with an engine's own mode. Objects are closed and keep the order of their
+properties, as in all engines.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any, NamedTuple
 
 from listeval.contract.schema_nodes import pointed
 from listeval.contract.separators import USUAL, Separators
+from listeval.decoding.disjoint import disjoint
 from listeval.decoding.number_pattern import ANY_INTEGER, ANY_NUMBER, escaped, pattern_of
-from listeval.decoding.permutation.number_form import NumberForm
+from listeval.decoding.permutation.number_form import LARGEST, NumberForm
 from listeval.decoding.spacing import MOST_WHITESPACE, Spacing
 from listeval.errors import UserError
 
@@ -127,7 +129,7 @@ class _Writer:
 
     def _combined(self, word: str, options: Sequence[Any], said: set[str]) -> str:
         _only(said, frozenset({word}))
-        if word == "allOf" and len(options) > 1:
+        if (word == "allOf" and len(options) > 1) or (word == "oneOf" and not disjoint(options, self._root)):
             raise NotRegular(word)
         return _choice([self.node(option) for option in options])
 
@@ -169,10 +171,10 @@ class _Writer:
         return escaped(json.dumps(name, ensure_ascii=False)) + self._marks.key
 
     def _number(self, node: Mapping[str, Any]) -> str:
-        bounds = _inclusive(node, self._promise)
-        if self._promise is None and bounds.keys() == {"type", "minimum"} and bounds["minimum"] == 0:
+        told = {word: value for word, value in node.items() if word not in _SILENT}
+        if self._promise is None and told.keys() == {"type", "minimum"} and told["minimum"] == 0:
             return f"({_UNSIGNED[node['type']]})"
-        found = pattern_of(bounds, self._promise)
+        found = pattern_of(_within_reach(told), self._promise)
         if found is None:
             raise NotRegular(str(node.get("type")))
         # Where nothing is promised, physics' constants need their exponent.
@@ -201,6 +203,8 @@ class _Writer:
         pad = self._marks.pad
         if not properties and further is True:
             raise NotRegular(OPEN)
+        if not properties.keys() >= set(node.get("required", ())):
+            raise NotRegular("required")
         if properties and isinstance(further, dict):
             raise NotRegular("additionalProperties")
         if not properties and further is not False:
@@ -239,18 +243,18 @@ def _string(node: Mapping[str, Any]) -> str:
     return f'"{_CHARACTER}{times}"'
 
 
-def _inclusive(node: Mapping[str, Any], promise: NumberForm | None) -> dict[str, Any]:
-    """Number bounds with their ends included: an exclusive one moves by the last decimal that may be written."""
-    found = {word: value for word, value in node.items() if word in ("type", "minimum", "maximum")}
-    step: float = 1 if node["type"] == "integer" else 10.0 ** -(promise.decimals if promise else _DECIMALS)
-    if "exclusiveMinimum" in node:
-        found["minimum"] = max(node["exclusiveMinimum"] + step, node.get("minimum", float("-inf")))
-    if "exclusiveMaximum" in node:
-        found["maximum"] = min(node["exclusiveMaximum"] - step, node.get("maximum", float("inf")))
+def _within_reach(node: Mapping[str, Any]) -> dict[str, Any]:
+    """Bounds as wide as a number can be written here; numbers without bounds have these anyway."""
+    found = dict(node)
+    for word in ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"):
+        if word in found and abs(found[word]) > LARGEST:
+            # A bound of the other side's sign leaves no number that can be written.
+            if (found[word] > 0) == (word in ("minimum", "exclusiveMinimum")):
+                raise NotRegular(word)
+            del found[word]
     return found
 
 
-_DECIMALS = 15
 _EXPONENT = r"([eE][+\-]?[0-9]{1,2})?"
 _UNSIGNED = {"number": ANY_NUMBER.removeprefix("-?") + _EXPONENT, "integer": ANY_INTEGER.removeprefix("-?")}
 

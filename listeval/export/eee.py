@@ -90,7 +90,7 @@ def _result(run: Run, name: str, value: Interval, lower: bool) -> dict[str, Any]
             "min_score": low,
             "max_score": high,
         },
-        "score_details": {"score": value.value, **_uncertainty(value, run.summary.n)},
+        "score_details": {"score": value.value, **_uncertainty(value, run.summary.over[name])},
         "generation_config": _generation(run),
     }
 

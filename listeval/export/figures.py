@@ -7,7 +7,6 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
-from listeval.comparison.paired_columns import headline
 from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.runs.figures import columns as figures
@@ -15,6 +14,7 @@ from listeval.runs.figures.as_text import interval, is_rate
 from listeval.stats.intervals import Interval
 
 if TYPE_CHECKING:
+    from listeval.runs.metrics import Summary
     from listeval.runs.store import Run
 
 _HUB = re.compile(r"hf://datasets/(?P<repository>[^@]+)@(?P<revision>[^/]+)/")
@@ -87,17 +87,21 @@ def lower_is_better(run: Run) -> Mapping[str, bool]:
 
 
 def decisive(run: Run) -> tuple[str, Interval]:
-    """The one figure of a run: its first useful metric over all answers, else the parse rate."""
+    """The one figure of a run: its first useful metric that has a value, over all answers, else the parse rate."""
     found = measured(run)
-    names = headline(run.metrics)
-    name = names[min(1, len(names) - 1)]
-    return (name, found[name]) if name in found else (figures.PARSE_RATE, found[figures.PARSE_RATE])
+    first = figures.first_useful(run.metrics, run.summary.measures)
+    name = figures.PARSE_RATE if first is None else figures.USEFUL + first
+    return name, found[name]
 
 
 def in_words(run: Run) -> str:
     """How the figures were made, on one line: what a leaderboard's note has room for."""
-    made = run.manifest
-    name, value = decisive(run)
-    rest = f"parse_rate {interval(figures.PARSE_RATE, run.summary.metrics[figures.PARSE_RATE])}"
-    first = "" if name == figures.PARSE_RATE else f"{name} {interval(name, value)}, "
-    return f"listeval {made.listeval}, constraint {made.constraint}, {run.summary.n} samples: {first}{rest}"
+    made, found = run.manifest, run.summary
+    names = dict.fromkeys((decisive(run)[0], figures.PARSE_RATE))
+    told = ", ".join(f"{name} {interval(name, found.metrics[name])}{_of(found, name)}" for name in names)
+    return f"listeval {made.listeval}, constraint {made.constraint}, {found.n} samples: {told}"
+
+
+def _of(found: Summary, name: str) -> str:
+    """How many values a figure is the mean of, where that is another number than that of the samples."""
+    return "" if found.over[name] == found.n else f" over {found.over[name]}"

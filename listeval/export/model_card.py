@@ -53,7 +53,7 @@ def results(run: Run, dataset: str = "") -> list[Any]:
     client = hub()
     repository, revision = _dataset(run, dataset)
     name, constraint = data_name(run), run.manifest.constraint
-    over = {"samples": run.summary.n, "constraint": constraint}
+    over = run.summary.over
     return [
         client.EvalResult(
             task_type="text-generation",
@@ -64,7 +64,8 @@ def results(run: Run, dataset: str = "") -> list[Any]:
             metric_type=figure,
             metric_name=title(figure) if constraint == "none" else f"{title(figure)}, constraint {constraint}",
             metric_value=value.value,
-            metric_args=over | ({"interval": [value.low, value.high], "level": 0.95} if value.low == value.low else {}),
+            metric_args={"samples": over[figure], "constraint": constraint}
+            | ({"interval": [value.low, value.high], "level": 0.95} if value.low == value.low else {}),
         )
         for figure, value in measured(run).items()
     ]

@@ -104,7 +104,14 @@ def find_marks(text: str, own: MarkPair | None = None) -> list[Mark]:
         for word in own:
             ends = (Mark(m.start(), m.end(), word == own.opening, "own") for m in re.finditer(re.escape(word), text))
             found += ends
-    return sorted(mark for mark in found if not (mark.opens and _quoted(text, mark)))
+    closed = {mark.family for mark in found if not mark.opens}
+    return sorted(mark for mark in found if not (mark.opens and (_quoted(text, mark) or _heads(text, mark, closed))))
+
+
+def _heads(text: str, mark: Mark, closed: set[str]) -> bool:
+    """Whether a word in brackets is a heading, `[Reasoning]`: nothing closes it, and no model opens a block so."""
+    heading = mark.family.startswith("bracket:") and text[mark.start : mark.end] not in ("[THINK]", "[think]")
+    return heading and mark.family not in closed
 
 
 def _quoted(text: str, mark: Mark) -> bool:

@@ -76,11 +76,13 @@ def _parse(contract: Contract[Any], answer: Row | SampleAttempt, promise: Promis
 
 
 def _read_again(contract: Contract[Any], tried: SampleAttempt, promise: Promise) -> SampleAttempt:
-    result = _parse(contract, tried, promise)
+    result, bare = _parse(contract, tried, promise), bool(contract.is_bare(tried["text"]))
     if isinstance(result, Parsed):
-        return {**tried, "kind": Kind.OK.value, "detail": "", "missing": 0}
+        return {**tried, "kind": Kind.OK.value, "detail": "", "missing": 0, "bare": bare}
     found = _finding(result)
-    return {**tried, "kind": found["kind"].value, "detail": found["detail"], "missing": found["missing"]}
+    return {
+        **tried, "kind": found["kind"].value, "detail": found["detail"], "missing": found["missing"], "bare": bare
+    }  # fmt: skip
 
 
 def _score(task: Task, parsed: Sequence[tuple[Row, Any]]) -> None:

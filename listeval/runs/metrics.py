@@ -20,13 +20,13 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from listeval.contract import Flag, Kind
 from listeval.runs.figures import columns as figures
-from listeval.runs.figures.columns import RAW, Columns
+from listeval.runs.figures.columns import RAW, USEFUL, Columns
 from listeval.runs.reask import ReaskCounts, further
 from listeval.runs.rows import TOO_LONG, JudgedRow
 from listeval.stats.intervals import Floats, Interval, mean_intervals, rate_interval
@@ -47,6 +47,8 @@ class Summary:
     prompt_too_long: int
     metrics: dict[str, Interval]
     """The rates, then the task's metrics and their useful forms. NaN where nothing was measured."""
+    over: dict[str, int]
+    """How many values each of them is the mean of: answers, or examples for `<metric>@<k>`."""
     kinds: dict[str, int]
     flags: dict[str, int]
     verdicts: dict[str, int]
@@ -58,6 +60,12 @@ class Summary:
     """The failure table of the first answers; None for a run that does not ask again."""
     further: ReaskCounts | None = None
     """What asking again came to."""
+
+    def measures(self, metric: str) -> bool:
+        """Whether a metric with a useful form has a value: more than the zeros of broken contracts, if any answer
+        parses.
+        """
+        return self.over.get(USEFUL + metric, 0) > 0 and (self.over[metric] > 0 or not self.kinds[Kind.OK])
 
     @property
     def unanswered(self) -> int:
@@ -100,14 +108,16 @@ def summarise(
     flags = Counter(flag for row in rows for flag in row["flags"])
     given = Counter(row["verdict"] for row in rows)
     first = [_first_answer(row) for row in rows] if asks_again else []
-    raw = {RAW + name: found for name, found in _intervals(first, metrics).items()} if asks_again else {}
+    found = _intervals(rows, metrics)
+    found |= {RAW + name: own for name, own in _intervals(first, metrics).items()} if asks_again else {}
     return Summary(
         n=len(rows),
         scored=outcomes["scored"],
         unscored=outcomes["unscored"],
         errors=outcomes["error"],
         prompt_too_long=sum(row["reason"] == TOO_LONG for row in rows),
-        metrics=_intervals(rows, metrics) | raw,
+        metrics={name: own.interval for name, own in found.items()},
+        over={name: own.values for name, own in found.items()},
         kinds=_kinds(rows),
         flags={flag.value: flags[flag.value] for flag in Flag},
         verdicts={name: given[name] for name in verdicts},
@@ -136,15 +146,27 @@ def _first_answer(row: JudgedRow) -> JudgedRow:
     if row["outcome"] == "error" or not row["attempts"]:
         return row
     first = row["attempts"][0]
-    return {**row, "outcome": "scored", "kind": first["kind"], "missing": first["missing"], "scores": {}}
+    # Where no answer is right or wrong, no score has a value, whatever became of the last answer.
+    scores = {} if any(score is not None for score in row["scores"].values()) else row["scores"]
+    kind, missing, bare = first["kind"], first["missing"], first.get("bare")
+    return {**row, "outcome": "scored", "kind": kind, "missing": missing, "bare": bare, "scores": scores}
 
 
-def _intervals(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> dict[str, Interval]:
+class _Mean(NamedTuple):
+    """A figure with its interval, and of how many values it is the mean."""
+
+    interval: Interval
+    values: int
+
+
+def _intervals(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> dict[str, _Mean]:
     answered, scored = _answered(rows), _scored(rows)
     clusters = [figures.cluster(row) for row in answered]
-    rates = {name: _rate(hits, clusters) for name, hits in figures.rates(answered).items()}
-    bounds = figures.bounds(metrics)
-    return rates | mean_intervals(_means(scored, metrics), [figures.cluster(row) for row in scored], bounds=bounds)
+    rates, means = figures.rates(answered), _means(scored, metrics)
+    found = {name: _rate(hits, clusters) for name, hits in rates.items()}
+    found |= mean_intervals(means, [figures.cluster(row) for row in scored], bounds=figures.bounds(metrics))
+    columns = rates | means
+    return {name: _Mean(interval, int((~np.isnan(columns[name])).sum())) for name, interval in found.items()}
 
 
 def _rate(hits: Floats, clusters: Sequence[str]) -> Interval:

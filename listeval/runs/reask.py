@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypedDict, cast
+from typing import TYPE_CHECKING, Literal, NamedTuple, NotRequired, TypedDict, cast
 
 from listeval.backends.protocol import Completion, FinishReason, Message, Prompt, Request
 from listeval.contract import Kind
@@ -34,7 +34,10 @@ _NOTHING = "(no answer)"
 
 
 class SampleAttempt(TypedDict):
-    """One attempt at a sample, as its row keeps it; `attempt` counts from 1, `seed` is the sampler's."""
+    """One attempt at a sample, as its row keeps it; `attempt` counts from 1, `seed` is the sampler's.
+
+    `bare` is absent in rows from before it was noted, until `listeval score`.
+    """
 
     attempt: Count
     seed: Seed
@@ -48,6 +51,7 @@ class SampleAttempt(TypedDict):
     n_prompt_tokens: Count
     latency_s: Number
     masked: Number | None
+    bare: NotRequired[bool | None]
 
 
 class ReaskCounts(NamedTuple):
@@ -123,6 +127,7 @@ def tried(row: Row, attempt: int, seed: int) -> SampleAttempt:
         "n_prompt_tokens": row["n_prompt_tokens"],
         "latency_s": row["latency_s"],
         "masked": row["masked"],
+        "bare": row["bare"],
     }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from listeval.runs.figures.columns import FMC, PARSE_RATE, USEFUL
+from listeval.runs.figures.columns import FMC, PARSE_RATE, USEFUL, first_useful
 from listeval.runs.figures.order_figures import STABILITY
 from listeval.runs.manifest import hash_json
 from listeval.runs.store import Run
@@ -74,7 +74,8 @@ def _curves(option: str, runs: Sequence[Run]) -> list[Curve]:
 def _curve(option: str, points: Mapping[float, Run]) -> Curve:
     runs = list(points.values())
     wanted = [PARSE_RATE, *([FMC] if runs[0].manifest.task.contract in ("", _LIST) else [])]
-    wanted += [USEFUL + metric.name for metric in runs[0].metrics if metric.useful][:1]
+    first = first_useful(runs[0].metrics, lambda metric: any(run.summary.measures(metric) for run in runs))
+    wanted += [] if first is None else [USEFUL + first]
     wanted += [STABILITY] if all(run.order for run in runs) else []
     found = [CurvePoint(x, points[x], _figures(points[x], wanted)) for x in sorted(points)]
     return Curve(option, _name(runs[0], option), found)

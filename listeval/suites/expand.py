@@ -34,6 +34,8 @@ class _Choice(NamedTuple):
 
     label: str
     values: Mapping[str, Any]
+    settings: Mapping[str, Any] = {}
+    """The value of each setting, which a task's entry is called after: no entry changes it."""
 
 
 def expand(suite: OpenedSuite, given: Mapping[str, Any], out: Path) -> list[PlannedRun]:
@@ -54,9 +56,9 @@ def expand(suite: OpenedSuite, given: Mapping[str, Any], out: Path) -> list[Plan
     for task, model, adapter, way in product(asked.choices(), models, adapters, ways):
         labels = [choice.label for choice in (task, model, adapter, way) if choice.label]
         group, name = clean(task.label), clean("_".join(labels))
-        values = {**common, **task.values, **model.values, **adapter.values, **way.values, **given}
+        settings = {"options": task.settings}
+        values = _joined(common, task.values, model.values, adapter.values, way.values, given, settings)
         values["out"] = str(out / name)
-        values["options"] = {**(common.get("options") or {}), **(task.values.get("options") or {})}
         runs.append(PlannedRun(name, group, _built(values, name, suite)))
     _refuse_twins([run.name for run in runs], suite)
     return runs
@@ -77,7 +79,7 @@ class _Asked(NamedTuple):
             for chosen in product(*settings.values()):
                 options = dict(zip(settings, chosen, strict=True))
                 label = "_".join([task.label, *(f"{name}={value}" for name, value in options.items())])
-                yield _Choice(label, {**task.values, "options": {**(task.values.get("options") or {}), **options}})
+                yield task._replace(label=label, settings=options)
 
 
 def _asked(suite: OpenedSuite) -> _Asked:
@@ -86,6 +88,19 @@ def _asked(suite: OpenedSuite) -> _Asked:
         settings = {**suite.content.settings, **part.settings}
         tasks.append((_Choice(part.name or part.task, part.given), settings))
     return _Asked(tasks)
+
+
+def _joined(*sources: Mapping[str, Any]) -> dict[str, Any]:
+    """What each source says of a run, a later one winning; mappings (`options`, `engine_arg`) are joined by name."""
+    found: dict[str, Any] = {}
+    for source in sources:
+        for key, value in source.items():
+            old = found.get(key)
+            if isinstance(old, Mapping) and isinstance(value, Mapping):
+                # The later names come last: of two spellings of one name (`a-b`, `a_b`) a configuration takes the last.
+                value = {**{name: own for name, own in old.items() if name not in value}, **value}
+            found[key] = value
+    return found
 
 
 def _model_label(values: Mapping[str, Any]) -> str:

@@ -7,6 +7,8 @@ from planted import edit_manifest, edit_rows, ranked
 
 from listeval.comparison import compare
 from listeval.errors import UserError
+from listeval.runs import RunConfig, run
+from listeval.runs.preparation import _WORDS
 
 
 def test_rows_are_joined_on_example_and_seed(make_run):
@@ -131,3 +133,58 @@ def test_runs_of_one_name_are_told_apart_by_their_folders(make_run):
 def test_a_plus_in_a_folders_own_name(make_run):
     a = make_run("a+b", ranked, limit=5)
     assert [arm.name for arm in compare([a, f"{a}+permutation"]).arms] == ["a+b", "a+b+permutation"]
+
+
+def told(path, *, prompt="<|user|>", model=None, **identity):
+    """A run of another chat template, or of other words to the model, as its manifest has it."""
+
+    def change(values):
+        values["identity"].update(identity)
+        values["identity"]["model"].update(model or {})
+
+    edit_manifest(path, change)
+    edit_rows(path, lambda row: row.update(prompt=prompt + row["prompt"]))
+
+
+@pytest.mark.parametrize("system", [(None, "Be brief."), ("Be brief.", "Be thorough.")])
+def test_another_system_turn_is_another_question(make_run, system):
+    a, b = make_run("a", limit=8), make_run("b", limit=8, model="b")
+    edit_manifest(a, lambda values: values["identity"].update({} if system[0] is None else {"system": system[0]}))
+    told(b, model={"template": "another"}, system=system[1])
+    with pytest.raises(UserError, match=r"different prompt: 8.*--across-prompts"):
+        compare([a, b])
+    assert compare([a, b], across_prompts=True).pairing.notes == [
+        "b: 8 rendered prompts differ (another prompt, kept by --across-prompts)"
+    ]
+
+
+def test_one_system_turn_in_two_templates_is_one_question(make_run):
+    a, b = make_run("a", limit=8), make_run("b", limit=8, model="b")
+    edit_manifest(a, lambda values: values["identity"].update(system="Be brief."))
+    told(b, model={"template": "another"}, system="Be brief.")
+    assert compare([a, b]).pairing.notes == ["b: 8 rendered prompts differ (same messages, another chat template)"]
+
+
+@pytest.mark.parametrize("words", [{"enable_thinking": False}, {"chat_template_arg": {"style": "terse"}}])
+def test_another_argument_to_one_template_pairs_with_a_note(make_run, words):
+    a, b = make_run("a", limit=8), make_run("b", limit=8, model="b")
+    told(b, **words)
+    assert compare([a, b]).pairing.notes == [
+        "b: 8 rendered prompts differ (same messages, other arguments to the chat template)"
+    ]
+    told(b, model={"tokenizer": "another"})
+    assert compare([a, b]).pairing.notes == ["b: 8 rendered prompts differ (same messages, another chat template)"]
+
+
+def test_every_part_of_a_run_s_identity_is_known_to_pairing_or_changes_no_message(tmp_path):
+    """A key that is new here must be looked at: does it change what the model is asked?"""
+    done = run(
+        RunConfig(
+            task="fashion", model="m", backend="null", limit=1, attempts=2, reask="explain", out=str(tmp_path / "r")
+        )
+    )
+    asked = {"task", "data", "system"}
+    rendered = {"model", "enable_thinking", "chat_template_arg", "backend"}
+    answered = {"sampling", "dtype", "constraint", "attempts", "engine_arg", "serve", "adapter"}
+    assert set(done.manifest.identity) <= asked | rendered | answered
+    assert set(_WORDS) <= asked | rendered

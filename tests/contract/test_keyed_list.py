@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pydantic import Field
 
 from listeval.contract import Failure, Flag, Id, Item, KeyedList, Kind, Parsed, Score
 
@@ -192,3 +193,10 @@ def test_contracts_that_cannot_be_are_refused():
         KeyedList(Scored, key="review_id", ids=("R1A", "R1A"))
     with pytest.raises(ValueError, match="nope"):
         KeyedList(Scored, key="nope", ids=IDS)
+
+    class Renamed(Item):
+        review_id: Id
+        score: Score = Field(alias="points")
+
+    with pytest.raises(ValueError, match=r"Renamed\.score has an alias"):
+        KeyedList(Renamed, key="review_id", ids=IDS)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st  # noqa: E402
 from listeval.contract.separators import Separators  # noqa: E402
 from listeval.decoding.bind import schema_form  # noqa: E402
 from listeval.decoding.constraint import Constraint, RegexForm  # noqa: E402
+from listeval.decoding.disjoint import disjoint  # noqa: E402
 from listeval.decoding.json_pattern import OPEN, NotRegular, SeparatorPatterns, json_pattern  # noqa: E402
 from listeval.decoding.permutation.number_form import NumberForm  # noqa: E402
 from listeval.decoding.proof.probes import Unfillable, alternatives, valid, violations  # noqa: E402
@@ -189,3 +190,105 @@ def test_gold_answers_of_the_tasks_can_be_written(name: str, spacing: Spacing) -
             forms += 1
             assert re.fullmatch(form.pattern, gold), gold
     assert forms > 20
+
+
+def pattern_of(schema: dict[str, Any]) -> re.Pattern[str]:
+    return re.compile(json_pattern(schema, SeparatorPatterns.of(Spacing.EITHER)))
+
+
+ENDS = [-1e6, -100, -0.5, 0, 0.5, 1, 7.25, 16, 100, 1e5, 1e9, 1e14]
+BOUNDED = st.builds(
+    lambda kind, words, ends: {"type": kind, **dict(zip(words, sorted(ends), strict=False))},
+    st.sampled_from(["number", "integer"]),
+    st.sampled_from(
+        [("minimum", "maximum"), ("exclusiveMinimum", "exclusiveMaximum"), ("minimum", "exclusiveMaximum"),
+         ("exclusiveMaximum",), ("exclusiveMinimum",), ("exclusiveMinimum", "maximum")]
+    ),
+    st.lists(st.sampled_from(ENDS), min_size=2, max_size=2, unique=True),
+)  # fmt: skip
+CLOSED = {"type": "object", "additionalProperties": False}
+A = {"a": {"type": "boolean"}}
+HARD = st.one_of(
+    BOUNDED,
+    st.sampled_from(
+        [
+            {**CLOSED, "properties": A, "required": ["a", "b"]},
+            {"type": "object", "additionalProperties": {"type": "null"}, "required": ["x"]},
+            {"oneOf": [{"type": "number"}, {"type": "integer"}]},
+            {"oneOf": [{"enum": [1, "x"]}, {"enum": [1.0, "y"]}]},
+            {"oneOf": [{"type": "string"}, {"type": ["null", "boolean"]}]},
+            {"type": "integer", "maximum": 2**63 - 1},
+            {"type": "number", "minimum": -1.797e308, "exclusiveMaximum": 100},
+        ]
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(HARD, st.data())
+def test_what_the_expression_writes_the_schema_admits(schema: dict[str, Any], data: st.DataObject) -> None:
+    try:
+        pattern = pattern_of(schema)
+    except NotRegular:
+        return
+    except UserError as error:
+        assert "holds no number" in str(error)
+        return
+    text = data.draw(st.from_regex(pattern, fullmatch=True))
+    assert jsonschema.Draft202012Validator(schema).is_valid(json.loads(text)), text
+
+
+@pytest.mark.parametrize(
+    ("schema", "text", "written"),
+    [
+        ({"type": "number", "exclusiveMaximum": 100}, "100", False),
+        ({"type": "number", "exclusiveMaximum": 100}, "99.999999999999", True),
+        ({"type": "number", "exclusiveMinimum": 100}, "100.0", False),
+        ({"type": "integer", "exclusiveMinimum": 0.5}, "1", True),
+        ({"type": "integer", "exclusiveMinimum": 0.5}, "0", False),
+        ({"type": "integer", "minimum": 0, "maximum": 2**63 - 1}, "999999999999999", True),
+        ({"type": "integer", "minimum": 0, "maximum": 2**63 - 1}, "-1", False),
+        ({"oneOf": [{"type": "string"}, {"type": "null"}]}, "null", True),
+    ],
+)
+def test_bounds_are_those_of_the_schema_as_far_as_doubles_tell(schema: Any, text: str, written: bool) -> None:
+    assert bool(pattern_of(schema).fullmatch(text)) is written
+
+
+@pytest.mark.parametrize(
+    ("schema", "keyword"),
+    [
+        ({**CLOSED, "properties": A, "required": ["a", "b"]}, "required"),
+        ({"type": "object", "additionalProperties": {"type": "null"}, "required": ["x"]}, "required"),
+        ({"oneOf": [{"type": "number"}, {"type": "integer"}]}, "oneOf"),
+        ({"type": "integer", "minimum": 2**63}, "minimum"),
+    ],
+)
+def test_what_the_expression_cannot_say_is_left_to_the_engine(schema: Any, keyword: str) -> None:
+    with pytest.raises(NotRegular) as raised:
+        pattern_of(schema)
+    assert raised.value.keyword == keyword
+
+
+def tagged(tag: Any, **more: Any) -> dict[str, Any]:
+    return {**CLOSED, "properties": {"kind": {"const": tag}, **more}, "required": ["kind"]}
+
+
+@pytest.mark.parametrize(
+    ("options", "apart"),
+    [
+        ([tagged("cat"), tagged("dog", **A)], True),
+        ([tagged("cat"), tagged("cat", **A)], False),
+        ([{"$ref": "#/$defs/cat"}, tagged("dog")], True),
+        ([{"$ref": "#/$defs/nothing"}, tagged("dog")], False),
+        ([{"$ref": "#/$defs/loop"}, {"type": "null"}], False),
+        ([{"type": "string"}, {"type": "null"}, {"enum": [1]}], False),
+        ([{"type": "string"}, {"type": "null"}], True),
+        ([{"enum": [1]}, {"enum": [2, "x"]}], True),
+        ([{"enum": [1]}, {"const": 1.0}], False),
+        ([True, {"type": "null"}], False),
+    ],
+)
+def test_options_are_apart_only_where_that_is_certain(options: Any, apart: bool) -> None:
+    root = {"$defs": {"cat": tagged("cat"), "loop": {"$ref": "#/$defs/loop"}}}
+    assert disjoint(options, root) is apart

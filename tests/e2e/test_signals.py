@@ -127,3 +127,22 @@ def test_an_ignored_signal_stays_ignored(tmp_path):
     guarded(process)
     process.send_signal(signal.SIGINT)
     assert process.wait(120) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", CODES)
+def test_what_a_stopped_run_of_a_model_did_is_in_its_manifest(tmp_path, number):
+    pytest.importorskip("transformers")
+    out = tmp_path / "run"
+    words = ["run", "--task", "fashion", "--model", "tiny-sft", "--backend", "hf", "--batch-size", "2", "--quiet"]
+    process = start(*words, "--device", "cpu", "--set", "split=all", "--out", str(out), cwd=tmp_path)
+    until = time.monotonic() + 120
+    while process.poll() is None and time.monotonic() < until:
+        if (out / "samples.jsonl").exists() and (out / "samples.jsonl").stat().st_size:
+            break
+        time.sleep(0.02)
+    assert stopped(process, number, 0)[0]
+    made = load_run(out)
+    (attempt,) = made.manifest.attempts
+    assert attempt.rows == len(made.every) > 0 and attempt.tokens > 0
+    assert made.manifest.backend.settings["device"] == "cpu"

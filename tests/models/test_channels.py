@@ -180,6 +180,15 @@ def test_a_draft_in_the_last_block_is_never_the_answer(pieces: list[str]) -> Non
     assert "draft" not in split_channels(text)[1]
 
 
+@pytest.mark.parametrize("heading", ["[Reasoning]", "[Thought]", "[Thinking]", "[THOUGHT]", "[reasoning]", "[Think]"])
+def test_a_heading_in_brackets_that_nothing_closes_is_prose(heading: str) -> None:
+    text = f'{heading} 3 + 4 = 7.\n[Answer] {{"answer": 7}}'
+    assert split_channels(text, "") == (None, text)
+    closing = heading.replace("[", "[/")
+    reasoning, answer = split_channels(f'{heading} 3 + 4 = 7.{closing}{{"answer": 7}}', "")
+    assert (reasoning or "").strip() == "3 + 4 = 7." and answer.strip() == '{"answer": 7}'
+
+
 def test_a_megabyte_of_brackets_and_marks_is_read() -> None:
     for piece in ("[{", "<think>", "</think>", '{"', '["</think>', "[THINK", "<|", "<think"):
         split_channels(piece * (1_000_000 // len(piece)))

@@ -101,6 +101,13 @@ class HFBackend:
         self._checkpoint, self._arguments = checkpoint, dict(arguments or {})
         self._stops, self._vocab, self._batch_size = checkpoint.stops, checkpoint.vocab_size, batch_size
         self._network, self._decoder = model, decoder
+        self._device = model.device
+        self._numerics = {
+            "device": str(model.device),
+            "dtype": str(model.dtype).removeprefix("torch."),
+            "batch_size": batch_size,
+            "attention": model.config._attn_implementation,
+        }
         self._adapters = Adapters(model)
         self._stop = threading.Event()
 
@@ -129,16 +136,13 @@ class HFBackend:
         return package_versions("torch", "transformers", "tokenizers", *peft, *([engine] if engine else []))
 
     def settings(self) -> Mapping[str, object]:
-        """What shapes the numerics and the speed."""
+        """What shapes the numerics and the speed; also once it is closed."""
         import torch
 
         return {
             **self._arguments,
             **({"quantization_config": found} if (found := of_folder(self._checkpoint.path)) else {}),
-            "device": str(self._network.device),
-            "dtype": str(self._network.dtype).removeprefix("torch."),
-            "batch_size": self._batch_size,
-            "attention": self._network.config._attn_implementation,
+            **self._numerics,
             "threads": torch.get_num_threads(),
             "stop_token_ids": list(self._stops),
             "constraint": self._decoder and self._decoder.settings(),
@@ -200,9 +204,7 @@ class HFBackend:
             answers = self._run(batch, budget)
         except GenerationStopped:
             return
-        except UserError:
-            raise
-        except Exception as error:  # noqa: BLE001  whatever the network raises belongs to these requests
+        except Exception as error:  # noqa: BLE001  what the network raises, or a contract that cannot be constrained
             # Only the text is kept: the traceback holds the tensors that memory ran out on.
             cause = first_line(error)
         else:
@@ -222,15 +224,16 @@ class HFBackend:
         import torch
         from transformers import GenerationConfig
 
-        from listeval.backends.hf.hooks import GumbelSampler, StopWhenSet
+        from listeval.backends.hf.hooks import GenerationStopped, GumbelSampler, StopWhenSet
 
-        network = self._network
-        device = network.device
+        network, device = self._network, self._device
+        if network is None:
+            raise GenerationStopped
         ids, mask = self._padded([r.prompt.token_ids for r in batch], left=True)
         sampling = batch[0].sampling
         sampler = [] if sampling.greedy else [GumbelSampler(sampling, [r.seed for r in batch], device)]
         if self._decoder is not None and self._decoder.constraint.kind == "scaffold":
-            return self._scaffold(batch, budget, next(iter(sampler), None))
+            return self._scaffold(network, batch, budget, next(iter(sampler), None))
         constraint = self._constraint(batch)
         with torch.inference_mode():
             # Sampling is greedy over noisy logits, so the generation config is the neutral one either way.
@@ -251,7 +254,7 @@ class HFBackend:
         return list(zip(output[:, ids.shape[1] :].tolist(), masked, strict=True))
 
     def _scaffold(
-        self, batch: Sequence[Request], budget: int, sampler: GumbelSampler | None
+        self, network: Any, batch: Sequence[Request], budget: int, sampler: GumbelSampler | None
     ) -> list[tuple[list[int], float | None]]:
         """As `_run`; an answer that is complete within the budget ends with a stop token, which costs no pass."""
         import torch
@@ -266,7 +269,7 @@ class HFBackend:
         assert self._decoder is not None, "only a decoder asks for a scaffold"
         contracts, prompts = [r.contract for r in batch], [r.prompt.token_ids for r in batch]
         answers = self._decoder.scaffolds(contracts, prompts)
-        feeder = Feeder(self._network)
+        feeder = Feeder(network)
         with torch.inference_mode():
             decode(answers, feeder, self._decoder.trie, sampler and sampler.noisy, between)
         self._decoder.passed(feeder.passes, max(len(answer.tokens) for answer in answers))
@@ -275,7 +278,7 @@ class HFBackend:
     def _constraint(self, batch: Sequence[Request]) -> list[Processor]:
         if self._decoder is None:
             return []
-        return [self._decoder.processor([request.contract for request in batch], self._network.device)]
+        return [self._decoder.processor([request.contract for request in batch], self._device)]
 
     def _completion(self, request: Request, row: list[int], masked: float | None, seconds: float) -> Completion:
         stops = set(self._stops)
@@ -321,7 +324,7 @@ class HFBackend:
             place = slice(width - len(sequence), width) if left else slice(len(sequence))
             ids[i, place] = torch.tensor(sequence)
             mask[i, place] = 1
-        return ids.to(self._network.device), mask.to(self._network.device)
+        return ids.to(self._device), mask.to(self._device)
 
     @property
     def _pad(self) -> int:

@@ -150,6 +150,10 @@ def _key(name: str, *, needed: bool) -> str | None:
     return key or None
 
 
+class _Unfit(Exception):
+    """A request whose contract the constraint cannot take: no matter of the server's, nor of other requests."""
+
+
 class OpenAIBackend:
     """See the module. Requests are read in the caller's thread, at most `concurrency` ahead of the answers."""
 
@@ -236,6 +240,8 @@ class OpenAIBackend:
             if error.status in STOP or (error.status in STOP_AT_FIRST and not self._answered):
                 raise stop(error, error.url or self._url, self._options.api_key_env or KEY) from None
             return Completion.failed(request, str(error), time.perf_counter() - start)
+        except _Unfit as error:
+            return Completion.failed(request, str(error), time.perf_counter() - start)
         except Unavailable as error:
             if error.gone:
                 fix = "see to the server, then run the same command again"
@@ -295,12 +301,15 @@ class OpenAIBackend:
         return self._constraint is not None and self._constraint.learn(error.status, error.message, request.contract)
 
     def _call(self, request: Request) -> tuple[str, Callable[[Any], wire.ServerAnswer], dict[str, Any]]:
-        """Path, reader and body for a request."""
+        """Path, reader and body for a request. Raises _Unfit."""
         extra: dict[str, Any] = {**wire.NEUTRAL, "return_token_ids": True} if self._served.vllm else {}
         if self._options.structured:
             extra["response_format"] = wire.response_format(request.contract.json_schema())
         if self._constraint is not None:
-            extra |= self._constraint.fields(request.contract)
+            try:
+                extra |= self._constraint.fields(request.contract)
+            except UserError as error:
+                raise _Unfit(str(error)) from None
         if self.renderer is None:
             body = wire.chat_body(self.model.name, request, self._told())
             return "/chat/completions", wire.chat_answer, body | extra

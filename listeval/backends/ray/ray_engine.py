@@ -159,7 +159,10 @@ class RayBackend:
         if not sampling.greedy:
             told["seed"] = request.seed
         if self._constraint is not None:
-            told |= self._constraint.fields(request.contract, "")
+            try:
+                told |= self._constraint.fields(request.contract, "")
+            except UserError as error:
+                return str(error)
         return {"row": number, "tokenized_prompt": list(request.prompt.token_ids), "sampling_params": told}
 
     def _completion(self, request: Request, row: Mapping[str, Any]) -> Completion:

@@ -298,12 +298,14 @@ class VLLMBackend:
 
 
 def _refusals() -> tuple[type[Exception], ...]:
-    """What vLLM raises for a request that it does not take: since 0.31 no ValueError any more."""
+    """What is raised for one request alone: by us for a contract that the constraint cannot take, and by vLLM for
+    what it does not take, since 0.31 no ValueError any more.
+    """
     try:
         from vllm.exceptions import VLLMClientError
     except ImportError:
-        return (ValueError,)
-    return ValueError, VLLMClientError
+        return UserError, ValueError
+    return UserError, ValueError, VLLMClientError
 
 
 def _watch(client: Any, stop: threading.Event) -> None:

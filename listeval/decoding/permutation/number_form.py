@@ -87,8 +87,9 @@ class NumberForm:
 
 
 def _next(bound: float, decimals: int) -> float:
-    """The first number above `bound` that so many decimals can write."""
-    return float(Decimal(_floor(bound, decimals) + 1).scaleb(-decimals))
+    """The first number above `bound` that so many decimals can write, and that a double tells from it."""
+    told_apart = min(decimals, MOST_DECIMALS - len(str(int(abs(bound)))))
+    return float(Decimal(_floor(bound, told_apart) + 1).scaleb(-told_apart))
 
 
 def _floor(bound: float, decimals: int) -> int:

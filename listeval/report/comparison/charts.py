@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from listeval.contract import Kind
-from listeval.report.comparison.tables import able, mark, untested
+from listeval.report.comparison.tables import common_samples, mark, untested
 from listeval.report.page.bars import BarPanel, Named, panel
 from listeval.report.page.stacks import Stack, stack
 from listeval.report.page.wide import WideTable, figure_cell, titles
@@ -41,7 +41,7 @@ def panels(comparison: Comparison) -> list[BarPanel]:
     notes = {
         "parse_rate": "share of answers that keep their contract",
         "useful": "failures count zero",
-        "common": f"the {comparison.common:,} samples that parse in every arm{able(comparison)}",
+        "common": common_samples(comparison),
     }
     return [
         panel(

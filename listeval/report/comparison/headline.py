@@ -84,6 +84,9 @@ def remarks(comparison: Comparison) -> list[str]:
         f"the constraint of {name} fights the model's own spelling (mean masked mass {mass:.2f}); see spacing"
         for name, mass in comparison.verdict.fighting
     ]
+    if comparison.unmeasured:
+        without = ", ".join(map(words.title, comparison.unmeasured))
+        lines.append(f"not measured on the paired samples: {without}; so {words.title(comparison.decisive)} decides")
     if comparison.chance.why:
         lines.append(f"what a random order is worth is not known: {comparison.chance.why}")
     return lines

@@ -208,10 +208,10 @@ def _fights(v: Recommendation) -> str:
 
 def _over(v: Recommendation) -> str:
     """Over how much this is, where that is little or a part."""
-    few = v.clusters < FEW
-    text = (
-        f"; few data: {v.samples} samples in {v.clusters} independent clusters" if few else f" ({v.samples:,} samples)"
-    )
+    valued, clusters = v.decided_by
+    part = "" if valued == v.samples else f", {valued:,} of them with a value of {words.title(v.decisive)}"
+    text = f"; few data: {v.samples} samples in {v.clusters} independent clusters{part}"
+    text = text if clusters < FEW else f" ({v.samples:,} samples{part})"
     return text + (f"; {v.left_out:,} samples could not be paired" if v.left_out > _MUCH * v.samples else "")
 
 

@@ -112,9 +112,17 @@ def _shaped(arm: Arm) -> str:
 
 def _family(comparison: Comparison) -> str:
     return (
-        f"p by Holm over {comparison.tests} tests. useful: failures count zero. common: the {comparison.common:,} "
-        f"samples that parse in every arm{able(comparison)}."
+        f"p by Holm over {comparison.tests} tests. useful: failures count zero. common: {common_samples(comparison)}."
     )
+
+
+def common_samples(comparison: Comparison) -> str:
+    """The samples that `common_` figures are over; how many of them have a value, where that is not all."""
+    text = f"the {comparison.common:,} samples that parse in every arm{able(comparison)}"
+    if len(comparison.headline) < 3:
+        return text
+    valued = max(int((~np.isnan(own[comparison.headline[2]])).sum()) for own in comparison.columns)
+    return text if valued == comparison.common else f"{text}, {valued:,} of them with a value"
 
 
 def able(comparison: Comparison) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,7 +23,7 @@ from listeval.report.page.stacks import Stack, stack
 from listeval.report.page.wide import FigureCell, WideTable, figure_cell, titles
 from listeval.report.shown import kinds_to_show, metrics_to_show
 from listeval.runs.figures import as_text, words
-from listeval.runs.figures.columns import BARE_RATE, PARSE_RATE, RAW, USEFUL, bounds, bounds_of
+from listeval.runs.figures.columns import BARE_RATE, PARSE_RATE, RAW, USEFUL, bounds, bounds_of, first_useful
 
 if TYPE_CHECKING:
     from listeval.runs import Run
@@ -95,11 +96,15 @@ def marks_of(runs: Sequence[Run]) -> list[str]:
 
 
 def headline(run: Run) -> list[str]:
-    """Names of a run's three figures: the parse rate, then the first useful metric in both its forms, then others."""
-    first = next((metric.name for metric in run.metrics if metric.useful), None)
+    """Names of a run's three figures: the parse rate, then the first useful metric in both its forms, then others.
+
+    What has no value is left out, but for the parse rate.
+    """
+    measured = {name for name, value in run.summary.metrics.items() if not math.isnan(value.value)}
+    first = first_useful(run.metrics, run.summary.measures)
     wanted = [PARSE_RATE] + ([] if first is None else [USEFUL + first, first])
     wanted += [metric.name for metric in run.metrics] + [BARE_RATE]
-    return [name for name in dict.fromkeys(wanted) if name in run.summary.metrics][:_HEADS]
+    return [name for name in dict.fromkeys(wanted) if name == PARSE_RATE or name in measured][:_HEADS]
 
 
 def heads(run: Run) -> list[Headline]:

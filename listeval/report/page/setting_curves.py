@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from listeval.comparison.training import training_lambda
@@ -20,6 +21,10 @@ if TYPE_CHECKING:
     from listeval.runs import Run
 
 LAMBDA, SEED = "λ", "seed"
+_TOLD = ("system", "enable_thinking", "chat_template_arg", "dtype", "spacing", "reask", "engine_arg")
+"""Further keys of a configuration that change answers."""
+_LONGEST = 40
+"""Characters of such a value in a line's name."""
 _STYLES = 6
 """Lines that look different; a further one looks like the first again, and its name tells it."""
 
@@ -110,7 +115,15 @@ def _traits(run: Run) -> dict[str, float | str]:
     found |= {"constraint": manifest.constraint, "engine": manifest.backend.name, "task": manifest.task.name}
     found |= {"temperature": config.temperature, "max tokens": float(config.max_tokens or 0)}
     found |= {"attempts": float(config.attempts)}
+    told = {name: getattr(config, name) for name in _TOLD}
+    found |= {name.replace("_", " "): _short(value) for name, value in told.items() if value is not None}
     return found | ({SEED: float(config.seeds[0])} if len(config.seeds) == 1 else {})
+
+
+def _short(value: object) -> str:
+    """Words for a line's name; of a long text the beginning, and what tells it from others that begin so."""
+    text = " ".join(str(value).split())
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({sha256(text.encode()).hexdigest()[:6]})"
 
 
 def _rest(own: Mapping[str, float | str], setting: str, traits: Sequence[Mapping[str, float | str]]) -> str:

@@ -63,29 +63,46 @@ def useful(scored: Columns, rows: Sequence[JudgedRow], metrics: Sequence[Metric]
 
     NaN where there is nothing to be right about.
     """
-    # A broken contract has scores only where no answer to its example would have been right or wrong.
-    known = np.array([row["kind"] == _OK or bool(row["scores"]) for row in rows], dtype=bool)
+    known = _own_score(rows)
     return {USEFUL + metric.name: np.where(known, scored[metric.name], 0.0) for metric in metrics if metric.useful}
+
+
+def _own_score(rows: Sequence[JudgedRow]) -> NDArray[np.bool_]:
+    """(n,): what the answer is worth is what its scores say, be it undefined; else its contract is broken."""
+    # A broken contract has scores only where no answer to its example would have been right or wrong.
+    return np.array([row["kind"] == _OK or bool(row["scores"]) for row in rows], dtype=bool)
+
+
+def first_useful(metrics: Sequence[Metric], measured: Callable[[str], bool]) -> str | None:
+    """The name of the first metric with a useful form that is `measured`, asked by the metric's name; None without one.
+
+    Data without right answers (rows without labels) measure no metric, and it decides nothing then.
+    """
+    return next((metric.name for metric in metrics if metric.useful and measured(metric.name)), None)
 
 
 def best_of(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> Columns:
     """(n,) for each `name@k` with k up to the number of seeds; a contract failure is a wrong sample.
 
-    The unbiased estimate of Chen et al. 2021 (arXiv 2107.03374, equation 1).
+    A sample whose metric is undefined is none of the k; an example with fewer than k others has no value. The unbiased
+    estimate of Chen et al. 2021 (arXiv 2107.03374, equation 1).
     """
-    wanted = [(metric, k) for metric in metrics for k in metric.at]
+    wanted = [(metric.name, k) for metric in metrics for k in metric.at]
     if not wanted:
         return {}
+    known = _own_score(rows)
+    values = {name: np.where(known, own, 0.0) for name, own in scores(rows, [m for m in metrics if m.at]).items()}
     places: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
         places.setdefault(row["example"], []).append(place)
     most = len({row["seed"] for row in rows})
-    columns = {at_name(metric.name, k): np.full(len(rows), np.nan) for metric, k in wanted if k <= most}
+    columns = {at_name(name, k): np.full(len(rows), np.nan) for name, k in wanted if k <= most}
     for own in places.values():
-        for metric, k in wanted:
-            if k <= len(own):
-                right = sum(rows[place]["scores"].get(metric.name) == 1.0 for place in own)
-                columns[at_name(metric.name, k)][own[0]] = at_least_one(len(own), right, k)
+        for name, k in wanted:
+            told = values[name][own]
+            n = int((~np.isnan(told)).sum())
+            if k <= n:
+                columns[at_name(name, k)][own[0]] = at_least_one(n, int((told == 1.0).sum()), k)
     return columns
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from listeval.contract import Kind
-from listeval.runs.figures.columns import COMMON, RATES, USEFUL, at_name
+from listeval.runs.figures.columns import COMMON, RATES, RAW, USEFUL, at_name
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,19 +15,20 @@ if TYPE_CHECKING:
 
 
 def title(name: str) -> str:
-    """A figure in words: `useful ndcg@1`, `common ndcg@1`, `parse rate`."""
-    return name.replace("_", " ") if name in RATES or name.startswith((USEFUL, COMMON)) else name
+    """A figure in words: `useful ndcg@1`, `common ndcg@1`, `parse rate`, `raw useful ndcg@1`."""
+    plain = name.removeprefix(RAW)
+    said = plain.replace("_", " ") if plain in RATES or plain.startswith((USEFUL, COMMON)) else plain
+    return said if plain == name else f"raw {said}"
 
 
 def population(name: str, summary: Summary, metrics: Sequence[Metric]) -> str:
-    """What a figure of a run is over, with the count."""
-    if name in {at_name(metric.name, k) for metric in metrics for k in metric.at}:
-        return f"examples, {summary.scored} samples"
-    if name in RATES:
-        return f"{summary.n - summary.kinds[Kind.ENGINE_ERROR]} answers"
-    if name.startswith(USEFUL):
-        return f"{summary.scored} scored, each failure as 0"
-    return f"{summary.kinds[Kind.OK]} parsed"
+    """What a figure of a run is over: how many values its mean has, and of what. A `raw_` one is of first answers."""
+    n, plain = summary.over[name], name.removeprefix(RAW)
+    if plain in {at_name(metric.name, k) for metric in metrics for k in metric.at}:
+        return f"{n} examples"
+    if plain in RATES:
+        return f"{n} answers"
+    return f"{n} scored, each failure as 0" if plain.startswith(USEFUL) else f"{n} parsed"
 
 
 def counts(summary: Summary) -> str:

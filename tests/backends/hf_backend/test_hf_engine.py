@@ -182,6 +182,20 @@ def test_a_failing_request_is_alone_in_failing(
     assert 1 in sizes
 
 
+def test_what_shaped_the_numerics_is_known_after_it_was_closed(checkpoint: Path) -> None:
+    with hf.open(str(checkpoint), BackendOptions(device="cpu", batch_size=3)) as opened:
+        before = opened.settings()
+    assert opened.settings() == before and before["device"] == "cpu" and before["batch_size"] == 3
+
+
+def test_a_batch_that_begins_after_the_end_is_stopped(
+    checkpoint: Path, messages: Chats, make_requests: MakeRequests
+) -> None:
+    with hf.open(str(checkpoint), BackendOptions(device="cpu")) as opened:
+        asked = make_requests(opened, messages)
+    assert list(opened.generate(asked)) == []
+
+
 def test_close_stops_between_tokens(checkpoint: Path, messages: Chats, make_requests: MakeRequests) -> None:
     opened = hf.open(str(checkpoint), BackendOptions(device="cpu", batch_size=2))
     requests, steps = make_requests(opened, messages, max_tokens=200), 0

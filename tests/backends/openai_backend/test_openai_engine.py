@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from listeval.backends.protocol import Message
+from listeval.contract import Item, Record
 from listeval.errors import UserError
 from tests.backends.fake_server import VLLM_CARD, Call, FakeServer, Reply, chat, echo
 from tests.backends.openai_case import KEY, answers, ask, opened
@@ -182,3 +183,28 @@ def test_finish_reasons_are_counted_in_the_servers_words() -> None:
         found = {done.key: done.finish_reason for done in backend.generate(ask(key) for key in replies)}
         assert backend.settings()["finish_reasons"] == {"STOP": 2, "MAX_TOKENS": 1}
     assert found == {"a": "stop", "b": "stop", "c": "length"}
+
+
+def test_a_contract_that_cannot_be_constrained_fails_alone() -> None:
+    odd = Record(Item)
+
+    class Picky:
+        """A constraint that one contract cannot be held to."""
+
+        def fields(self, contract: Any) -> dict[str, Any]:
+            if contract is odd:
+                raise UserError("a number form holds no number", fix="change the bounds")
+            return {}
+
+        def answer(self, text: str) -> str:
+            return text
+
+        def settle(self) -> None:
+            """Nothing is learnt."""
+
+    with FakeServer(echo).running() as server, opened(server) as backend:
+        backend._constraint = Picky()  # type: ignore[assignment]
+        asked = [ask("a"), ask("b")._replace(contract=odd), ask("c")]
+        found = {completion.key: completion.error for completion in backend.generate(asked)}
+    assert found["a"] is None and found["c"] is None
+    assert "holds no number" in (found["b"] or "")

@@ -12,18 +12,24 @@ import time
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import yaml
 
 from listeval.errors import UserError
 from listopd.cliff.arms import ArmSpec, PairForecast, StudyPair
 from listopd.cliff.lock_study import lock_study
+from listopd.cliff.processes import _devices_of_slots
 from listopd.cliff.recipe_changes import changes_of
-from listopd.cliff.recipe_job import outcomes_of
+from listopd.cliff.recipe_forecast import foretell
+from listopd.cliff.recipe_job import Job, outcomes_of
 from listopd.cliff.recipe_runner import RecipeRunner
 from listopd.cliff.records import AnswerOutcome, read_log, read_outcomes
 from listopd.cliff.study import RecipeRunnerSpec, StudyFile
+from listopd.estimates import Outcomes
+from listopd.probe.summary import ProbePart
 from listopd.recipe import read_recipe
 from tests.listopd.conftest import TASKS
 
@@ -78,6 +84,79 @@ def test_what_no_recipe_can_do_is_refused_before_anything_runs():
         RecipeRunner(spec()).check([replace(ARM, method="fixed-negative")])
     with pytest.raises(UserError, match="schedule"):
         RecipeRunner(spec(changes={"opd.optimiser.schedule": "cosine"})).check([ARM])
+
+
+def test_a_part_cannot_change_what_all_arms_are_asked_and_foretold():
+    for key in ("options.k", "task", "data", "thinking"):
+        with pytest.raises(UserError, match=f"cannot change '{key}'"):
+            changes_of(replace(ARM, settings={key: 4}), spec())
+    assert "opd.top_k=4" in changes_of(replace(ARM, settings={"opd.top_k": 4}), spec())
+
+
+class Asked(Exception):
+    """Carries what a probe is asked."""
+
+
+@pytest.fixture
+def probed(monkeypatch):
+    """`probed(spec, device)`: what the probe of a forecast is asked."""
+
+    def ask(config, **rest):
+        raise Asked(config)
+
+    monkeypatch.setattr("listopd.probe.run_probe.probe", ask)
+
+    def call(spec):
+        with pytest.raises(Asked) as asked:
+            foretell(spec, ARM.pair, (0.5, 1.0, 1.5), "cpu")
+        return asked.value.args[0]
+
+    return call
+
+
+@pytest.mark.parametrize(("limit", "asked"), [({}, None), ({"limit": 7}, 7)])
+def test_what_is_foretold_is_what_the_arms_are_trained_for_and_evaluated_on(probed, tmp_path, limit, asked):
+    own = spec(changes={"options.k": 4, "thinking": False}, evaluation={"seeds": [3], "max_tokens": 9, **limit})
+    config, recipe = probed(own), read_recipe("listopd", changes_of(ARM, own))
+    assert (config.task, config.options, config.enable_thinking) == (recipe.task, recipe.options, recipe.thinking)
+    assert (config.options, config.limit, config.seeds, config.max_tokens) == ({"k": 4}, asked, (3,), 9)
+    told = Job(own, recipe, ARM, tmp_path, None)._evaluation(20)
+    assert ("--limit" in told) == (asked is not None) and "k=4" in told and "--no-thinking" in told
+
+
+def test_a_curve_that_failed_its_self_test_is_not_locked(monkeypatch):
+    curve = SimpleNamespace(self_test=SimpleNamespace(held=False), advice="The curve is not to be trusted: ...")
+    monkeypatch.setattr("listopd.probe.run_probe.probe", lambda config: SimpleNamespace(curve=curve))
+    with pytest.raises(UserError, match="not to be trusted"):
+        foretell(spec(), ARM.pair, (1.0, 1.5), None)
+
+
+def test_an_answer_that_nobody_could_judge_is_neither_good_nor_bad(monkeypatch):
+    good = np.array([[[1.0, 0.0, np.nan]]])
+    curve = SimpleNamespace(
+        self_test=SimpleNamespace(held=True), prompts=("a", "b", "c"), outcomes=Outcomes([1.0], good, ["x", "x", "y"])
+    )
+    part = ProbePart("gold", 3, 0, 0, 0.0, (), (), (), math.nan, None)
+    monkeypatch.setattr("listopd.probe.run_probe.probe", lambda config: SimpleNamespace(curve=curve, parts=[part]))
+    (told,) = foretell(spec(), ARM.pair, (1.0,), None).outcomes
+    assert [(one.parsed, one.known, one.cluster) for one in told] == [
+        (True, True, "x"),
+        (False, True, "x"),
+        (False, False, "y"),
+    ]
+
+
+@pytest.mark.parametrize(("device", "word"), [("cpu", ["precision.device=cpu"]), (None, [])])
+def test_a_training_runs_on_the_device_that_was_asked_for(tmp_path, device, word):
+    told = Job(spec(), recipe_of(ARM), ARM, tmp_path, device)._training()
+    assert [one for one in told if one.startswith("precision.device")] == word
+
+
+def test_each_of_several_jobs_gets_one_of_the_devices_that_were_given(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "4,5")
+    assert _devices_of_slots(2) == ["4", "5"]
+    with pytest.raises(UserError, match="3 jobs want a device each, and there are 2"):
+        _devices_of_slots(3)
 
 
 torch = pytest.importorskip("torch", reason="needs torch")
@@ -204,6 +283,28 @@ def test_a_training_that_fails_is_one_line_with_its_own_reason(locked, checkpoin
     _, err = process.communicate()
     assert process.returncode == 2
     assert err.count("\n") == 1
+
+
+def test_no_value_of_the_recipe_can_change_once_it_is_locked(locked):
+    file, _ = locked("kept")
+    runner, path = RecipeRunner(file.study.runner), Path(file.study.runner.recipe)
+    before, recipe = runner.inputs(file.arms), yaml.safe_load(path.read_text())
+    for changed in (
+        {**recipe, "opd": recipe["opd"] | {"rollouts_per_prompt": 2}},
+        {**recipe, "precision": {"compute": "bfloat16"}},
+        {**recipe, "seed": 3},
+    ):
+        path.write_text(yaml.safe_dump(changed))
+        now = runner.inputs(file.arms)
+        assert [name for name in before if before[name] != now[name]] == ["recipe"]
+
+
+def test_seeds_of_one_example_belong_together(tmp_path):
+    from listeval.runs import RunConfig, run
+
+    run(RunConfig(task="gsm8k", model="m", backend="null", limit=4, seeds=(0, 1, 2), out=str(tmp_path / "run")))
+    found = outcomes_of(tmp_path / "run")
+    assert len(found) == 12 and len({one.cluster for one in found}) == 4
 
 
 @pytest.fixture

@@ -121,6 +121,10 @@ def test_the_scope_of_a_rule_follows_from_where_the_cliff_is(swept):
     assert scope(fallen, "B") == "shifts"
     assert scope(flat, "B") == "predicts"
     assert scope(flat, "curve") == "shifts"
+    on_the_slope = fallen._replace(found=fallen.found._replace(settled=False))
+    assert scope(on_the_slope, "curve") == "abstains"
+    beside = flat._replace(estimates=flat.estimates._replace(curve=max(flat.found.lams)))
+    assert scope(beside, "curve") == "abstains"
     unknown = fallen._replace(estimates=fallen.estimates._replace(A=math.nan))
     assert scope(unknown, "A") == "abstains"
 

@@ -94,6 +94,31 @@ def test_a_claim_about_a_lambda_that_no_arm_has_is_refused(study):
         claims_with_series(study(predictions=claims(claim)))
 
 
+RECIPES = {"kind": "recipes", "recipe": "listopd"}
+SAFE = {"kind": "cliff", "of": {"part": "P"}, "good": "safe", "token": "sep 4"}
+
+
+@pytest.mark.parametrize(
+    ("claim", "changes", "said"),
+    [
+        ({"kind": "flat", "of": {"part": "P"}, "to": 9}, {}, "no arm has λ = 9"),
+        ({"kind": "flat", "of": {"part": "P"}, "to": 1.0}, {}, "no arm has λ = 1"),
+        ({"kind": "failures", "of": {"part": "P"}, "mostly": "fcm"}, {}, "no failure is called 'fcm'"),
+        ({"kind": "failures", "of": {"part": "P"}, "mostly": "ok"}, {}, "no failure is called 'ok'"),
+        (SAFE, {"runner": RECIPES}, "only the laboratory"),
+        (
+            SAFE | {"kind": "shift", "than": {"part": "Q"}, "moves": "not"},
+            {"parts": {"P": PART, "Q": PART | {"seeds": [0]}}},
+            "seeds are paired",
+        ),
+    ],
+)
+def test_a_claim_that_no_arm_could_decide_is_refused_before_any_is_trained(study, claim, changes, said):
+    with pytest.raises(UserError, match=said) as error:
+        claims_with_series(study(predictions=claims(claim), **changes))
+    assert "prediction 'c0'" in error.value.place
+
+
 @pytest.mark.parametrize("limits", [{}, {"within": 0.1}, {"at": "curve", "low": 0.5}, {"low": 0.9, "high": 0.1}])
 def test_a_rate_is_claimed_by_two_limits_or_by_the_curve(study, limits):
     with pytest.raises(UserError, match="low"):

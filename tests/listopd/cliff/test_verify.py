@@ -55,6 +55,9 @@ MIDPOINT = {"kind": "midpoint", "of": P, "at": 1.15}
         (MIDPOINT | {"at": 2.0}, stays(0.1), "not decidable"),
         # The grid ends on the slope: the midpoint is further right than it looks.
         (MIDPOINT | {"at": 1.28}, falls_at(1.3, 0.04), "not decidable"),
+        # No fall up to 1.3 says nothing of one at 1.34, which the window allows.
+        (MIDPOINT | {"at": 1.29}, stays(0.97), "not decidable"),
+        ({"kind": "failures", "of": P, "mostly": "truncated"}, falls_at(1.27, 0.03), "not decidable"),
         ({"kind": "flat", "of": P}, stays(0.97), "hit"),
         ({"kind": "flat", "of": P}, falls_at(1.15), "missed"),
         ({"kind": "flat", "of": P, "to": 1.1}, falls_at(1.25, 0.005), "hit"),
@@ -68,7 +71,7 @@ MIDPOINT = {"kind": "midpoint", "of": P, "at": 1.15}
         ({"kind": "rate", "of": P, "lam": 1.3, "at": "curve"}, stays(0.97), "missed"),
         ({"kind": "failures", "of": P, "mostly": "fmc"}, falls_at(1.15), "hit"),
         ({"kind": "failures", "of": P, "mostly": "missing_id"}, falls_at(1.15), "hit"),
-        ({"kind": "failures", "of": P, "mostly": "runaway"}, falls_at(1.15), "missed"),
+        ({"kind": "failures", "of": P, "mostly": "truncated"}, falls_at(1.15), "missed"),
         ({"kind": "failures", "of": P, "mostly": "fmc"}, stays(0.97), "not decidable"),
         ({"kind": "failures", "of": P, "mostly": "fmc", "lam": 1.3}, stays(1.0), "not decidable"),
     ],
@@ -115,6 +118,24 @@ def test_a_shift_is_judged_on_the_same_prompts(judge, moves, to, verdict):
     claim = {"kind": "shift", "of": {"part": "Q"}, "than": P, "moves": moves, "within": 0.03}
     toy = Toy({"P": falls_at(1.2, 0.01), "Q": falls_at(to, 0.01)})
     assert judge(claim, toy, {"P": PART, "Q": PART}).verdict == verdict
+
+
+@pytest.mark.parametrize("moves", ["left", "right", "not"])
+@pytest.mark.parametrize(("first", "second"), [(falls_at(1.15), falls_at(1.27, 0.03)), (falls_at(1.27, 0.03),) * 2])
+def test_a_midpoint_beyond_the_grid_has_not_moved_anywhere(judge, moves, first, second):
+    claim = {"kind": "shift", "of": {"part": "Q"}, "than": P, "moves": moves, "within": 0.05}
+    found = judge(claim, Toy({"P": first, "Q": second}), {"P": PART, "Q": PART})
+    assert found.verdict is ClaimVerdict.UNDECIDED
+    assert "the grid ends on the slope" in found.observed
+
+
+def test_a_midpoint_beyond_the_grid_fits_no_drift(judge):
+    grid = PART | {"budgets": [3, 5, 8]}
+    at = {3: falls_at(1.27, 0.03), 5: falls_at(1.15, 0.01), 8: falls_at(1.1, 0.01)}
+    claim = {"kind": "drift", "of": P, "fit": [3, 5], "star": 1.05, "within": 0.05}
+    found = judge(claim, Toy(lambda arm, steps: at[steps](arm, steps)), {"P": grid})
+    assert found.verdict is ClaimVerdict.UNDECIDED
+    assert "the grid ends on the slope" in found.observed
 
 
 def test_what_two_budgets_foretell_of_a_third_is_judged(judge):
@@ -164,10 +185,22 @@ def test_without_a_cap_nothing_is_unsafe(judge):
     assert judge(claim, toy, {"P": PART | {"seeds": list(range(20))}}).verdict is ClaimVerdict.HIT
 
 
-def test_a_class_that_no_arm_logged_is_one_line(judge):
-    claim = {"kind": "flat", "of": P, "good": "safe", "token": "sep 4"}
-    with pytest.raises(UserError, match="no arm logged"):
-        judge(claim, Toy(stays(0.97)))
+def test_a_class_that_no_arm_logged_decides_nothing_and_takes_no_other_verdict_with_it(study, tmp_path):
+    safe = {"id": "safe", "kind": "flat", "of": P, "good": "safe", "token": "sep 4"}
+    file, out, toy = (
+        study(predictions=[safe, {"id": "flat", "kind": "flat", "of": P}]),
+        tmp_path / "out",
+        Toy(stays(0.97)),
+    )
+    sweep_arms(lock_study(file, toy, out), file.arms, toy, out)
+    found = verify_study(file, read_lock(file, out), out)
+    assert [one.verdict for one in found] == [ClaimVerdict.UNDECIDED, ClaimVerdict.HIT]
+    assert "logged the student's probability of 'sep 4'" in found[0].observed
+
+
+def test_a_class_that_the_pair_does_not_have_is_refused_when_the_study_is_locked(judge):
+    with pytest.raises(UserError, match="no token class is called 'sep 99'"):
+        judge({"kind": "flat", "of": P, "good": "safe", "token": "sep 99"}, Toy(stays(0.97)))
 
 
 @pytest.mark.parametrize(("within", "verdict"), [(0.01, "hit"), (1e-9, "missed")])

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -113,6 +115,29 @@ def test_memory_that_runs_out_halves_the_prompts(pair, quick, monkeypatch):
     monkeypatch.setattr(run_curve, "decode", lambda *_: (_ for _ in ()).throw(torch.OutOfMemoryError("full")))
     with pytest.raises(UserError, match="memory runs out on one prompt"):
         target_curve(**pair, **quick)
+
+
+def test_what_filled_the_memory_is_gone_before_half_of_it_is_tried(pair, quick, monkeypatch):
+    decode, live, seen = run_curve.decode, weakref.WeakSet(), []
+
+    def full(teacher, base, prompts, *rest):
+        live.update((teacher, base))
+        seen.append(len(live))
+        if len(prompts) > 2:
+            raise torch.OutOfMemoryError("full")
+        return decode(teacher, base, prompts, *rest)
+
+    monkeypatch.setattr(run_curve, "decode", full)
+    target_curve(**pair, **quick)
+    assert len(seen) > 2 and set(seen) == {2}, "earlier attempts still hold their caches"
+
+
+def test_answers_that_nobody_could_judge_are_null(pair, quick):
+    found = target_curve(**pair, **quick)
+    good = np.asarray(found.outcomes.good, dtype=float)
+    good[0, 1, 2] = np.nan
+    told = replace(found, outcomes=replace(found.outcomes, good=good)).to_dict()["good"]
+    assert told[1][2] is None and {type(value) for row in told for value in row} == {int, type(None)}
 
 
 def test_the_grid_has_its_self_test_and_needs_something_above_1(pair):

@@ -15,12 +15,13 @@ from listopd.extrapolation import AutoSpec, ConstantSpec, GuardedSpec, PerPositi
 BEYOND = {"kind": "constant", "value": 1.4}
 
 
-def result(midpoint=1.2, limit=1.1, models=None, kinds=None):
+def result(midpoint=1.2, limit=1.1, models=None, kinds=None, held=True):
     middle = None if midpoint is None else {"value": midpoint, "low": midpoint - 0.03, "high": midpoint + 0.03}
     return {
         "manifest": {"models": models or {"teacher": {"name": "T", "fingerprint": "t"}}},
         "parts": [],
         "curve": {
+            "self_test": {"held": held},
             "limit": limit,
             "advice": "so far",
             "cliff": {"midpoint": middle, "lams": [1, 2]},
@@ -46,6 +47,11 @@ def test_beyond_the_midpoint_the_figure_is_named(curve):
     assert place in found and "most of them as missing_id" in found and "λ up to 1.1 is not" in found
     assert read_curve(place).warning(1.2) is None
     assert read_curve(curve(midpoint=None)).warning(5.0) is None
+
+
+def test_a_curve_that_failed_its_self_test_guides_no_training(curve):
+    with pytest.raises(UserError, match="failed its self-test"):
+        read_curve(curve(held=False))
 
 
 @given(st.floats(1, 3), st.floats(0.5, 3))
@@ -77,7 +83,7 @@ def test_only_auto_chooses_lambda_so_only_auto_is_held(curve, spec, most):
         ("[]", "no result of `listeval probe`"),
         ("{", "no result of `listeval probe`"),
         ('{"manifest": {"models": {}}}', "made no curve"),
-        ('{"manifest": {"models": {}}, "curve": {"limit": "x"}}', "curve.limit"),
+        ('{"manifest": {"models": {}}, "curve": {"self_test": {"held": true}, "limit": "x"}}', "curve.limit"),
     ],
 )
 def test_a_file_that_is_no_curve_is_refused(tmp_path, text, cause):

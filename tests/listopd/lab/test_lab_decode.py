@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from listopd.curve.target import TargetArm, target_scores
 from listopd.lab.lab_decode import greedy, greedy_target, sample
 from listopd.lab.language import END, PAD, Language, mask_of
 from listopd.lab.network import Network
@@ -79,6 +80,19 @@ def test_the_target_is_the_mode_of_the_combined_log_probabilities():
     strength = lams.view(3, 1, 1, 1)
     modes = (strength * above - (strength - 1) * below).argmax(-1)
     assert torch.equal(answers.tokens[answers.mask], modes[answers.mask])
+
+
+@pytest.mark.parametrize("floor", [0.0, 3e-4, 0.02, 0.2])
+def test_the_floor_is_that_of_the_curve_of_real_checkpoints(floor):
+    lams = [1.0, 1.2, 3.0, 8.0]
+    teacher, base = flat_of(*[1] * len(lams)), flat_of(*[2] * len(lams))
+    prompts = asked(8, len(lams))
+    answers = greedy_target(NETWORK, teacher, base, torch.tensor(lams), prompts, floor=floor)
+    above, below = (log_probs(whole_logits(flat, prompts, answers.tokens)) for flat in (teacher, base))
+    for arm, lam in enumerate(lams):
+        there = answers.mask[arm].flatten()
+        scores = target_scores(above[arm].flatten(0, 1), below[arm].flatten(0, 1), TargetArm(lam, floor))
+        assert torch.equal(answers.tokens[arm].flatten()[there], scores.argmax(-1)[there])
 
 
 def test_answers_end_with_their_first_end():

@@ -71,3 +71,14 @@ def test_a_rate_has_no_axis_beyond_all(make_run):
     plot = drawn([run])["seed"]
     assert plot.y.high == pytest.approx(1.0)
     assert all(dot.y == pytest.approx(100) for dot in plot.lines[0].dots)
+
+
+def test_another_system_turn_is_another_line(make_run):
+    long = "Answer with the list and with nothing else, in JSON, "
+    asked = list(enumerate([(2, long + "please"), (4, long + "please"), (2, long + "now"), (4, None)]))
+    runs = [make_run(f"r{at}", model="m", options={"k": k}) for at, (k, _) in asked]
+    for run, (_, (_, turn)) in zip(runs, asked, strict=True):
+        # The null engine, whose configuration this is, takes no system turn.
+        object.__setattr__(run.manifest.config, "system", turn)
+    (line,) = drawn(runs)["k"].lines
+    assert len(line.dots) == 2 and line.name.startswith("system Answer with the list")

@@ -25,12 +25,13 @@ from listopd.cliff.claims import (
 from listopd.cliff.observe import good_of, up_to
 from listopd.cliff.records import AnswerOutcome
 from listopd.cliff.series import Series
-from listopd.cliff.verdict import ClaimVerdict, Judgement, inside, shown
+from listopd.cliff.verdict import ClaimVerdict, Judgement, NotDecidable, inside, shown
 from listopd.estimates import GATE, Cliff, Outcomes, cliff, cliff_points, midpoint_shift
 from listopd.threshold.bernoulli import collapse_threshold
 from listopd.threshold.closed_form import lambda_stars
 from listopd.threshold.drift import fit_drift
 
+_ON_THE_SLOPE = "the grid ends on the slope"
 _ABSTAINS = "nothing: its rule abstained when the study was locked"
 
 
@@ -51,7 +52,7 @@ class SweepEvidence(NamedTuple):
 
 
 def judge_claim(aimed: ClaimSeries, evidence: SweepEvidence) -> Judgement:
-    """Hit, missed or not decidable, with words. Raises UserError for damaged files."""
+    """Hit, missed or not decidable, with words. Raises UserError for damaged files, and NotDecidable."""
     claim = aimed.claim
     if isinstance(claim, TabularClaim):
         return _tabular(claim)
@@ -88,12 +89,28 @@ def _midpoint(claim: MidpointClaim, series: Series, evidence: SweepEvidence) -> 
     if high < series.lams[0]:
         return Judgement(ClaimVerdict.UNDECIDED, expected, f"the grid begins at {series.lams[0]:g}")
     if found.midpoint is None:
-        return Judgement(_gate_closed(found), expected, f"no cliff is shown: drop {shown(found.drop)}")
-    verdict = inside(found.midpoint, low, high)
+        # Beyond the grid's end, where a part of the window may lie, nothing was seen.
+        verdict = _gate_closed(found) if high <= series.lams[-1] else ClaimVerdict.UNDECIDED
+        return Judgement(verdict, expected, f"no cliff is shown: drop {shown(found.drop)}")
+    return _placed(found, low, high, expected)
+
+
+def _placed(found: Cliff, low: float, high: float, expected: str) -> Judgement:
+    """A midpoint that is shown, beside its window."""
+    assert found.midpoint is not None, "the gate is open"
     if found.settled or found.midpoint.low > high:
-        return Judgement(verdict, expected, shown(found.midpoint), found.midpoint)
-    words = f"{shown(found.midpoint)} or more: the grid ends on the slope"
+        return Judgement(inside(found.midpoint, low, high), expected, shown(found.midpoint), found.midpoint)
+    words = f"{shown(found.midpoint)} or more: {_ON_THE_SLOPE}"
     return Judgement(ClaimVerdict.UNDECIDED, expected, words, found.midpoint)
+
+
+def _settled(found: Cliff, without: str) -> Interval:
+    """The midpoint of a curve that came to its floor. Raises NotDecidable, `without` where there is none at all."""
+    if found.midpoint is None:
+        raise NotDecidable(without)
+    if not found.settled:
+        raise NotDecidable(f"{shown(found.midpoint)} or more: {_ON_THE_SLOPE}")
+    return found.midpoint
 
 
 def _gate_closed(found: Cliff) -> ClaimVerdict:
@@ -124,10 +141,7 @@ def _failures(claim: FailuresClaim, series: Series, evidence: SweepEvidence) -> 
     answers = series.answers(evidence.out)
     start = claim.lam
     if start is None:
-        middle = cliff(good_of(series, evidence.out), draws=evidence.draws).midpoint
-        if middle is None:
-            return Judgement(ClaimVerdict.UNDECIDED, f"mostly {claim.mostly} past the midpoint", "there is no cliff")
-        start = middle.value
+        start = _settled(cliff(good_of(series, evidence.out), draws=evidence.draws), "there is no cliff").value
     expected = f"{claim.mostly} at least {claim.least:g} of the failures from {start:.3g} on"
     failed = [
         (one, seed)
@@ -173,10 +187,11 @@ def _rate(claim: RateClaim, series: Series, evidence: SweepEvidence) -> Judgemen
 
 def _shift(claim: ShiftClaim, series: Series, than: Series, evidence: SweepEvidence) -> Judgement:
     before, after = (evidence.outcomes(one, claim) for one in (than, series))
+    for one in (than, series):
+        _settled(evidence.curve(one, claim), f"{one.name}: there is no cliff")
     moved = midpoint_shift(before, after, draws=evidence.draws)
+    assert moved is not None, "both have a cliff"
     expected = f"moves by {claim.within:g} at most" if claim.moves == "not" else f"moves {claim.moves}"
-    if moved is None:
-        return Judgement(ClaimVerdict.UNDECIDED, expected, "one of the two has no cliff")
     least = np.nextafter(0.0, 1.0)
     windows = {"left": (-np.inf, -least), "right": (least, np.inf), "not": (-claim.within, claim.within)}
     # Where every draw agrees on no move at all, that is no evidence for either side.
@@ -190,16 +205,17 @@ def _drift(claim: DriftClaim, series: Series, fitted: tuple[Series, ...], eviden
     if math.isnan(star) or math.isnan(own):
         return Judgement(ClaimVerdict.UNDECIDED, _ABSTAINS, "no λ* to fit with")
     expected = f"κ of {', '.join(map(str, claim.fit))} steps foretells {series.budget}"
-    points = cliff_points({one.budget: evidence.curve(one, claim) for one in fitted})
-    found = evidence.curve(series, claim).midpoint
-    if len(points) < len(claim.fit) or found is None:
+    curves: dict[float, Cliff] = {one.budget: evidence.curve(one, claim) for one in fitted}
+    for budget, curve in curves.items():
+        _settled(curve, f"no cliff after {budget} steps")
+    points, found = cliff_points(curves), evidence.curve(series, claim)
+    if len(points) < len(claim.fit) or found.midpoint is None:
         return Judgement(ClaimVerdict.UNDECIDED, expected, "some budget has no cliff")
     try:
         told = fit_drift(points, star).cliff(series.budget, star=own).value
     except UserError as error:
         return Judgement(ClaimVerdict.UNDECIDED, expected, error.cause)
-    verdict = inside(found, told - claim.within, told + claim.within)
-    return Judgement(verdict, f"{told:.3f} ± {claim.within:g} ({expected})", shown(found), found)
+    return _placed(found, told - claim.within, told + claim.within, f"{told:.3f} ± {claim.within:g} ({expected})")
 
 
 def _tabular(claim: TabularClaim) -> Judgement:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from listeval.errors import UserError
 from listopd.cliff.claims import Good
 from listopd.cliff.records import AnswerOutcome
 from listopd.cliff.series import Series, last_steps
+from listopd.cliff.verdict import NotDecidable
 from listopd.estimates import Outcomes
 
 Answers = Mapping[tuple[float, int], Sequence[AnswerOutcome]]
@@ -19,7 +19,10 @@ Answers = Mapping[tuple[float, int], Sequence[AnswerOutcome]]
 
 
 def good_of(series: Series, out: Path, good: Good = "parse", token: str | None = None) -> Outcomes:
-    """The outcomes of a finished series. Raises UserError for files that do not fit together."""
+    """The outcomes of a finished series.
+
+    Raises UserError for files that do not fit together, and NotDecidable for a token class that no arm logged.
+    """
     if good == "safe":
         assert token is not None, "a claim of safety names its token class"
         return _safe(series, out, token)
@@ -45,12 +48,10 @@ def curve_of(lams: Sequence[float], outcomes: Sequence[Sequence[AnswerOutcome]])
 
 
 def up_to(found: Outcomes, lam: float | None) -> Outcomes:
-    """The part of a sweep up to `lam`; all of it for None. Raises UserError where fewer than two λ are left."""
+    """The part of a sweep up to `lam`; all of it for None."""
     if lam is None:
         return found
     kept = [at for at, one in enumerate(found.lams) if one <= lam]
-    if len(kept) < 2:
-        raise UserError(f"fewer than two λ lie up to {lam:g}", place="to", fix="name a λ of the grid")
     good = np.asarray(found.good, dtype=np.float64)[:, kept]
     return Outcomes([found.lams[at] for at in kept], good, found.clusters)
 
@@ -69,6 +70,5 @@ def _safe(series: Series, out: Path, token: str) -> Outcomes:
             here = clip_safe(found.theta[token], found.p[token], series.cap)
             good[0, series.lams.index(lam), series.seeds.index(seed)] = here
     if np.isnan(good).all():
-        cause = f"no arm logged the student's probability of '{token}'"
-        raise UserError(cause, place=series.name, fix="name a token class that log.jsonl has")
+        raise NotDecidable(f"no arm of {series.name} logged the student's probability of '{token}'")
     return Outcomes(series.lams, good)

@@ -32,31 +32,45 @@ class _Running(NamedTuple):
 def work_off(jobs: Sequence[Job], at_once: int, tell: Tell, *, cuda: bool = False) -> None:
     """Finish all jobs, `at_once` at a time. On an error or Ctrl-C the others are stopped and save their states.
 
-    Raises UserError, with the process' own last line, where a command fails.
+    On CUDA each of several jobs sees one device of its own. Raises UserError, with the process' own last line, where a
+    command fails.
     """
     pending, running = deque(jobs), dict[int, _Running]()
+    devices = _devices_of_slots(at_once) if cuda and at_once > 1 else None
     with _stopping(running):
         while pending or running:
             for slot in range(at_once):
                 if slot not in running and pending:
                     job = pending.popleft()
                     job.begin()
-                    _go_on(job, slot, running, cuda=cuda and at_once > 1)
+                    _go_on(job, slot, running, devices)
             for slot, (job, process, heard) in list(running.items()):
                 tell(job.steps(), job.words)
                 if process.poll() is not None:
                     del running[slot]
                     _check(job, process.returncode, heard)
-                    _go_on(job, slot, running, cuda=cuda and at_once > 1)
+                    _go_on(job, slot, running, devices)
             time.sleep(_LOOK_EVERY_S)
 
 
-def _go_on(job: Job, slot: int, running: dict[int, _Running], *, cuda: bool) -> None:
+def _devices_of_slots(at_once: int) -> list[str]:
+    """The CUDA device of each job, of those that this process was given. Raises UserError where they are too few."""
+    import torch
+
+    given = os.environ.get("CUDA_VISIBLE_DEVICES")
+    devices = given.split(",") if given is not None else [str(at) for at in range(torch.cuda.device_count())]
+    if len(devices) < at_once:
+        cause = f"{at_once} jobs want a device each, and there are {len(devices)}"
+        raise UserError(cause, place="--jobs", fix=f"--jobs {max(1, len(devices))}")
+    return devices
+
+
+def _go_on(job: Job, slot: int, running: dict[int, _Running], devices: Sequence[str] | None) -> None:
     with _alone(job.folder) as handle:
         command = job.next()
         if command is None:
             return
-        environment = {**os.environ, **({"CUDA_VISIBLE_DEVICES": str(slot)} if cuda else {})}
+        environment = {**os.environ, **({} if devices is None else {"CUDA_VISIBLE_DEVICES": devices[slot]})}
         heard = job.folder / "last-process.txt"
         with heard.open("wb") as stream:
             running[slot] = _Running(job, _start(command, stream, environment, handle), heard)

@@ -11,13 +11,29 @@ from typing import Any
 from listeval.errors import UserError
 from listopd.cliff.arms import ArmSpec
 from listopd.cliff.study import RecipeRunnerSpec
+from listopd.recipe import Recipe, read_recipe
 
 _ASPO = {"epsilon_low": 0.2, "epsilon_high": 0.2, "epsilon_at_high_entropy": 0.4, "dual": 3.0}
 """As training/recipes/aspo.yaml has them."""
 
 
+DATA_KEYS = frozenset({"task", "options", "data", "data_seed", "max_prompt", "thinking"})
+"""Keys of a recipe that say what is asked. They are the same for all arms: a pair is foretold once."""
+
+
+def study_recipe(spec: RecipeRunnerSpec) -> Recipe:
+    """The recipe with the study's changes: what all arms have in common. Raises UserError as `read_recipe`."""
+    return read_recipe(spec.recipe, _as_words(spec.changes))
+
+
 def changes_of(arm: ArmSpec, spec: RecipeRunnerSpec) -> list[str]:
-    """All that makes the study's recipe this arm. Raises UserError for a method that no recipe has."""
+    """All that makes the study's recipe this arm.
+
+    Raises UserError for a method that no recipe has, and for settings of a part that change what is asked.
+    """
+    if asked := sorted(key for key in arm.settings if key.partition(".")[0] in DATA_KEYS):
+        cause = f"a part's settings cannot change '{asked[0]}': all arms are asked and foretold the same"
+        raise UserError(cause, place=f"part {arm.part}", fix="name it in runner.changes, or make it a study of its own")
     if arm.method == "fixed-negative":
         raise UserError("no recipe has the method 'fixed-negative'", place=f"part {arm.part}", fix="use the laboratory")
     values: dict[str, Any] = {
@@ -38,6 +54,10 @@ def changes_of(arm: ArmSpec, spec: RecipeRunnerSpec) -> list[str]:
     }
     if arm.lr:
         values["opd.optimiser.lr"] = arm.lr
+    return _as_words(values)
+
+
+def _as_words(values: Mapping[str, Any]) -> list[str]:
     return [f"{name}={json.dumps(value)}" for name, value in values.items()]
 
 

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from listeval.errors import UserError
 from listopd.cliff.arms import PairForecast, StudyPair
-from listopd.cliff.records import OK, AnswerOutcome
+from listopd.cliff.recipe_changes import study_recipe
+from listopd.cliff.records import ENGINE_ERROR, OK, AnswerOutcome
 from listopd.cliff.study import RecipeRunnerSpec
-from listopd.recipe import read_recipe
 
 BROKEN = "broken"
 """A target curve keeps whether an answer kept its contract, prompt by prompt, not how it failed."""
@@ -18,38 +19,44 @@ BROKEN = "broken"
 def foretell(spec: RecipeRunnerSpec, pair: StudyPair, lams: Sequence[float], device: str | None) -> PairForecast:
     """The curve at the λ of 1 and above over the held-out prompts, and p and b of right answers to them.
 
-    Raises UserError as `listeval probe` does.
+    Raises UserError as `listeval probe` does, and for a curve that does not give back the two models' own answers.
     """
     from listopd.probe.probe_config import build_config
     from listopd.probe.run_probe import probe
 
-    recipe, asked = read_recipe(spec.recipe), spec.evaluation
+    recipe, asked = study_recipe(spec), spec.evaluation
     values = {
         "teacher": pair.teacher,
         "base": pair.based_on,
         "task": asked.task or recipe.task,
         "options": {**recipe.options, **asked.options},
         "data": asked.data,
-        "limit": asked.limit,
         "seeds": asked.seeds,
         "max_tokens": asked.max_tokens,
         "enable_thinking": recipe.thinking,
         "device": device,
     }
-    curve = {"curve": True, "lambdas": tuple(lam for lam in lams if lam >= 1), "on": "gold"}
+    # No limit means all examples, as `listeval run` takes it, and not the probe's own default.
+    curve = {"curve": True, "lambdas": tuple(lam for lam in lams if lam >= 1), "on": "gold", "limit": asked.limit}
     found = probe(build_config({name: value for name, value in values.items() if value is not None} | curve))
     assert found.curve is not None, "a probe with a curve has one"
+    if not found.curve.self_test.held:
+        raise UserError(found.curve.advice, place=f"pair {pair.name}", fix="lock in float32, or on another device")
     outcomes = found.curve.outcomes
     good = np.asarray(outcomes.good)[0]
     clusters = list(outcomes.clusters or found.curve.prompts)
     told = (
         tuple(
-            AnswerOutcome(prompt, OK if row[at] else BROKEN, cluster=clusters[at])
-            for at, prompt in enumerate(found.curve.prompts)
+            AnswerOutcome(prompt, _kind(row[at]), cluster=clusters[at]) for at, prompt in enumerate(found.curve.prompts)
         )
         for row in good
     )
     return PairForecast(tuple(map(float, outcomes.lams)), tuple(told), dict(_positions(found.parts)))
+
+
+def _kind(good: float) -> str:
+    """Of an answer that kept its contract, broke it, or could not be judged (NaN)."""
+    return ENGINE_ERROR if np.isnan(good) else OK if good else BROKEN
 
 
 def _positions(parts: Sequence[object]) -> Iterator[tuple[str, tuple[float, float]]]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from listeval.disk import read_regular, write_atomic
 from listeval.errors import first_line
+from listeval.runs.figures.columns import cluster
 from listeval.runs.rows import Row
 from listeval.runs.store import load_run
 from listopd.cliff.arms import ArmSpec
@@ -75,7 +76,9 @@ class Job:
             shutil.rmtree(self.train, ignore_errors=True)
             resume = []
         launcher = list(self.spec.launcher) or [sys.executable]
-        told = [self.spec.recipe, *changes_of(self.arm, self.spec), "--out", str(self.train), "--quiet", "--trust"]
+        changes = changes_of(self.arm, self.spec)
+        changes += [] if self.device is None else [f"precision.device={self.device}"]
+        told = [self.spec.recipe, *changes, "--out", str(self.train), "--quiet", "--trust"]
         return [*launcher, "-m", "listeval", "train", "opd", *told, *resume]
 
     def _evaluation(self, budget: int) -> list[str]:
@@ -142,7 +145,7 @@ def _outcome(row: Row, metric: str | None) -> AnswerOutcome:
     useful = None if row["outcome"] != "scored" or metric is None else value if parsed else 0.0
     fmc = row["kind"] == "missing_id" and row["missing"] == 1
     prompt = f"{row['example']} {row['seed']}"
-    return AnswerOutcome(prompt, row["kind"], fmc, useful, row["cluster"], "" if parsed else row["text"][:_SHORT])
+    return AnswerOutcome(prompt, row["kind"], fmc, useful, cluster(row), "" if parsed else row["text"][:_SHORT])
 
 
 def last_words(file: Path) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from listeval.errors import UserError
 from listopd.cliff.arms import ArmSpec, ExpectedCost, PairForecast, StudyPair, Tell
 from listopd.cliff.processes import work_off
-from listopd.cliff.recipe_changes import changes_of
+from listopd.cliff.recipe_changes import changes_of, study_recipe
 from listopd.cliff.recipe_job import Job
 from listopd.cliff.study import RecipeRunnerSpec
 from listopd.recipe import Recipe, read_recipe
@@ -38,29 +38,30 @@ class RecipeRunner:
             if arm.steps and arm.budgets[:-1] and recipe.opd and recipe.opd.optimiser.schedule != "constant":
                 cause = "with a schedule the first steps of a long training are not a short training"
                 raise UserError(cause, place=self.place, fix="one budget a part, or opd.optimiser.schedule: constant")
-        self.task(self.recipe(arms[0]))
+        self.task()
 
-    def task(self, recipe: Recipe) -> Task:
+    def task(self) -> Task:
         """The evaluation's task."""
         from listeval.plugins.open import make_task
 
-        asked = self.spec.evaluation
+        recipe, asked = study_recipe(self.spec), self.spec.evaluation
         return make_task(asked.task or recipe.task, {**recipe.options, **asked.options})
 
     def inputs(self, arms: Sequence[ArmSpec]) -> Mapping[str, str]:
-        """Fingerprints of the recipe, the checkpoints, and the training's and the evaluation's data and task code."""
+        """Fingerprints of the recipe, the checkpoints, and the data and task code of training and evaluation."""
         from listeval.backends.protocol import BackendOptions
         from listeval.models.checkpoint import open_checkpoint
         from listeval.plugins.open import load
         from listopd.questions import training_task
 
-        recipe = self.recipe(arms[0])
-        shared = recipe.model_dump(mode="json", include={"task", "options", "data", "data_seed", "max_prompt"})
-        found = {"recipe": _digest(shared), "runner": _digest(self.spec.model_dump(mode="json"))}
+        recipe = study_recipe(self.spec)
+        found = {
+            name: _digest(one.model_dump(mode="json")) for name, one in (("recipe", recipe), ("runner", self.spec))
+        }
         for name in sorted({name for arm in arms for name in (arm.pair.student, arm.pair.teacher, arm.pair.based_on)}):
             found[f"model {name}"] = open_checkpoint(name, BackendOptions()).info.fingerprint
         found["training data"] = load(training_task(recipe), recipe.data, recipe.data_seed).fingerprint
-        task, asked = self.task(recipe), self.spec.evaluation
+        task, asked = self.task(), self.spec.evaluation
         for seed in asked.seeds:
             found[f"held-out data {seed}"] = load(task, asked.data, seed).fingerprint
         return found | {"task code": task.code}

@@ -13,6 +13,10 @@ from typing import NamedTuple
 from listeval.stats.intervals import Interval
 
 
+class NotDecidable(Exception):
+    """Why the answers of finished arms cannot decide a claim; its text is told as what was seen."""
+
+
 class ClaimVerdict(StrEnum):
     """The three words of `listeval cliff verify`."""
 

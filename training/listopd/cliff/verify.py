@@ -14,7 +14,7 @@ from listopd.cliff.claim_series import ClaimSeries, claims_with_series
 from listopd.cliff.judge_claims import SweepEvidence, judge_claim
 from listopd.cliff.lock import Lock
 from listopd.cliff.study import StudyFile
-from listopd.cliff.verdict import ClaimFinding, ClaimVerdict, Judgement
+from listopd.cliff.verdict import ClaimFinding, ClaimVerdict, Judgement, NotDecidable
 
 
 def verify_study(file: StudyFile, lock: Lock, out: Path) -> list[ClaimFinding]:
@@ -61,13 +61,21 @@ def _judge(aimed: ClaimSeries, evidence: SweepEvidence) -> ClaimFinding:
             ClaimVerdict.UNDECIDED, claim.says or claim.kind, f"{missing} of {arms} arms are not finished"
         )
     else:
-        judged = judge_claim(aimed, evidence)
+        judged = _judgement(aimed, evidence)
     seeds = min((len(one.seeds) for one in about), default=0)
     prompts = 0 if missing or series is None else min(map(len, series.answers(evidence.out).values()))
     name = "; ".join(one.name for one in about) or "no arms"
     return ClaimFinding(
         claim.id, claim.kind, claim.says, claim.rival, judged[0], judged[1], judged[2], name, seeds, prompts, judged[3]
     )
+
+
+def _judgement(aimed: ClaimSeries, evidence: SweepEvidence) -> Judgement:
+    """A claim that cannot be decided takes no other verdict with it."""
+    try:
+        return judge_claim(aimed, evidence)
+    except NotDecidable as why:
+        return Judgement(ClaimVerdict.UNDECIDED, aimed.claim.says or aimed.claim.kind, str(why))
 
 
 def _interval(found: ClaimFinding) -> dict[str, float] | None:

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from listeval.stats.intervals import Interval
 from listopd.curve.breaks import Break
 from listopd.estimates import Cliff, Outcomes
@@ -79,7 +77,7 @@ class TargetCurve:
     advice: str
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values; `good` is 1 or 0 for each λ of the cliff's and each prompt."""
+        """As plain values; `good`: 1 or 0 for each λ of the cliff and each prompt, null for no verdict."""
         return {
             "shown": self.shown,
             "floor": self.floor,
@@ -92,7 +90,7 @@ class TargetCurve:
             "limit": self.limit,
             "advice": self.advice,
             "prompts": list(self.prompts),
-            "good": np.asarray(self.outcomes.good)[0].astype(int).tolist(),
+            "good": [[None if math.isnan(x) else int(x) for x in row] for row in self.outcomes.good[0].tolist()],
         }
 
 

@@ -31,7 +31,7 @@ def print_curve(curve: TargetCurve, console: Console | None = None) -> None:
 
 
 def _table(curve: TargetCurve) -> Table:
-    metric = next((name for name in (_USEFUL, *_useful(curve)) if name in curve.points[0].metrics), None)
+    metric = next((name for name in (_USEFUL, *_useful(curve)) if _has_value(curve, name)), None)
     table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     table.add_column("λ", no_wrap=True)
     names = ["parse", "95 %", "FMC", *([metric.removeprefix("useful_") + " useful"] if metric else [])]
@@ -49,6 +49,11 @@ def _table(curve: TargetCurve) -> Table:
 
 def _useful(curve: TargetCurve) -> list[str]:
     return [name for name in curve.points[0].metrics if name.startswith("useful_")]
+
+
+def _has_value(curve: TargetCurve, name: str) -> bool:
+    """Whether a figure was measured at all: without labels a useful metric is not."""
+    return any(name in point.metrics and not math.isnan(point.metrics[name].value) for point in curve.points)
 
 
 def _broken(point: TargetPoint) -> str:

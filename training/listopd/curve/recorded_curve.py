@@ -39,7 +39,12 @@ class _Breaks(_Loose):
     kinds: dict[str, int]
 
 
+class _SelfTest(_Loose):
+    held: bool
+
+
 class _Curve(_Loose):
+    self_test: _SelfTest
     limit: float
     advice: str
     cliff: _Cliff
@@ -118,4 +123,7 @@ def read_curve(path: str) -> RecordedCurve:
         raise UserError(cause, place=path, fix="name the file that `listeval probe --curve --out` wrote") from None
     if result.curve is None:
         raise UserError("this probe made no curve", place=path, fix="run `listeval probe` again with --curve")
+    if not result.curve.self_test.held:
+        cause = "this curve failed its self-test: at λ = 0 or 1 it does not give back the models' own answers"
+        raise UserError(cause, place=path, fix="make it anew in float32 or on another device, or leave it out")
     return RecordedCurve(path, result, result.curve)

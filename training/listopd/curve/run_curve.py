@@ -150,23 +150,33 @@ def _decode(
     """Where memory runs out the prompts are halved, down to one."""
     import torch
 
+    found = _decode_at_once(prompts, budget, pair, arms)
+    if found is not None:
+        yield from found
+        return
+    if len(prompts) == 1:
+        raise UserError("memory runs out on one prompt", place="--curve", fix="fewer --lambdas")
+    torch.cuda.empty_cache()
+    half = len(prompts) // 2
+    for part in (prompts[:half], prompts[half:]):
+        yield from _decode(part, budget, pair, arms)
+
+
+def _decode_at_once(
+    prompts: Sequence[tuple[int, ...]], budget: int, pair: ModelPair, arms: Sequence[TargetArm]
+) -> list[list[WrittenAnswer]] | None:
+    """None where memory runs out; what filled it is gone when this returns."""
+    import torch
+
     from listopd.curve.cached import CachedNetwork
 
     most = min((own.info.max_length for own in pair.opened.values() if own.info.max_length), default=1 << 62)
     budgets = [min(budget, most - len(prompt)) for prompt in prompts]
     teacher, base = (CachedNetwork(pair.networks[role], pair.vocabulary.size) for role in ("teacher", "base"))
     try:
-        found = decode(teacher, base, prompts, arms, pair.base.stops, budgets)
+        return decode(teacher, base, prompts, arms, pair.base.stops, budgets)
     except torch.OutOfMemoryError:
-        if len(prompts) == 1:
-            raise UserError("memory runs out on one prompt", place="--curve", fix="fewer --lambdas") from None
-        found = []
-    if not found:
-        torch.cuda.empty_cache()
-        half = len(prompts) // 2
-        for part in (prompts[:half], prompts[half:]):
-            yield from _decode(part, budget, pair, arms)
-    yield from found
+        return None
 
 
 def _outcomes(judged: Sequence[JudgedPoint], labels: Sequence[str]) -> Outcomes:

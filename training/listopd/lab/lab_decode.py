@@ -33,14 +33,21 @@ def greedy(network: Network, flat: Tensor, prompts: Tensor) -> LabAnswers:
     return _write(network, caches, prompts, lambda seen, at: seen[0].argmax(-1))
 
 
-def greedy_target(network: Network, teacher: Tensor, base: Tensor, lam: Tensor, prompts: Tensor) -> LabAnswers:
-    """The modal symbol of the target p^λ b^(1-λ) at every place: weights [A, P] each, `lam` [A]."""
+def greedy_target(
+    network: Network, teacher: Tensor, base: Tensor, lam: Tensor, prompts: Tensor, *, floor: float = 0.0
+) -> LabAnswers:
+    """The modal symbol of the target p^λ b^(1-λ) at every place: weights [A, P] each, `lam` [A].
+
+    Beyond λ = 1 a symbol counts where the base gives it `floor` or more, or the teacher prefers it, as in
+    `listopd.curve.target`.
+    """
     caches = [Cache(network, flat, prompts.shape[1]) for flat in (teacher, base)]
     step = (lam - 1).view(-1, 1, 1)
 
     def choose(seen: list[Tensor], at: int) -> Tensor:
         above, below = log_probs(seen[0]), log_probs(seen[1])
-        return (above + step * (above - below)).argmax(-1)
+        rare = (below.exp() < floor).scatter(-1, above.argmax(-1, keepdim=True), False)
+        return (above + step * (above - below)).masked_fill(rare & (step > 0), -torch.inf).argmax(-1)
 
     return _write(network, caches, prompts, choose)
 

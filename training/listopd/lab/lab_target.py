@@ -1,6 +1,7 @@
 """What two frozen networks foretell: the untrained target's answers over λ, and p and b of the right symbol.
 
-Greedy decoding from λ log p - (λ-1) log b is where a training that reached its target would stand.
+Greedy decoding from λ log p - (λ-1) log b, within the base's reach, is where a training that reached its target would
+stand: the curve of `listeval probe --curve`, with its floor.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor
 
 from listopd.cliff.records import AnswerOutcome
+from listopd.curve.locked import FLOOR
 from listopd.lab.chance import generator
 from listopd.lab.held_out import HeldOut, judge
 from listopd.lab.lab_decode import greedy_target
@@ -45,7 +47,7 @@ def target_curve(
     for start in range(0, len(lams), _WIDTH):
         some = torch.tensor(lams[start : start + _WIDTH], device=teacher.device)
         above, below = (flat.expand(len(some), -1) for flat in (teacher, base))
-        answers = greedy_target(network, above, below, some, prompts.expand(len(some), -1, -1))
+        answers = greedy_target(network, above, below, some, prompts.expand(len(some), -1, -1), floor=FLOOR)
         tokens, mask = answers.tokens.cpu(), answers.mask.cpu()
         found += [judge(network.language, asked, LabAnswers(*one)) for one in zip(tokens, mask, strict=True)]
     return found

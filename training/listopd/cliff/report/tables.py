@@ -11,7 +11,7 @@ from listeval.stats.intervals import Interval
 from listopd.cliff.claims import PairRule
 from listopd.cliff.report.gather import AtLambda, ReportSeries, StudyReport
 from listopd.cliff.verdict import ClaimVerdict, inside, shown
-from listopd.estimates import GATE
+from listopd.estimates import GATE, Cliff
 
 RULES: tuple[PairRule, ...] = ("curve", "flip", "A", "B")
 NAMES = {"curve": "target curve", "flip": "λ_flip", "A": "λ*(A)", "B": "λ*(B)"}
@@ -53,7 +53,7 @@ def _curve(one: ReportSeries) -> list[str]:
     found = one.found
     assert found is not None, "a series of one λ has no row here"
     ends = [shown(interval) for interval in (found.plateau, found.floor, found.drop)]
-    where = [maybe(found.midpoint) + ("" if found.settled or not found.exists else " or more"), maybe(found.onset)]
+    where = [_middle(found), maybe(found.onset)]
     told = [number(one.estimates.of(rule)) for rule in RULES]
     return [one.series.name, *ends, *where, *told, str(one.seeds), str(one.prompts)]
 
@@ -88,7 +88,7 @@ def _several(found: StudyReport, name: str) -> Iterator[list[ReportSeries]]:
 
 def _budgets(found: StudyReport) -> FigureTable:
     rows = [
-        [one.series.name, str(one.series.budget), maybe(one.found and one.found.midpoint), *_saturates(one),
+        [one.series.name, str(one.series.budget), _middle(one.found), *_saturates(one),
          str(one.seeds)]
         for group in _several(found, "budget")
         for one in group
@@ -109,13 +109,13 @@ def _titles(tokens: Sequence[str]) -> list[str]:
 
 def _saturates(one: ReportSeries) -> Iterator[str]:
     for at in one.saturation.values():
-        yield from (maybe(at.curve and at.curve.midpoint), number(at.star))
+        yield from (_middle(at.curve), number(at.star))
 
 
 def _caps(found: StudyReport) -> FigureTable:
     rows = [
         [one.series.name, "none" if math.isinf(one.series.cap) else f"{one.series.cap:g}",
-         maybe(one.found and one.found.midpoint), *_saturates(one), number(one.estimates.A), number(one.estimates.B),
+         _middle(one.found), *_saturates(one), number(one.estimates.A), number(one.estimates.B),
          number(one.estimates.curve), str(one.seeds)]
         for group in _several(found, "cap")
         for one in group
@@ -176,13 +176,23 @@ def scope(one: ReportSeries, rule: PairRule) -> Word:
     if found.midpoint is None:
         if found.drop.high >= GATE or found.plateau.low < GATE:
             return "abstains"
-        return "predicts" if told > found.lams[-1] else "shifts"
+        # Beyond the grid's end, where a part of the window may lie, nothing was seen.
+        return "predicts" if told > found.lams[-1] else "shifts" if told + WINDOW <= found.lams[-1] else "abstains"
+    if not found.settled and found.midpoint.low <= told + WINDOW:
+        return "abstains"
     words: dict[ClaimVerdict, Word] = {
         ClaimVerdict.HIT: "predicts",
         ClaimVerdict.MISSED: "shifts",
         ClaimVerdict.UNDECIDED: "abstains",
     }
     return words[inside(found.midpoint, told - WINDOW, told + WINDOW)]
+
+
+def _middle(found: Cliff | None) -> str:
+    """The midpoint; it lies further right where the grid ends on the slope."""
+    if found is None or found.midpoint is None:
+        return maybe(None)
+    return shown(found.midpoint) + ("" if found.settled else " or more")
 
 
 def maybe(found: Interval | None) -> str:
