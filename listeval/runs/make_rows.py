@@ -14,8 +14,9 @@ from listeval.errors import words_of
 from listeval.runs.fields import MOST, Count, measured, recorded
 from listeval.runs.preparation import SampleRequest
 from listeval.runs.reask import SampleAttempt
-from listeval.runs.rows import TOO_LONG, Row, forget, text_of, unscore
+from listeval.runs.rows import TOO_LONG, Row, forget, unscore
 from listeval.task import Task, Unscored, Verdict
+from listeval.visible import storable
 
 _NONE = Promise("none")
 
@@ -127,7 +128,7 @@ def _score_of(name: str, value: float) -> float | None:
 def _text(what: str, said: str) -> str:
     if not isinstance(said, str):
         raise TypeError(f"its {what} is a {type(said).__name__}, not a text")
-    return text_of(said)
+    return storable(said)
 
 
 def _raised(step: str, error: Exception) -> str:
@@ -148,7 +149,7 @@ def _finding(failure: Failure) -> _Finding:
         raise ValueError("a failure is not of the kind 'ok'")
     said = {"kind": failure.kind, "detail": failure.detail, "missing": failure.missing}
     found = msgspec.convert(said, _Finding)
-    return {**found, "detail": text_of(found["detail"])}
+    return {**found, "detail": storable(found["detail"])}
 
 
 def _classify(row: Row, result: Parsed[Any] | Failure) -> None:
@@ -193,15 +194,15 @@ def _row(asked: SampleRequest, completion: Completion) -> Row:
         verdict=None,
         value=None,
         target=example.target,
-        text=text_of(completion.text),
-        reasoning=None if completion.reasoning is None else text_of(completion.reasoning),
+        text=storable(completion.text),
+        reasoning=None if completion.reasoning is None else storable(completion.reasoning),
         finish_reason=completion.finish_reason,
         n_tokens=_counted(completion.n_tokens),
         n_prompt_tokens=_counted(completion.n_prompt_tokens) or len(prompt.token_ids),
         latency_s=measured(completion.latency_s) or 0.0,
         masked=measured(completion.masked),
-        prompt=text_of(prompt.text or "\n\n".join(f"{m.role}: {m.content}" for m in prompt.messages)),
-        error=None if completion.error is None else text_of(completion.error),
+        prompt=storable(prompt.text or "\n\n".join(f"{m.role}: {m.content}" for m in prompt.messages)),
+        error=None if completion.error is None else storable(completion.error),
         attempts=None,
     )
 

@@ -22,6 +22,7 @@ from listeval.disk import open_regular, reading
 from listeval.errors import UserError
 from listeval.runs.fields import Count, Name, Number, Seed, Span
 from listeval.runs.reask import SampleAttempt
+from listeval.visible import storable
 
 Outcome = Literal["scored", "unscored", "error"]
 
@@ -133,16 +134,7 @@ def forget(row: Row) -> None:
 def unscore(row: Row, reason: str) -> None:
     """The instrument failed, not the answer: `reason` says how."""
     row["outcome"], row["scores"], row["verdict"] = "unscored", {}, None
-    row["reason"] = row["detail"] = text_of(reason)
-
-
-def text_of(text: str) -> str:
-    """Text that UTF-8 can hold: lone surrogates, which only a remote server's JSON can bring, become U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+    row["reason"] = row["detail"] = storable(reason)
 
 
 class LineWriter:

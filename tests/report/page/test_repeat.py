@@ -97,6 +97,7 @@ def check(values):
         return False
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory() as folder:
         found = told(run_command(config), in_file(for_a_file(config), folder), patch)
+    assert RunConfig.model_validate_json(config.model_dump_json()) == config
     own = {"clock": None, "out": None, "structured": config.structured or None}
     assert found.model_dump() == {**config.model_dump(), **own}
     return True
