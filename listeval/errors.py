@@ -61,9 +61,17 @@ class EngineError(Exception):
     """One request failed inside an engine; the message is kept in the sample's row."""
 
 
+def words_of(error: BaseException) -> str:
+    """What an exception says of itself; whoever wrote it may have written one that cannot."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - its text is somebody else's code
+        return "an error without words"
+
+
 def first_line(error: BaseException) -> str:
     """An exception on one line, with its type."""
-    text = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    text = next((line.strip() for line in words_of(error).splitlines() if line.strip()), "")
     return f"{type(error).__name__}: {text[:300]}".rstrip(": ")
 
 

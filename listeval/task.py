@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from listeval.contract import Contract, Kind
     from listeval.runs.rows import Row
 
+MOST = 2**53
+"""No number of a run (a score, a bound, a count) is larger: so far they are exact, and no sum of them overflows."""
+
 Target = Mapping[str, Any]
 """A JSON object: ids, labels, function documents, tests, ... whatever contract and score need."""
 
@@ -67,7 +70,7 @@ class Dataset(NamedTuple):
 
 
 class Metric(NamedTuple):
-    """A number that `Task.score` gives for a parsed answer; NaN where it is undefined.
+    """A number that `Task.score` gives for a parsed answer, of at most `MOST` in size; NaN where it is undefined.
 
     With `useful`, a second mean `useful_<name>` counts every contract failure as zero.
     `bounds` are the lowest and highest possible value, None for a side that is open (a count: `(0, None)`): no limit of
@@ -102,7 +105,10 @@ class Unscored(NamedTuple):
 
 
 class Appendix(NamedTuple):
-    """What only a whole run shows: text files kept in its directory, by name, and figures over all its rows."""
+    """What only a whole run shows: text files kept in its directory, by name, and figures over all its rows.
+
+    A figure is at most `MOST` in size, and NaN where it is undefined.
+    """
 
     files: Mapping[str, str] = {}
     figures: Mapping[str, float] = {}
@@ -220,7 +226,8 @@ class Task(ABC, Generic[TargetT, ValueT]):
     ) -> Sequence[Mapping[str, float] | Verdict | Unscored]:
         """What parsed answers are worth: for each (target, parsed value) pair, in order, a value for every metric.
 
-        Called with the answers that arrived together, so work may be shared between them.
+        Called with the answers that arrived together, so work may be shared between them. Whatever it raises, and a
+        value beyond ±`MOST`, leaves the answer at fault unscored with the reason.
         """
 
     def labelled(self, target: TargetT) -> bool:

@@ -19,3 +19,12 @@ def visible(text: str) -> str:
 def inline(text: object) -> str:
     """`str(text)` as part of one line: `visible`, and its line feeds escaped too."""
     return visible(str(text)).replace("\n", "\\n")
+
+
+def storable(text: str) -> str:
+    """Text that UTF-8 can hold: lone surrogates, which JSON can spell and Python takes, become U+FFFD."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text

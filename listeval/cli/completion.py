@@ -46,6 +46,13 @@ def tasks(context: click.Context, parameter: click.Parameter, begun: str) -> lis
     return [name for name in find_all() if name.startswith(begun)]
 
 
+def rubrics(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
+    """Names of rubrics that begin so."""
+    from listeval.labelling.rubric import find_rubrics
+
+    return [name for name in find_rubrics() if name.startswith(begun)]
+
+
 def kinds(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
     """Kinds of the taxonomy that begin so."""
     from listeval.contract import Kind
@@ -70,19 +77,22 @@ def configs(context: click.Context, parameter: click.Parameter, begun: str) -> l
 
 def suites(context: click.Context, parameter: click.Parameter, begun: str) -> list[Any]:
     """Files of suites."""
-    return _files(context, parameter, begun)
+    return files(context, parameter, begun)
 
 
 def options_of(flag: str) -> dict[str, Any]:
-    """What `click.option` is told so that the values of `flag` complete: names of tasks, or files."""
+    """What `click.option` is told so that the values of `flag` complete: names of tasks or rubrics, or files."""
     if flag == "--task":
         return {"shell_complete": tasks}
+    if flag == "--rubric":
+        return {"shell_complete": rubrics}
     if flag in ("--data", "--out", "--model", "--adapter"):
-        return {"shell_complete": _files}
+        return {"shell_complete": files}
     return {}
 
 
-def _files(context: click.Context, parameter: click.Parameter, begun: str) -> list[Any]:
+def files(context: click.Context, parameter: click.Parameter, begun: str) -> list[Any]:
+    """What a shell itself finds."""
     from click.shell_completion import CompletionItem
 
     return [CompletionItem(begun, type="file")]

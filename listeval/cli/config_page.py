@@ -11,7 +11,7 @@ import sys
 import types
 from collections.abc import Iterator
 from textwrap import dedent
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 import click
 
@@ -75,6 +75,8 @@ def docstrings(model: type) -> dict[str, str]:
 
 def _kind(annotation: Any) -> str:
     origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return _kind(inner[0])
     if origin in (Union, types.UnionType):
         return " or ".join(map(_kind, inner))
     if origin is Literal:

@@ -21,7 +21,7 @@ class DoctorCheck(NamedTuple):
 
 
 @click.command("doctor", short_help="What is installed, what works, what is missing and how to get it.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array of all checks to stdout.")
 def command(as_json: bool) -> None:
     """Check backends, device, sandbox, models and tasks of this installation; what matters most comes first."""
     checks = in_order([*_backends(), *_engines(), _device(), _sandbox(), *_models(), *_tasks()])
@@ -81,13 +81,16 @@ def _versions(names: tuple[str, ...]) -> str:
 def _device() -> DoctorCheck:
     if find_spec("torch") is None:
         return DoctorCheck("device", "missing", "torch is not installed", _NEEDS["hf"][1])
-    import torch
-
-    from listeval.errors import UserError
+    from listeval.errors import UserError, first_line
     from listeval.models.checkpoint import check_torchvision
 
-    if torch.cuda.is_available():
-        return DoctorCheck("device", "ok", torch.cuda.get_device_name())
+    try:
+        import torch
+
+        if torch.cuda.is_available():
+            return DoctorCheck("device", "ok", torch.cuda.get_device_name())
+    except Exception as error:  # noqa: BLE001 - a build that does not fit its machine raises what its libraries raise
+        return DoctorCheck("device", "broken", f"torch does not load: {first_line(error)}", _NEEDS["hf"][1])
     try:
         check_torchvision()
     except UserError as error:

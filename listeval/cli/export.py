@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from listeval.cli.completion import options_of
 from listeval.cli.say import say, say_strays
 from listeval.errors import ExitCode, UserError
 from listeval.export import FORMATS
@@ -16,10 +17,14 @@ _DATASET = "The hub's data set that the run is of (hf-eval-results, model-index)
 
 
 @click.command("export", short_help="A run for other tools: CSV, Parquet, Inspect, lm-eval, model cards.")
-@click.argument("run_path", metavar="RUN")
+@click.argument("run_path", metavar="RUN", type=click.Path())
 @click.option("--to", "form", type=click.Choice((*FORMATS, _HUB)), required=True, help="The format.")
 @click.option(
-    "--out", metavar="PATH", required=True, help="The file to write; for lm-eval, the folder; for hub, OWNER/NAME."
+    "--out",
+    metavar="PATH",
+    required=True,
+    help="The file to write; for lm-eval, the folder; for hub, OWNER/NAME.",
+    **options_of("--out"),
 )
 @click.option("--dataset", metavar="OWNER/NAME", default="", help=_DATASET)
 @click.option("--private", is_flag=True, help="hub: only you and your organisation may see it.")

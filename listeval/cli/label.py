@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from listeval.cli.completion import options_of
 from listeval.cli.say import say, say_json, say_strays
 from listeval.errors import ExitCode, UserError
 
@@ -18,10 +19,30 @@ _MOST_ATTEMPTS = 9
 
 
 @click.command("label", short_help="Let a judge grade every text of the data by a rubric.")
-@click.option("--rubric", "rubric_name", required=True, metavar="NAME", help="See `listeval rubrics list`.")
+@click.option(
+    "--rubric",
+    "rubric_name",
+    required=True,
+    metavar="NAME",
+    help="See `listeval rubrics list`.",
+    **options_of("--rubric"),
+)
 @click.option("--judge", "judge_name", required=True, metavar="BASE_URL#MODEL", help="Any OpenAI-compatible server.")
-@click.option("--task", "task_name", default="fashion", show_default=True, metavar="NAME", help="Reads the data.")
-@click.option("--data", metavar="PATH|hub", help="Data file or folder; default: the task's bundled sample.")
+@click.option(
+    "--task",
+    "task_name",
+    default="fashion",
+    show_default=True,
+    metavar="NAME",
+    help="Reads the data.",
+    **options_of("--task"),
+)
+@click.option(
+    "--data",
+    metavar="PATH|hub",
+    help="Data file or folder; default: the task's bundled sample.",
+    **options_of("--data"),
+)
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the first N texts.")
 @click.option(
     "--attempts",

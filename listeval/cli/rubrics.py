@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from listeval.cli.completion import options_of
 from listeval.cli.say import say, say_block, say_json
 from listeval.errors import UserError
 
@@ -35,7 +36,7 @@ def list_rubrics(as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", **options_of("--rubric"))
 def show_rubric(name: str) -> None:
     """Criteria, anchors and contract of NAME, and the prompt that a judge gets."""
     import json

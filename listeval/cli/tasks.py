@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from listeval.cli.completion import options_of
 from listeval.cli.live_line import LiveLine
 from listeval.cli.say import say, say_block, say_json
 from listeval.errors import ExitCode, UserError
@@ -40,9 +41,9 @@ def list_tasks(as_json: bool) -> None:
 
 
 @command.command("show")
-@click.argument("name")
+@click.argument("name", **options_of("--task"))
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Task option, repeatable.")
-@click.option("--data", metavar="PATH|hub", help="Data; default: the bundled sample.")
+@click.option("--data", metavar="PATH|hub", help="Data; default: the bundled sample.", **options_of("--data"))
 def show_task(name: str, settings: tuple[str, ...], data: str | None) -> None:
     """Options of NAME, then its first example: prompt, JSON Schema, gold answer."""
     import json
@@ -87,9 +88,9 @@ def make_task_folder(name: str) -> None:
 
 
 @command.command("check")
-@click.argument("name")
+@click.argument("name", **options_of("--task"))
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Task option, repeatable.")
-@click.option("--data", metavar="PATH|hub", help="Data; default: the bundled sample.")
+@click.option("--data", metavar="PATH|hub", help="Data; default: the bundled sample.", **options_of("--data"))
 @click.option("--model", metavar="CKPT", help="Whose chat template and length prompts must fit (default smollm2).")
 @click.option("--allow-code-execution", is_flag=True, help="Let the task run code, sandboxed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")

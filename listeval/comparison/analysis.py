@@ -92,6 +92,7 @@ def compare_arms(
         thresholds=thresholds,
         resamples=draws.resamples,
         seed=seed,
+        across_prompts=across_prompts,
     )  # fmt: skip
 
 

@@ -77,6 +77,8 @@ class Comparison:
     thresholds: Thresholds
     resamples: int
     seed: int
+    across_prompts: bool = False
+    """Whether samples were paired whose prompts differ."""
 
     @property
     def base(self) -> Arm:

@@ -20,6 +20,7 @@ from listeval.contract.output_type import answer_type
 from listeval.contract.separators import Separators
 from listeval.contract.strictness import check_nested
 from listeval.contract.taxonomy import Flag, Kind
+from listeval.errors import words_of
 
 
 class Contract(ABC, Generic[V]):
@@ -87,7 +88,7 @@ class Contract(ABC, Generic[V]):
         try:
             return self._read(text, finish_reason, reasoning)
         except Exception as error:  # noqa: BLE001 - a contract's own validators may raise anything
-            said = f"{type(error).__name__}: {_words(error)}"
+            said = f"{type(error).__name__}: {words_of(error)}"
             return Failure(Kind.CONTRACT_OTHER, f"the contract's own code raised {said}", raised=said)
 
     def _read(self, text: str, finish_reason: str, reasoning: str | None) -> Parsed[V] | Failure:
@@ -108,13 +109,6 @@ class Contract(ABC, Generic[V]):
             return diagnose.faulty(text, span, fault, self.keys())
         flags = self.value_flags(block)
         return Parsed(value, flags if block is text else surroundings(text, span, self.keys()) + flags, span)
-
-
-def _words(error: Exception) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - even its text may raise
-        return "an error without words"
 
 
 @lru_cache(maxsize=256)

@@ -2,7 +2,8 @@
 
 The JSON Schema decides (draft 2020-12, or the one that `$schema` names); its refusals become errors of the shape stage,
 so kinds, places and sentences are those of every other contract. Beyond the schema JSON's own rules hold: a key stands
-once in an object, and numbers are finite. `format` is an annotation, as the standard has it, and is not checked.
+once in an object, and numbers are finite. `format` is an annotation, as the standard has it, and is not checked;
+`multipleOf` is exact in decimals.
 """
 
 from __future__ import annotations

@@ -2,6 +2,8 @@
 
 A schema says its draft in `$schema`; one that does not is of 2020-12. What `$ref` names outside the document is never
 fetched: a schema may come from somebody else, and an address in it is not the user's word.
+
+In one keyword we differ from `jsonschema`: `multipleOf` is exact in decimals, see `exact_multiples`.
 """
 
 from __future__ import annotations
@@ -11,6 +13,7 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
+from listeval.contract.exact_multiples import exact
 from listeval.contract.schema_nodes import followed, nodes, pointed
 from listeval.errors import first_line
 
@@ -27,7 +30,7 @@ def _compiled(text: str) -> Any:
     from jsonschema_specifications import REGISTRY
 
     schema = json.loads(text)
-    return validator_for(schema, default=Draft202012Validator)(schema, registry=REGISTRY)
+    return exact(validator_for(schema, default=Draft202012Validator))(schema, registry=REGISTRY)
 
 
 def why_no_schema(schema: Any) -> str | None:

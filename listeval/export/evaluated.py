@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from listeval.contract import Kind
 from listeval.report.constrained import constraint_words, notes
 from listeval.report.markdown import code, escape, table
-from listeval.report.page.repeat import run_command, without_password
+from listeval.report.page.repeat import not_in_command, run_command, without_password
 from listeval.report.shown import kinds_to_show, metrics_to_show
 from listeval.runs.figures.as_text import interval, share
 from listeval.runs.figures.words import counts, population, title
 from listeval.visible import inline
 
 if TYPE_CHECKING:
+    from listeval.runs.config import RunConfig
     from listeval.runs.store import Run
 
 _OF_THIS_MACHINE = (
@@ -53,6 +54,8 @@ def evaluated(run: Run, model: str) -> str:
         table(["answer", "count", "share"], kinds),
         f"```\n{command(run, model)}\n```",
     ]
+    if besides := not_in_command(_for_others(run, model)):
+        parts.append(f"To be typed {escape(inline(besides))}.")
     return "\n\n".join(parts)
 
 
@@ -73,6 +76,11 @@ def limits(run: Run) -> Iterator[str]:
 
 def command(run: Run, model: str) -> str:
     """What to type for the same evaluation of `model`; the data is named where others can have it, too."""
+    return inline(run_command(_for_others(run, model)))
+
+
+def _for_others(run: Run, model: str) -> RunConfig:
+    """The configuration without what is of this machine alone."""
     config = run.manifest.config
     source = next(iter(run.manifest.data.values())).source
     fields = type(config).model_fields
@@ -82,7 +90,7 @@ def command(run: Run, model: str) -> str:
         found["data"] = "hub" if source.startswith("hf://") else local_name(config.data)
     if config.backend not in _LOCAL:
         found["backend"] = "auto"
-    return inline(run_command(config.model_copy(update=found | {"model": model})))
+    return config.model_copy(update=found | {"model": model})
 
 
 def shown(value: Any) -> Any:

@@ -19,9 +19,14 @@ def blame(task: Task, what: str, fix: str = "correct the task") -> Iterator[None
     except UserError:
         raise
     except (Exception, SystemExit) as error:
-        home = Path(getfile(type(task))).parent
+        home = home_of(task)
         cause = f"task '{task.name}' {what}: {first_line(error)}"
         raise UserError(cause, place=raised_at(home, error) or str(home), fix=fix) from error
+
+
+def home_of(task: Task) -> Path:
+    """The folder that the task's class stands in."""
+    return Path(getfile(type(task))).parent
 
 
 def raised_at(home: Path | None, error: BaseException) -> str:

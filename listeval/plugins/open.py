@@ -9,9 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from listeval.errors import UserError, config_error
-from listeval.plugins.blame import blame
+from listeval.plugins.blame import blame, home_of
+from listeval.plugins.declared import check_declared
+from listeval.plugins.loaded import check_loaded
 from listeval.plugins.registry import load_task
-from listeval.task import Dataset, Task
+from listeval.task import MOST, Dataset, Task
 
 
 def make_task(name: str, options: dict[str, Any]) -> Task:
@@ -22,7 +24,18 @@ def make_task(name: str, options: dict[str, Any]) -> Task:
     except ValidationError as error:
         raise config_error(error, task_type.Options.option_names(), prefix="--set ") from None
     with blame(task_type.__new__(task_type), "cannot be made"):
-        return task_type(chosen_options)
+        task = task_type(chosen_options)
+        check_declared(task, str(home_of(task)))
+        return task
+
+
+def token_budget(task: Task) -> int:
+    """`task.max_tokens`; raises UserError where the task raises or it is no budget."""
+    with blame(task, "has no token budget (max_tokens)"):
+        found = task.max_tokens
+        if type(found) is not int or not 1 <= found <= MOST:
+            raise TypeError(f"it is {found!r:.60}, not an integer from 1 on")
+        return found
 
 
 def permit(task: Task, allowed: bool) -> None:
@@ -36,8 +49,7 @@ def load(task: Task, data: str | None, seed: int) -> Dataset:
     """`task.load`; raises UserError with the plug-in's own line for whatever it raises."""
     with blame(task, "cannot load its data", fix="correct the task, or give it other data"):
         found = task.load(data, seed)
-        if not isinstance(found, Dataset):
-            raise TypeError(f"it gave a {type(found).__name__}, not a Dataset")
+        check_loaded(found)
         return found
 
 

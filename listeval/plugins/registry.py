@@ -25,6 +25,7 @@ from listeval.bundled import bundled
 from listeval.errors import UserError, did_you_mean
 from listeval.plugins.blame import raised_at
 from listeval.plugins.code import PACKAGE, neighbours, tree_hash
+from listeval.plugins.declared import check_declared
 from listeval.plugins.importing import import_task
 from listeval.task import Task
 
@@ -193,8 +194,8 @@ def _in_folder(root: Path) -> list[TaskRef]:
 def load_task(name: str) -> type[Task]:
     """The task class called `name`, with what names its code.
 
-    Raises UserError for an unknown name (with a suggestion), a name that stands for two tasks, and
-    a plug-in that does not import or does not define exactly one Task; other tasks are not touched.
+    Raises UserError for an unknown name (with a suggestion), a name that stands for two tasks, and a plug-in that does
+    not import, does not define exactly one Task, or declares it wrongly; other tasks are not touched.
     """
     ref = find(name)
     try:
@@ -212,6 +213,7 @@ def load_task(name: str) -> type[Task]:
         raise UserError(
             f"task '{name}' is not a listeval.Task", place=ref.origin, fix="derive its class from listeval.Task"
         )
+    check_declared(task, ref.origin)
     if task.name != name:
         raise UserError(f"task '{name}' calls itself '{task.name}'", place=ref.origin, fix="use one name for both")
     task._code = staticmethod(partial(code_of, task))

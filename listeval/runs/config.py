@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ from listeval.errors import UserError, config_error
 from listeval.models.adapter import open_adapter
 from listeval.models.renderer import RESERVED
 from listeval.runs import reask
+from listeval.runs.fields import MOST, each_number, spelled
 from listeval.runs.reask import ReaskWay
 from listeval.runs.tracking.tracker import TrackerName
 
@@ -40,7 +42,7 @@ class RunConfig(BaseModel):
     """Examples per seed, from the front."""
     samples: tuple[str, ...] = ()
     """Only these example ids."""
-    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    seeds: tuple[Annotated[int, Field(ge=-MOST, le=MOST)], ...] = Field(default=(0,), min_length=1)
     """Each seed groups and orders the data anew and seeds the sampler."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Budget of one answer; None until `resolved`."""
@@ -123,7 +125,7 @@ class RunConfig(BaseModel):
         """With the backend and engine that `auto` stands for, and the task's budget where the user named none.
 
         Raises UserError for a constraint that `backend` does not have, for words to a model where there is none, for
-        arguments that its engine does not take, and where asking again could change nothing.
+        arguments that its engine or this configuration does not take, and where asking again could change nothing.
         """
         for name in ("system", "chat_template_arg"):
             if backend in WITHOUT_MODEL and getattr(self, name) is not None:
@@ -142,7 +144,10 @@ class RunConfig(BaseModel):
             "max_tokens": self.max_tokens or max_tokens,
             "reask": reask.check(self.attempts, self.reask, temperature=self.temperature, backend=backend),
         }
-        return self.model_copy(update=update | own)
+        made = self.model_copy(update=update | own)
+        # What came from the task and for the engine is written to the manifest, and read again from there.
+        build_config(made.model_dump())
+        return made
 
     def _engine_arguments(self, backend: str) -> dict[str, Any]:
         """The engine's arguments in its own types; those that have a flag, under the key of the flag."""
@@ -155,6 +160,17 @@ class RunConfig(BaseModel):
                 flag = f"--{key.replace('_', '-')}"
                 raise UserError(f"{flag} says {said}, {FLAG} says {value}", place=FLAG, fix=f"give {flag} alone")
         return {"engine_arg": arguments or None, **flags}
+
+    @field_validator("options")
+    @classmethod
+    def _spelled(cls, given: dict[str, Any]) -> dict[str, Any]:
+        """Infinities and NaN, which JSON lacks, as the texts that pydantic reads as such."""
+        return {name: each_number(value, spelled) for name, value in given.items()}
+
+    @field_validator("chat_template_arg", "engine_arg")
+    @classmethod
+    def _finite(cls, given: dict[str, Any] | None) -> dict[str, Any] | None:
+        return None if given is None else {name: each_number(value, _refuse_endless) for name, value in given.items()}
 
     @field_validator("chat_template_arg")
     @classmethod
@@ -212,6 +228,12 @@ class RunConfig(BaseModel):
             adapter=None if self.adapter is None else open_adapter(self.adapter),
             extra=self.engine_arg or {},
         )
+
+
+def _refuse_endless(number: float) -> float:
+    if not math.isfinite(number):
+        raise ValueError("numbers are finite")
+    return number
 
 
 def listed(value: object) -> object:

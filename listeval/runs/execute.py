@@ -53,7 +53,7 @@ def run(config: RunConfig, observer: Observer | None = None, engines: Engines | 
 
 def run_task(task: Task, config: RunConfig, watch: Observer, engines: Engines | None = None) -> Run:
     """`run` with a task that is at hand, whatever `config` calls it."""
-    config = config.resolved(task.max_tokens, choose(config.backend))
+    config = config.resolved(opening.token_budget(task), choose(config.backend))
     watch.stage("reading the data")
     data = preparation.load_data(task, config)
     if config.decoding is not None:

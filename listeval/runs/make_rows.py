@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict
+
+import msgspec
 
 from listeval.backends.protocol import Completion
-from listeval.contract import Contract, Failure, Kind, Parsed
+from listeval.contract import Contract, Failure, Flag, Kind, Parsed
 from listeval.decoding.promise import Promise
+from listeval.errors import words_of
+from listeval.runs.fields import MOST, Count, measured, recorded
 from listeval.runs.preparation import SampleRequest
 from listeval.runs.reask import SampleAttempt
-from listeval.runs.rows import TOO_LONG, Row
+from listeval.runs.rows import TOO_LONG, Row, forget, unscore
 from listeval.task import Task, Unscored, Verdict
+from listeval.visible import storable
 
 _NONE = Promise("none")
 
@@ -36,32 +40,31 @@ def refused_row(asked: SampleRequest, limit: int) -> Row:
 def parse_and_score(task: Task, rows: Sequence[Row], promise: Promise = _NONE) -> None:
     """Set everything in `rows` that follows from their raw text and target, in place.
 
-    A task that raises leaves the rows at fault unscored with the reason; `rescore` tries them again.
+    A task that raises, or gives what no row can hold, leaves the rows at fault unscored with the reason; `rescore`
+    tries them again.
     """
     parsed: list[tuple[Row, Any]] = []
     for row in rows:
         if row["reason"] == TOO_LONG:
             continue
-        row["reason"] = row["verdict"] = row["value"] = row["span"] = None
-        # Nothing is known of the answer until the contract has read it, whatever was known before a re-score.
-        row["kind"], row["flags"], row["missing"], row["bare"] = Kind.ENGINE_ERROR.value, (), 0, None
+        forget(row)
         try:
             contract = task.contract(row["target"])
             result = _parse(contract, row, promise)
-            row["bare"] = contract.is_bare(row["text"])
+            row["bare"] = bool(contract.is_bare(row["text"]))
             if isinstance(result, Failure) and result.raised:
-                _unscore(row, f"contract: {result.raised}")
+                unscore(row, f"contract: {result.raised}")
                 continue
+            _classify(row, result)
+            if row["attempts"]:
+                row["attempts"] = [_read_again(contract, tried, promise) for tried in row["attempts"]]
+            if isinstance(result, Parsed):
+                parsed.append((row, result.value))
+            elif not task.labelled(row["target"]):
+                row["scores"] = {metric.name: None for metric in task.metrics}
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
-            _unscore(row, _raised("contract", error))
-            continue
-        _classify(row, result)
-        if row["attempts"]:
-            row["attempts"] = [_read_again(contract, tried, promise) for tried in row["attempts"]]
-        if isinstance(result, Parsed):
-            parsed.append((row, result.value))
-        elif not task.labelled(row["target"]):
-            row["scores"] = {metric.name: None for metric in task.metrics}
+            forget(row)
+            unscore(row, _raised("contract", error))
     if parsed:
         _score(task, parsed)
 
@@ -74,10 +77,13 @@ def _parse(contract: Contract[Any], answer: Row | SampleAttempt, promise: Promis
 
 
 def _read_again(contract: Contract[Any], tried: SampleAttempt, promise: Promise) -> SampleAttempt:
-    result, bare = _parse(contract, tried, promise), contract.is_bare(tried["text"])
+    result, bare = _parse(contract, tried, promise), bool(contract.is_bare(tried["text"]))
     if isinstance(result, Parsed):
         return {**tried, "kind": Kind.OK.value, "detail": "", "missing": 0, "bare": bare}
-    return {**tried, "kind": result.kind.value, "detail": result.detail, "missing": result.missing, "bare": bare}
+    found = _finding(result)
+    return {
+        **tried, "kind": found["kind"].value, "detail": found["detail"], "missing": found["missing"], "bare": bare
+    }  # fmt: skip
 
 
 def _score(task: Task, parsed: Sequence[tuple[Row, Any]]) -> None:
@@ -88,7 +94,7 @@ def _score(task: Task, parsed: Sequence[tuple[Row, Any]]) -> None:
             _set_score(task, row, result)
     except Exception as error:  # noqa: BLE001 - a plug-in may raise anything
         if len(parsed) == 1:
-            _unscore(parsed[0][0], _raised("score", error))
+            unscore(parsed[0][0], _raised("score", error))
             return
         half = len(parsed) // 2
         _score(task, parsed[:half])
@@ -97,39 +103,74 @@ def _score(task: Task, parsed: Sequence[tuple[Row, Any]]) -> None:
 
 def _set_score(task: Task, row: Row, result: Mapping[str, float] | Verdict | Unscored) -> None:
     if isinstance(result, Unscored):
-        _unscore(row, result.reason)
+        unscore(row, _text("reason", result.reason))
         return
     scores: Mapping[str, float]
     if isinstance(result, Verdict):
         if result.name not in task.verdicts:
             raise ValueError(f"its verdict '{result.name}' is none of {', '.join(task.verdicts) or 'its (none)'}")
-        scores, row["verdict"], row["detail"] = result.scores, result.name, result.detail
+        scores, row["verdict"], row["detail"] = result.scores, result.name, _text("detail", result.detail)
     else:
         scores = result
     names = {metric.name for metric in task.metrics}
     if scores.keys() != names:
         raise ValueError(f"it gave {sorted(scores)}, its metrics are {sorted(names)}")
-    row["scores"] = {name: float(x) if math.isfinite(x) else None for name, x in scores.items()}
+    row["scores"] = {name: _score_of(name, value) for name, value in scores.items()}
 
 
-def _unscore(row: Row, reason: str) -> None:
-    row["outcome"], row["scores"], row["verdict"] = "unscored", {}, None
-    row["reason"] = row["detail"] = reason
+def _score_of(name: str, value: float) -> float | None:
+    try:
+        return recorded(value)
+    except ValueError as error:
+        raise ValueError(f"its metric '{name}': {error}") from None
+
+
+def _text(what: str, said: str) -> str:
+    if not isinstance(said, str):
+        raise TypeError(f"its {what} is a {type(said).__name__}, not a text")
+    return storable(said)
 
 
 def _raised(step: str, error: Exception) -> str:
-    return f"{step}: {type(error).__name__}: {error}"
+    return f"{step}: {type(error).__name__}: {words_of(error)}"
+
+
+class _Finding(TypedDict):
+    """What a contract says of a broken answer, as a row can hold that."""
+
+    kind: Kind
+    detail: str
+    missing: Count
+
+
+def _finding(failure: Failure) -> _Finding:
+    """Raises ValueError and msgspec's ValidationError for what no row can hold, as a task's own contract may say it."""
+    if failure.kind is Kind.OK:
+        raise ValueError("a failure is not of the kind 'ok'")
+    said = {"kind": failure.kind, "detail": failure.detail, "missing": failure.missing}
+    found = msgspec.convert(said, _Finding)
+    return {**found, "detail": storable(found["detail"])}
 
 
 def _classify(row: Row, result: Parsed[Any] | Failure) -> None:
-    row["flags"], row["scores"], row["span"] = [flag.value for flag in result.flags], {}, result.span
+    """Raises as `_finding`, and for a span or flags that are none."""
+    row["flags"], row["scores"], row["span"] = [Flag(flag).value for flag in result.flags], {}, _span(result.span)
     if isinstance(result, Parsed):
         row["outcome"], row["kind"], row["detail"] = "scored", Kind.OK.value, ""
         row["value"], row["missing"] = result.value, 0
         return
-    row["outcome"] = "error" if result.kind is Kind.ENGINE_ERROR else "scored"
-    row["kind"], row["detail"] = result.kind.value, row["error"] or result.detail
-    row["value"], row["missing"] = None, result.missing
+    found = _finding(result)
+    row["outcome"] = "error" if found["kind"] is Kind.ENGINE_ERROR else "scored"
+    row["kind"], row["detail"] = found["kind"].value, row["error"] or found["detail"]
+    row["value"], row["missing"] = None, found["missing"]
+
+
+def _span(span: tuple[int, int] | None) -> tuple[int, int] | None:
+    if span is not None:
+        start, end = span
+        if type(start) is not int or type(end) is not int or not 0 <= start <= end <= MOST:
+            raise ValueError(f"{span} is no span")
+    return span
 
 
 def _row(asked: SampleRequest, completion: Completion) -> Row:
@@ -153,28 +194,19 @@ def _row(asked: SampleRequest, completion: Completion) -> Row:
         verdict=None,
         value=None,
         target=example.target,
-        text=_unicode(completion.text),
-        reasoning=None if completion.reasoning is None else _unicode(completion.reasoning),
+        text=storable(completion.text),
+        reasoning=None if completion.reasoning is None else storable(completion.reasoning),
         finish_reason=completion.finish_reason,
         n_tokens=_counted(completion.n_tokens),
         n_prompt_tokens=_counted(completion.n_prompt_tokens) or len(prompt.token_ids),
-        latency_s=round(completion.latency_s, 6),
-        masked=None if completion.masked is None else round(completion.masked, 6),
-        prompt=_unicode(prompt.text or "\n\n".join(f"{m.role}: {m.content}" for m in prompt.messages)),
-        error=completion.error,
+        latency_s=measured(completion.latency_s) or 0.0,
+        masked=measured(completion.masked),
+        prompt=storable(prompt.text or "\n\n".join(f"{m.role}: {m.content}" for m in prompt.messages)),
+        error=None if completion.error is None else storable(completion.error),
         attempts=None,
     )
 
 
 def _counted(tokens: int) -> int:
     """What a server calls a count may be anything; what is none counts nothing."""
-    return tokens if type(tokens) is int and 0 <= tokens < 2**53 else 0
-
-
-def _unicode(text: str) -> str:
-    """Text that UTF-8 can hold: lone surrogates, which only a remote server's JSON can bring, become U+FFFD."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
+    return tokens if type(tokens) is int and 0 <= tokens <= MOST else 0

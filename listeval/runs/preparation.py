@@ -23,6 +23,7 @@ from listeval.models.adapter import open_adapter
 from listeval.runs.config import RunConfig
 from listeval.runs.entries import BackendEntry, EnvironmentEntry, MetricEntry, ModelEntry, TaskEntry
 from listeval.runs.environment import environment
+from listeval.runs.fields import each_number, spelled
 from listeval.runs.manifest import Manifest
 from listeval.runs.scope import chosen
 from listeval.runs.seed_data import SeedData
@@ -112,7 +113,7 @@ def task_entry(task: Task, target: Target | None = None) -> TaskEntry:
     return TaskEntry(
         name=task.name,
         version=task.version,
-        options=task.options.model_dump(mode="json"),
+        options=each_number(task.options.model_dump(mode="json"), spelled),
         code=task.code,
         metrics=[_metric_entry(metric) for metric in task.metrics],
         verdicts=list(task.verdicts),

@@ -17,10 +17,12 @@ from typing import Any, Literal, NamedTuple, TypedDict, cast
 
 from pydantic_core import from_json, to_json
 
+from listeval.contract.taxonomy import Kind
 from listeval.disk import open_regular, reading
 from listeval.errors import UserError
 from listeval.runs.fields import Count, Name, Number, Seed, Span
 from listeval.runs.reask import SampleAttempt
+from listeval.visible import storable
 
 Outcome = Literal["scored", "unscored", "error"]
 
@@ -109,8 +111,30 @@ class JudgedRow(TypedDict):
 
 
 def encode(row: Row) -> bytes:
-    """One line. Values may be pydantic models; NaN becomes null."""
-    return to_json(row, inf_nan_mode="null") + b"\n"
+    """One line. Values may be pydantic models; NaN becomes null.
+
+    A value that is no JSON, which only a contract of a task's own makes of an answer, leaves `row` unscored.
+    """
+    try:
+        return to_json(row, inf_nan_mode="null") + b"\n"
+    except ValueError as error:
+        if row["value"] is None:
+            raise
+        forget(row)
+        unscore(row, f"contract: its value is no JSON: {error}")
+        return to_json(row, inf_nan_mode="null") + b"\n"
+
+
+def forget(row: Row) -> None:
+    """Nothing is known of the answer until its contract has read it, whatever was known before."""
+    row["reason"] = row["verdict"] = row["value"] = row["span"] = None
+    row["kind"], row["flags"], row["missing"], row["bare"] = Kind.ENGINE_ERROR.value, (), 0, None
+
+
+def unscore(row: Row, reason: str) -> None:
+    """The instrument failed, not the answer: `reason` says how."""
+    row["outcome"], row["scores"], row["verdict"] = "unscored", {}, None
+    row["reason"] = row["detail"] = storable(reason)
 
 
 class LineWriter:

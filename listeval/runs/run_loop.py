@@ -15,6 +15,7 @@ from listeval import __version__
 from listeval.backends.protocol import Backend, Completion, KnownAnswers, Message, Prompt, Request
 from listeval.contract import Kind
 from listeval.plugins.blame import blame
+from listeval.runs.fields import MOST
 from listeval.runs.interrupts import Interrupts
 from listeval.runs.ledger import Ledger
 from listeval.runs.make_rows import make_rows, refused_row
@@ -151,7 +152,7 @@ class RunLoop:
         ledger.note(self._asked.popleft() for _ in range(len(self._asked)))
         if rows:
             journal.append(rows)
-            self._tokens += sum(completion.n_tokens for completion in batch)
+            self._tokens += sum(row["n_tokens"] for row in rows)
             self._made += len(final)
             self.watch.rows(final)
 
@@ -178,7 +179,7 @@ class RunLoop:
             started=started.isoformat(timespec="seconds"),
             seconds=round(seconds, 3),
             rows=self._made,
-            tokens=self._tokens,
+            tokens=min(self._tokens, MOST),
             versions={"listeval": __version__, **self.backend.versions()},
         )
         self.manifest.attempts.append(attempt)

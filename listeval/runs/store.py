@@ -19,6 +19,7 @@ from listeval.disk import read_regular, write_atomic
 from listeval.errors import UserError, first_line
 from listeval.plugins.blame import blame
 from listeval.runs.config import WITHOUT_MODEL, RunConfig
+from listeval.runs.fields import MOST, recorded
 from listeval.runs.figures.order_figures import OrderEffect, is_shuffled, order_effect
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
@@ -37,7 +38,7 @@ _OURS = ("manifest.json", "samples.jsonl", "metrics.json")
 _MANY_TEXTS = 256 * 2**20
 """Bytes of `samples.jsonl` above which figures are made without its texts in memory: rows take twice that there."""
 
-_Known = Annotated[float, Field(allow_inf_nan=False, ge=-(2**53), le=2**53)] | None
+_Known = Annotated[float, Field(allow_inf_nan=False, ge=-MOST, le=MOST)] | None
 
 
 class _Estimate(BaseModel):
@@ -240,9 +241,10 @@ class Run:
                 # Where the task has none of its own, no row is read for it.
                 appendix = Appendix() if type(task).appendix is Task.appendix else task.appendix(self.rows)
                 files = {_plain(name): text.encode() for name, text in appendix.files.items()}
-                order = order_effect(task, self.rows) if is_shuffled(task) else None
-                found = ({} if order is None else {n: x.value for n, x in order.figures.items()}) | {**appendix.figures}
-                figures = {name: float(x) if math.isfinite(x) else None for name, x in found.items()}
+                effect = order_effect(task, self.rows) if is_shuffled(task) else None
+                own = {} if effect is None else {name: x.value for name, x in effect.figures.items()}
+                figures = {name: _figure(name, x) for name, x in {**own, **appendix.figures}.items()}
+                order = _within(effect)
         finally:
             metrics = self.summary.to_json() | {"figures": figures, "files": sorted(files)}
             metrics |= {} if order is None else {"order": order.to_json()}
@@ -258,6 +260,22 @@ class Run:
             return [name for name in self._metrics().files if _is_plain(name)]
         except UserError:
             return []
+
+
+def _figure(name: str, value: float) -> float | None:
+    try:
+        return recorded(value)
+    except ValueError as error:
+        raise ValueError(f"its figure '{name}': {error}") from None
+
+
+def _within(effect: OrderEffect | None) -> OrderEffect | None:
+    """The same, whose numbers `metrics.json` can hold. Raises ValueError."""
+    if effect is not None:
+        for one in (*effect.figures.values(), *effect.places):
+            for end in one:
+                _figure("order", end)
+    return effect
 
 
 def _size(path: Path) -> int:

@@ -61,7 +61,7 @@ def _prospect(planned: PlannedRun) -> Prospect:
     try:
         task = opening.make_task(config.task, config.options)
         opening.permit(task, config.allow_code_execution)
-        config = config.resolved(task.max_tokens, choose(config.backend))
+        config = config.resolved(opening.token_budget(task), choose(config.backend))
         data = preparation.load_data(task, config)
         total, there = data.asked, 0
         if (old := _begun(config)) is not None:

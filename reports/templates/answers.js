@@ -156,25 +156,38 @@ const card = (filters, state, place, link) => {
   );
   if (!sample) {
     const kinds = arms.map((arm) => `[${arm + 1}] ${filters.kindAt(arm, place)}`).join(", ");
-    box.append(element("p", "cut", `${kinds}. The page has no room for these answers: listeval show ${head.paths[0]} --kind any --sample ${index.ids[place]}`));
+    const commands = new Set(arms.map((arm) => `listeval show ${quoted(head.paths[arm])} --kind any --sample ${quoted(index.ids[place])}`));
+    box.append(element("p", "cut", `${kinds}. The page has no room for these answers:`), element("pre", "", [...commands].join("\n")));
     return box;
   }
   const boxes = [...rightBoxes(sample, arms), ...arms.map((arm) => answerBox(filters, state, place, arm, sample))];
   const grid = element("div", `answers columns-${COLUMNS[boxes.length] || 4}`);
   grid.append(...boxes);
-  box.append(grid, promptBox(place));
+  box.append(grid, promptBoxes(place, arms));
   return box;
 };
 
-const promptBox = (place) => {
+// As one shell takes it for one word.
+const quoted = (text) => (/^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`);
+
+// Each prompt once, with the arms of the card that were asked it.
+const promptBoxes = (place, arms) => {
   const at = promptBlock.get(place);
   if (at === undefined) return element("p", "cut", "prompt left out");
-  const box = element("details", "prompt");
-  const text = element("pre");
-  box.append(element("summary", "", "Prompt"), text);
-  box.addEventListener("toggle", async () => {
-    await openPrompts(at);
-    text.textContent = visible(prompts.get(place));
+  const boxes = element("div");
+  const mine = head.asked[place] || [arms];
+  mine.forEach((asked, number) => {
+    const here = asked.filter((arm) => arms.includes(arm));
+    if (!here.length) return;
+    const box = element("details", "prompt");
+    const text = element("pre");
+    const whose = mine.length > 1 ? ` of ${here.map((arm) => `[${arm + 1}]`).join(", ")}` : "";
+    box.append(element("summary", "", `Prompt${whose}`), text);
+    box.addEventListener("toggle", async () => {
+      await openPrompts(at);
+      text.textContent = visible(prompts.get(place)[number]);
+    });
+    boxes.append(box);
   });
-  return box;
+  return boxes;
 };

@@ -11,6 +11,15 @@ const browse = (index) => {
   let page = 0;
   let current = -1;
   let turn = 0;
+  let asked = 0;
+  // Which of the samples of one id and seed (of several K, say) each is, from 0.
+  const seen = new Map();
+  const nth = index.ids.map((id, at) => {
+    const name = `${index.seeds[at]} ${id}`;
+    seen.set(name, (seen.get(name) || 0) + 1);
+    return String(seen.get(name) - 1);
+  });
+  const named = (place) => ({ sample: index.ids[place], seed: String(index.seeds[place]), nth: nth[place] === "0" ? "" : nth[place] });
 
   const read = () => {
     const state = Object.fromEntries(FIELDS.map((name) => [name, name === "changed" ? false : ""]));
@@ -25,10 +34,9 @@ const browse = (index) => {
       if (field.value === "" || field.selectedIndex < 0) field.value = "";
     }
   };
-  const linkTo = (place) => toHash({ ...read(), sample: index.ids[place], seed: String(index.seeds[place]) });
+  const linkTo = (place) => toHash({ ...read(), ...named(place) });
   const remember = (sample) => {
-    const named = sample === undefined ? {} : { sample: index.ids[sample], seed: String(index.seeds[sample]) };
-    const hash = toHash({ ...read(), ...named });
+    const hash = toHash({ ...read(), ...(sample === undefined ? {} : named(sample)) });
     if (hash !== "#samples" || location.hash.startsWith(MARK)) history.replaceState(null, "", hash);
   };
 
@@ -57,10 +65,12 @@ const browse = (index) => {
 
   // Filter anew, and show the page that has the sample at `place`, or the first one.
   const apply = async (place) => {
+    const mine = (asked += 1);
     const state = read();
     if (state.text.trim()) {
       count.textContent = "searching …";
       await openAll();
+      if (mine !== asked) return;
     }
     found = filters.find(state);
     const at = place === undefined ? -1 : found.indexOf(place);
@@ -73,16 +83,25 @@ const browse = (index) => {
   const turnTo = async (next) => {
     if (next < 0 || next * PAGE >= found.length) return false;
     page = next;
+    current = -1;
     await draw();
+    remember();
     byId("samples").scrollIntoView();
     return true;
   };
+  // What is marked in the answers changes nothing of which are shown.
+  const redraw = async () => {
+    await draw();
+    mark(current, false);
+    remember(current < 0 ? undefined : found[page * PAGE + current]);
+  };
   const step = async (by) => {
+    const before = current;
     const at = current + by;
     const here = Math.min(PAGE, found.length - page * PAGE);
     if (at >= here && !(await turnTo(page + 1))) return;
-    if (at < 0 && current >= 0 && !(await turnTo(page - 1))) return;
-    mark(at >= here ? 0 : at < 0 ? (current < 0 ? 0 : list.children.length - 1) : at, true);
+    if (at < 0 && before >= 0 && !(await turnTo(page - 1))) return;
+    mark(at >= here ? 0 : at < 0 ? (before < 0 ? 0 : list.children.length - 1) : at, true);
     remember(found[page * PAGE + current]);
   };
   const reset = () => {
@@ -99,7 +118,7 @@ const browse = (index) => {
     const state = fromHash(location.hash);
     if (!state) return apply();
     write(state);
-    const place = index.ids.findIndex((id, at) => id === state.sample && String(index.seeds[at]) === (state.seed || "0"));
+    const place = index.ids.findIndex((id, at) => id === state.sample && String(index.seeds[at]) === (state.seed || "0") && nth[at] === (state.nth || "0"));
     return apply(place < 0 ? undefined : place);
   };
 
@@ -127,7 +146,8 @@ const browse = (index) => {
     form.addEventListener("submit", (event) => event.preventDefault());
     form.addEventListener("input", (event) => {
       clearTimeout(waiting);
-      if (event.target.type === "search" || event.target.type === "number") waiting = setTimeout(apply, 150);
+      if (event.target === inputs.mark) redraw();
+      else if (event.target.type === "search" || event.target.type === "number") waiting = setTimeout(apply, 150);
       else apply();
     });
     form.addEventListener("reset", (event) => {
@@ -156,18 +176,18 @@ const browse = (index) => {
       {
         j: () => step(1),
         k: () => step(-1),
-        n: () => turnTo(page + 1).then(() => mark(-1, false)),
-        p: () => turnTo(page - 1).then(() => mark(-1, false)),
+        n: () => turnTo(page + 1),
+        p: () => turnTo(page - 1),
         x: reset,
         "?": () => help.showModal(),
         "/": () => inputs.text.focus(),
         m: () => {
           inputs.mark.selectedIndex = (inputs.mark.selectedIndex + 1) % inputs.mark.options.length;
-          apply(found[page * PAGE + current]);
+          redraw();
         },
         o: () => {
-          const prompt = list.children[Math.max(0, current)] && list.children[Math.max(0, current)].querySelector("details.prompt");
-          if (prompt) prompt.open = !prompt.open;
+          const box = list.children[Math.max(0, current)];
+          for (const prompt of box ? box.querySelectorAll("details.prompt") : []) prompt.open = !prompt.open;
         },
       },
       help,

@@ -16,11 +16,12 @@ const makeFilters = (index) => {
     const [what, name, way] = state.sort.split("|");
     const arm = state.arm === "" ? 0 : Number(state.arm);
     const metric = head.metrics.indexOf(name);
+    const minus = (one, other) => (one === null || other === null ? null : one - other);
     const keys = {
       id: (place) => index.ids[place],
-      tokens: (place) => index.tokens[arm][place],
+      tokens: (place) => (kindAt(arm, place) === undefined ? null : index.tokens[arm][place]),
       score: (place) => scoreAt(arm, metric, place),
-      change: (place) => scoreAt(arm || arms - 1, metric, place) - scoreAt(0, metric, place),
+      change: (place) => minus(scoreAt(arm || arms - 1, metric, place), scoreAt(0, metric, place)),
     };
     return keys[what] && [keys[what], way === "down"];
   };
@@ -60,7 +61,7 @@ const makeFilters = (index) => {
     const order = sorting(state);
     if (!order) return found;
     const [key, down] = order;
-    const absent = (value) => value === null || Number.isNaN(value);
+    const absent = (value) => value === null;
     const values = new Map(found.map((place) => [place, key(place)]));
     // What has no value comes last, whichever way.
     return found.sort((a, b) => {

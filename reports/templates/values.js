@@ -78,18 +78,18 @@ const located = (text, start = 0, cut = false) => {
   }
 };
 
-// The answer's value; where words stand around it, the first whole list or record, whichever the right answer is. A part of
-// a list that breaks off is not the answer.
+// The answer's value; where words or other values stand around it, the first whole list or record, whichever the right
+// answer is. A part of a list that breaks off is not the answer.
 const answerValue = (text, right) => {
   const whole = located(text);
-  if (whole) return whole;
+  if (whole && Boolean(whole.items) === Boolean(right.items)) return whole;
   for (const found of text.slice(0, 4000).matchAll(/[[{]/g)) {
     const node = located(text, found.index);
     if (node && Boolean(node.items) === Boolean(right.items)) return node;
     // Whatever follows stands inside a value that breaks off, and is a part of it.
     if (!node && located(text, found.index, true)) return null;
   }
-  return null;
+  return whole;
 };
 
 // What was written of an answer that breaks off; null where that is nothing, or another thing than the right answer.
@@ -119,6 +119,10 @@ const scoreOf = (items) => {
   const names = items[0].fields.filter((field) => typeof field.node.value === "number").map((field) => field.name);
   return names.find((name) => items.every((item) => typeof keyed(item, name) === "number")) || null;
 };
+
+// A number, also one that a text spells; null where it is none.
+const NUMBER = /^\s*-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?\s*$/;
+const numberOf = (value) => (typeof value === "number" ? value : typeof value === "string" && NUMBER.test(value) ? Number(value) : null);
 
 // First and last rank that each score has, where equal scores share their ranks.
 const ranks = (scores) => {
@@ -178,9 +182,9 @@ const compareValues = (node, right, ranked) => {
   };
   // A score that is no number ranks nothing: it is marked, and the others are ranked without it.
   const byRank = (pairs, score, path) => {
-    const able = pairs.filter(([item]) => typeof keyed(item, score) === "number");
+    const able = pairs.filter(([item]) => numberOf(keyed(item, score)) !== null);
     for (const pair of pairs) if (!able.includes(pair)) walk(pair[0], pair[1], `${path}[${pair[0].start}]`);
-    const [own, right] = [0, 1].map((side) => ranks(able.map((pair) => keyed(pair[side], score))));
+    const [own, right] = [0, 1].map((side) => ranks(able.map((pair) => numberOf(keyed(pair[side], score)))));
     able.forEach(([item], at) => {
       const [mine, theirs] = [own[at], right[at]];
       const apart = mine[1] < theirs[0] || theirs[1] < mine[0];

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,3 +90,17 @@ def test_lines_to_type_are_true_in_a_checkout_and_elsewhere(tmp_path, monkeypatc
     assert "pip install 'listeval[openai]'" in str(refused) and f"pip install -e '{root}[openai]'" in str(refused)
     monkeypatch.setattr(errors, "__file__", str(tmp_path / "site-packages" / "listeval" / "errors.py"))
     assert checkout_install("pip install 'listeval[cpu]'") == "pip install 'listeval[cpu]'"
+
+
+@pytest.mark.parametrize("error", ["ImportError", "OSError"])
+def test_a_torch_that_does_not_load_is_one_line_and_everything_else_is_told(tmp_path, error):
+    package = tmp_path / "torch"
+    package.mkdir()
+    (package / "__init__.py").write_text(f"raise {error}('libcudart.so.12: cannot open shared object file')\n")
+    path = f"{tmp_path}:{Path(__file__).parents[2]}"
+    command = [sys.executable, "-m", "listeval", "doctor", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path}, check=False)
+    assert done.returncode == 0, done.stderr
+    found = {check["name"]: check for check in json.loads(done.stdout)}
+    assert found["device"]["state"] == "broken" and "libcudart.so.12" in found["device"]["detail"]
+    assert found["task fashion"]["state"] == "ok"

@@ -61,6 +61,7 @@ CUT = """() => {
 def pages(tmp_path_factory):
     """A folder with compare.html and report.html: a null run beside replayed answers, some hostile, and a repair."""
     import os
+    import shutil
     import subprocess
     import sys
     from pathlib import Path
@@ -90,6 +91,14 @@ def pages(tmp_path_factory):
     listeval("compare", "free", told, "free+truncation+permutation", "--html", "compare.html")
     listeval("report", told, "--html", "report.html")
     listeval("report", "free", told, "--html", "several.html")
+    for k in ("2", "4"):
+        words = ["run", "--task", "fashion", "--backend", "null", "--model", "a", "--set", f"k={k}", "--out", f"k{k}"]
+        listeval(*words, "--quiet")
+    listeval("report", "k2", "k4", "--html", "lengths.html")
+    shutil.copytree(folder / "free", folder / "asked")
+    asked = [row | {"prompt": row["prompt"] + " Please."} for row in rows]
+    (folder / "asked" / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in asked))
+    listeval("report", "free", "asked", "--html", "prompts.html")
     return folder
 
 
@@ -261,6 +270,57 @@ def test_an_address_names_a_sample_and_its_filters(view):
     assert (other.input_value("#kind"), other.input_value("#sort")) == ("ok", "id||up")
     other.evaluate("location.hash = '#samples?kind=no_json'")
     other.wait_for_function("() => document.getElementById('kind').value === 'no_json'")
+
+
+def test_samples_of_one_name_have_addresses_of_their_own(view):
+    page = view("lengths")
+    links = page.eval_on_selector_all(".sample h3 a", "all => all.map(a => a.getAttribute('href'))")
+    page.fill("#text", "F0042-0-1")
+    page.wait_for_function(
+        "() => [...document.querySelectorAll('.sample h3 a')].every(a => a.textContent === 'F0042-0-1')"
+    )
+    cards = page.locator(".sample")
+    assert cards.count() == 2
+    addresses = [cards.nth(at).locator("h3 a").get_attribute("href") for at in (0, 1)]
+    assert len(set(addresses)) == 2 and len(set(links)) == len(links)
+    for at in (0, 1):
+        other = view("lengths", hash=addresses[at])
+        other.wait_for_selector(".sample.current")
+        assert other.locator(".sample.current .answer h4").all_inner_texts() == (
+            cards.nth(at).locator(".answer h4").all_inner_texts()
+        )
+
+
+def test_prompts_that_differ_are_told_by_their_arms(view):
+    page = view("prompts")
+    card = page.locator(".sample").first
+    folds = card.locator("details.prompt")
+    assert folds.locator("summary").all_inner_texts() == ["Prompt of [1]", "Prompt of [2]"]
+    page.keyboard.press("o")
+    page.wait_for_function("() => document.querySelectorAll('.sample details.prompt[open] pre')[1].textContent")
+    first, second = folds.locator("pre").all_inner_texts()
+    assert second == first + " Please."
+    assert view("report").locator("details.prompt summary").first.inner_text() == "Prompt"
+
+
+def test_marking_changes_nothing_of_which_samples_are_shown(view):
+    page = view("compare")
+    page.keyboard.press("n")
+    page.wait_for_function("() => document.getElementById('page-of').textContent.startsWith('2 of')")
+    shown = page.locator(".sample h3 a").all_inner_texts()
+    for change in (lambda: page.keyboard.press("m"), lambda: page.select_option("#mark", index=0)):
+        change()
+        page.wait_for_timeout(100)
+        assert page.locator(".sample h3 a").all_inner_texts() == shown
+        assert page.locator("#page-of").inner_text().startswith("2 of")
+        assert page.locator(".sample.current").count() == 0
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.click("#next")
+    page.wait_for_function("() => document.getElementById('page-of').textContent.startsWith('3 of')")
+    page.keyboard.press("j")
+    page.wait_for_selector(".sample.current")
+    assert page.locator(".sample.current h3 a").inner_text() == page.locator(".sample h3 a").first.inner_text()
 
 
 def test_keys_steer(view):

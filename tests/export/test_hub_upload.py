@@ -6,7 +6,7 @@ import pytest
 
 from listeval.cli.main import main
 from listeval.errors import UserError
-from listeval.export.evaluated import local_name
+from listeval.export.evaluated import evaluated, local_name
 from listeval.export.hub_upload import Repository, push
 from listeval.export.rows_card import push_rows
 
@@ -45,6 +45,14 @@ def test_the_card_says_what_the_run_found_and_what_it_left_out(mixed, uploads):
     assert f"{100 * rate.value:.1f} % [{100 * rate.low:.1f}, {100 * rate.high:.1f}]" in card.text
     assert "The engine failed 1 samples" in card.text and "1 answers are unscored" in card.text
     assert "Only a part of the data" in card.text and str(mixed.path.parent) not in card.content
+
+
+def test_the_card_says_what_no_flag_says(mixed):
+    assert "To be typed" not in evaluated(mixed, NAME)
+    mixed.manifest.config = mixed.manifest.config.model_copy(update={"structured": True, "serve": True})
+    found = evaluated(mixed, NAME)
+    assert " --serve\n```" in found
+    assert "To be typed with 'structured: true' in a file named by" in found
 
 
 def test_a_dry_run_writes_the_folder_and_asks_nobody(mixed, uploads, tmp_path, capsys, monkeypatch):

@@ -207,6 +207,14 @@ def test_a_failed_canary_leaves_its_word_in_the_manifest_and_no_row(tmp_path):
     assert kept.rows == []
 
 
+def test_half_a_character_in_a_canary_s_answer_breaks_no_manifest(tmp_path):
+    # As JSON spells it: Python's own reader takes it, a file in UTF-8 does not.
+    server = FakeServer(lambda call: Reply(json.dumps(chat("sea \ud83d", reasoning_content="\ude00")).encode()))
+    with server.running(), pytest.raises(UserError, match="does not hold"):
+        run(config(server, tmp_path))
+    assert load_run(tmp_path / "run").manifest.canary.text == "sea \ufffd"
+
+
 def test_a_schema_that_is_only_sent_along_is_a_constraint_that_nothing_proves(tmp_path):
     pytest.importorskip("httpx")
     with FakeServer(forgets).running() as server:

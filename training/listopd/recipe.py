@@ -15,11 +15,13 @@ import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from listeval.errors import UserError, did_you_mean, first_line
+from listeval.task import MOST
 from listopd.extrapolation import AutoSpec, ConstantSpec, ExtrapolationSpec
 from listopd.objective.spec import ObjectiveSpec
 
 Stage = Literal["sft", "opd"]
 Beta = Annotated[float, Field(ge=0, lt=1)]
+Seed = Annotated[int, Field(ge=-MOST, le=MOST)]
 
 
 class Strict(BaseModel):
@@ -176,8 +178,8 @@ class Recipe(Strict):
     task: str = "fashion"
     options: Mapping[str, Any] = Field(default_factory=dict, description="task options, as --set of listeval run")
     data: str | None = None
-    seed: int = Field(0, description="initial weights, order of the data, rollouts: what a repetition varies")
-    data_seed: int = Field(0, description="which examples there are, where a task draws or groups them by a seed")
+    seed: Seed = Field(0, description="initial weights, order of the data, rollouts: what a repetition varies")
+    data_seed: Seed = Field(0, description="which examples there are, where a task draws or groups them by a seed")
     max_prompt: int | None = Field(None, ge=1, description="longer prompts are left out and counted, never cut")
     thinking: bool | None = None
     precision: Precision = Precision()

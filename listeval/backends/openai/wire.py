@@ -16,6 +16,7 @@ from listeval.backends.finish import read_finish
 from listeval.backends.openai.text import UnknownContent, read_message
 from listeval.backends.protocol import FinishReason, Message, Request
 from listeval.errors import UserError
+from listeval.visible import storable
 
 NEUTRAL = {
     "top_k": 0,
@@ -180,6 +181,7 @@ def _answer(body: dict[str, Any], choice: dict[str, Any], text: str, reasoning: 
     n_tokens = _first_count(counts, "completion_tokens", "output_tokens", "generated_tokens") or len(token_ids)
     spent = max(n_tokens, _first_count(counts, "total_tokens") - n_prompt)
     finish, said = _finish(choice, silent=not text.strip() and not reasoning and not spent)
+    text, reasoning = storable(text), None if reasoning is None else storable(reasoning)
     return ServerAnswer(text, finish, reasoning, n_tokens, n_prompt, token_ids, said, spent)
 
 

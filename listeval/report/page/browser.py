@@ -60,7 +60,7 @@ def browser(samples: Samples, room: int = ROOM) -> Browser:
     clip = _Clip()
     texts, left = _fill(order, left, lambda place: _answers(samples, place, clip), spare=int(left * _PROMPTS))
     shown = [place for block in texts for place in block.places]
-    prompts, _ = _fill(shown, left, lambda place: _prompt(samples, place, clip), spare=0)
+    prompts, _ = _fill(shown, left, lambda place: [clip(text, _PROMPT)[0] for text in _asked(samples, place)], spare=0)
     head = {
         "arms": [visible(name) for name in samples.names],
         "paths": [visible(path) for path in samples.paths],
@@ -72,6 +72,7 @@ def browser(samples: Samples, room: int = ROOM) -> Browser:
         "ranked": samples.ranked,
         "texts": [block.places for block in texts],
         "prompts": [block.places for block in prompts],
+        "asked": _unlike_prompts(samples, [place for block in prompts for place in block.places]),
     }
     blocks = packed + [block.data for block in texts + prompts]
     asked = sum(len(block.places) for block in prompts)
@@ -173,11 +174,19 @@ def _cell(row: Row, right: int, same: int, at: int, raw: str | None, clip: _Clip
     return {name: value for name, value in found.items() if value or name == "t"}
 
 
-def _prompt(samples: Samples, place: int, clip: _Clip) -> str:
-    """The prompt as the first arm that has the sample was asked."""
-    row = next(arm[place] for arm in samples.rows if arm[place] is not None)
-    assert row is not None
-    return clip(row["prompt"], _PROMPT)[0]
+def _asked(samples: Samples, place: int) -> dict[str, list[int]]:
+    """Each prompt of a sample, with the arms that were asked it."""
+    found: dict[str, list[int]] = {}
+    for at, arm in enumerate(samples.rows):
+        if (row := arm[place]) is not None:
+            found.setdefault(row["prompt"], []).append(at)
+    return found
+
+
+def _unlike_prompts(samples: Samples, places: Sequence[int]) -> dict[int, list[list[int]]]:
+    """The arms of each prompt, of samples that were not asked in one way by all arms."""
+    asked = {place: list(_asked(samples, place).values()) for place in places}
+    return {place: arms for place, arms in asked.items() if len(arms) > 1}
 
 
 class _Clip:

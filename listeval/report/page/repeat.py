@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Iterator
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -12,42 +13,76 @@ if TYPE_CHECKING:
     from listeval.comparison import Comparison
     from listeval.runs.config import RunConfig
 
-_OWN_WAY = {"options", "samples", "seeds", "enable_thinking", "chat_template_arg", "allow_code_execution", "track"}
-"""Fields that are not written as `--name value`."""
-_NO_FLAG = {"clock", "structured", "out"}
-"""The clock is set when a run begins, `structured` comes from a file, and a repetition has a directory of its own."""
+_NO_FLAG = frozenset({"clock", "out", "structured"})
+"""The clock is set when a run begins, a repetition has a directory of its own, and `structured` comes from a file."""
+_SET = {"options": "--set"}
+"""Fields whose flag is not called as they are."""
 
 
 def run_command(config: RunConfig) -> str:
-    """`listeval run ...` with all that `config` does not leave to the defaults."""
+    """`listeval run ...` with all that `config` does not leave to the defaults and a flag can say."""
+    left = for_a_file(config)
     words = ["listeval", "run"]
-    for name, field in type(config).model_fields.items():
-        value = getattr(config, name)
-        if name not in _OWN_WAY | _NO_FLAG and value is not None and value != field.default:
-            words += [_flag(name), without_password(str(value)) if name == "base_url" else str(value)]
-    return shlex.join([*words, *_others(config)])
+    for name, value in sorted(_chosen(config), key=lambda pair: _plainness(pair[1])):
+        if name not in left:
+            words += _said(name, value)
+    return shlex.join(words)
 
 
 def not_in_command(config: RunConfig) -> str:
     """What a repetition needs besides its command, in words; else empty."""
-    return "with 'structured: true' in a file named by @FILE" if config.structured else ""
+    left = [f"'{name}: {json.dumps(value, ensure_ascii=False)}'" for name, value in for_a_file(config).items()]
+    return f"with {' and '.join(left)} in a file named by @FILE" if left else ""
 
 
-def _others(config: RunConfig) -> Iterator[str]:
-    if config.seeds != (0,):
-        yield from ("--seeds", ",".join(map(str, config.seeds)))
-    if config.samples:
-        yield from ("--samples", ",".join(config.samples))
-    for name, value in config.options.items():
-        yield from ("--set", f"{name}={_yaml(value)}")
-    if config.enable_thinking is not None:
-        yield "--thinking" if config.enable_thinking else "--no-thinking"
-    for name, value in (config.chat_template_arg or {}).items():
-        yield from ("--chat-template-arg", f"{name}={json.dumps(value, ensure_ascii=False)}")
-    if config.allow_code_execution:
-        yield "--allow-code-execution"
-    for name in config.track:
-        yield from ("--track", name)
+def for_a_file(config: RunConfig) -> dict[str, Any]:
+    """The values that no flag can say, by the keys of a configuration file."""
+    found: dict[str, Any] = {"structured": True} if config.structured else {}
+    return found | {name: value for name, value in _chosen(config) if not _sayable(name, value)}
+
+
+def _chosen(config: RunConfig) -> Iterator[tuple[str, Any]]:
+    """The fields with a flag that are not as they are by default."""
+    for name, field in type(config).model_fields.items():
+        value = getattr(config, name)
+        if name not in _NO_FLAG and value is not None and value != field.get_default(call_default_factory=True):
+            yield name, value
+
+
+def _plainness(value: Any) -> int:
+    """What is one word stands first, lists after it, what is said in words of its own last."""
+    return 1 if isinstance(value, tuple) else 2 if isinstance(value, dict | bool) else 0
+
+
+def _sayable(name: str, value: Any) -> bool:
+    """Whether the flag of a field can say this value of it."""
+    if name == "system":
+        return not value.startswith("@")
+    if name == "adapter":
+        return bool(value != "none")
+    if isinstance(value, dict):
+        return all(key and "=" not in key for key in value)
+    texts = [one for one in value if isinstance(one, str)] if isinstance(value, tuple) else []
+    return all(one and one == one.strip() and "," not in one for one in texts)
+
+
+def _said(name: str, value: Any) -> list[str]:
+    """A field as the words of its flag."""
+    flag = _SET.get(name, f"--{name.replace('_', '-')}")
+    if name == "enable_thinking":
+        return ["--thinking" if value else "--no-thinking"]
+    if name == "track":
+        return [word for one in value for word in (flag, one)]
+    if name == "base_url":
+        return [flag, without_password(value)]
+    if isinstance(value, bool):
+        return [flag]
+    if isinstance(value, tuple):
+        return [flag, ",".join(map(str, value))]
+    if isinstance(value, dict):
+        written = _yaml if name == "options" else partial(json.dumps, ensure_ascii=False)
+        return [word for key, one in value.items() for word in (flag, f"{key}={written(one)}")]
+    return [flag, str(value)]
 
 
 def _yaml(value: Any) -> str:
@@ -78,6 +113,7 @@ def compare_command(comparison: Comparison) -> str:
         ("--seed", comparison.seed, 0),
     ):
         words += [name, str(value)] if value != default else []
+    words += ["--across-prompts"] if comparison.across_prompts else []
     return shlex.join([*words, "--html", "compare.html"])
 
 
@@ -93,7 +129,3 @@ def without_password(url: str) -> str:
     except ValueError:
         return url
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if "@" in parts.netloc else url
-
-
-def _flag(name: str) -> str:
-    return f"--{name.replace('_', '-')}"

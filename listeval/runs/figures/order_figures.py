@@ -18,6 +18,7 @@ Position bias by permuted inputs: Wang et al. 2023 (arXiv 2305.17926); of list r
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -43,7 +44,7 @@ class OrderEffect(NamedTuple):
     places: Sequence[Interval]
 
     def to_json(self) -> dict[str, Any]:
-        """JSON values; NaN becomes null."""
+        """JSON values; what is not finite becomes null."""
         figures = {name: _json(value) for name, value in self.figures.items()}
         return {**figures, "places": [_json(value) for value in self.places]}
 
@@ -197,4 +198,4 @@ def _spread(values: Floats, found: Sequence[_Ranking], n: int) -> Floats:
 
 
 def _json(value: Interval) -> dict[str, float | None]:
-    return {name: None if x != x else x for name, x in value._asdict().items()}
+    return {name: x if math.isfinite(x) else None for name, x in value._asdict().items()}

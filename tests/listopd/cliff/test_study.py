@@ -49,6 +49,7 @@ def test_each_budget_is_a_series_of_its_own(study):
         ({"parts": {"T": PART | {"budgets": [6, 2]}}}, "budgets"),
         ({"parts": {"T": PART | {"lams": [1.0, math.inf]}}}, "lams"),
         ({"parts": {"T": PART | {"caps": [1.0]}}}, "caps"),
+        ({"parts": {"T": PART | {"seeds": [12345678901234567]}}}, "seeds"),
         ({"parts": {"T": PART | {"lambdas": [1.0]}}}, "unknown key 'parts.T.lambdas'"),
         ({"runner": {"kind": "cloud"}}, "runner"),
         ({"name": "../out"}, "name"),

@@ -148,3 +148,52 @@ def test_a_right_answer_that_is_cut_anywhere_has_no_mark(call, value, data):
 @pytest.mark.parametrize("text", ["no", "{nobody", "[see below", ""])
 def test_nothing_was_written_of_an_answer_without_a_value(call, text):
     assert call("cutValue(v[0], located('{}'))", text) is None
+
+
+FIRST, SECOND = [[0.5, None, 0.25, None]], [[None, 0.75, 1.0, None]]
+INDEX = {
+    "ids": ["a", "b", "c", "d"], "seeds": [0, 0, 0, 0], "kinds": ["0000", "000~"], "flags": [[], []],
+    "scores": [FIRST, SECOND], "tokens": [[4, 3, 2, 1], [9, 8, 7, -1]],
+}  # fmt: skip
+ANY = dict.fromkeys(("arm", "kind", "from", "flag", "metric", "least", "most", "text"), "") | {"changed": False}
+
+
+@pytest.mark.parametrize(
+    ("sort", "arm", "order"),
+    [
+        ("change|m|up", "", "cabd"),
+        ("change|m|down", "", "cabd"),
+        ("score|m|up", "0", "cabd"),
+        ("score|m|down", "1", "cba"),
+        ("tokens||up", "1", "cba"),
+        ("tokens||up", "0", "dcba"),
+        ("id||up", "", "abcd"),
+    ],
+)
+def test_what_has_no_value_comes_last_whichever_way(chromium, sort, arm, order):
+    page = chromium.new_page()
+    source = (templates() / "filters.js").read_text()
+    head = {"kinds": ["ok"], "flags": [], "metrics": ["m"], "paired": True}
+    script = f"(v) => {{ const head = v[0]; const answers = new Map(); {source} return makeFilters(v[1]).find(v[2]); }}"
+    found = page.evaluate(script, [head, INDEX, {**ANY, "arm": arm, "sort": sort}])
+    assert "".join(INDEX["ids"][place] for place in found) == order
+
+
+RIGHT = '[{"id":"A","score":9},{"id":"B","score":2}]'
+
+
+@pytest.mark.parametrize(
+    ("text", "marked"),
+    [
+        ('{"reviews": [{"id":"A","score":7},{"id":"B","score":1}]}', []),
+        ('{"reviews": [{"id":"A","score":1},{"id":"B","score":7}]}', ["1", "7"]),
+        ('[{"id":"A","score":"7"},{"id":"B","score":"1.5"}]', []),
+        ('[{"id":"A","score":"1"},{"id":"B","score":7}]', ['"1"', "7"]),
+        ('[{"id":"A","score":"high"},{"id":"B","score":7}]', ['"high"']),
+        ('{"A": 9}', ['{"A": 9}']),
+        ("7", ["7"]),
+    ],
+)
+def test_of_an_answer_that_keeps_its_contract_only_wrong_ranks_are_marked(call, text, marked):
+    found = call("compareValues(answerValue(v[0], located(v[1])), located(v[1]), true)", text, RIGHT)
+    assert [text[one["start"] : one["end"]] for one in found["spans"]] == marked

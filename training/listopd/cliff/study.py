@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from listeval.errors import UserError, did_you_mean, first_line
 from listopd.cliff.arms import WITHOUT_LAMBDA, ArmSpec, Method, StudyPair
 from listopd.cliff.claims import PredictionSpec
+from listopd.recipe import Seed
 
 Grid = Annotated[tuple[float, ...], Field(min_length=1)]
 
@@ -45,7 +46,7 @@ class StudyPart(StudyModel):
     lams: Grid
     caps: Grid = (math.inf,)
     lrs: Grid
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)]
     batch: int = Field(32, ge=1)
     budgets: Annotated[tuple[int, ...], Field(min_length=1)]
     settings: Mapping[str, Any] = Field(default_factory=dict, description="told to the runner for these arms")
@@ -92,7 +93,7 @@ class Evaluation(StudyModel):
     options: Mapping[str, Any] = Field(default_factory=dict)
     data: str | None = Field(None, description="held-out data; default: the task's bundled sample")
     limit: int | None = Field(None, ge=1)
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     max_tokens: int | None = Field(None, ge=1)
     backend: Literal["auto", "hf", "vllm"] = "auto"
     batch_size: int | None = Field(None, ge=1)

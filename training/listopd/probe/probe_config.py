@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from listopd.curve.locked import FLOOR, GRID
+from listopd.recipe import Seed
 from listopd.threshold.positions import SCAFFOLD_FILTER
 from listopd.threshold.preconditions import Cap
 
@@ -27,7 +28,7 @@ class ProbeConfig(BaseModel):
     data: str | None = None
     limit: int | None = Field(32, ge=1)
     """Examples per seed, from the front."""
-    seeds: tuple[int, ...] = Field((0,), min_length=1)
+    seeds: tuple[Seed, ...] = Field((0,), min_length=1)
     """Each seed groups and orders the data anew and seeds the sampler."""
     on: On = "both"
     temperature: float = Field(0.0, ge=0.0)
