@@ -47,6 +47,11 @@ def reading(path: Path) -> Iterator[BinaryIO]:
         yield file
 
 
+def user_path(name: str | Path) -> Path:
+    """A path in which `~` stands for a home; as it is where there is no such user, for it may be no path at all."""
+    return Path(os.path.expanduser(name))  # noqa: PTH111 - pathlib's own raises for an unknown user
+
+
 def read_regular(path: Path) -> bytes:
     """The bytes of the regular file at `path`. Raises as `open_regular` does."""
     with reading(path) as file:

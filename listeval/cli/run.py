@@ -13,6 +13,7 @@ from listeval.cli.consent import allow_options, of_config, permit
 from listeval.cli.gate import judge_runs, run_gates, wanted
 from listeval.cli.named_values import ENGINE, TEMPLATE
 from listeval.cli.say import say, say_json, say_strays
+from listeval.disk import user_path
 from listeval.errors import ExitCode, UserError, placed
 
 if TYPE_CHECKING:
@@ -272,7 +273,7 @@ def _text_or_file(given: str) -> str:
     if not given.startswith("@"):
         return given
     try:
-        return Path(given[1:]).expanduser().read_text(encoding="utf-8-sig").rstrip("\n")
+        return user_path(given[1:]).read_text(encoding="utf-8-sig").rstrip("\n")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UserError(f"no system text: {cause}", place=given[1:], fix="name a text file, or give the text") from None
@@ -285,5 +286,5 @@ def absolute(value: object, *, bare: bool) -> object:
     """
     if not isinstance(value, str) or not value or not (bare or "/" in value or value.startswith(".")):
         return value
-    path = Path(value).expanduser()
+    path = user_path(value)
     return str(path.resolve()) if path.exists() else value

@@ -15,6 +15,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from listeval.disk import user_path
 from listeval.errors import UserError, first_line
 from listeval.models.quantized import of_folder
 from listeval.models.resolve import file_digest, fingerprint
@@ -46,7 +47,7 @@ class Adapter:
 
 def open_adapter(given: str) -> Adapter:
     """Read the adapter in the folder `given`. Raises UserError where there is none that can be loaded safely."""
-    folder = Path(given).expanduser()
+    folder = user_path(given)
     if not (folder / CONFIG).is_file():
         what = f"the folder has no {CONFIG}" if folder.is_dir() else "there is no such folder"
         raise UserError(f"no adapter: {what}", place=given, fix="name the folder that peft saved")

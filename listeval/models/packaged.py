@@ -23,6 +23,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+from listeval.disk import user_path
 from listeval.errors import UserError
 from listeval.visible import inline
 
@@ -94,8 +95,8 @@ SMOLLM2 = PackagedModel(
 def cache_dir() -> Path:
     """`$LISTEVAL_CACHE`, else `$XDG_CACHE_HOME/listeval`, else `~/.cache/listeval`."""
     if own := os.environ.get("LISTEVAL_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "listeval"
+        return user_path(own)
+    return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "listeval"
 
 
 @contextmanager

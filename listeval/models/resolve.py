@@ -13,6 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
+from listeval.disk import user_path
 from listeval.errors import UserError, did_you_mean
 from listeval.models.short_names import SHORT_NAMES
 
@@ -50,7 +51,7 @@ def resolve(model: str) -> ModelPath:
     """
     if model in SHORT_NAMES:
         return ModelPath(model, _checked(SHORT_NAMES[model].checkpoint(), model))
-    path = Path(model).expanduser()
+    path = user_path(model)
     if path.exists():
         return ModelPath(model, _checked(path, model))
     if _HUB_ID.fullmatch(model) and not model.startswith("."):

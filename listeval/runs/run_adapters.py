@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from listeval.backends import choose
+from listeval.disk import user_path
 from listeval.errors import UserError
 from listeval.runs.config import RunConfig
 from listeval.runs.engines import Engines
@@ -26,7 +27,7 @@ def with_adapters(config: RunConfig, adapters: Sequence[str]) -> list[RunConfig]
     configs = [config.model_copy(update={"adapter": None if name == BASE else name}) for name in adapters]
     if len(configs) < 2:
         return configs or [config]
-    names = ["base" if name == BASE else Path(name).expanduser().resolve().name for name in adapters]
+    names = ["base" if name == BASE else user_path(name).resolve().name for name in adapters]
     twice = next((name for name, n in Counter(names).items() if n > 1), None)
     if twice is not None:
         raise UserError(

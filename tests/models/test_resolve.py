@@ -62,7 +62,12 @@ def test_a_missing_shard_is_named(folder: Touch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "message"), [("smollm", "did you mean 'smollm2'"), ("./nowhere", "no such model folder")]
+    ("name", "message"),
+    [
+        ("smollm", "did you mean 'smollm2'"),
+        ("./nowhere", "no such model folder"),
+        ("~nosuchuser/x", "no such model folder"),
+    ],
 )
 def test_an_unknown_name(name: str, message: str) -> None:
     with pytest.raises(UserError, match=message):

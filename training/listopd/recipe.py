@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from listeval.disk import user_path
 from listeval.errors import UserError, did_you_mean, first_line
 from listeval.task import MOST
 from listopd.extrapolation import AutoSpec, ConstantSpec, ExtrapolationSpec
@@ -300,7 +301,7 @@ def _models(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _file(name: str | Path) -> Path:
-    path = Path(name).expanduser()
+    path = user_path(name)
     if path.is_dir():
         return path / "recipe.yaml"
     bundled = _bundled() / f"{path.name.removesuffix('.yaml')}.yaml"

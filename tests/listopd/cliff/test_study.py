@@ -156,3 +156,8 @@ def test_a_study_that_ships_is_found_by_its_name_unless_a_file_has_it(tmp_path, 
     (tmp_path / "shipped").write_text("own")
     assert study_path("shipped") == Path("shipped")
     assert study_path("elsewhere/shipped.yaml") == Path("elsewhere/shipped.yaml")
+
+
+def test_the_home_of_a_user_that_there_is_not_is_no_study():
+    with pytest.raises(UserError, match="no such study"):
+        StudyFile(study_path("~nosuchuser/study.yaml"))

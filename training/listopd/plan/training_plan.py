@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from listeval.disk import user_path
 from listeval.errors import UserError, first_line
 from listopd.floor import Machine, Work, cards
 from listopd.plan.memory import Memory, Models, memory
@@ -227,7 +227,7 @@ def _config(name: str) -> Any:
     from listeval.models.short_names import SHORT_NAMES
 
     where = str(resolve(name).path) if name in SHORT_NAMES else name
-    local = Path(where).expanduser()
+    local = user_path(where)
     try:
         return AutoConfig.from_pretrained(local if local.is_dir() else where)
     except (OSError, ValueError) as error:
