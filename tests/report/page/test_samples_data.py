@@ -150,6 +150,8 @@ def test_ten_thousand_rows_of_six_arms_fit_into_five_megabytes():
     rng = random.Random(0)
     ids = [[f"R{rng.randrange(36**5):x}" for _ in range(8)] for _ in range(10_000)]
 
+    targets = [{"ids": names} for names in ids]
+
     def row(place, arm):
         text = json.dumps([{"review_id": one, "score": rng.randrange(100) / 10} for one in ids[place]])
         kind = "ok" if rng.random() < 0.8 else rng.choice(["missing_id", "no_json", "truncated"])
@@ -157,7 +159,8 @@ def test_ten_thousand_rows_of_six_arms_fit_into_five_megabytes():
         return {
             "key": f"{arm}-{place}", "kind": kind, "text": text, "scores": scores, "flags": [], "n_tokens": 60,
             "detail": "", "error": None, "finish_reason": "stop", "span": None, "verdict": None, "reasoning": None,
-            "attempts": None, "prompt": f"Rank these reviews of product {place}: " + " ".join(ids[place] * 30),
+            "attempts": None, "target": targets[place],
+            "prompt": f"Rank these reviews of product {place}: " + " ".join(ids[place] * 30),
         }  # fmt: skip
 
     samples = Samples(
