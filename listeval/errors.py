@@ -5,7 +5,7 @@
 Everything else is a bug of ours and keeps its traceback.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import TYPE_CHECKING, Self
@@ -48,12 +48,19 @@ class UserError(Exception):
 
 
 @contextmanager
-def placed(place: object) -> Iterator[None]:
-    """A UserError from within that names no place gets this one: the file that its words came from."""
+def placed(place: object, flags: Collection[str] = ()) -> Iterator[None]:
+    """A UserError from within that names no place gets this one: the file that its words came from.
+
+    One that names a flag which is not among the `flags` that were typed gets the file before the flag.
+    """
     try:
         yield
     except UserError as error:
-        error.place = error.place or str(place)
+        flag = error.place.split()[0] if error.place.startswith("--") else ""
+        if not error.place:
+            error.place = str(place)
+        elif flag and str(place) and flag not in flags:
+            error.place = f"{place}, {error.place}"
         raise
 
 

@@ -188,7 +188,8 @@ def command(
     _take(values, own, {"chat_template_arg": TEMPLATE.read(template_args), "engine_arg": ENGINE.read(engine_args)})
     if system is not None:
         values["system"] = _text_or_file(system)
-    with placed((config or "").removeprefix("@")):
+    typed = [f"--{name.replace('_', '-')}" for name, value in own.items() if value is not None]
+    with placed((config or "").removeprefix("@"), typed):
         resolved = build_config(_as_meant(values))
         if config is not None:
             permit(of_config(from_file, own), config, trusted=trust)

@@ -10,6 +10,7 @@ import yaml
 
 from listeval.cli.config_page import page
 from listeval.cli.main import main
+from listeval.errors import UserError, placed
 from listeval.runs import RunConfig
 from listeval.runs.config_file import read_config
 
@@ -59,3 +60,19 @@ def test_a_file_runs_with_a_single_seed_however_it_is_written(tmp_path, capsys, 
     assert done.value.code == 0
     assert json.loads(capsys.readouterr().out)["backend"] == "null"
     assert json.loads(Path("run/manifest.json").read_text())["config"]["seeds"] == [1]
+
+
+@pytest.mark.parametrize(
+    ("named", "typed", "place"),
+    [
+        ("", (), "runs/a"),
+        ("--task", (), "runs/a, --task"),
+        ("--task", ("--task",), "--task"),
+        ("--set labels=x", ("--task",), "runs/a, --set labels=x"),
+        ("data.jsonl:3", (), "data.jsonl:3"),
+    ],
+)
+def test_a_flag_that_nobody_typed_has_its_file_before_it(named, typed, place):
+    with pytest.raises(UserError) as raised, placed("runs/a", typed):
+        raise UserError("wrong", place=named, fix="right it")
+    assert raised.value.place == place
