@@ -75,11 +75,6 @@ def configs(context: click.Context, parameter: click.Parameter, begun: str) -> l
     return [f"@{above}{entry.name}" for entry in wanted]
 
 
-def suites(context: click.Context, parameter: click.Parameter, begun: str) -> list[Any]:
-    """Files of suites."""
-    return files(context, parameter, begun)
-
-
 def options_of(flag: str) -> dict[str, Any]:
     """What `click.option` is told so that the values of `flag` complete: names of tasks or rubrics, or files."""
     if flag == "--task":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listeval.cli.completion import suites
+from listeval.cli.completion import files
 from listeval.cli.consent import allow_options, of_config, permit
 from listeval.cli.gate import run_gates, wanted
 from listeval.cli.say import say, say_json
@@ -25,7 +25,7 @@ _FLAGS = ("--base-url", "--api-key-env", "--allow-code-execution", "--out")
 
 
 @click.command("suite", short_help="Many runs from one file: tasks x models x adapters x constraints x settings.")
-@click.argument("file", metavar="SUITE.yaml", shell_complete=suites)
+@click.argument("file", metavar="SUITE.yaml", shell_complete=files)
 @click.option("--out", metavar="DIR", help="A directory a run and the page (default: the file's, else runs/SUITE).")
 @click.option("--limit", type=int, metavar="N", help="Only the first N examples of each seed, in every run.")
 @click.option("--seeds", metavar="0,1,2", help="Seeds of every run.")

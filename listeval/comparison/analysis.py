@@ -32,6 +32,7 @@ _DRAWS = 6e6
 """Resamples times clusters, about 0.15 s: 10,000 resamples for up to 600 clusters, never fewer than 2,000."""
 
 
+@collector_paused()
 def compare(
     runs: Sequence[str | Path],
     *,
@@ -50,7 +51,6 @@ def compare(
     return compare_arms(arms, across_prompts=across_prompts, thresholds=thresholds, seed=seed, resamples=resamples)
 
 
-@collector_paused()
 def compare_arms(
     arms: Sequence[Arm],
     *,

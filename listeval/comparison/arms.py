@@ -10,7 +10,6 @@ from typing import Any
 from listeval.comparison.repaired import Repairs, repaired_rows
 from listeval.contract.repair import POLICIES
 from listeval.errors import UserError, did_you_mean
-from listeval.runs.collector import collector_paused
 from listeval.runs.lock import refuse_unfinished
 from listeval.runs.rows import Row
 from listeval.runs.store import Run, load_run
@@ -48,7 +47,6 @@ class Arm:
         }
 
 
-@collector_paused()
 def open_arms(specs: Sequence[str | Path]) -> list[Arm]:
     """The arms that `specs` name, the first being the baseline.
 

@@ -7,11 +7,9 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from listeval.contract.schema_nodes import pointed
+from listeval.contract.schema_nodes import followed
 
 _OBJECT = frozenset({"object"})
-_DEEPEST = 16
-"""References that are followed from one option; one that goes on is not known."""
 
 
 def disjoint(options: Sequence[Any], root: Mapping[str, Any]) -> bool:
@@ -19,8 +17,8 @@ def disjoint(options: Sequence[Any], root: Mapping[str, Any]) -> bool:
 
     True is certain; False also stands for what was not found out. `root` is what references point into.
     """
-    followed = [_followed(option, root) for option in options]
-    return all(_apart(one, other, root) for one, other in combinations(followed, 2))
+    nodes = [_followed(option, root) for option in options]
+    return all(_apart(one, other, root) for one, other in combinations(nodes, 2))
 
 
 def _apart(one: Mapping[str, Any], other: Mapping[str, Any], root: Mapping[str, Any]) -> bool:
@@ -40,17 +38,12 @@ def _apart(one: Mapping[str, Any], other: Mapping[str, Any], root: Mapping[str, 
 
 
 def _followed(node: Any, root: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The node, or what it refers to; empty where that is not a mapping or goes too deep."""
-    for _ in range(_DEEPEST):
-        if not isinstance(node, dict):
-            break
-        if "$ref" not in node:
-            return node
-        try:
-            node = pointed(node["$ref"], root)
-        except LookupError:
-            break
-    return {}
+    """The node, or what it refers to; empty where that is no mapping, or nothing."""
+    try:
+        found = followed(node, root)
+    except LookupError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _types(node: Mapping[str, Any]) -> frozenset[str] | None:

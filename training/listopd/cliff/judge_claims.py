@@ -187,8 +187,8 @@ def _rate(claim: RateClaim, series: Series, evidence: SweepEvidence) -> Judgemen
 
 def _shift(claim: ShiftClaim, series: Series, than: Series, evidence: SweepEvidence) -> Judgement:
     before, after = (evidence.outcomes(one, claim) for one in (than, series))
-    for one in (than, series):
-        _settled(evidence.curve(one, claim), f"{one.name}: there is no cliff")
+    for one, told in ((than, before), (series, after)):
+        _settled(cliff(told, draws=evidence.draws), f"{one.name}: there is no cliff")
     moved = midpoint_shift(before, after, draws=evidence.draws)
     assert moved is not None, "both have a cliff"
     expected = f"moves by {claim.within:g} at most" if claim.moves == "not" else f"moves {claim.moves}"

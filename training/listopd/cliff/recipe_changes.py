@@ -17,7 +17,7 @@ _ASPO = {"epsilon_low": 0.2, "epsilon_high": 0.2, "epsilon_at_high_entropy": 0.4
 """As training/recipes/aspo.yaml has them."""
 
 
-DATA_KEYS = frozenset({"task", "options", "data", "data_seed", "max_prompt", "thinking"})
+_DATA_KEYS = frozenset({"task", "options", "data", "data_seed", "max_prompt", "thinking"})
 """Keys of a recipe that say what is asked. They are the same for all arms: a pair is foretold once."""
 
 
@@ -31,7 +31,7 @@ def changes_of(arm: ArmSpec, spec: RecipeRunnerSpec) -> list[str]:
 
     Raises UserError for a method that no recipe has, and for settings of a part that change what is asked.
     """
-    if asked := sorted(key for key in arm.settings if key.partition(".")[0] in DATA_KEYS):
+    if asked := sorted(key for key in arm.settings if key.partition(".")[0] in _DATA_KEYS):
         cause = f"a part's settings cannot change '{asked[0]}': all arms are asked and foretold the same"
         raise UserError(cause, place=f"part {arm.part}", fix="name it in runner.changes, or make it a study of its own")
     if arm.method == "fixed-negative":
