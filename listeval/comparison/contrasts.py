@@ -220,7 +220,7 @@ class _PairColumns(NamedTuple):
         poor = max(own.value - self.change.worst, _falls(self.own - own.value, short))
         return Guard(
             common=int(there.sum()),
-            clusters=len(np.unique(index[there])),
+            clusters=_distinct(index[there]),
             quality=self.change.guarded(quality, index, margin=margin, level=level),
             own=_guarded(own, poor, index, ~np.isnan(self.own), short, level),
             above=_guarded(above, own.value - self.bounds[0], index, ~np.isnan(self.above), short & False, level),
@@ -244,11 +244,16 @@ def _guarded(
     """`interval` with its low limit no higher than `fall` in unseen clusters leaves it; (n,) samples with a value are
     `there`, `events` are what was seen to fall.
     """
-    clusters, seen = len(np.unique(index[there])), len(np.unique(index[events]))
+    clusters, seen = _distinct(index[there]), _distinct(index[events])
     if clusters < 2:
         return interval._replace(low=math.nan, high=math.nan)
     low = interval.value - (wilson(seen, clusters, level=level).high - seen / clusters) * max(0.0, fall)
     return interval._replace(low=low if math.isnan(interval.low) else min(interval.low, low))
+
+
+def _distinct(index: NDArray[np.intp]) -> int:
+    """How many clusters there are among these; sorting them, as `numpy.unique` does, takes ten times as long."""
+    return int(np.count_nonzero(np.bincount(index)))
 
 
 def _enough(change: Floats, gap: float, margin: float, level: float) -> int:

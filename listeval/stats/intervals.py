@@ -21,8 +21,8 @@ Bounds = tuple[float, float]
 
 # Draws held at a time, so that 10,000 resamples of any number of clusters take some tens of megabytes.
 _BLOCK = 1 << 18
-_KEPT = 1 << 23
-"""Draws times clusters that are kept for the next call, some 16 MB."""
+_KEPT = 1 << 25
+"""Draws times clusters that are kept for the next call, 32 MB."""
 FEW = 30
 """Clusters below which a bootstrap may be too narrow, and Student's limits are asked, too."""
 _ROUNDING = 1e-12
@@ -229,10 +229,12 @@ def _bootstrap(sums: Floats, counts: Floats, seed: int, resamples: int) -> Float
     if clusters < 2:
         return np.full((len(sums), resamples), np.nan)
     # Columns mostly count the same samples, so most count rows are one row.
-    both, back = np.unique(np.concatenate([sums, counts]), axis=0, return_inverse=True)
-    weights = exactly_summable(both)
+    both = [*sums, *counts]
+    distinct = {row.tobytes(): row for row in both}
+    places = {row: at for at, row in enumerate(distinct)}
+    weights = exactly_summable(np.stack(list(distinct.values())))
     parts = [times @ weights.T for times in _resample(clusters, seed, resamples)]
-    totals = np.concatenate(parts).T[back.ravel()]
+    totals = np.concatenate(parts).T[[places[row.tobytes()] for row in both]]
     with np.errstate(invalid="ignore"):
         means: Floats = totals[: len(sums)] / totals[len(sums) :]
     return means
@@ -248,10 +250,12 @@ def _resample(clusters: int, seed: int, resamples: int) -> Iterator[Floats]:
         yield block.astype(np.float64)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=1)
 def _drawn(clusters: int, seed: int, resamples: int) -> tuple[NDArray[np.integer[Any]], ...]:
-    small = np.uint8 if clusters < 256 else np.uint16
-    return tuple(block.astype(small) for block in _draw(clusters, seed, resamples))
+    # That a draw takes one cluster more than 255 times has yet to be seen.
+    return tuple(
+        block.astype(np.uint8 if block.max() < 256 else np.uint32) for block in _draw(clusters, seed, resamples)
+    )
 
 
 def _draw(clusters: int, seed: int, resamples: int) -> Iterator[NDArray[np.intp]]:
