@@ -10,7 +10,7 @@ from listeval.runs.collector import collector_paused
 from listeval.runs.ledger import mark, read_ledger
 from listeval.runs.reask import SampleAttempt
 from listeval.runs.row_decoder import numbered_rows
-from listeval.runs.rows import JudgedRow, Row, judged, row_head
+from listeval.runs.rows import JudgedRow, Row, judged, row_head, whole_lines
 
 _FOREIGN = "its key, example and seed are of no sample that this run asked for"
 _SECOND = "a second row of its sample"
@@ -55,17 +55,19 @@ def _read(directory: Path, created: str, keep: Callable[[Row], Kept]) -> StoredR
     rows: dict[str, Kept] = {}
     owed: set[str] = set()
     samples: dict[tuple[str, int], str] = {}
-    strays: list[StrayRow] = []
-    for number, line, row in numbered_rows(path):
+    strays: dict[int, str] = {}
+    for number, row in numbered_rows(path):
         key, example, seed, again = row_head(row)
         if known is not None and mark(created, key, example, seed) not in known:
-            strays.append(StrayRow(number, line, _FOREIGN))
+            strays[number] = _FOREIGN
         elif (key in rows and key not in owed) or samples.setdefault((example, seed), key) != key:
-            strays.append(StrayRow(number, line, _SECOND))
+            strays[number] = _SECOND
         else:
             rows[key] = keep(row)
             (owed.add if again else owed.discard)(key)
-    return StoredRows(rows, strays)
+    # Few runs have strays, and none is worth every line's bytes.
+    lines = whole_lines(path) if strays else ()
+    return StoredRows(rows, [StrayRow(number, line, strays[number]) for number, line in lines if number in strays])
 
 
 def tried_before(directory: Path, created: str) -> dict[str, Sequence[SampleAttempt]]:

@@ -79,6 +79,36 @@ def test_a_broken_line_in_the_middle_is_named(tmp_path):
         list(read_rows(path))
 
 
+@pytest.mark.parametrize("at", [1, 2, 700, 1_400])
+def test_a_damaged_line_of_many_blocks_is_named_by_its_own_number(tmp_path, at):
+    path = tmp_path / "samples.jsonl"
+    lines = [encode(row(f"{number:04x}", text="x" * 1_000)) for number in range(1_400)]
+    lines[at - 1] = encode(row("a", text=7))
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(UserError, match="'text' is damaged") as raised:
+        list(read_rows(path))
+    assert raised.value.place.endswith(f"samples.jsonl:{at}")
+
+
+@pytest.mark.parametrize("size", [1 << 18, (1 << 18) + 1, 1 << 20])
+def test_a_line_longer_than_a_block_is_read_whole(tmp_path, size):
+    path = tmp_path / "samples.jsonl"
+    write(path, row("a", text="x" * size), row("b"), row("c", text="y" * size), row("d"))
+    assert [(r["key"], len(r["text"])) for r in read_rows(path)] == [("a", size), ("b", 3), ("c", size), ("d", 3)]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda line: line[:-1] + line, lambda line: line.replace(b",", b",\n", 1), lambda line: b"\n" + line],
+    ids=["two in one line", "one over two lines", "an empty line"],
+)
+def test_what_is_not_one_row_a_line_is_named(tmp_path, damage):
+    path = tmp_path / "samples.jsonl"
+    path.write_bytes(encode(row("a")) + damage(encode(row("b"))) + encode(row("c")))
+    with pytest.raises(UserError, match=r"samples\.jsonl:2"):
+        list(read_rows(path))
+
+
 def test_a_full_disk_keeps_every_whole_row(tmp_path, monkeypatch):
     path = tmp_path / "samples.jsonl"
     journal = RowWriter(path)
