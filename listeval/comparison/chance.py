@@ -11,9 +11,10 @@ import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
-from listeval.contract import KeyedList, Parsed
+from listeval.contract import Contract, KeyedList, Parsed
 from listeval.errors import UserError, first_line
 from listeval.plugins.open import make_task
 from listeval.runs.entries import TaskEntry
@@ -21,7 +22,7 @@ from listeval.runs.rows import Row
 from listeval.stats.intervals import Floats
 from listeval.task import Target, Task, Verdict
 
-_CONSTANT = 5.0
+_CONSTANT = 5
 
 
 class Chance(NamedTuple):
@@ -37,10 +38,12 @@ def chance(entry: TaskEntry, rows: Sequence[Row], metric: str | None) -> Chance:
         return Chance(None)
     try:
         task = make_task(entry.name, entry.options)
-        if not isinstance(task.contract(rows[0]["target"]), KeyedList):
-            return Chance(None)
         targets = [row["target"] for row in rows]
-        scores = task.score(targets, [_constant(task, target) for target in targets])
+        first = task.contract(targets[0])
+        if not isinstance(first, KeyedList):
+            return Chance(None)
+        given = _given(task, targets[0], first)
+        scores = task.score(targets, [_alike(task.contract(target), given) for target in targets])
         values = np.array([_value(found, metric) for found in scores])
         return Chance(None, f"{metric} is undefined on every sample") if np.isnan(values).all() else Chance(values)
     except UserError as error:
@@ -49,17 +52,28 @@ def chance(entry: TaskEntry, rows: Sequence[Row], metric: str | None) -> Chance:
         return Chance(None, f"task '{entry.name}' raised {first_line(error)}")
 
 
-def _constant(task: Task, target: Target) -> list[Any]:
-    """The gold answer with one score for every item."""
-    contract = task.contract(target)
+def _given(task: Task, target: Target, contract: KeyedList[Any]) -> dict[str, Any]:
+    """What every item is given, as JSON values by field: what the gold answer gives its first item, but for numbers.
+
+    They are 5 where the item's model takes that. Raises UserError for a gold answer that breaks its contract.
+    """
     found = contract.parse(task.gold(target), "stop", None)
     if not isinstance(found, Parsed):
         raise UserError(f"the gold answer of task '{task.name}' does not keep its own contract")
-    # Past validation and frozen models: the items are our own, fresh from the parser.
-    for item in found.value:
-        own = vars(item)
-        own.update({name: _CONSTANT for name, value in own.items() if isinstance(value, int | float)})
-    return list(found.value)
+    own: dict[str, Any] = found.value[0].model_dump(mode="json", exclude={contract.key}, exclude_unset=True)
+    numbers = {name: type(value)(_CONSTANT) for name, value in own.items() if type(value) in (int, float)}
+    try:
+        _alike(contract, own | numbers)
+    except ValueError:
+        return own
+    return own | numbers
+
+
+def _alike(contract: Contract[Any], given: dict[str, Any]) -> list[Any]:
+    """The list that gives the same to every id of a contract."""
+    assert isinstance(contract, KeyedList), "the contracts of one task are of one shape"
+    items = [{contract.key: name, **given} for name in contract.ids]
+    return list(contract.validate(msgspec.json.encode(items).decode()))
 
 
 def _value(found: object, metric: str) -> float:
