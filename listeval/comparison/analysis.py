@@ -21,9 +21,9 @@ from listeval.comparison.result import DEFAULTS, Comparison, Contrast
 from listeval.comparison.thresholds import Thresholds
 from listeval.comparison.ways import keeps_parsed_answers, two_by_twos
 from listeval.runs.collector import collector_paused
-from listeval.runs.figures.columns import COMMON, PARSE_RATE, USEFUL, Columns, bounds
+from listeval.runs.figures.columns import COMMON, USEFUL, Columns, bounds
 from listeval.runs.figures.order_figures import BOUNDS, FIRST, SLOPE, STABILITY
-from listeval.runs.rows import Row
+from listeval.runs.figures.row_table import KINDS, RowTable
 from listeval.stats.intervals import Interval, mean_intervals, rate_interval
 from listeval.stats.paired import Difference, holm
 from listeval.task import Metric
@@ -62,7 +62,7 @@ def compare_arms(
     """`compare` of arms that are open already."""
     pairing = pair(arms, across_prompts=across_prompts)
     metrics = _shared_metrics(arms)
-    table = columns(pairing.rows, metrics)
+    table = columns(pairing.tables, metrics)
     names = headline(metrics, table)
     table, pairing = with_order(arms, table, pairing)
     draws = ResamplingSettings(resamples or int(min(10_000, max(2_000, _DRAWS / pairing.n_clusters))), seed)
@@ -80,8 +80,8 @@ def compare_arms(
         columns=table,
         values=_values(table, pairing.clusters, metrics, draws, thresholds.level),
         contrasts=_contrasts(arms, pairing, found, adjusted(found, names), known),
-        common=int(common_parsed([own[PARSE_RATE] == 1 for own in table]).sum()),
-        base_cost=cost(arms[0], pairing.rows[0], arms[0]),
+        common=int(common_parsed([own.parsed for own in pairing.tables]).sum()),
+        base_cost=cost(arms[0], pairing.tables[0], arms[0]),
         scale=scale,
         chance=luck,
         base_guard=base_guard,
@@ -104,19 +104,19 @@ def _contrasts(
     known: Sequence[Guard | None],
 ) -> list[Contrast]:
     """One for each arm but the first; all sequences but `arms` and the pairing's rows leave the first out."""
-    (base, *others), (before, *after) = arms, pairing.rows
-    same = [keeps_parsed_answers(arm, base, rows, before) for arm, rows in zip(others, after, strict=True)]
+    (base, *others), (before, *after), (rows, *rows_after) = arms, pairing.tables, pairing.rows
+    same = [keeps_parsed_answers(arm, base, own, rows) for arm, own in zip(others, rows_after, strict=True)]
     return [
         Contrast(
             arm,
             _by_construction(own) if unchanged else own,
             p,
-            _migrations(before, rows),
-            cost(arm, rows, base),
+            _migrations(before, table),
+            cost(arm, table, base),
             guard,
             unchanged,
         )
-        for arm, rows, own, p, guard, unchanged in zip(others, after, found, chances, known, same, strict=True)
+        for arm, table, own, p, guard, unchanged in zip(others, after, found, chances, known, same, strict=True)
     ]
 
 
@@ -130,9 +130,10 @@ def _by_construction(found: Mapping[str, Difference]) -> dict[str, Difference]:
     }
 
 
-def _migrations(before: Sequence[Row], after: Sequence[Row]) -> dict[tuple[str, str], int]:
+def _migrations(before: RowTable, after: RowTable) -> dict[tuple[str, str], int]:
     """(kind before, kind after) -> samples."""
-    return dict(Counter((a["kind"], b["kind"]) for a, b in zip(before, after, strict=True)))
+    counted = Counter(zip(before.kinds.tolist(), after.kinds.tolist(), strict=True))
+    return {(KINDS[a], KINDS[b]): n for (a, b), n in counted.items()}
 
 
 def adjusted(found: Sequence[Mapping[str, Difference]], headline: Sequence[str]) -> list[dict[str, float]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from listeval.comparison.arms import Arm
 from listeval.comparison.training import Training, training
 from listeval.comparison.ways import ArmSetup
-from listeval.runs.figures.columns import spent
-from listeval.runs.rows import Row
+from listeval.runs.figures.row_table import RowTable
 
 
 @dataclass(frozen=True)
@@ -30,17 +31,17 @@ class Cost:
     """What the arm's weights cost beyond the baseline's; None where no file tells."""
 
 
-def cost(arm: Arm, rows: Sequence[Row], base: Arm) -> Cost:
-    """The cost of an arm whose paired rows are `rows`; a repair costs what its run cost."""
+def cost(arm: Arm, table: RowTable, base: Arm) -> Cost:
+    """The cost of an arm whose paired rows are in `table`; a repair costs what its run cost."""
     attempts = arm.run.manifest.attempts
     seconds, made = sum(a.seconds for a in attempts), sum(a.rows for a in attempts)
     return Cost(
         tokens_per_second=arm.run.tokens_per_second,
         seconds_per_1000=1000 * seconds / made if made and seconds else None,
-        tokens=float(spent(rows, "n_tokens").sum()) / len(rows),
-        prompt_tokens=float(spent(rows, "n_prompt_tokens").sum()) / len(rows),
+        tokens=float(table.spent.mean()),
+        prompt_tokens=float(table.prompt_spent.mean()),
         compile_ms=_recorded(arm, "compile_ms"),
-        masked=_mean([row["masked"] for row in rows]),
+        masked=_mean(table.masked[~np.isnan(table.masked)].tolist()),
         training=None if ArmSetup.of(arm).weights == ArmSetup.of(base).weights else training(arm, base),
     )
 
@@ -51,6 +52,5 @@ def _recorded(arm: Arm, name: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _mean(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else None
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.columns import COMMON, FMC, PARSE_RATE, TOKENS, USEFUL, Columns
-from listeval.runs.rows import Row
+from listeval.runs.figures.row_table import RowTable
 from listeval.stats.intervals import Floats
 from listeval.task import Metric
 
@@ -22,11 +22,10 @@ COMPARED = (PARSE_RATE, FMC)
 """The rates of a comparison. Whether an answer is bare is of one run's texts: a repaired arm has none of its own."""
 
 
-def columns(rows: Sequence[Sequence[Row]], metrics: Sequence[Metric]) -> list[Columns]:
-    """Each arm's columns over the same samples; `rows` are (arms, samples)."""
-    parsed = [figures.parsed(arm) for arm in rows]
-    common = common_parsed(parsed)
-    return [_of_arm(arm, ok, common, metrics) for arm, ok in zip(rows, parsed, strict=True)]
+def columns(tables: Sequence[RowTable], metrics: Sequence[Metric]) -> list[Columns]:
+    """Each arm's columns over the same samples."""
+    common = common_parsed([table.parsed for table in tables])
+    return [_of_arm(table, common, metrics) for table in tables]
 
 
 def common_parsed(parsed: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
@@ -35,16 +34,14 @@ def common_parsed(parsed: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
     return np.logical_and.reduce(able) if able else np.zeros(len(parsed[0]), dtype=bool)
 
 
-def _of_arm(
-    rows: Sequence[Row], ok: NDArray[np.bool_], common: NDArray[np.bool_], metrics: Sequence[Metric]
-) -> Columns:
-    own = figures.scores(rows, metrics)
+def _of_arm(table: RowTable, common: NDArray[np.bool_], metrics: Sequence[Metric]) -> Columns:
+    own = figures.scores(table, metrics)
     return {
-        **figures.rates(rows, COMPARED),
-        **figures.useful(own, rows, metrics),
+        **figures.rates(table, COMPARED),
+        **figures.useful(table, metrics),
         **{COMMON + name: np.where(common, column, np.nan) for name, column in own.items()},
         **own,
-        TOKENS: figures.spent(rows, "n_tokens"),
+        TOKENS: table.spent,
     }
 
 

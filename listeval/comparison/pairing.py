@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from listeval.comparison.arms import Arm
 from listeval.errors import UserError
 from listeval.runs.figures.columns import cluster
+from listeval.runs.figures.row_table import RowTable
 from listeval.runs.rows import Row
 
 
@@ -32,6 +33,8 @@ class Pairing:
     keys: Sequence[Key]
     rows: Sequence[Sequence[Row]]
     """(arms, samples)"""
+    tables: Sequence[RowTable]
+    """Of each arm's rows."""
     clusters: Sequence[str]
     left_out: dict[str, int]
     """Reason -> samples, zeros left out."""
@@ -72,14 +75,15 @@ def pair(arms: Sequence[Arm], *, across_prompts: bool = False) -> Pairing:
             _count(left_out, reason, 1)
         else:
             kept.append(key)
-            _share(rows)
     if not kept:
         reasons = "; ".join(f"{reason}: {n}" for reason, n in left_out.items())
         fix = "compare runs of the same task options" + (", or add --across-prompts" if "prompt" in reasons else "")
         raise UserError(f"no sample can be paired ({reasons})", place=str(arms[1].run.path), fix=fix)
     paired = [[table[key] for key in kept] for table in tables]
     clusters = [cluster(row) for row in paired[0]]
-    return Pairing(list(starmap(Key, kept)), paired, clusters, left_out, _notes(arms, paired, views))
+    tables_of_paired = [RowTable.of(rows) for rows in paired]
+    keys = list(starmap(Key, kept))
+    return Pairing(keys, paired, tables_of_paired, clusters, left_out, _notes(arms, paired, views))
 
 
 class _Rendering(NamedTuple):
@@ -129,10 +133,16 @@ class _View(NamedTuple):
 def _unlike(rows: Sequence[Row], views: Sequence[_View], across_prompts: bool) -> str:
     """Why rows of one key are not answers to one question; empty where they are."""
     first = rows[0]
+    target, prompt = first["target"], first["prompt"]
     for row, view in zip(rows[1:], views[1:], strict=True):
-        if row["target"] != first["target"]:
+        if row["target"] != target:
             return "different target (K, ids or labels)"
-        if row["prompt"] == first["prompt"] or across_prompts:
+        # What is equal is held once from here on: each row was read from a file of its own.
+        row["target"] = target
+        if row["prompt"] == prompt:
+            row["prompt"] = prompt
+            continue
+        if across_prompts:
             continue
         rendered_alike = view.rendering == views[0].rendering
         if rendered_alike or not view.same_messages(views[0], first["seed"]):
@@ -140,16 +150,8 @@ def _unlike(rows: Sequence[Row], views: Sequence[_View], across_prompts: bool) -
     return ""
 
 
-def _share(rows: Sequence[Row]) -> None:
-    """Let rows of one question hold it once: each prompt was read from every run's file."""
-    first = rows[0]
-    for row in rows[1:]:
-        row["target"] = first["target"]
-        if row["prompt"] == first["prompt"]:
-            row["prompt"] = first["prompt"]
-
-
 def _unanswered(rows: Sequence[Row], arms: Sequence[Arm]) -> str:
+    """Which row is no scored answer, and why; empty where all are."""
     for row, arm in zip(rows, arms, strict=True):
         if row["outcome"] != "scored":
             return f"{row['outcome']} in {arm.name}"

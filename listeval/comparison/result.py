@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -20,7 +19,6 @@ from listeval.comparison.speed import same_machine
 from listeval.comparison.thresholds import Thresholds
 from listeval.comparison.verdict import Recommendation, recommend
 from listeval.comparison.ways import ArmSetup
-from listeval.contract import Kind
 from listeval.runs.figures import columns as figures
 from listeval.stats.intervals import Bounds, Interval
 from listeval.stats.paired import Difference
@@ -129,8 +127,7 @@ class Comparison:
     @cached_property
     def kinds(self) -> list[dict[str, int]]:
         """Each arm's failure table over the paired samples, every kind, zeros included."""
-        counted = [Counter(row["kind"] for row in rows) for rows in self.pairing.rows]
-        return [{kind.value: counts[kind.value] for kind in Kind} for counts in counted]
+        return [table.counts() for table in self.pairing.tables]
 
     @property
     def speeds_compare(self) -> bool:

@@ -11,6 +11,7 @@ from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.as_text import interval, is_rate
+from listeval.runs.figures.row_table import RowTable
 from listeval.stats.intervals import Interval
 
 if TYPE_CHECKING:
@@ -59,9 +60,9 @@ def per_sample(run: Run) -> list[dict[str, float]]:
     `raw_<figure>` of first answers, so neither is here.
     """
     rows, metrics = run.rows, run.metrics
-    rates = figures.rates(rows)
-    plain = figures.scores(rows, metrics)
-    scored = plain | figures.useful(plain, rows, metrics)
+    table = RowTable.of(rows)
+    rates = figures.rates(table)
+    scored = figures.scores(table, metrics) | figures.useful(table, metrics)
     found: list[dict[str, float]] = []
     for at, row in enumerate(rows):
         own = {} if row["kind"] == Kind.ENGINE_ERROR else {name: float(column[at]) for name, column in rates.items()}

@@ -27,6 +27,7 @@ import numpy as np
 from listeval.contract import Flag, Kind
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.columns import RAW, USEFUL, Columns
+from listeval.runs.figures.row_table import RowTable
 from listeval.runs.reask import ReaskCounts, further
 from listeval.runs.rows import TOO_LONG, JudgedRow
 from listeval.stats.intervals import Floats, Interval, mean_intervals, rate_interval
@@ -162,7 +163,7 @@ class _Mean(NamedTuple):
 def _intervals(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> dict[str, _Mean]:
     answered, scored = _answered(rows), _scored(rows)
     clusters = [figures.cluster(row) for row in answered]
-    rates, means = figures.rates(answered), _means(scored, metrics)
+    rates, means = figures.rates(RowTable.of(answered)), _means(scored, metrics)
     found = {name: _rate(hits, clusters) for name, hits in rates.items()}
     found |= mean_intervals(means, [figures.cluster(row) for row in scored], bounds=figures.bounds(metrics))
     columns = rates | means
@@ -177,14 +178,14 @@ def _rate(hits: Floats, clusters: Sequence[str]) -> Interval:
 
 def _values(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> dict[str, float]:
     """The estimates of `_intervals` without their intervals."""
-    columns = figures.rates(_answered(rows)) | _means(_scored(rows), metrics)
+    columns = figures.rates(RowTable.of(_answered(rows))) | _means(_scored(rows), metrics)
     return {name: _mean(column[~np.isnan(column)]) for name, column in columns.items()}
 
 
 def _means(scored: Sequence[JudgedRow], metrics: Sequence[Metric]) -> Columns:
     """The task's metrics, their useful forms and their `name@k`."""
-    plain = figures.scores(scored, metrics)
-    return plain | figures.useful(plain, scored, metrics) | figures.best_of(scored, metrics)
+    table = RowTable.of(scored)
+    return figures.scores(table, metrics) | figures.useful(table, metrics) | figures.best_of(scored, table, metrics)
 
 
 def _answered(rows: Sequence[JudgedRow]) -> list[JudgedRow]:

@@ -12,6 +12,7 @@ from listeval.comparison.paired_columns import columns as arm_columns
 from listeval.contract import Kind
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.as_text import change, interval, plain
+from listeval.runs.figures.row_table import RowTable
 from listeval.runs.figures.words import title
 from listeval.runs.metrics import summarise
 from listeval.stats.intervals import Interval
@@ -42,7 +43,7 @@ def rows(draw):
 
 @given(rows())
 def test_a_runs_figures_are_the_means_of_a_comparisons_columns(found):
-    (own,) = arm_columns([found], METRICS)
+    (own,) = arm_columns([RowTable.of(found)], METRICS)
     summary = summarise(found, METRICS)
     for name in (*COMPARED, "useful_a", "a", "b"):
         known = own[name][~np.isnan(own[name])]
@@ -52,18 +53,20 @@ def test_a_runs_figures_are_the_means_of_a_comparisons_columns(found):
 
 @given(rows())
 def test_a_useful_column_has_a_zero_where_the_contract_is_broken_and_the_score_elsewhere(found):
-    scored, ok = figures.scores(found, METRICS), figures.parsed(found)
-    column = figures.useful(scored, found, METRICS)["useful_a"]
+    table = RowTable.of(found)
+    scored, ok = figures.scores(table, METRICS), table.parsed
+    column = figures.useful(table, METRICS)["useful_a"]
     assert not column[~ok].any()
     np.testing.assert_array_equal(column[ok], scored["a"][ok])
-    assert "useful_b" not in figures.useful(scored, found, METRICS)
+    assert "useful_b" not in figures.useful(table, METRICS)
 
 
 @given(rows())
 def test_every_value_of_a_column_lies_within_its_bounds(found):
     limits = figures.bounds(METRICS)
-    scored = figures.scores(found, METRICS)
-    columns = scored | figures.useful(scored, found, METRICS) | figures.best_of(found, METRICS)
+    table = RowTable.of(found)
+    scored = figures.scores(table, METRICS)
+    columns = scored | figures.useful(table, METRICS) | figures.best_of(found, table, METRICS)
     for name, column in columns.items():
         low, high = limits[name]
         assert np.nanmin(column, initial=low) >= low and np.nanmax(column, initial=high) <= high, name
@@ -71,7 +74,7 @@ def test_every_value_of_a_column_lies_within_its_bounds(found):
 
 @given(rows())
 def test_rates_are_hits_and_misses_or_unknown(found):
-    for name, column in figures.rates(found).items():
+    for name, column in figures.rates(RowTable.of(found)).items():
         assert set(column[~np.isnan(column)]) <= {0.0, 1.0}
         assert name == figures.BARE_RATE or not np.isnan(column).any()
 

@@ -19,6 +19,7 @@ import numpy as np
 from listeval.contract import Flag, Kind
 from listeval.report.page.kind_groups import GROUPS
 from listeval.report.page.samples import Samples, by_importance
+from listeval.runs.figures.row_table import ABSENT, KINDS, RowTable
 from listeval.visible import visible
 
 if TYPE_CHECKING:
@@ -34,7 +35,6 @@ _PROMPTS = 0.2
 """The share of the room that is kept for prompts while not all of them are in."""
 _ABSENT = "~"
 _MEANING = {kind.value: kind.meaning for kind in Kind}
-_KINDS = list(_MEANING)
 _FLAGS = [flag.value for flag in Flag]
 
 
@@ -54,7 +54,8 @@ class Browser(NamedTuple):
 
 def browser(samples: Samples, room: int = ROOM) -> Browser:
     """What the page's script reads. The same samples give the same bytes."""
-    order, metrics = by_importance(samples), _metrics(samples)
+    order = by_importance(samples)
+    metrics = list(dict.fromkeys(name for table in samples.tables for name in table.scores))
     packed = [_pack(_index(samples, metrics))]
     left = room - len(packed[0])
     clip = _Clip()
@@ -64,7 +65,7 @@ def browser(samples: Samples, room: int = ROOM) -> Browser:
     head = {
         "arms": [visible(name) for name in samples.names],
         "paths": [visible(path) for path in samples.paths],
-        "kinds": _KINDS,
+        "kinds": list(KINDS),
         "flags": _FLAGS,
         "groups": {name: [kind.value for kind in kinds] for name, (_, kinds) in GROUPS.items()},
         "metrics": metrics,
@@ -104,30 +105,30 @@ def _fill(places: Sequence[int], room: int, read: Callable[[int], Any], *, spare
 
 def _index(samples: Samples, metrics: Sequence[str]) -> dict[str, Any]:
     """Columns over all samples, by arm."""
-    code = {kind: chr(ord("0") + at) for at, kind in enumerate(_KINDS)}
     return {
         "ids": [key.example for key in samples.keys],
         "seeds": [key.seed for key in samples.keys],
-        "kinds": ["".join(_ABSENT if row is None else code[row["kind"]] for row in arm) for arm in samples.rows],
-        "scores": [[_scores(arm, name) for name in metrics] for arm in samples.rows],
-        "tokens": [[-1 if row is None else row["n_tokens"] for row in arm] for arm in samples.rows],
+        "kinds": [_kinds(table) for table in samples.tables],
+        "scores": [[_scores(table, name) for name in metrics] for table in samples.tables],
+        "tokens": [table.tokens.tolist() for table in samples.tables],
         "flags": [
-            [[place, [_FLAGS.index(f) for f in row["flags"] if f in _FLAGS]] for place, row in enumerate(arm)
-             if row is not None and row["flags"]]
-            for arm in samples.rows
+            [[place, [_FLAGS.index(flag) for flag in flags if flag in _FLAGS]]
+             for place, flags in enumerate(table.flags) if flags]
+            for table in samples.tables
         ],
     }  # fmt: skip
 
 
-def _metrics(samples: Samples) -> list[str]:
-    return list(dict.fromkeys(name for arm in samples.rows for row in arm if row is not None for name in row["scores"]))
+def _kinds(table: RowTable) -> str:
+    """A character a sample: the kind's place, counted from "0"."""
+    return np.where(table.kinds == ABSENT, ord(_ABSENT), table.kinds + ord("0")).astype(np.uint8).tobytes().decode()
 
 
-def _scores(rows: Sequence[Row | None], name: str) -> list[float | None]:
-    """A column of scores, None where there is none."""
-    # None becomes NaN, and that becomes None.
-    found = np.array([None if row is None else row["scores"].get(name) for row in rows], dtype=np.float64)
-    return [None if value != value else value for value in found.round(4).tolist()]
+def _scores(table: RowTable, name: str) -> list[float | None]:
+    """A column, None where a sample has no score."""
+    if name not in table.scores:
+        return [None] * len(table)
+    return [None if value != value else value for value in table.scores[name].round(4).tolist()]
 
 
 def _answers(samples: Samples, place: int, clip: _Clip) -> list[Any]:

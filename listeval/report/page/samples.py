@@ -11,6 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
+
+from listeval.runs.figures.row_table import ABSENT, RowTable
+
 if TYPE_CHECKING:
     from listeval.comparison import Arm, Comparison
     from listeval.runs import Run
@@ -43,6 +47,8 @@ class Samples:
     """The run of each arm, for the command that shows what a page has no room for."""
     keys: Sequence[SampleKey]
     rows: Sequence[Sequence[Row | None]]
+    tables: Sequence[RowTable]
+    """Of each arm's rows."""
     right: Sequence[RightAnswer | None]
     paired: bool
     """Whether the first arm is a baseline."""
@@ -59,6 +65,7 @@ def of_comparison(comparison: Comparison, right: RightAnswer | None) -> Samples:
         paths=[str(arm.run.path) for arm in comparison.arms],
         keys=[SampleKey(key.example, key.seed) for key in comparison.pairing.keys],
         rows=comparison.pairing.rows,
+        tables=comparison.pairing.tables,
         right=[right] * len(comparison.arms),
         paired=True,
         ranked=comparison.base.run.manifest.task.contract == _LIST,
@@ -83,11 +90,13 @@ def of_runs(runs: Sequence[Run], right: Sequence[RightAnswer | None]) -> Samples
             target = json.dumps(row["target"], sort_keys=True) if len(runs) > 1 else ""
             own[places.setdefault((row["example"], row["seed"], target), len(places))] = row
         cells.append(own)
+    rows = [[own.get(place) for place in range(len(places))] for own in cells]
     return Samples(
         names=names_of(runs),
         paths=[str(run.path) for run in runs],
         keys=[SampleKey(example, seed) for example, seed, _ in places],
-        rows=[[own.get(place) for place in range(len(places))] for own in cells],
+        rows=rows,
+        tables=[RowTable.of(own) for own in rows],
         right=right,
         paired=False,
         ranked=all(run.manifest.task.contract == _LIST for run in runs),
@@ -105,28 +114,28 @@ def names_of(runs: Sequence[Run]) -> list[str]:
 
 def by_importance(samples: Samples, most: int = SHOWN_FIRST) -> list[int]:
     """Places of all samples: first some that stand for all, then those with a failure, then the others."""
-    n = len(samples.keys)
-    first = representatives(samples.rows, most)
-    taken = set(first)
-    failed = [
-        any(row is not None and row["kind"] != "ok" for row in cells) for cells in zip(*samples.rows, strict=True)
-    ]
-    rest = [place for place in range(n) if place not in taken]
-    return [*first, *(p for p in rest if failed[p]), *(p for p in rest if not failed[p])]
+    first = representatives(samples.tables, most)
+    rest = np.ones(len(samples.keys), dtype=bool)
+    rest[first] = False
+    failed = np.logical_or.reduce([~table.parsed & (table.kinds != ABSENT) for table in samples.tables])
+    return [*first, *np.flatnonzero(rest & failed).tolist(), *np.flatnonzero(rest & ~failed).tolist()]
 
 
-def representatives(rows: Sequence[Sequence[Row | None]], most: int = SHOWN_FIRST) -> list[int]:
+def representatives(tables: Sequence[RowTable], most: int = SHOWN_FIRST) -> list[int]:
     """Places of samples that stand for every kind of every arm and every change of kind, the rest spread evenly.
 
-    `rows` are (arms, samples). The same rows give the same places.
+    The same tables of all arms give the same places.
     """
-    n = len(rows[0])
+    n = len(tables[0])
     if n <= most:
         return list(range(n))
-    kinds = [["" if row is None else row["kind"] for row in arm] for arm in rows]
     taken: set[int] = set()
-    seen: Counter[tuple[int, str, str]] = Counter()
-    for place, cells in enumerate(zip(*kinds, strict=True)):
+    seen: Counter[tuple[int, int, int]] = Counter()
+    alike: Counter[tuple[int, ...]] = Counter()
+    for place, cells in enumerate(zip(*(table.kinds.tolist() for table in tables), strict=True)):
+        alike[cells] += 1
+        if alike[cells] > _EACH:
+            continue
         found = [(at, cells[0], kind) for at, kind in enumerate(cells)]
         if any(seen[cell] < _EACH for cell in found):
             taken.add(place)

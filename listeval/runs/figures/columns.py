@@ -1,4 +1,4 @@
-"""Figures as columns of rows: one value a row, NaN where a row has none.
+"""Figures as columns of rows (`RowTable`): one value a row, NaN where a row has none.
 
 - `parse_rate`, `fmc`: 0 or 1 for every answer; `bare_rate` too, where it is known.
 - `<metric>`: the task's own, over answers that parse and for which it is defined.
@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from listeval.contract import Kind
+from listeval.runs.figures.row_table import RowTable
 from listeval.runs.rows import JudgedRow
 from listeval.stats.intervals import Bounds, Floats
 from listeval.task import Metric
@@ -29,48 +29,40 @@ USEFUL, COMMON, RAW = "useful_", "common_", "raw_"
 
 Columns = dict[str, Floats]
 
-# As plain text: looking up and comparing the members of an enumeration takes twice as long.
-_OK, _MISSING = Kind.OK.value, Kind.MISSING_ID.value
-
-_HITS: Mapping[str, Callable[[JudgedRow], float | None]] = {
-    PARSE_RATE: lambda row: row["kind"] == _OK,
-    BARE_RATE: lambda row: row["bare"],
-    FMC: lambda row: row["kind"] == _MISSING and row["missing"] == 1,
+_HITS: Mapping[str, Callable[[RowTable], NDArray[Any]]] = {
+    PARSE_RATE: lambda table: table.parsed,
+    BARE_RATE: lambda table: table.bare,
+    FMC: lambda table: table.lacks_one,
 }
 RATES = tuple(_HITS)
 
 
-def rates(rows: Sequence[JudgedRow], names: Sequence[str] = RATES) -> Columns:
+def rates(table: RowTable, names: Sequence[str] = RATES) -> Columns:
     """(n,) for each named rate: 1 for a hit, 0 for a miss."""
-    # None becomes NaN.
-    return {name: np.array(list(map(_HITS[name], rows)), dtype=np.float64) for name in names}
+    return {name: _HITS[name](table).astype(np.float64) for name in names}
 
 
-def parsed(rows: Sequence[JudgedRow]) -> NDArray[np.bool_]:
-    """(n,): the answer keeps its contract."""
-    return np.array([row["kind"] == _OK for row in rows], dtype=bool)
-
-
-def scores(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> Columns:
+def scores(table: RowTable, metrics: Sequence[Metric]) -> Columns:
     """(n,) for each metric: the task's score."""
-    given = [row["scores"] for row in rows]
-    # None becomes NaN.
-    return {metric.name: np.array([own.get(metric.name) for own in given], dtype=np.float64) for metric in metrics}
+    return {
+        metric.name: table.scores[metric.name] if metric.name in table.scores else np.full(len(table), np.nan)
+        for metric in metrics
+    }
 
 
-def useful(scored: Columns, rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> Columns:
-    """(n,) for each metric with a useful form: its column of `scored`, zero where the contract of `rows` is broken.
+def useful(table: RowTable, metrics: Sequence[Metric]) -> Columns:
+    """(n,) for each metric with a useful form: its scores, zero where the contract is broken.
 
     NaN where there is nothing to be right about.
     """
-    known = _own_score(rows)
-    return {USEFUL + metric.name: np.where(known, scored[metric.name], 0.0) for metric in metrics if metric.useful}
+    found = scores(table, [metric for metric in metrics if metric.useful])
+    return {USEFUL + name: _worth(table, column) for name, column in found.items()}
 
 
-def _own_score(rows: Sequence[JudgedRow]) -> NDArray[np.bool_]:
-    """(n,): what the answer is worth is what its scores say, be it undefined; else its contract is broken."""
+def _worth(table: RowTable, scores: Floats) -> Floats:
+    """What each answer is worth: what its scores say, be it undefined; else its contract is broken, and it is 0."""
     # A broken contract has scores only where no answer to its example would have been right or wrong.
-    return np.array([row["kind"] == _OK or bool(row["scores"]) for row in rows], dtype=bool)
+    return np.where(table.parsed | table.judged, scores, 0.0)
 
 
 def first_useful(metrics: Sequence[Metric], measured: Callable[[str], bool]) -> str | None:
@@ -81,7 +73,7 @@ def first_useful(metrics: Sequence[Metric], measured: Callable[[str], bool]) -> 
     return next((metric.name for metric in metrics if metric.useful and measured(metric.name)), None)
 
 
-def best_of(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> Columns:
+def best_of(rows: Sequence[JudgedRow], table: RowTable, metrics: Sequence[Metric]) -> Columns:
     """(n,) for each `name@k` with k up to the number of seeds; a contract failure is a wrong sample.
 
     A sample whose metric is undefined is none of the k; an example with fewer than k others has no value. The unbiased
@@ -90,8 +82,7 @@ def best_of(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> Columns:
     wanted = [(metric.name, k) for metric in metrics for k in metric.at]
     if not wanted:
         return {}
-    known = _own_score(rows)
-    values = {name: np.where(known, own, 0.0) for name, own in scores(rows, [m for m in metrics if m.at]).items()}
+    values = {name: _worth(table, own) for name, own in scores(table, [m for m in metrics if m.at]).items()}
     places: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
         places.setdefault(row["example"], []).append(place)
@@ -114,13 +105,6 @@ def at_name(metric: str, k: int) -> str:
 def at_least_one(n: int, right: int, k: int) -> float:
     """The chance that k of n samples, drawn without replacement, hold one of the `right` ones."""
     return 1.0 - math.comb(n - right, k) / math.comb(n, k)
-
-
-def spent(rows: Sequence[JudgedRow], name: Literal["n_tokens", "n_prompt_tokens"]) -> Floats:
-    """(n,) tokens that each sample took: of all its attempts, where it was asked more than once."""
-    return np.array(
-        [sum(one[name] for one in row["attempts"]) if row["attempts"] else row[name] for row in rows], dtype=np.float64
-    )
 
 
 def bounds(metrics: Sequence[Metric]) -> dict[str, Bounds]:

@@ -5,7 +5,9 @@ import random
 import zlib
 from base64 import b64decode
 from collections import Counter
+from dataclasses import replace
 
+import numpy as np
 import pytest
 from right_rankings import good
 
@@ -13,6 +15,7 @@ from listeval.comparison import compare
 from listeval.report.page.browser import browser
 from listeval.report.page.run_page import runs_page
 from listeval.report.page.samples import SampleKey, Samples, by_importance, of_comparison, of_runs, representatives
+from listeval.runs.figures.row_table import KINDS, RowTable
 
 
 def unpack(data):
@@ -129,8 +132,10 @@ def test_a_repaired_answer_has_its_text_before_the_repair(two_runs):
 
 
 def test_rare_kinds_are_among_the_first():
-    rows = [[{"kind": "empty" if at == 7_777 else "ok"} for at in range(10_000)], [{"kind": "ok"}] * 10_000]
-    places = representatives(rows, 200)
+    rare, common = np.zeros((2, 10_000), dtype=np.uint8)
+    rare[7_777] = KINDS.index("empty")
+    table = RowTable.of([None] * 10_000)
+    places = representatives([replace(table, kinds=rare), replace(table, kinds=common)], 200)
     assert 7_777 in places
     assert len(places) == 200
     assert places == sorted(set(places))
@@ -158,16 +163,19 @@ def test_ten_thousand_rows_of_six_arms_fit_into_five_megabytes():
         scores = {name: rng.random() for name in ("kendall_tau", "ndcg@1", "ndcg@8", "mae")} if kind == "ok" else {}
         return {
             "key": f"{arm}-{place}", "kind": kind, "text": text, "scores": scores, "flags": [], "n_tokens": 60,
+            "missing": 0, "bare": True, "n_prompt_tokens": 9, "masked": None,
             "detail": "", "error": None, "finish_reason": "stop", "span": None, "verdict": None, "reasoning": None,
             "attempts": None, "target": targets[place],
             "prompt": f"Rank these reviews of product {place}: " + " ".join(ids[place] * 30),
         }  # fmt: skip
 
+    rows = [[row(place, arm) for place in range(10_000)] for arm in range(6)]
     samples = Samples(
         names=list("abcdef"),
         paths=list("abcdef"),
         keys=[SampleKey(f"F{place}", 0) for place in range(10_000)],
-        rows=[[row(place, arm) for place in range(10_000)] for arm in range(6)],
+        rows=rows,
+        tables=[RowTable.of(own) for own in rows],
         right=[lambda row: row["text"]] * 6,
         paired=True,
         ranked=True,
