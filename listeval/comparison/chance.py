@@ -18,7 +18,6 @@ from listeval.contract import Contract, KeyedList, Parsed
 from listeval.errors import UserError, first_line
 from listeval.plugins.open import make_task
 from listeval.runs.entries import TaskEntry
-from listeval.runs.rows import Row
 from listeval.stats.intervals import Floats
 from listeval.task import Target, Task, Verdict
 
@@ -32,13 +31,12 @@ class Chance(NamedTuple):
     why: str = ""
 
 
-def chance(entry: TaskEntry, rows: Sequence[Row], metric: str | None) -> Chance:
-    """The chance value of `metric` for each row's question; `entry` is the manifest's of the task."""
+def chance(entry: TaskEntry, targets: Sequence[Target], metric: str | None) -> Chance:
+    """The chance value of `metric` for each target; `entry` is the manifest's of the task."""
     if metric is None:
         return Chance(None)
     try:
         task = make_task(entry.name, entry.options)
-        targets = [row["target"] for row in rows]
         first = task.contract(targets[0])
         if not isinstance(first, KeyedList):
             return Chance(None)
