@@ -37,10 +37,11 @@ def chance(entry: TaskEntry, targets: Sequence[Target], metric: str | None) -> C
         return Chance(None)
     try:
         task = make_task(entry.name, entry.options)
-        first = task.contract(targets[0])
-        if not isinstance(first, KeyedList):
+        first = next(filter(task.labelled, targets), targets[0])
+        contract = task.contract(first)
+        if not isinstance(contract, KeyedList):
             return Chance(None)
-        given = _given(task, targets[0], first)
+        given = _given(task, first, contract)
         scores = task.score(targets, [_alike(task.contract(target), given) for target in targets])
         values = np.array([_value(found, metric) for found in scores])
         return Chance(None, f"{metric} is undefined on every sample") if np.isnan(values).all() else Chance(values)

@@ -137,11 +137,10 @@ class _View(NamedTuple):
 def _unlike(rows: Sequence[StoredRow], views: Sequence[_View], across_prompts: bool) -> str:
     """Why rows of one key are not answers to one question; empty where they are."""
     first = rows[0]
-    target, prompt = first.target_json, first.prompt_json
     for row, view in zip(rows[1:], views[1:], strict=True):
-        if row.target_json != target and row.target != first.target:
+        if not row.same_target(first):
             return "different target (K, ids or labels)"
-        if row.prompt_json == prompt or across_prompts or row.prompt == first.prompt:
+        if across_prompts or row.same_prompt(first):
             continue
         rendered_alike = view.rendering == views[0].rendering
         if rendered_alike or not view.same_messages(views[0], first.seed):
@@ -182,7 +181,7 @@ def _notes(arms: Sequence[Arm], rows: Sequence[Sequence[StoredRow]], views: Sequ
     """What a reader must know of the pairs that were made."""
     notes = []
     for arm, own, view in zip(arms[1:], rows[1:], views[1:], strict=True):
-        differ = sum(a.prompt_json != b.prompt_json for a, b in zip(rows[0], own, strict=True))
+        differ = sum(not a.same_prompt(b) for a, b in zip(rows[0], own, strict=True))
         if differ:
             same = view.same_messages(views[0], own[0].seed)
             how = f"same messages, {view.rendered_otherwise(views[0])}"

@@ -101,6 +101,14 @@ class StoredRow(JudgedRow, kw_only=True, frozen=True, gc=False):
         """As `prompt`."""
         return cast("Mapping[str, Any]", self._decoded("target", self.target_json))
 
+    def same_prompt(self, other: StoredRow) -> bool:
+        """Whether both were asked the same, however their lines spell it."""
+        return self.prompt_json == other.prompt_json or self.prompt == other.prompt
+
+    def same_target(self, other: StoredRow) -> bool:
+        """Whether the same is right for both."""
+        return self.target_json == other.target_json or self.target == other.target
+
     def row(self) -> Row:
         """The row with everything decoded. Raises as `prompt` does."""
         row = cast("Row", dict(zip(Row.__annotations__, _IN_ORDER(self), strict=True)))

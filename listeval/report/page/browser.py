@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 import numpy as np
-from msgspec import Raw
 
 from listeval.contract import Flag, Kind
 from listeval.report.page.kind_groups import GROUPS
@@ -136,7 +135,7 @@ def _answers(samples: Samples, place: int, clip: _Clip) -> list[Any]:
     """The right answers that the arms' rows have, each once, and a cell for every arm."""
     rows = [arm[place] for arm in samples.rows]
     rights: list[str | None] = []
-    known: list[tuple[RightAnswer | None, Raw, int]] = []
+    known: list[tuple[RightAnswer | None, StoredRow, int]] = []
     cells: list[Any] = []
     texts: dict[str, int] = {}
     for at, (row, right) in enumerate(zip(rows, samples.right, strict=True)):
@@ -144,13 +143,13 @@ def _answers(samples: Samples, place: int, clip: _Clip) -> list[Any]:
             cells.append(0)
             continue
         # Arms mostly share their question: its answer is worked out once.
-        told = next((own for by, target, own in known if by is right and target == row.target_json), None)
+        told = next((own for by, first, own in known if by is right and row.same_target(first)), None)
         if told is None:
             answer = None if right is None else right(row.target)
             if answer not in rights:
                 rights.append(answer)
             told = rights.index(answer)
-            known.append((right, row.target_json, told))
+            known.append((right, row, told))
         raw = samples.raw.get(f"{samples.names[at]}\0{row.key}")
         cells.append(_cell(row, told, texts.setdefault(row.text, at), at, raw, clip))
     return [[None if answer is None else clip(answer, _TEXT)[0] for answer in rights], cells]
@@ -190,7 +189,7 @@ def _asked(samples: Samples, place: int) -> list[_Asked]:
     for at, arm in enumerate(samples.rows):
         if (row := arm[place]) is None:
             continue
-        same = next((own for own in found if own.row.prompt_json == row.prompt_json), None)
+        same = next((own for own in found if row.same_prompt(own.row)), None)
         if same is None:
             found.append(_Asked(row, [at]))
         else:
