@@ -85,6 +85,31 @@ def test_targets_that_cannot_be_adapted(targets, said):
     assert "\n" not in str(error.value)
 
 
+TIED = {
+    "head": ("lm_head",),
+    "head beside others": ("q_proj", "lm_head"),
+    "expression": r".*(q_proj|lm_head)",
+}
+
+
+@pytest.mark.parametrize("targets", TIED.values(), ids=TIED)
+def test_a_layer_that_shares_its_weight_cannot_be_adapted(targets):
+    """One weight cannot be changed for the head and stay for the embeddings."""
+    with pytest.raises(UserError, match="lm_head cannot be adapted: its weight is another layer's, too") as error:
+        add_adapters(tiny_model(), Lora(targets=targets), seed=1)
+    assert "\n" not in str(error.value)
+
+
+def test_a_head_of_its_own_can_be_adapted():
+    from transformers import Qwen3ForCausalLM
+
+    config = tiny_model().config
+    config.tie_word_embeddings = False
+    network = Qwen3ForCausalLM(config)
+    add_adapters(network, Lora(targets=("lm_head",)), seed=1)
+    assert any("lm_head" in name and "lora_" in name for name, _ in network.named_parameters())
+
+
 def test_both_stages_train_adapters_into_a_plain_checkpoint(opd_recipe, train, checkpoint):
     from listopd.recipe import Recipe
 

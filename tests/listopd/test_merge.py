@@ -75,6 +75,53 @@ def test_peft_s_own_adapters_are_merged_as_peft_does(tmp_path, capsys, checkpoin
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
 
 
+TIED = {
+    "head": {"target_modules": ["q_proj", "lm_head"]},
+    "embeddings": {"target_modules": ["q_proj", "embed_tokens"]},
+    "both": {"target_modules": ["embed_tokens", "lm_head"]},
+    "both as one": {"target_modules": ["embed_tokens"], "ensure_weight_tying": True},
+}
+
+
+def theirs(folder, base, **config):
+    """An adapter of peft's own that has learnt something, saved to `folder`, and the model with it."""
+    import warnings
+
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+        adapted = get_peft_model(network, LoraConfig(r=4, task_type="CAUSAL_LM", **config)).eval()
+        torch.manual_seed(0)
+        for parameter in adapted.parameters():
+            if parameter.requires_grad:
+                parameter.data.add_(0.05 * torch.randn_like(parameter))
+        adapted.save_pretrained(folder)
+    return adapted
+
+
+@pytest.mark.parametrize("config", TIED.values(), ids=TIED)
+def test_a_layer_that_shares_its_weight_is_not_merged(tmp_path, capsys, checkpoint, config):
+    theirs(tmp_path / "adapter", checkpoint(0), **config)
+    code, _, said = merge(capsys, tmp_path / "adapter", "--out", tmp_path / "merged")
+    assert code == 2 and "whose weight is another layer's, too" in said and said.count("\n") == 1
+    assert not (tmp_path / "merged").exists()
+
+
+@pytest.mark.parametrize("whole", [["lm_head"], ["embed_tokens"], ["lm_head", "embed_tokens"]])
+@torch.no_grad()
+def test_a_head_or_embeddings_trained_whole_are_merged_untied(tmp_path, capsys, checkpoint, whole):
+    from transformers import AutoModelForCausalLM
+
+    ids = torch.arange(1, 40)[None]
+    adapted = theirs(tmp_path / "adapter", checkpoint(0), target_modules=["q_proj"], modules_to_save=whole)
+    assert merge(capsys, tmp_path / "adapter", "--out", tmp_path / "merged")[0] == 0
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype=torch.float32)
+    torch.testing.assert_close(merged(ids).logits, adapted(ids).logits, atol=1e-4, rtol=1e-4)
+
+
 def test_other_weights_than_those_it_was_trained_on_are_refused(run, tmp_path, capsys, checkpoint):
     code, _, said = merge(capsys, run() / "adapter", "--base", checkpoint(1), "--out", tmp_path / "m")
     assert code == 2 and "was trained on other weights" in said and said.count("\n") == 1

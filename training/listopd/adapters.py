@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
@@ -27,7 +29,8 @@ _PEFT = "base_model.model."
 def add_adapters(network: Any, lora: Lora, seed: int) -> None:
     """Put adapters into `network`, which starts as it was, and freeze its own weights.
 
-    Raises UserError where peft is not installed and where the targets fit no linear layer.
+    Raises UserError where peft is not installed, where the targets fit no linear layer, and for a layer whose weight
+    another one uses, too.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
@@ -38,12 +41,31 @@ def add_adapters(network: Any, lora: Lora, seed: int) -> None:
     with torch.random.fork_rng(devices=[network.device] if network.device.type == "cuda" else []):
         torch.manual_seed(seed)
         try:
-            inject_adapter_in_model(config, network, adapter_name=_NAME)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of tied weights, which are refused below
+                inject_adapter_in_model(config, network, adapter_name=_NAME)
         except ValueError as error:
             fix = "names of linear layers, or 'all-linear'"
             raise UserError(f"no adapters: {first_line(error)}", place=f"{_PLACE}.targets", fix=fix) from None
     if any("lora_embedding" in name for name, _ in network.named_parameters()):
         raise UserError("embeddings cannot be adapted", place=f"{_PLACE}.targets", fix="names of linear layers")
+    if shared := shared_targets(network):
+        cause = f"{shared[0]} cannot be adapted: its weight is another layer's, too (tied embeddings)"
+        raise UserError(cause, place=f"{_PLACE}.targets", fix="leave it out, or 'all-linear', which does")
+
+
+def shared_targets(network: Any) -> list[str]:
+    """Names of the adapted layers whose own weight another layer uses, too.
+
+    The one weight that a checkpoint has for both would be changed, or kept, for both.
+    """
+    users = Counter(id(weight) for module in network.modules() for weight in module.parameters(recurse=False))
+    return [
+        name
+        for name, layer in network.named_modules()
+        if getattr(layer, "lora_A", None) or getattr(layer, "lora_embedding_A", None)
+        if any(users[id(weight)] > 1 for weight in layer.get_base_layer().parameters(recurse=False))
+    ]
 
 
 class Delta(NamedTuple):
