@@ -44,9 +44,11 @@ def change(adapter, **values):
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
-@pytest.mark.parametrize("save", ["float32", "bfloat16"])
-def test_it_makes_the_very_checkpoint_that_the_training_wrote(run, tmp_path, capsys, save):
-    out = run(save, alpha=7.0)
+@pytest.mark.parametrize(
+    ("save", "targets"), [("float32", "all-linear"), ("bfloat16", "all-linear"), ("bfloat16", r".*\.0\..*_proj")]
+)
+def test_it_makes_the_very_checkpoint_that_the_training_wrote(run, tmp_path, capsys, save, targets):
+    out = run(save, alpha=7.0, targets=targets)
     code, said, _ = merge(capsys, out / "adapter", "--out", tmp_path / "merged")
     assert code == 0 and said == f"checkpoint: {tmp_path / 'merged'}\n"
     made = {file.name: file.read_bytes() for file in (tmp_path / "merged").iterdir()}
