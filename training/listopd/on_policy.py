@@ -23,7 +23,7 @@ from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, gathered, is_main, make_accelerator, share
 from listopd.phase import doing
 from listopd.plan.training_plan import check_device
-from listopd.questions import Question, load_questions, step_count, training_task
+from listopd.questions import Question, gold_fault, load_questions, step_count, training_task
 from listopd.rollout import make_sampler
 from listopd.rollout.protocol import Rollout, Sampler, seed_of
 from listopd.sharding import held_bytes, release, shards_of
@@ -81,7 +81,12 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resum
     manifest["curve"] = curve and curve.to_dict()
     answers = spec.batch * spec.rollouts_per_prompt
     manifest["weight_bytes_per_process"] = _held(trainee, frozen)
-    manifest["gold_log_prob"] = compare_on_gold(questions.kept, trainee, frozen, recipe, answers)
+    fault = gold_fault(questions.kept[0], models.student, recipe.thinking)
+    if fault is not None and is_main():
+        _LOG.warning("teacher and student are not compared on right answers: %s", fault.cause)
+    manifest["gold_log_prob"] = (
+        compare_on_gold(questions.kept, trainee, frozen, recipe, answers) if fault is None else None
+    )
     if recipe.precision.compile and spec.objective.base == "start" and frozen.base is not None:
         check_start(questions.kept, trainee, frozen, recipe)
     doing(f"starting the engine '{spec.engine}'")
