@@ -15,6 +15,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ class Journal:
         self._steps = 0
         self._trainee: Trainee | None = None
         self._inputs: dict[str, str] = {}
+        self._clock: str | None = None
 
     def begin(self, trainee: Trainee, manifest: Mapping[str, Any], *, resume: bool) -> int:
         """Open the directory and give the step to go on from, 0 for a fresh run.
@@ -53,6 +55,7 @@ class Journal:
         """
         self._trainee, accelerator = trainee, trainee.accelerator
         self._inputs, self._steps = inputs_of(manifest), int(manifest["steps"])
+        self._clock = manifest.get("clock")
         done = self._resumed(trainee) if resume else 0
         if accelerator.is_main_process:
             make_directory(self.out)
@@ -91,7 +94,8 @@ class Journal:
             save_tensors(fresh, trainee)
             if accelerator.is_main_process:
                 policy = self.policy.state_dict() if self.policy is not None else {}
-                states.seal(fresh, states.SavedState(step, self._steps, self._identity(), self._inputs, policy))
+                saved = states.SavedState(step, self._steps, self._identity(), self._inputs, policy, self._clock)
+                states.seal(fresh, saved)
                 self._replace_state(fresh)
         except Exception as error:  # torch and safetensors have errors of their own for a full disk
             raise self._unsaved(step, error) from error
@@ -231,6 +235,32 @@ def check_out(out: Path) -> None:
 def has_state(out: Path) -> bool:
     """Whether `--resume` has something to go on from."""
     return (out / _STATE).exists() or (out / _OLD_STATE).exists()
+
+
+def recorded_clock(out: Path) -> datetime | None:
+    """The clock of the training in `out`: as its state or its manifest says, else when it began; None if none does."""
+    manifest = _manifest_in(out)
+    for told in (*(states.told_clock(out / name) for name in (_STATE, _OLD_STATE)), manifest.get("clock")):
+        if found := _time(told):
+            return found
+    began = _time(manifest.get("created"))
+    return began and began.astimezone()
+
+
+def _time(told: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(told))
+    except ValueError:
+        return None
+
+
+def _manifest_in(out: Path) -> Mapping[str, Any]:
+    """What the manifest says; nothing where it cannot be read, which whoever writes it anew is told of."""
+    try:
+        found = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def inputs_of(manifest: Mapping[str, Any]) -> dict[str, str]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from listopd.clock import keep_clock
 from listopd.curve.recorded_curve import RecordedCurve, read_curve
 from listopd.distillation import FrozenModels, Loss, ScoredBatch, prepare, with_lambda
 from listopd.extrapolation import ExtrapolationSpec, LambdaPolicy, RolloutStats
@@ -70,6 +71,7 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resum
     check_device(recipe, "opd", accelerator.device, shards_of(accelerator))
     task = training_task(recipe)
     models = open_models(spec, recipe)
+    keep_clock(models.student.renderer, out, accelerator, resume=resume)
     budget = spec.max_tokens or task.max_tokens
     questions = load_questions(task, recipe, models.student, models.max_length, budget)
     curve, extrapolation = _recorded_curve(spec, models)

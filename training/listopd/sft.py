@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from listopd.batch import AnsweredPrompt, Batch, BatchLayout
+from listopd.clock import keep_clock
 from listopd.floor import Machine, Size, Work, machine
 from listopd.journal import Journal
 from listopd.optimise import learning_rate
@@ -40,6 +41,7 @@ def train_sft(recipe: Recipe, spec: Sft, out: Path, report: StepReport, *, resum
     check_device(recipe, "sft", accelerator.device, shards_of(accelerator))
     task = training_task(recipe)
     checkpoint, network = start(spec.model, task, recipe, accelerator.device)
+    keep_clock(checkpoint.renderer, out, accelerator, resume=resume)
     questions = load_questions(task, recipe, checkpoint, checkpoint.info.max_length)
     if fault := gold_fault(questions.kept[0], checkpoint, recipe.thinking):
         raise fault
