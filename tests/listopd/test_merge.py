@@ -55,6 +55,18 @@ def test_it_makes_the_very_checkpoint_that_the_training_wrote(run, tmp_path, cap
     assert made == {file.name: file.read_bytes() for file in (out / "checkpoint").iterdir()}
 
 
+def test_the_adapter_of_an_earlier_end_still_belongs_to_its_training(run, tmp_path, capsys, checkpoint):
+    out = run("bfloat16")
+    (out / "adapters").mkdir()
+    (out / "adapter").rename(out / "adapters" / "step-000001")
+    assert merge(capsys, out / "adapters" / "step-000001", "--out", tmp_path / "m")[0] == 0
+    assert {t.dtype for t in weights_in(tmp_path / "m").values()} == {torch.bfloat16}
+    code, _, said = merge(
+        capsys, out / "adapters" / "step-000001", "--base", checkpoint(1), "--out", tmp_path / "other"
+    )
+    assert code == 2 and "was trained on other weights" in said
+
+
 def test_an_adapter_from_elsewhere_takes_the_type_of_its_base(run, tmp_path, capsys, checkpoint):
     alone = tmp_path / "alone"
     shutil.copytree(run() / "adapter", alone)

@@ -6,12 +6,14 @@ log.jsonl       one line an optimiser step
 state/          weights, optimiser, λ: what `--resume` goes on from, in any number of processes
 checkpoint/     the trained model
 adapter/        what was trained alone, as peft keeps it, where the recipe says `lora`
-checkpoints/    step-000014, ...: the model on the way, where the recipe says `keep_every`
+checkpoints/    step-000014, ...: the model on the way, where the recipe says `keep_every`, and at an earlier end of a
+                training that was given more steps (its adapter in adapters/)
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +33,7 @@ if TYPE_CHECKING:
     from listopd.recipe import Recipe, Stage
     from listopd.trainee import Trainee
 
+_LOGGER = logging.getLogger(__name__)
 _LOG, _STATE, _OLD_STATE, _NEW_STATE = "log.jsonl", "state", ".state.old", ".state.new"
 _NOT_IDENTITY = {"save_every": True, "keep_every": True, "trackers": True}
 _LENGTH = {"steps": True, "epochs": True}
@@ -56,11 +59,14 @@ class Journal:
         self._trainee, accelerator = trainee, trainee.accelerator
         self._inputs, self._steps = inputs_of(manifest), int(manifest["steps"])
         self._clock = manifest.get("clock")
-        done = self._resumed(trainee) if resume else 0
+        saved = self._resumed(trainee) if resume else None
+        done = saved.step if saved is not None else 0
         if accelerator.is_main_process:
             make_directory(self.out)
             _sweep(self.out)
             with _writing("the run directory", self.out):
+                if saved is not None:
+                    self._set_aside(saved.steps)
                 text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
                 write_atomic(self.out / "recipe.yaml", text.encode())
                 self._write_manifest(manifest, done)
@@ -148,7 +154,7 @@ class Journal:
         assert self._trainee is not None, "a journal begins before it is written"
         return self._trainee
 
-    def _resumed(self, trainee: Trainee) -> int:
+    def _resumed(self, trainee: Trainee) -> states.SavedState:
         old, accelerator = self.out / _OLD_STATE, trainee.accelerator
         if accelerator.is_main_process and self.state.exists():
             shutil.rmtree(old, ignore_errors=True)
@@ -167,7 +173,7 @@ class Journal:
             raise UserError(cause, place=str(self.state), fix="start without --resume, in another --out") from error
         if self.policy is not None:
             self.policy.load_state_dict(saved.policy)
-        return saved.step
+        return saved
 
     def _check_fits(self, saved: states.SavedState) -> None:
         """Raises UserError unless going on from `saved` gives what one run would have given."""
@@ -197,6 +203,22 @@ class Journal:
         # As it comes back from a file.
         identity: dict[str, Any] = json.loads(json.dumps(found))
         return identity
+
+    def _set_aside(self, planned: int) -> None:
+        """Move what the training wrote at an earlier end to where the name says after how many steps.
+
+        The manifest is about to say another number. `planned` is the state's, for a manifest that is gone.
+        """
+        before = _manifest_in(self.out).get("steps", planned)
+        if before == self._steps or not isinstance(before, int):
+            return
+        places = (self.checkpoint, self.kept(before)), (self.adapter, self.out / "adapters" / self.kept(before).name)
+        for written, kept in places:
+            if written.is_dir():
+                shutil.rmtree(kept, ignore_errors=True)
+                kept.parent.mkdir(exist_ok=True)
+                written.rename(kept)
+                _LOGGER.warning("%s is of step %d, and lies in %s now", written, before, kept)
 
     def _write_manifest(self, manifest: Mapping[str, Any], done: int) -> None:
         """Of a resumed run the first manifest stays, with the number of steps that there are to be now."""

@@ -99,6 +99,7 @@ class _Training(NamedTuple):
 
 def _training(folder: Path) -> _Training:
     above = folder.resolve().parent
+    above = above.parent if above.name == "adapters" else above
     manifest, recipe = _read(above / "manifest.json"), _read(above / "recipe.yaml")
     models = _mapping(manifest.get("models"))
     started = _mapping(models.get("student") or models.get("start"))
