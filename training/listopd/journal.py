@@ -18,6 +18,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -182,7 +183,9 @@ class Journal:
             changed = ", ".join(_changed(saved.recipe, self._identity()))
             cause = f"the recipe is not the one that the state was trained by ({changed})"
             raise UserError(cause, place=place, fix="undo the change")
-        inputs = [name for name, value in self._inputs.items() if saved.inputs.get(name) != value]
+        # States of an earlier version do not know the curve, but the first manifest does.
+        known = inputs_of(_manifest_in(self.out)) | saved.inputs
+        inputs = [name for name, value in self._inputs.items() if known.get(name) != value]
         if inputs:
             cause = f"the state was trained with another {', '.join(inputs)}"
             raise UserError(cause, place=place, fix="put the old one back")
@@ -286,10 +289,13 @@ def _manifest_in(out: Path) -> Mapping[str, Any]:
 
 
 def inputs_of(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Fingerprints of what a run reads besides its recipe: models by role, data, the task's code."""
+    """Fingerprints of what a run reads besides its recipe: models by role, data, the task's code, a target curve."""
     models = {role: model["fingerprint"] for role, model in manifest.get("models", {}).items() if model}
-    data, task = manifest.get("data", {}), manifest.get("task", {})
-    return models | {"data": str(data.get("fingerprint")), "task code": str(task.get("code"))}
+    data, task, curve = (manifest.get(name) or {} for name in ("data", "task", "curve"))
+    found = models | {"data": str(data.get("fingerprint")), "task code": str(task.get("code"))}
+    # Where its file lies is the recipe's to say.
+    said = json.dumps({name: value for name, value in curve.items() if name != "place"}, sort_keys=True)
+    return found | ({"target curve": sha256(said.encode()).hexdigest()} if curve else {})
 
 
 def _sweep(out: Path) -> None:

@@ -81,6 +81,7 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resum
     steps = step_count(spec, questions, spec.batch)
     manifest = make_manifest(recipe, spec, steps, task, questions, models._asdict(), accelerator, best)
     manifest["curve"] = curve and curve.to_dict()
+    manifest["objective"]["extrapolation"] = extrapolation.model_dump(mode="json")
     answers = spec.batch * spec.rollouts_per_prompt
     manifest["weight_bytes_per_process"] = _held(trainee, frozen)
     fault = gold_fault(questions.kept[0], models.student, recipe.thinking)
