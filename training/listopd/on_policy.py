@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -77,7 +77,8 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resum
     curve, extrapolation = _recorded_curve(spec, models)
     trainee, frozen = load_models(models, spec, recipe, accelerator)
     policy, best = extrapolation.build(), machine(accelerator.device)
-    label = Labeller(models.student.renderer.tokenizer, getattr(questions.kept[0].contract, "key", None))
+    renderer, key = models.student.renderer, getattr(questions.kept[0].contract, "key", None)
+    label = Labeller(renderer.tokenizer, key, renderer.own_marks)
     steps = step_count(spec, questions, spec.batch)
     manifest = make_manifest(recipe, spec, steps, task, questions, models._asdict(), accelerator, best)
     manifest["curve"] = curve and curve.to_dict()
@@ -137,7 +138,8 @@ def _step(batch: Sequence[Question], step: int, *, context: StepContext, steps: 
     doing(f"step {step + 1}/{steps}: scoring {len(mine)} answers")
     minibatches = _prepare(context, rollouts)
     everything = [part for minibatch in minibatches for part in minibatch]
-    context.policy.step(RolloutStats(counts["ok"], len(copies), _positions(context, everything)))
+    prompts = {question.key: question.prompt for question, _ in mine}
+    context.policy.step(RolloutStats(counts["ok"], len(copies), _positions(context, everything, prompts)))
     minibatches = [with_lambda(minibatch, context.policy) for minibatch in minibatches]
     scored = time.perf_counter()
     doing(f"step {step + 1}/{steps}: updating the student")
@@ -220,10 +222,13 @@ def _denominator(context: StepContext, part: Sequence[ScoredBatch]) -> float:
     return sum(gathered(sum(int(p.batch.mask.any(-1).sum()) for p in part), context.accelerator))
 
 
-def _positions(context: StepContext, found: Sequence[ScoredBatch]) -> Positions | None:
+def _positions(
+    context: StepContext, found: Sequence[ScoredBatch], prompts: Mapping[int, Sequence[int]] | None = None
+) -> Positions | None:
     """Teacher's and base's probability of the teacher's modal token, wherever that token is scaffold.
 
-    Also where the rollout wrote something else: such places are where the base is least sure.
+    Also where the rollout wrote something else: such places are where the base is least sure. `prompts` are token ids
+    by the question's place in the data: one may begin a thought.
     """
     if not (context.spec.extrapolation.needs_positions and context.spec.needs_base):
         return None
@@ -233,8 +238,9 @@ def _positions(context: StepContext, found: Sequence[ScoredBatch]) -> Positions 
         mask = part.batch.mask
         columns = (part.keys.expand_as(mask), part.teacher.scores.top, part.base.scores.other.exp())
         rows.append(torch.stack([x[mask].double() for x in columns]).cpu().numpy())
-        for answer, mode, kept in zip(part.batch.answers, part.teacher.scores.mode, mask, strict=True):
-            steps += context.label.instead(answer[kept].tolist(), mode[kept].tolist())
+        asked = [(prompts or {}).get(key, ()) for key in part.keys[:, 0].tolist()]
+        for prompt, answer, mode, kept in zip(asked, part.batch.answers, part.teacher.scores.mode, mask, strict=True):
+            steps += context.label.instead(answer[kept].tolist(), mode[kept].tolist(), prompt)
     everyone = gathered((np.concatenate(rows, axis=1), steps), context.accelerator)
     keys, p, b = np.concatenate([columns for columns, _ in everyone], axis=1)
     labels = [label for _, theirs in everyone for label in theirs]
