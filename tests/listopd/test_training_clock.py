@@ -16,6 +16,7 @@ from listopd import state as states  # noqa: E402
 from listopd.clock import keep_clock  # noqa: E402
 from listopd.journal import recorded_clock  # noqa: E402
 from listopd.recipe import Recipe  # noqa: E402
+from tests.listopd.conftest import Trained  # noqa: E402
 
 DATED = "{{ strftime_now('%d %B %Y') }}\n{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
 FIRST = datetime(2026, 3, 1, 9, 30).astimezone()
@@ -111,5 +112,17 @@ def test_all_processes_print_the_first_one_s_clock(checkpoint, monkeypatch, tmp_
     theirs = FIRST - timedelta(days=1)
     monkeypatch.setattr(clocks, "gathered", lambda own, accelerator: [theirs, own])
     renderer = open_model(checkpoint(0, chat=DATED)).renderer
-    keep_clock(renderer, tmp_path, None, resume=False)
+    keep_clock(renderer, None, None)
     assert renderer.clock == theirs
+
+
+@pytest.mark.parametrize("stage", ["sft", "opd"])
+def test_a_training_that_is_repeated_from_its_directory_has_its_date(go, on, tmp_path, stage):
+    from listopd.recipe import read_recipe
+    from listopd.stages import train
+
+    whole = go(stage, 0, 2)
+    on(40)
+    train(read_recipe(whole.out), stage, tmp_path / "again", lambda *_: None, place=str(whole.out))
+    again = Trained(tmp_path / "again")
+    assert again.figures == whole.figures and again.manifest["clock"] == FIRST.isoformat()

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
     from listeval.models.renderer import Renderer
 
 
-def keep_clock(renderer: Renderer, out: Path, accelerator: Accelerator, *, resume: bool) -> None:
-    """Hold the template's clock still, in all processes alike: where the training in `out` began, else at now.
+def keep_clock(renderer: Renderer, recorded_in: Path | None, accelerator: Accelerator) -> None:
+    """Hold the template's clock still, in all processes alike: where the training in `recorded_in` began, else at now.
 
     To be called before a prompt is rendered. Nothing happens for a template without a clock.
     """
     if renderer.clock is None:
         return
-    told = recorded_clock(out) if resume else None
+    told = recorded_clock(recorded_in) if recorded_in is not None else None
     renderer.set_clock(gathered(told or renderer.clock, accelerator)[0])

@@ -60,8 +60,10 @@ class StepContext(NamedTuple):
     best: Machine
 
 
-def train_opd(recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resume: bool = False) -> Path:
-    """Train and give the folder of the checkpoint.
+def train_opd(
+    recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resume: bool = False, earlier: Path | None = None
+) -> Path:
+    """Train and give the folder of the checkpoint; `earlier` is the training that is repeated, if one is.
 
     Raises UserError for whatever a user can put right; what was trained up to the last saved state is kept.
     """
@@ -71,7 +73,7 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resum
     check_device(recipe, "opd", accelerator.device, shards_of(accelerator))
     task = training_task(recipe)
     models = open_models(spec, recipe)
-    keep_clock(models.student.renderer, out, accelerator, resume=resume)
+    keep_clock(models.student.renderer, out if resume else earlier, accelerator)
     budget = spec.max_tokens or task.max_tokens
     questions = load_questions(task, recipe, models.student, models.max_length, budget)
     curve, extrapolation = _recorded_curve(spec, models)
