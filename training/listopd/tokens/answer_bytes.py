@@ -41,6 +41,15 @@ class TokenTexts:
         parts = answer_parts(text, str(asked), self._own)
         return [(_bytes(text[:start]), _bytes(text[:end])) for start, end in parts]
 
+    def begin(self, token_ids: Sequence[int], prompt: Sequence[int]) -> int:
+        """How many of `token_ids` stand before the answer; all where there is none."""
+        parts, at = self.answer(token_ids, prompt), 0
+        for place, token in enumerate(token_ids if parts else ()):
+            at += len(self[token])
+            if at > parts[0][0]:
+                return place
+        return len(token_ids)
+
 
 def _bytes(text: str) -> int:
     return len(text.encode("utf-8", "surrogateescape"))
