@@ -92,7 +92,7 @@ def load_questions(
     """Every example as token ids; a prompt needs room for `budget` tokens, without one for its right answer.
 
     `max_length` is what all models take, prompt and answer together; None: any length. Raises UserError where no
-    prompt fits.
+    prompt fits, and where right answers are trained and would not be read as such.
     """
     examples, source, fingerprint, counts = load_examples(task, recipe)
     limit = max_length or 1 << 62
@@ -110,6 +110,8 @@ def load_questions(
         known = ", ".join(f"{name} {bound:,}" for name, bound in bounds.items() if bound is not None)
         cause = f"none of {len(examples):,} prompts fits: they have up to {longest:,} tokens ({known})"
         raise UserError(cause, place=source, fix="a smaller k or max_tokens, a larger max_prompt, or a longer model")
+    if budget is None and (fault := gold_fault(kept[0], checkpoint, recipe.thinking)):
+        raise fault
     return Questions(kept, source, fingerprint, counts | {"used": len(kept), "too_long": len(examples) - len(kept)})
 
 

@@ -18,7 +18,7 @@ from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, make_accelerator, share
 from listopd.phase import doing
 from listopd.plan.training_plan import check_device
-from listopd.questions import Question, gold_fault, load_questions, step_count, training_task
+from listopd.questions import Question, load_questions, step_count, training_task
 from listopd.score import Scorer, check_scorer
 from listopd.sharding import shards_of
 from listopd.start import prepare_for_training, start
@@ -45,8 +45,6 @@ def train_sft(
     checkpoint, network = start(spec.model, task, recipe, accelerator.device)
     keep_clock(checkpoint.renderer, out if resume else earlier, accelerator)
     questions = load_questions(task, recipe, checkpoint, checkpoint.info.max_length)
-    if fault := gold_fault(questions.kept[0], checkpoint, recipe.thinking):
-        raise fault
     layout = BatchLayout.of(recipe.precision, network)
     vocab = len(checkpoint.renderer.tokenizer)
     with accelerator.autocast():
