@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import shutil
 from collections.abc import Iterator
@@ -31,7 +32,8 @@ def parquet_rows(first: bytes, rest: IO[bytes], name: str) -> Iterator[Any]:
         raise UserError.missing_package("datasets", "pip install 'listeval[hub]'", "reading Parquet") from None
     # It makes a folder for what it might convert, and the user's own may be read-only.
     with TemporaryDirectory(prefix="listeval-") as folder, _silence():
-        file = _on_disk(first, rest, Path(folder))
+        # `datasets` takes a name for a pattern, and for addresses joined by `::`.
+        file = glob.escape(str(_on_disk(first, rest, Path(folder))))
         try:
             yield from load_dataset(
                 "parquet", data_files=[file], split="train", streaming=True, cache_dir=folder, batch_size=_BATCH
@@ -42,16 +44,20 @@ def parquet_rows(first: bytes, rest: IO[bytes], name: str) -> Iterator[Any]:
             raise UserError(cause, place=name, fix="fetch the file again") from None
 
 
-def _on_disk(first: bytes, rest: IO[bytes], folder: Path) -> str:
-    """Where the bytes are as a file: they are read from its end. What was packed is unpacked into `folder`."""
+def _on_disk(first: bytes, rest: IO[bytes], folder: Path) -> Path:
+    """The bytes as a file in `folder`, under a name of ours: a link to theirs, or a copy of what was packed.
+
+    Parquet is read from its end.
+    """
+    here = folder / "rows.parquet"
     raw = getattr(rest, "raw", None)
     if isinstance(raw, io.FileIO) and isinstance(raw.name, str):
-        return raw.name
-    copy = folder / "unpacked.parquet"
-    with copy.open("wb") as out:
+        here.symlink_to(Path(raw.name).absolute())
+        return here
+    with here.open("wb") as out:
         out.write(first)
         shutil.copyfileobj(rest, out)
-    return str(copy)
+    return here
 
 
 @contextmanager

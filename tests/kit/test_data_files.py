@@ -172,6 +172,33 @@ def test_parquet_is_read_group_by_group_and_leaves_nothing_behind(tmp_path, monk
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+NAMES = (
+    *("a[1].parquet", "a*.parquet", "a?.parquet", "a[!b].parquet", "{1}.parquet", "**", "a::b.parquet", "a b%20#1"),
+    *("zip::x", ".hidden/a.parquet", "__run/a.parquet", "k=[8]/a.parquet", "http:/a.parquet", "~a.parquet", "é.json"),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress])
+@pytest.mark.parametrize("place", [".", "temporary"])
+def test_parquet_is_read_from_the_named_file_whatever_its_name_means_elsewhere(
+    tmp_path, monkeypatch, name, wrap, place
+):
+    pytest.importorskip("datasets", reason="Parquet is read through datasets")
+    decoys, content = ("a1.parquet", "ab.parquet", "1.parquet", "k=8/a.parquet", "b.parquet", "x"), wrap(parquet())
+    for path in (*decoys, name):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    for decoy in decoys:
+        (tmp_path / decoy).write_bytes(b"another file")
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "t[1]" / "temporary").mkdir(parents=True)
+    if place != ".":
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "t[1]" / "temporary"))
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path / name, type(tmp_path)(name)):
+        assert [row for _, row in rows(local_file(path))] == ROWS
+
+
 def test_a_parquet_file_without_rows_is_empty(tmp_path):
     arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
     pytest.importorskip("datasets", reason="Parquet is read through datasets")
