@@ -10,7 +10,6 @@ never taken for a value itself.
 from __future__ import annotations
 
 import contextlib
-import json
 import marshal
 import math
 import operator
@@ -29,6 +28,7 @@ from listeval.scoring.execution.inside.exported import (
     SHORT,
     SPECIAL,
     UNARY,
+    special_methods,
 )
 from listeval.scoring.execution.inside.peer import (
     AHEAD,
@@ -40,7 +40,7 @@ from listeval.scoring.execution.inside.peer import (
     builtin_exception,
     read_packet,
 )
-from listeval.scoring.execution.inside.values import Memo, Refused
+from listeval.scoring.execution.inside.values import HERE_ONLY, Memo, Refused, literal
 
 _HOME = "_home of an answer's object"
 """Where a proxy keeps its end and its number: a name that no attribute can have."""
@@ -211,24 +211,6 @@ class Function(Object, metaclass=Class):
     __eq__, __ne__, __hash__ = _compare("eq"), _compare("ne"), Object.__hash__
 
 
-def _literal(text: str) -> Any:
-    """The value of a literal. Raises ValueError, SyntaxError, TypeError and RecursionError for what is none."""
-    # Most are JSON but for the quotes, which is read in a tenth of the time.
-    if '"' not in text and "\\" not in text:
-        with contextlib.suppress(ValueError):
-            return _read_json(text.replace("'", '"'))
-    from ast import literal_eval  # not before the fork, where every program would pay for it
-
-    return literal_eval(text)
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no literal")
-
-
-_read_json = json.JSONDecoder(parse_constant=_refuse_constant).decode
-
-
 def number_of(function: Any) -> int | None:
     """The number of a function of the answer's; None for everything else."""
     return _home(function)[1] if type(function) is Function else None
@@ -247,6 +229,7 @@ class Proxies(Peer):
         self.raised: list[BaseException] = []
         self.imported = False
         self._known: dict[int, Any] = {}
+        self._kinds: dict[type, Class] = {}
         self._functions: list[Any] = []
         self._ahead: deque[bytes] = deque()
         self._values: dict[int, tuple[Any, ...]] = {}
@@ -371,7 +354,7 @@ class Proxies(Peer):
         packet = read_packet(self.channel)
         if packet[:1] == QUICK:
             try:
-                return _literal(packet[1:].decode("utf-8", "surrogatepass"))
+                return literal(packet[1:].decode("utf-8", "surrogatepass"))
             except (ValueError, SyntaxError, TypeError, RecursionError) as error:
                 raise Refused(f"a result of another form ({type(error).__name__})") from None
         reply = self.receive(packet)
@@ -401,20 +384,36 @@ class Proxies(Peer):
         names = SPECIAL.intersection(special).difference(_SHAPE)
         methods = {name: _METHODS[name] for name in names}
         methods.update({back: _REFLECTED[back] for name in names if (back := f"__r{name[2:]}") in _REFLECTED})
-        made = type.__new__(Class, str(name), kept, {**methods, **_ALWAYS, "__module__": "program"})
+        # An exception's words would be those of its builtin class, which comes before `Object`.
+        words = {"__repr__": Object.__repr__, "__str__": Object.__str__}
+        return self._made(number, str(name), kept, {**methods, **_ALWAYS, **words, "__module__": "program"})
+
+    def _made(self, number: int, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Class:
+        made = type.__new__(Class, name, bases, body)
         type.__setattr__(made, _HOME, (self, number))
         return made
 
-    def _object(self, number: int, _: None, kind: Any) -> Any:
-        made = self._codec.decode(kind, Memo())
-        if not isinstance(made, Class):
+    def _builtin(self, kind: type) -> Class:
+        """The class of the answer's objects of a builtin class, whose methods are known without asking."""
+        if kind not in self._kinds:
+            methods = {name: _METHODS[name] for name in special_methods(kind).difference(_SHAPE)}
+            body = {**methods, **_ALWAYS, "__class__": property(lambda _: kind)}
+            self._kinds[kind] = self._made(-1, kind.__name__, (Object,), body)
+        return self._kinds[kind]
+
+    def _object(self, number: int, _: None, kind: Any, arguments: Any = None) -> Any:
+        kind = self._codec.decode(kind, Memo())
+        if kind in HERE_ONLY:
+            kind = self._builtin(kind)
+        if not isinstance(kind, Class):
             raise Refused("an object whose class is a value's")
-        return self._at(number, made)
+        made = self._at(number, kind)
+        if isinstance(made, BaseException) and arguments is not None:
+            BaseException.__init__(made, *self._codec.decode(arguments, Memo()))
+        return made
 
     def _plain_module(self, _: str, number: int, __: None) -> Any:
-        made = type.__new__(Class, "module", (Object,), {})
-        type.__setattr__(made, _HOME, (self, -1))
-        return self._at(number, made)
+        return self._at(number, self._made(-1, "module", (Object,), {}))
 
     def _at(self, number: int, kind: Any) -> Any:
         made = (BaseException if issubclass(kind, BaseException) else object).__new__(kind)
