@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from listeval.kit.files import DataFile as DataFile
     from listeval.kit.files import JsonRow as JsonRow
     from listeval.kit.files import fingerprint as fingerprint
+    from listeval.kit.files import json_field as json_field
     from listeval.kit.files import local_file as local_file
     from listeval.kit.files import member as member
     from listeval.kit.files import rows as rows

@@ -20,8 +20,32 @@ _BATCH = 1000
 """Rows held at a time. `datasets` would take a row group's size, and stumbles where that is 0."""
 
 
-def parquet_rows(first: bytes, rest: IO[bytes], name: str) -> Iterator[Any]:
-    """Every row of the file `name` as a dict, from its `first` bytes and the stream after them.
+class ParquetRow(dict[str, Any]):
+    """A row whose values have the types of their columns, some of which JSON has not.
+
+    A struct has every field that any row's has, null where the row that was written had none.
+    """
+
+
+def why_no_json(value: Any) -> str:
+    """What a value of a Parquet row has that no JSON says, or leaves open; empty where it is one JSON value."""
+    left = [value]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            unclear = next((key for key, part in node.items() if part is None), None)
+            if unclear is not None:
+                return f"is a Parquet struct without '{unclear}', which may be null or absent"
+            left += node.values()
+        elif isinstance(node, list | tuple):
+            left += node
+        elif node is not None and not isinstance(node, str | int | float):
+            return f"holds a value of the type {type(node).__name__}, which JSON has not"
+    return ""
+
+
+def parquet_rows(first: bytes, rest: IO[bytes], name: str) -> Iterator[ParquetRow]:
+    """Every row of the file `name`, from its `first` bytes and the stream after them.
 
     Raises UserError without the package, and for what is no Parquet or holds what Python has no value for.
     """
@@ -35,9 +59,10 @@ def parquet_rows(first: bytes, rest: IO[bytes], name: str) -> Iterator[Any]:
         # `datasets` takes a name for a pattern, and for addresses joined by `::`.
         file = glob.escape(str(_on_disk(first, rest, Path(folder))))
         try:
-            yield from load_dataset(
+            found = load_dataset(
                 "parquet", data_files=[file], split="train", streaming=True, cache_dir=folder, batch_size=_BATCH
             )
+            yield from map(ParquetRow, found)
         except (ArrowException, OSError, ValueError, OverflowError) as error:
             # The last two are of values that Python does not have: text that is no UTF-8, days beyond its calendar.
             cause = f"not Parquet: {first_line(error)}"

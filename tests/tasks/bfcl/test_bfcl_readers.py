@@ -1,6 +1,8 @@
 """Where questions come from: folders, single files, both releases' names, the hub; and what is refused, in words."""
 
 import json
+from datetime import date
+from decimal import Decimal
 
 import pytest
 
@@ -76,6 +78,30 @@ def test_ones_own_file_has_everything_in_a_row(tmp_path):
     file = tmp_path / "calls.jsonl"
     file.write_text(lines([question(category="simple", **{"ground_truth": answer()["ground_truth"]})]))
     assert found(load(file)) == [("q_0", "simple_python")]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"function": [{**DOCUMENT, "since": date(2024, 1, 2)}]}, "'function' holds a value of the type date"),
+        ({"ground_truth": [{"add.up": {"n": [Decimal("1.5")]}}]}, "'ground_truth' holds a value of the type Decimal"),
+        ({"function": [{**DOCUMENT, "strict": None}]}, "'function' is a Parquet struct without 'strict'"),
+        ({"ground_truth": [{"add.up": {"n": [1], "m": None}}]}, "'ground_truth' is a Parquet struct without 'm'"),
+        ({"made": date(2024, 1, 2), "of": {"raw": b"x", "none": None}}, ""),
+    ],
+)
+def test_what_parquet_alone_has_is_named_where_it_is_asked_about(tmp_path, row, words):
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    from pyarrow import parquet
+
+    plain = question(category="mine", ground_truth=answer()["ground_truth"])
+    parquet.write_table(arrow.Table.from_pylist([{**plain, **row}]), tmp_path / "own.parquet")
+    (tmp_path / "own.jsonl").write_text(lines([plain]))
+    if words:
+        assert f"the field {words}" in (message := refused(tmp_path / "own.parquet"))
+        assert "own.parquet[0]). Fix: give the rows as JSON lines" in message
+    else:
+        assert load(tmp_path / "own.parquet").examples == load(tmp_path / "own.jsonl").examples
 
 
 def refused(path, **options):
