@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from listeval.kit.cells import is_missing as is_missing
     from listeval.kit.cells import is_missing_id as is_missing_id
     from listeval.kit.cells import is_missing_number as is_missing_number
+    from listeval.kit.file_option import FileOption as FileOption
     from listeval.kit.files import DataFile as DataFile
     from listeval.kit.files import JsonRow as JsonRow
     from listeval.kit.files import fingerprint as fingerprint

@@ -53,7 +53,7 @@ def run(config: RunConfig, observer: Observer | None = None, engines: Engines | 
 
 def run_task(task: Task, config: RunConfig, watch: Observer, engines: Engines | None = None) -> Run:
     """`run` with a task that is at hand, whatever `config` calls it."""
-    config = config.resolved(opening.token_budget(task), choose(config.backend))
+    config = _as_kept(config, task).resolved(opening.token_budget(task), choose(config.backend))
     watch.stage("reading the data")
     data = preparation.load_data(task, config)
     if config.decoding is not None:
@@ -67,6 +67,17 @@ def run_task(task: Task, config: RunConfig, watch: Observer, engines: Engines | 
         finished.conclude(task)
         watched.finish(finished)
     return finished
+
+
+def _as_kept(config: RunConfig, task: Task) -> RunConfig:
+    """The configuration with texts among the task's options as the task keeps them: names of files are absolute."""
+    kept = task.options.model_dump(mode="json")
+    texts = {name: kept[name] for name, value in config.options.items() if _are_texts(value, kept.get(name))}
+    return config.model_copy(update={"options": {**config.options, **texts}}) if texts else config
+
+
+def _are_texts(*values: object) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: SeedData, watch: Tracked) -> Run:
