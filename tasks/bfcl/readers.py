@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeGuard
 
 from listeval import DataFile, Expected, JsonRow, Message, UserError, json_field, rows, why_unusable
 
-from .categories import category_named
+from .categories import RESERVED, category_named
 from .sources import Part
 
 _AS_LINES = "give the rows as JSON lines"
@@ -49,8 +49,19 @@ def _question(row: JsonRow, place: str, part: Part, answers: dict[str, tuple[str
     if not _is_expected(expected):
         cause = f"row '{name}' has no ground_truth, a list of {{function: {{parameter: [accepted values]}}}}"
         raise UserError(cause, place=answer_place, fix=f"every question needs at least one call; rows hold {_FORM}")
-    category = part.category or category_named(_text(row, "category", place))
-    return Question(name, category, _turns(row, name, place), _functions(row, name, place), expected)
+    return Question(
+        name, part.category or _category(row, place), _turns(row, name, place), _functions(row, name, place), expected
+    )
+
+
+def _category(row: JsonRow, place: str) -> str:
+    name = category_named(_text(row, "category", place))
+    if name in RESERVED:
+        fix = f"give the category another name than {', '.join(RESERVED)}"
+        raise UserError(
+            f"the category '{name}' has the name of a figure or count over categories", place=place, fix=fix
+        )
+    return name
 
 
 def _is_expected(value: Any) -> TypeGuard[list[Expected]]:
