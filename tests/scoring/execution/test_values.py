@@ -184,6 +184,7 @@ KEPT = {
     "enumerate": ("enumerate(x)", "[(n, v) for n, v in f([5])] == [(0, 5)]"),
     "reversed tuple": ("reversed(tuple(x))", "tuple(f([1, 2])) == (2, 1)"),
     "reversed text": ("reversed(str(x))", "''.join(f(12)) == '21'"),
+    "its class": ("map(str, x)", "list(type(f([1]))(int, ['2'])) == [2] and type(f([1])) is type(f([2]))"),
     "several": ("[map(str, x), zip(x)]", "[list(one) for one in f([1])] == [['1'], [(1,)]]"),
     "next": ("map(str, x)", "next(f([1, 2])) == '1' and next(f([]), 'none') == 'none'"),
     "iterator": ("map(str, x)", "isinstance(f([1]), map) and iter(x := f([1])) is x"),
@@ -204,6 +205,24 @@ def test_builtin_objects_that_are_no_values_can_be_used(sandbox, name):  # noqa:
     value, test = KEPT[name]
     (ran,) = sandbox.run([Program(f"def f(x): return {value}", (f"assert {test}",))])
     assert ran.outcome is Outcome.OK, ran
+
+
+@pytest.mark.parametrize(
+    "test",
+    ["asyncio.run(f(2)) == 3", "asyncio.run(both()) == [3, 5]", "asyncio.run(after()) == 4", "asyncio.run(caught())",
+     "asyncio.run(asyncio.wait_for(f(2), 9)) == 3", "asyncio.iscoroutine(f(1))"],
+)  # fmt: skip
+def test_coroutines_are_awaited_where_they_are(sandbox, test):  # noqa: F811
+    code = "import asyncio\nasync def f(x):\n await asyncio.sleep(0)\n if x < 0: raise ValueError('no')\n return x + 1"
+    of_tests = """import asyncio
+async def both(): return await asyncio.gather(f(2), f(4))
+async def after(): return await f(3)
+async def caught():
+    try: await f(-1)
+    except ValueError as error: return str(error) == 'no'"""
+    programs = [Program(code, (of_tests, f"assert {one}"), "", ("f",)) for one in (test, f"not ({test})")]
+    right, wrong = sandbox.run(programs)
+    assert (right.outcome, wrong.outcome) == (Outcome.OK, Outcome.ASSERTION), (right, wrong)
 
 
 @pytest.mark.parametrize("test", ["f([1]) == ['1']", "f([1]) == f([1])", "len(f([1])) == 1", "f([1])[0] == '1'"])

@@ -21,7 +21,7 @@ BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "l
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 OTHERS = (
     *("call", "getitem", "setitem", "delitem", "len", "iter", "next", "contains", "bool", "str", "repr", "hash"),
-    *("int", "float", "complex", "index", "enter", "exit", "reversed", "divmod", "format"),
+    *("int", "float", "complex", "index", "enter", "exit", "reversed", "divmod", "format", "await"),
 )
 SPECIAL = frozenset(f"__{name}__" for name in (*UNARY, *BINARY, *COMPARISONS, *OTHERS))
 """The special methods that a test may reach through an operator or a builtin."""
@@ -172,6 +172,16 @@ def _plain(value: Any) -> tuple[Any, ...]:
     return () if base is None or type(value) in BY_VALUE else (base(value),)
 
 
+def _awaited(value: Any) -> Any:
+    """What an awaitable gives, once a loop of its own has run it to its end."""
+    import asyncio
+
+    async def wait() -> Any:
+        return await value
+
+    return asyncio.run(wait())
+
+
 def _binary(name: str) -> Callable[..., Any]:
     function: Callable[..., Any] = getattr(operator, {"and": "and_", "or": "or_"}.get(name, name))
     return function
@@ -214,5 +224,6 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "reversed": reversed,
     "divmod": divmod,
     "format": format,
+    "await": _awaited,
     "dir": dir,
 }

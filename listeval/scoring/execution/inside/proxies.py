@@ -15,7 +15,7 @@ import math
 import operator
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from importlib import import_module
 from types import ModuleType
 from typing import Any, NoReturn
@@ -183,6 +183,11 @@ def _contains(self: Any, item: Any) -> bool:
     return bool(_home(self)[0].ask("contains", self, item))
 
 
+def _await(self: Any) -> Generator[None, None, Any]:
+    yield from ()
+    return _home(self)[0].ask("await", self)
+
+
 _METHODS: dict[str, Callable[..., Any]] = {
     **{f"__{name}__": _forward(name) for name in OTHERS},
     **{f"__{name}__": _convert(name) for name in ("int", "float", "complex", "index")},
@@ -190,14 +195,24 @@ _METHODS: dict[str, Callable[..., Any]] = {
     **{f"__{name}__": _compare(name) for name in COMPARISONS},
     **{f"__{name}__": _operator(name) for name in BINARY},
     **{f"__{name}__": _unary(name) for name in UNARY},
+    "__await__": _await,
     "__call__": lambda self, *arguments, **named: _home(self)[0].ask("call", self, arguments, named),
     "__contains__": _contains,
     "__exit__": lambda self, kind, *_: _home(self)[0].ask("exit", self, kind),
 }
+_COROUTINE: dict[str, Callable[..., Any]] = {
+    "send": lambda self, _: next(_await(self)),
+    "throw": lambda self, error: _await(self).throw(error),
+    "close": lambda self: None,
+}
+"""What makes an awaitable a coroutine, which runs to its end where it is when it is first stepped."""
 _REFLECTED = {f"__r{name}__": _operator(name, reflected=True) for name in (*BINARY, "divmod")}
 _ALWAYS = {"__eq__": _compare("eq"), "__ne__": _compare("ne"), "__hash__": Object.__hash__}
-_SHAPE = ("__repr__", "__str__", "__hash__")
-"""What every object has already."""
+
+
+def _methods(special: Iterable[str]) -> dict[str, Callable[..., Any]]:
+    """Without those that every object has already."""
+    return {name: _METHODS[name] for name in special if name not in ("__repr__", "__str__", "__hash__")}
 
 
 class Function(Object, metaclass=Class):
@@ -279,7 +294,8 @@ class Proxies(Peer):
     def name(self, value: Any) -> list[Any]:
         """A reference to the answer's own, to a module, or to a function or an iterator of the tests."""
         if is_theirs(value):
-            return ["object", _home(value)[1]]
+            known = next((kind for kind, made in self._kinds.items() if made is value), None)
+            return ["object", _home(value)[1]] if known is None else ["class", f"builtins.{known.__name__}"]
         if isinstance(value, ModuleType):
             return ["module", value.__name__]
         if hasattr(type(value), "__next__"):
@@ -381,12 +397,13 @@ class Proxies(Peer):
         kept = tuple(base for base in parents if isinstance(base, Class) or issubclass(base, BaseException))
         if not any(isinstance(base, Class) for base in kept):
             kept = (*kept, Object)
-        names = SPECIAL.intersection(special).difference(_SHAPE)
-        methods = {name: _METHODS[name] for name in names}
-        methods.update({back: _REFLECTED[back] for name in names if (back := f"__r{name[2:]}") in _REFLECTED})
+        methods = _methods(SPECIAL.intersection(special))
+        methods |= {back: _REFLECTED[back] for name in methods if (back := f"__r{name[2:]}") in _REFLECTED}
         # An exception's words would be those of its builtin class, which comes before `Object`.
-        words = {"__repr__": Object.__repr__, "__str__": Object.__str__}
-        return self._made(number, str(name), kept, {**methods, **_ALWAYS, **words, "__module__": "program"})
+        methods |= {"__repr__": Object.__repr__, "__str__": Object.__str__}
+        if name == "coroutine" and "__await__" in methods:
+            methods |= _COROUTINE
+        return self._made(number, str(name), kept, {**methods, **_ALWAYS, "__module__": "program"})
 
     def _made(self, number: int, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Class:
         made = type.__new__(Class, name, bases, body)
@@ -396,8 +413,7 @@ class Proxies(Peer):
     def _builtin(self, kind: type) -> Class:
         """The class of the answer's objects of a builtin class, whose methods are known without asking."""
         if kind not in self._kinds:
-            methods = {name: _METHODS[name] for name in special_methods(kind).difference(_SHAPE)}
-            body = {**methods, **_ALWAYS, "__class__": property(lambda _: kind)}
+            body = {**_methods(special_methods(kind)), **_ALWAYS, "__class__": property(lambda _: kind)}
             self._kinds[kind] = self._made(-1, kind.__name__, (Object,), body)
         return self._kinds[kind]
 
