@@ -37,7 +37,7 @@ def why_no_json(value: Any) -> str:
             if unclear is not None:
                 return f"is a Parquet struct without '{unclear}', which may be null or absent"
             left += node.values()
-        elif isinstance(node, list | tuple):
+        elif isinstance(node, list):
             left += node
         elif node is not None and not isinstance(node, str | int | float):
             return f"holds a value of the type {type(node).__name__}, which JSON has not"

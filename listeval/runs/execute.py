@@ -10,7 +10,7 @@ from typing import Any
 from listeval.backends import choose
 from listeval.backends.protocol import Backend, Logging
 from listeval.decoding.bind import bind
-from listeval.disk import make_directory
+from listeval.disk import absolute_path, make_directory
 from listeval.plugins import open as opening
 from listeval.runs import preparation
 from listeval.runs.config import RunConfig
@@ -70,14 +70,11 @@ def run_task(task: Task, config: RunConfig, watch: Observer, engines: Engines | 
 
 
 def _as_kept(config: RunConfig, task: Task) -> RunConfig:
-    """The configuration with texts among the task's options as the task keeps them: names of files are absolute."""
+    """The configuration with the files that options name absolute, where the task keeps them so."""
     kept = task.options.model_dump(mode="json")
-    texts = {name: kept[name] for name, value in config.options.items() if _are_texts(value, kept.get(name))}
-    return config.model_copy(update={"options": {**config.options, **texts}}) if texts else config
-
-
-def _are_texts(*values: object) -> bool:
-    return all(isinstance(value, str) for value in values)
+    paths = {name: absolute_path(value) for name, value in config.options.items() if isinstance(value, str)}
+    same = {name: path for name, path in paths.items() if kept.get(name) == path}
+    return config.model_copy(update={"options": {**config.options, **same}})
 
 
 def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: SeedData, watch: Tracked) -> Run:

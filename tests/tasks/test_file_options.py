@@ -90,6 +90,14 @@ def test_a_run_is_completed_from_another_folder(task, option, name, tmp_path, mo
     assert not list((tmp_path / "there").iterdir())
 
 
+def test_other_options_stay_as_they_are_typed(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "exact").write_text("a file of the same name")
+    args = ["run", "--task", "json", "--model", "gold", "--backend", "null", "--limit", "1", "--out", "run", "--quiet"]
+    assert exit_code([*args, "--set", "text=exact", "--set", "tolerance=1e-9"]) == 0
+    assert load_run(tmp_path / "run").manifest.config.options == {"text": "exact", "tolerance": "1e-9"}
+
+
 def test_what_is_no_path_stays_as_it_is(tmp_path):
     for name in ("nowhere.json", "~no such user/x", "x" * 5000, ""):
         assert make_task("json", {"schema": name}).options.schema_ == name
