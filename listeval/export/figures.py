@@ -60,7 +60,7 @@ def per_sample(run: Run) -> list[dict[str, float]]:
     `raw_<figure>` of first answers, so neither is here.
     """
     rows, metrics = run.rows, run.metrics
-    table = RowTable.of(rows)
+    table = RowTable.of(run.judged)
     rates = figures.rates(table)
     scored = figures.scores(table, metrics) | figures.useful(table, metrics)
     found: list[dict[str, float]] = []
