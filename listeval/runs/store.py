@@ -208,10 +208,12 @@ class Run:
         return kept if vouched else _StoredMetrics()
 
     def _is_of_rows(self, kept: _StoredMetrics) -> bool:
+        if kept.n != len(self.judged):
+            return False
         if kept.rows_digest is not None:
             return kept.rows_digest == digest(self.judged)
         now = self.summary
-        if (kept.n, kept.scored, kept.unscored, kept.errors) != (now.n, now.scored, now.unscored, now.errors):
+        if (kept.scored, kept.unscored, kept.errors) != (now.scored, now.unscored, now.errors):
             return False
         # A kind that is newer than the file has no row.
         return +Counter(kept.kinds) == +Counter(now.kinds)
