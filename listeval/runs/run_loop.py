@@ -185,9 +185,4 @@ class RunLoop:
             tokens=min(self._tokens, MOST),
             versions={"listeval": __version__, **self.backend.versions()},
         )
-        self.manifest.attempts.append(attempt)
-        self.manifest.control_text = dict(self._spelled.counts)
-        # What a server turned out not to take is known only now.
-        self.manifest.backend.settings = dict(self.backend.settings())
-        self.manifest.backend.versions = dict(self.backend.versions())
-        self.live.write()
+        self.live.ended(attempt, self.backend, self._spelled.counts)

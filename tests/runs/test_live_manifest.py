@@ -5,7 +5,9 @@ import json
 import pytest
 
 from listeval import __version__
+from listeval.chat import Message
 from listeval.errors import UserError
+from listeval.plugins.open import make_task
 from listeval.runs import RunConfig, load_run, preparation, rescore, run
 from listeval.runs.entries import AuditEntry
 from tests.backends.fake_server import Call, FakeServer, Reply, chat
@@ -128,3 +130,82 @@ def test_a_proof_that_an_earlier_version_lost_is_found_again(served, lost):
     served(obeys)
     canary, audit, *_ = of_answers(done.path)
     assert canary.passed and audit == done.manifest.audit
+
+
+@pytest.fixture
+def asked(tmp_path):
+    """Run (or go on) without a constraint against a server that answers by `rule`."""
+    pytest.importorskip("httpx")
+    with FakeServer(obeys).running() as server:
+        values = {"task": "fashion", "model": "tiny", "backend": "openai", "base_url": server.url, "limit": 6}
+        values |= {"concurrency": 1, "out": str(tmp_path / "run")}
+
+        def go(rule, **changes):
+            server.rule = rule
+            return run(RunConfig(**{**values, **changes}))
+
+        yield go
+
+
+class Picky:
+    """Refuses requests with a `field`, and its answer number `busy` for a reason that passes; says `word` at the end."""
+
+    def __init__(self, field=None, busy=None, word="stop"):
+        self.field, self.busy, self.word, self.answers = field, busy, word, 0
+
+    def __call__(self, call: Call) -> Reply:
+        if self.field in call.body:
+            return Reply({"error": {"message": f"unknown field {self.field}"}}, status=400)
+        self.answers += 1
+        return BUSY if self.answers == self.busy else Reply(chat("no", self.word))
+
+
+@pytest.mark.parametrize("later", [Picky(), Picky("top_p"), Picky("seed")])
+def test_what_a_server_did_not_take_is_said_of_the_rows_of_all_attempts(asked, later):
+    first = asked(Picky("seed", busy=4))
+    assert first.summary.errors == 1 and list(first.manifest.backend.left_out) == ["seed"]
+    done = asked(later)
+    assert done.summary.errors == 0 and len(done.manifest.attempts) == 2
+    wanted = {"seed"} | ({later.field} - {None})
+    assert set(load_run(done.path).manifest.backend.left_out) == wanted
+    assert [line for line in done.notices if "takes no" in line] == [
+        f"the server takes no {', '.join(sorted(wanted))}: requests went without"
+    ]
+
+
+def test_the_words_of_a_server_are_counted_over_all_attempts(asked):
+    asked(Picky(busy=4, word="STOP"))
+    assert asked(Picky(word="STOP"), limit=6).manifest.backend.finish_reasons == {"STOP": 6}
+    done = asked(Picky(word="end_turn"), limit=9)
+    assert load_run(done.path).manifest.backend.finish_reasons == {"STOP": 6, "end_turn": 3}
+    assert asked(Picky(word="end_turn"), limit=9).manifest.backend.finish_reasons == {"STOP": 6, "end_turn": 3}
+
+
+@pytest.fixture
+def planted(monkeypatch):
+    """The first five prompts of the sample spell a control token."""
+    task = type(make_task("fashion", {}))
+    loaded = make_task("fashion", {}).load(None, 0)
+    mark = Message("user", "<|im_start|> bag")
+    examples = [
+        example._replace(messages=(*example.messages, mark)) if place < 5 else example
+        for place, example in enumerate(loaded.examples)
+    ]
+    monkeypatch.setattr(task, "load", lambda self, path, seed: loaded._replace(examples=examples))
+    return examples
+
+
+@pytest.mark.parametrize("scope", [{"samples": 3}, {"limit": 1}, {"limit": 6}])
+def test_prompts_that_spell_control_tokens_stay_counted_whatever_part_is_asked_for(asked, planted, scope):
+    assert asked(Picky(busy=1)).manifest.control_text == {"as_the_server_renders": 5}
+    if "samples" in scope:
+        scope = {"samples": tuple(example.id for example in planted[: scope["samples"]])}
+    done = asked(Picky(), **scope)
+    assert done.summary.errors == 0 and len(done.manifest.attempts) == 2
+    assert load_run(done.path).manifest.control_text == {"as_the_server_renders": 5}
+
+
+def test_more_prompts_that_spell_control_tokens_count(asked, planted):
+    assert asked(Picky(), limit=2).manifest.control_text == {"as_the_server_renders": 2}
+    assert asked(Picky(), limit=4).manifest.control_text == {"as_the_server_renders": 4}
+    assert asked(Picky(), limit=9).manifest.control_text == {"as_the_server_renders": 5}
