@@ -148,7 +148,7 @@ def asked(tmp_path):
 
 
 class Picky:
-    """Refuses requests with a `field`, and its answer number `busy` for a reason that passes; says `word` at the end."""
+    """Refuses requests with a `field`, and its answer number `busy` once; ends answers with `word`."""
 
     def __init__(self, field=None, busy=None, word="stop"):
         self.field, self.busy, self.word, self.answers = field, busy, word, 0
