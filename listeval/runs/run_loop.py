@@ -146,6 +146,8 @@ class RunLoop:
         cases = [self._waiting.pop(completion.key) for completion in batch]
         answers = [(case.asked, completion) for case, completion in zip(cases, batch, strict=True)]
         rows = make_rows(self.task, answers, self.manifest.promise)
+        # A row that was refused a further attempt shows an answer that counted when it came.
+        self._tokens += sum(row["n_tokens"] for row in rows)
         final = [row for case, row in zip(cases, rows, strict=True) if self._settle(case, row)]
         while self._refused:
             row = self._refused.popleft()
@@ -155,7 +157,6 @@ class RunLoop:
         ledger.note(self._asked.popleft() for _ in range(len(self._asked)))
         if rows:
             journal.append(rows)
-            self._tokens += sum(row["n_tokens"] for row in rows)
             self._made += len(final)
             self.watch.rows(final)
 

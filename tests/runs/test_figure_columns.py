@@ -132,7 +132,7 @@ def asked_again(draw):
     """Rows of a run that asks again: whatever came of a last answer, all before it broke the contract."""
     found = draw(rows())
     for row in found:
-        row["scores"] = {name: 0.5 for name in row["scores"]}
+        row["scores"] = dict.fromkeys(row["scores"], 0.5)
         earlier = draw(st.lists(st.sampled_from([Kind.MISSING_ID, Kind.NO_JSON]), max_size=2))
         came_of_it = draw(st.sampled_from(["scored", "unscored", "error"]))
         if came_of_it != "scored":
