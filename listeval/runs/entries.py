@@ -133,6 +133,11 @@ class BackendEntry(Entry):
         return {name: count for name, count in found.items() if type(count) is int and count > 0}
 
     @property
+    def not_replayed(self) -> dict[str, Any]:
+        """`rows` of recorded answers that were left out, and the `first_line` of them; empty where none was."""
+        return _mapping(self.settings.get("not_replayed"))
+
+    @property
     def constraint(self) -> dict[str, Any]:
         """What the engine recorded of its constraint; empty where there is none."""
         return _mapping(self.settings.get("constraint"))
