@@ -172,8 +172,11 @@ class Run:
 
     @cached_property
     def notices(self) -> list[str]:
-        """Where the answers contradict what the run asked for."""
-        return notices(self.manifest, self.judged)
+        """Where the answers contradict what the run asked for, and figures that are not shown."""
+        found = notices(self.manifest, self.judged)
+        if self.is_outdated:
+            found.append(f"figures over the whole run are of earlier rows, so not shown: listeval score {self.path}")
+        return found
 
     @cached_property
     def figures(self) -> dict[str, float | None]:
@@ -199,6 +202,15 @@ class Run:
     def is_concluded(self) -> bool:
         """Whether `metrics.json` is of the rows as they are now. Raises UserError where it is damaged."""
         return self._is_of_rows(self._metrics())
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether `metrics.json` keeps an appendix's figures that are not of the rows as they are now."""
+        try:
+            kept = self._metrics()
+        except UserError:
+            return False  # Whoever asks for its figures is told.
+        return bool(kept.figures or kept.order) and not self._is_of_rows(kept)
 
     @cached_property
     def _current(self) -> _StoredMetrics:

@@ -4,8 +4,11 @@ import json
 
 import pytest
 
+from listeval.errors import UserError
 from listeval.plugins.open import make_task
+from listeval.report.gates import check_run, fail_under
 from listeval.runs import load_run, rescore
+from listeval.runs.figures.order_figures import STABILITY
 from listeval.runs.rows import encode
 from listeval.suites.execute_suite import _finished
 
@@ -40,12 +43,17 @@ def without_digest(run):
 @pytest.mark.parametrize("name", CHANGES)
 def test_figures_of_other_rows_are_not_shown_whatever_differs(start, name):
     done = start(**SHUFFLED)
+    gate = fail_under(f"{STABILITY}=0.1", "value")
+    assert check_run(load_run(done.path), [gate]) and load_run(done.path).notices == []
     assert load_run(done.path).order is not None and load_run(done.path).figures == done.figures != {}
     rows, at = done.rows, next(at for at, row in enumerate(done.rows) if scored(row))
     write(done, [CHANGES[name](row) if number == at else row for number, row in enumerate(rows)])
     changed = load_run(done.path)
     assert changed.summary.n == done.summary.n
     assert (changed.figures, changed.order, changed.estimates, changed.is_concluded) == ({}, None, {}, False)
+    assert changed.notices[-1].endswith(f"not shown: listeval score {done.path}")
+    with pytest.raises(UserError, match=f"anew: listeval score {done.path}"):
+        check_run(changed, [gate])
     changed.conclude(make_task("fashion", SHUFFLED["options"]))
     assert load_run(done.path).figures != {} and load_run(done.path).is_concluded
 
