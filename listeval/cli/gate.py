@@ -78,7 +78,10 @@ def judge_runs(runs: Sequence[Run], asked: GateOptions, failed: Sequence[tuple[s
     from listeval.report.gates import check_run
     from listeval.report.junit import Suite
 
-    made = [Suite(str(run.path), check_run(run, asked.gates), len(run.strays), run.summary.unanswered) for run in runs]
+    made = [
+        Suite(str(run.path), check_run(run, asked.gates), len(run.strays), run.summary.unanswered + run.without_row)
+        for run in runs
+    ]
     return _concluded([*made, *(Suite(name, [], 0, error=str(error)) for name, error in failed)], asked)
 
 

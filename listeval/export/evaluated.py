@@ -64,6 +64,9 @@ def limits(run: Run) -> Iterator[str]:
     config, found = run.manifest.config, run.summary
     if config.limit is not None or config.samples or run.hidden:
         yield "Only a part of the data was asked for, so the figures are of that part."
+    if run.without_row:
+        n = run.without_row
+        yield f"The run is not complete: {n} of {found.n + n} samples that were asked for have no row, and no figure."
     if failed := found.kinds[Kind.ENGINE_ERROR]:
         yield f"The engine failed {failed} samples; no rate counts them."
     if found.unscored:

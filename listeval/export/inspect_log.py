@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from listeval.disk import write_atomic
 from listeval.errors import UserError
@@ -49,12 +49,13 @@ def _log(run: Run) -> Any:
     seeds = {seed: at for at, seed in enumerate(made.config.seeds, start=1)}
     samples = [_sample(run, row, seeds[row["seed"]], own) for row, own in zip(run.rows, per_sample(run), strict=True)]
     results = EvalResults(
-        total_samples=run.summary.n,
+        total_samples=run.summary.n + run.without_row,
         completed_samples=run.summary.n - run.summary.errors,
         scores=[_score(run, name, samples) for name in measured(run)],
     )
     stats = EvalStats(started_at=made.created, completed_at=_ended(made))
-    return EvalLog(status="success", eval=_spec(run), results=results, stats=stats, samples=samples)
+    status: Literal["success", "cancelled"] = "cancelled" if run.without_row else "success"
+    return EvalLog(status=status, eval=_spec(run), results=results, stats=stats, samples=samples)
 
 
 def _ended(made: Manifest) -> str:

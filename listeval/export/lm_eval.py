@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,8 @@ def results_json(run: Run) -> dict[str, Any]:
         values |= {f"{name},{_FILTER}": value.value, f"{name}_stderr,{_FILTER}": "N/A"}
     options = made.task.options
     examples = len({row["example"] for row in run.rows})
+    # Of a run that was killed: as many of every seed as were asked for.
+    asked = ceil((run.summary.n + run.without_row) / len(config.seeds)) if run.without_row else 0
     return {
         "results": {task: values},
         "group_subtasks": {},
@@ -52,7 +55,7 @@ def results_json(run: Run) -> dict[str, Any]:
         "versions": {task: made.task.version},
         "n-shot": {task: options.get("shots", 0)},
         "higher_is_better": {task: {name: not lower for name, lower in lower_is_better(run).items()}},
-        "n-samples": {task: {"original": examples, "effective": examples}},
+        "n-samples": {task: {"original": max(examples, asked), "effective": examples}},
         "config": {
             "model": made.backend.name,
             "model_args": {"pretrained": made.model.name}

@@ -65,6 +65,7 @@ def results(run: Run, dataset: str = "") -> list[Any]:
             metric_name=title(figure) if constraint == "none" else f"{title(figure)}, constraint {constraint}",
             metric_value=value.value,
             metric_args={"samples": over[figure], "constraint": constraint}
+            | ({"samples_without_row": run.without_row} if run.without_row else {})
             | ({"interval": [value.low, value.high], "level": 0.95} if value.low == value.low else {}),
         )
         for figure, value in measured(run).items()

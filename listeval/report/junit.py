@@ -22,7 +22,7 @@ class Suite(NamedTuple):
     left_out: int
     """Rows in the directory that are not the run's own."""
     errored: int | None = None
-    """Samples of the run without an answer from the engine; a comparison pairs those that have one."""
+    """Samples of the run without an answer, those without a row among them; a comparison pairs what has one."""
     error: str = ""
     """Why there is no run to hold to any gate; empty where there is one."""
 

@@ -181,6 +181,15 @@ def test_samples_without_an_answer_are_an_error_not_a_missed_gate(runs):
     assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("2", "0", "1")
 
 
+def test_samples_without_a_row_are_an_error_too(runs):
+    lines = (runs / "good" / "samples.jsonl").read_bytes().splitlines(keepends=True)
+    (runs / "good" / "samples.jsonl").write_bytes(b"".join(lines[:5]))
+    code("report", "good", "--fail-under", "parse_rate=1", "--junit", "j.xml")
+    root = ET.parse("j.xml").getroot()
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("2", "0", "1")
+    assert "7 samples without an answer" in (runs / "j.xml").read_text()
+
+
 @given(st.text(), st.text(), st.booleans())
 def test_junit_is_well_formed_whatever_a_run_is_called(name, found, missed):
     checked = CheckedGate(Gate("f", "<", 0.5, "f < 0.5"), name, found, missed, thin=False)
