@@ -74,7 +74,7 @@ def limits(run: Run) -> Iterator[str]:
     if run.strays:
         yield f"{len(run.strays)} rows in the run's file are not its own and are left out."
     if config.attempts > 1:
-        yield f"An answer that broke its contract was asked for again, up to {config.attempts} times."
+        yield f"An answer that broke its contract was asked for again: a sample has up to {config.attempts} answers."
 
 
 def command(run: Run, model: str) -> str:

@@ -95,13 +95,19 @@ def decisive(run: Run) -> tuple[str, Interval]:
     return name, found[name]
 
 
+def way(run: Run) -> str:
+    """What sets the answers apart from those of other runs: their constraint, and how many a sample may have."""
+    most = run.manifest.config.attempts
+    return f"constraint {run.manifest.constraint}{f', up to {most} answers a sample' if most > 1 else ''}"
+
+
 def in_words(run: Run) -> str:
     """How the figures were made, on one line: what a leaderboard's note has room for."""
     made, found = run.manifest, run.summary
     of_all = f" of {found.n + run.without_row}" if run.without_row else ""
     names = dict.fromkeys((decisive(run)[0], figures.PARSE_RATE))
     told = ", ".join(f"{name} {interval(name, found.metrics[name])}{_of(found, name)}" for name in names)
-    return f"listeval {made.listeval}, constraint {made.constraint}, {found.n}{of_all} samples: {told}"
+    return f"listeval {made.listeval}, {way(run)}, {found.n}{of_all} samples: {told}"
 
 
 def _of(found: Summary, name: str) -> str:

@@ -76,6 +76,7 @@ def results_json(run: Run) -> dict[str, Any]:
             "version": made.listeval,
             "identity": made.identity_hash,
             "constraint": made.constraint,
+            "attempts": {"most": config.attempts, "reask": config.reask},
             "intervals": {name: [_finite(value.low), _finite(value.high)] for name, value in found.items()},
             "kinds": run.summary.kinds,
             "outcomes": {name: getattr(run.summary, name) for name in ("scored", "unscored", "errors")},
