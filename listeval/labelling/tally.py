@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from listeval.contract import Kind
 from listeval.errors import UserError
-from listeval.labelling.campaign import Campaign
+from listeval.labelling.campaign import Campaign, is_refused
 from listeval.labelling.labels import Label
+from listeval.runs.rows import TOO_LONG
 from listeval.stats.intervals import Interval, mean_interval
 from listeval.task import Piece
 
@@ -57,10 +58,12 @@ class Tally:
     labels: Sequence[Label]
     without: dict[str, int]
     """Texts that have no label, by what became of their last answer."""
+    refused: int
+    """Of these, how many the first attempt had no room for."""
     first_fault: str
     """What was wrong with the last answer to the first of them."""
     kinds: dict[str, int]
-    """Every answer that was asked for, by kind."""
+    """Every answer that was asked for, by kind; a prompt that was refused is none."""
     tokens: Tokens
     grade: Interval
 
@@ -89,11 +92,16 @@ def tally(campaign: Campaign, pieces: Sequence[Piece]) -> Tally:
     wanted = {piece.key: piece for piece in pieces}
     kinds: Counter[str] = Counter()
     last: dict[str, tuple[str, str]] = {}
+    refused: set[str] = set()
     read = written = 0
-    for _, row in campaign.answers():
-        if row["example"] in wanted:
+    for attempt, row in campaign.answers():
+        if row["example"] not in wanted:
+            continue
+        last[row["example"]] = row["reason"] or row["kind"], row["detail"]
+        if row["reason"] == TOO_LONG:
+            refused.update([row["example"]] if is_refused(row, attempt) else [])
+        else:
             kinds[row["kind"]] += 1
-            last[row["example"]] = row["reason"] or row["kind"], row["detail"]
             read, written = read + row["n_prompt_tokens"], written + row["n_tokens"]
     labels = [label for key, label in campaign.labels().items() if key in wanted]
     labelled = {label.key for label in labels}
@@ -104,6 +112,7 @@ def tally(campaign: Campaign, pieces: Sequence[Piece]) -> Tally:
         n=len(pieces),
         labels=labels,
         without=dict(Counter(kind for kind, _ in missing).most_common()),
+        refused=len(refused - labelled),
         first_fault=missing[0][1] if missing else "",
         kinds={kind.value: kinds[kind.value] for kind in Kind},
         tokens=Tokens(read, written),
@@ -112,7 +121,10 @@ def tally(campaign: Campaign, pieces: Sequence[Piece]) -> Tally:
 
 
 class Estimate(NamedTuple):
-    """What `label` is about to ask: texts without an answer, those whose answers all broke the contract, and tokens."""
+    """What `label` is about to ask: texts without an answer, those whose answers all broke the contract, and tokens.
+
+    A text that is refused for its length is none of them: it is not sent.
+    """
 
     new: int
     again: int
@@ -125,7 +137,8 @@ def estimate(campaign: Campaign, pieces: Sequence[Piece]) -> Estimate:
     spent: dict[str, int] = {}
     for attempt, row in campaign.answers():
         if row["outcome"] != "error":
-            spent[row["example"]] = campaign.attempts if row["kind"] == Kind.OK else attempt
+            over = row["kind"] == Kind.OK or is_refused(row, attempt)
+            spent[row["example"]] = campaign.attempts if over else attempt
     new = [piece for piece in pieces if piece.key not in spent]
     again = [piece for piece in pieces if spent.get(piece.key, campaign.attempts) < campaign.attempts]
     texts = [campaign.rubric.render(piece.text, piece.context) for piece in (*new, *again)]

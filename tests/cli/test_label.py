@@ -153,6 +153,19 @@ def test_what_the_server_failed_is_asked_by_the_same_command(label, server):
     assert max(asked(server).values()) == 8
 
 
+def test_texts_without_room_are_told_what_makes_room_and_nothing_else(label, server):
+    server.models = [{"id": "tiny", "max_model_len": 400}]
+    for again in (False, True):
+        code, out, err = label("--price", "1,2")
+        line = one_line(err)
+        assert code == 1 and "none of 12 texts has a label (prompt_too_long 12; 512 tokens to generate" in line
+        assert "a smaller --max-tokens and another --out" in line and "--attempts" not in line
+        assert ("12 of them new" in err) != again and "asked again" not in err
+        assert "engine_error" not in out
+    assert not server.calls
+    assert label("--max-tokens", 300, "--out", "other")[0] == 0
+
+
 def test_fields_that_a_server_does_not_take_are_named(label, server):
     def plain(call):
         return Reply({"error": "no seed here"}, 400) if "seed" in call.body else good(call)
