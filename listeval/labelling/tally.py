@@ -11,7 +11,7 @@ from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.labelling.campaign import Campaign, is_refused
 from listeval.labelling.labels import Label
-from listeval.runs.rows import TOO_LONG
+from listeval.runs.rows import TOO_LONG, Row
 from listeval.stats.intervals import Interval, mean_interval
 from listeval.task import Piece
 
@@ -65,6 +65,9 @@ class Tally:
     kinds: dict[str, int]
     """Every answer that was asked for, by kind; a prompt that was refused is none."""
     tokens: Tokens
+    """Of the answers whose tokens the server told."""
+    untold: int
+    """Answers whose tokens it did not tell; where there is one, nobody knows the cost."""
     grade: Interval
 
     @property
@@ -72,8 +75,13 @@ class Tally:
         """How often each grade was given, grades ascending."""
         return dict(sorted(Counter(label.grade for label in self.labels).items()))
 
+    def cost(self, price: Price | None) -> float | None:
+        """US dollars; None without a price, and where the server did not tell what it was asked and answered."""
+        return None if self.untold else self.tokens.cost(price)
+
     def to_json(self, price: Price | None) -> dict[str, Any]:
-        """JSON values; a mean of nothing is null."""
+        """JSON values; a mean of nothing is null, and so are tokens that are not told."""
+        read, written = (None, None) if self.untold else self.tokens
         return {
             "n": self.n,
             "labelled": len(self.labels),
@@ -81,9 +89,10 @@ class Tally:
             "kinds": self.kinds,
             "grade": {name: None if value != value else value for name, value in self.grade._asdict().items()},
             "histogram": {f"{grade:g}": n for grade, n in self.histogram.items()},
-            "tokens_in": self.tokens.read,
-            "tokens_out": self.tokens.written,
-            "cost_usd": self.tokens.cost(price),
+            "tokens_in": read,
+            "tokens_out": written,
+            "tokens_untold": self.untold,
+            "cost_usd": self.cost(price),
         }
 
 
@@ -93,7 +102,7 @@ def tally(campaign: Campaign, pieces: Sequence[Piece]) -> Tally:
     kinds: Counter[str] = Counter()
     last: dict[str, tuple[str, str]] = {}
     refused: set[str] = set()
-    read = written = 0
+    read = written = untold = 0
     for attempt, row in campaign.answers():
         if row["example"] not in wanted:
             continue
@@ -103,6 +112,7 @@ def tally(campaign: Campaign, pieces: Sequence[Piece]) -> Tally:
         else:
             kinds[row["kind"]] += 1
             read, written = read + row["n_prompt_tokens"], written + row["n_tokens"]
+            untold += _is_untold(row)
     labels = [label for key, label in campaign.labels().items() if key in wanted]
     labelled = {label.key for label in labels}
     missing = [last[key] for key in wanted if key not in labelled and key in last]
@@ -116,8 +126,15 @@ def tally(campaign: Campaign, pieces: Sequence[Piece]) -> Tally:
         first_fault=missing[0][1] if missing else "",
         kinds={kind.value: kinds[kind.value] for kind in Kind},
         tokens=Tokens(read, written),
+        untold=untold,
         grade=mean_interval(grades, products, bounds=(scale.low, scale.high)),
     )
+
+
+def _is_untold(row: Row) -> bool:
+    """Whether the server answered without its counts: no prompt is of no token, and no text either."""
+    answered = row["outcome"] != "error"
+    return answered and not (row["n_prompt_tokens"] and (row["n_tokens"] or not row["text"]))
 
 
 class Estimate(NamedTuple):

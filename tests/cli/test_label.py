@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_it_labels_says_what_it_cost_and_where_the_labels_are(label, server):
     assert code == 0
     found = json.loads(out)
     assert (found["n"], found["labelled"], found["without"], found["kinds"]["ok"]) == (12, 12, {}, 12)
-    assert (found["tokens_in"], found["tokens_out"]) == (132, 84)
+    assert (found["tokens_in"], found["tokens_out"], found["tokens_untold"]) == (132, 84, 0)
     assert found["cost_usd"] == pytest.approx((132 + 2 * 84) / 1e6)
     assert found["grade"]["low"] < found["grade"]["value"] < found["grade"]["high"]
     assert sum(found["histogram"].values()) == 12
@@ -82,6 +83,22 @@ def test_it_labels_says_what_it_cost_and_where_the_labels_are(label, server):
     assert "12 texts, 0 of them new: about 0 tokens in" in err
     assert "mean grade" in out and "labels: store/labels.jsonl" in out
     assert len(server.calls) == 12
+
+
+@pytest.mark.parametrize("left", [{}, {"completion_tokens": 7}, {"prompt_tokens": 11}, {"prompt_tokens": 0}, None])
+@pytest.mark.parametrize("some", ["Review", "Review 1"], ids=["all", "some"])
+def test_tokens_that_a_server_does_not_tell_cost_nobody_knows_what(label, server, left, some):
+    def rule(call):
+        reply = good(call)
+        return replace(reply, body={**reply.body, "usage": left}) if some in text(call) else reply
+
+    server.rule = rule
+    code, out, _ = label("--price", "1,2", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["tokens_untold"] == (12 if some == "Review" else 3)
+    assert (found["tokens_in"], found["tokens_out"], found["cost_usd"]) == (None, None, None)
+    _, out, _ = label("--price", "1,2")
+    assert "does not tell the tokens" in out and "$" not in out
 
 
 def test_the_labels_rank_in_place_of_votes(label, cli, tmp_path):
