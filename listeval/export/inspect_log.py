@@ -1,7 +1,7 @@
 """A run as a log of Inspect, written by inspect_ai's own classes and writer, so that its reader and viewer take it.
 
-Seeds are Inspect's epochs. A sample has a score for each figure that it counts for: an engine's failure is an error
-and has none, an unscored answer has the rates alone.
+Seeds are Inspect's epochs. A sample has a score for each figure that it counts for: an engine's failure and a
+prompt that was refused for its length are errors and have none, an unscored answer has the rates alone.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from listeval.disk import write_atomic
 from listeval.errors import UserError
 from listeval.export.figures import data_name, measured, per_sample
+from listeval.runs.rows import row_head
 
 if TYPE_CHECKING:
     from listeval.runs.manifest import Manifest
@@ -50,7 +51,7 @@ def _log(run: Run) -> Any:
     samples = [_sample(run, row, seeds[row["seed"]], own) for row, own in zip(run.rows, per_sample(run), strict=True)]
     results = EvalResults(
         total_samples=run.summary.n + run.without_row,
-        completed_samples=run.summary.n - run.summary.errors,
+        completed_samples=run.summary.n - run.summary.unanswered,
         scores=[_score(run, name, samples) for name in measured(run)],
     )
     stats = EvalStats(started_at=made.created, completed_at=_ended(made))
@@ -99,7 +100,7 @@ def _sample(run: Run, row: Row, epoch: int, values: dict[str, float]) -> Any:
 
     why = f"{row['kind']}: {row['detail']}" if row["detail"] else row["kind"]
     output = _output(run, row)
-    failed = row["outcome"] == "error"
+    failed = row_head(row).owed
     said = EvalError(message=row["error"] or row["detail"], traceback="", traceback_ansi="") if failed else None
     return EvalSample(
         id=row["example"],
@@ -126,7 +127,7 @@ def _output(run: Run, row: Row) -> Any:
     )
 
     model = run.manifest.model.title
-    if row["outcome"] == "error":
+    if row_head(row).owed:
         return ModelOutput(model=model, error=row["error"] or row["detail"])
     thought = [ContentReasoning(reasoning=row["reasoning"])] if row["reasoning"] else []
     content = [*thought, ContentText(text=row["text"])] if thought else row["text"]

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from listeval.runs.store import Run
 
 _FILTER = "none"
+_OUTCOMES = ("scored", "unscored", "errors", "prompt_too_long")
 
 
 def write_lm_eval(run: Run, out: Path) -> Sequence[Path]:
@@ -79,7 +80,7 @@ def results_json(run: Run) -> dict[str, Any]:
             "attempts": {"most": config.attempts, "reask": config.reask},
             "intervals": {name: [_finite(value.low), _finite(value.high)] for name, value in found.items()},
             "kinds": run.summary.kinds,
-            "outcomes": {name: getattr(run.summary, name) for name in ("scored", "unscored", "errors")},
+            "outcomes": {name: getattr(run.summary, name) for name in _OUTCOMES},
         },
     }
 

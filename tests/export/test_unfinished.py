@@ -1,4 +1,4 @@
-"""A run that was killed is stated as one, in every format that has a place for it."""
+"""A run that was killed is stated as one, and what has no answer as what it is, in every format that can say so."""
 
 import json
 
@@ -11,6 +11,7 @@ from listeval.export.figures import in_words
 from listeval.export.lm_eval import results_json
 from listeval.export.model_card import results
 from listeval.runs import RunConfig, load_run, run
+from tests.export.conftest import change
 from tests.export.peers import peer
 
 
@@ -51,6 +52,64 @@ def test_inspect_reads_it_as_cancelled(runs, tmp_path):
         "print(log.status, log.results.total_samples, log.results.completed_samples, len(log.samples))"
     )
     assert peer("inspect_ai", "-c", code).split() == ["cancelled", str(n), "7", "7"]
+
+
+FATES = {
+    "failed": {"outcome": "error", "kind": "engine_error", "error": "no memory", "detail": "no memory", "text": ""},
+    "refused": {
+        "outcome": "unscored", "reason": "prompt_too_long", "kind": "engine_error", "text": "",
+        "detail": "512 tokens to generate > the model's 500", "finish_reason": "error",
+    },
+    "raised": {"outcome": "unscored", "reason": "contract: KeyError", "kind": "engine_error"},
+    "away": {"outcome": "unscored", "reason": "the judge is away"},
+}  # fmt: skip
+
+
+@pytest.fixture
+def fated(tmp_path):
+    """`fated(failed=2, away=1)`: a run of ten examples of which so many have that fate, one after the other."""
+
+    def make(**wanted):
+        out = tmp_path / "fated"
+        done = run(RunConfig(task="fashion", model="gold", backend="null", limit=10, out=str(out)))
+        none = {"scores": dict.fromkeys(done.rows[0]["scores"]), "value": None, "bare": None}
+        fates = [FATES[name] | none for name, n in wanted.items() for _ in range(n)]
+        change(out, dict(enumerate(fates)))
+        return load_run(out)
+
+    return make
+
+
+WANTED = [
+    {"refused": 3}, {"failed": 2}, {"raised": 1}, {"away": 4}, {"failed": 2, "refused": 3, "raised": 1, "away": 1}, {},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("wanted", WANTED, ids=str)
+def test_a_card_says_of_each_sample_without_a_score_once_why(fated, wanted):
+    said = list(limits(fated(**wanted)))
+    of = {name: wanted.get(name, 0) for name in FATES}
+    unscored = of["raised"] + of["away"]
+    for n, words in (
+        (of["failed"], "The engine failed {} samples"), (of["refused"], "{} prompts left no room"),
+        (unscored, "{} answers are unscored"),
+    ):  # fmt: skip
+        assert [words.format(n) in line for line in said].count(True) == (n > 0)
+    assert len(said) == 1 + sum(n > 0 for n in (of["failed"], of["refused"], unscored))
+
+
+@pytest.mark.parametrize("wanted", WANTED[:2] + WANTED[4:], ids=str)
+def test_inspect_counts_as_completed_what_has_an_answer(fated, tmp_path, wanted):
+    done = fated(**wanted)
+    out = tmp_path / "log.json"
+    peer("inspect_ai", "-m", "listeval", "export", str(done.path), "--to", "inspect", "--out", str(out))
+    code = (
+        f"from inspect_ai.log import read_eval_log; log = read_eval_log({str(out)!r})\n"
+        "print(log.status, log.results.completed_samples, sum(s.error is not None for s in log.samples),"
+        "sum(not s.output.choices for s in log.samples))"
+    )
+    lost = wanted.get("failed", 0) + wanted.get("refused", 0)
+    assert peer("inspect_ai", "-c", code).split() == ["success", str(10 - lost), str(lost), str(lost)]
 
 
 def test_every_format_is_still_written(runs, tmp_path):
