@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from listeval.export.evaluated import limits
 from listeval.export.figures import lower_is_better, per_sample
 from listeval.export.lm_eval import results_json, sample_lines
 from listeval.export.model_card import results
+from listeval.report.shown import metrics_to_show
 from listeval.runs import RunConfig, load_run, run
 from tests.export.conftest import change
 from tests.export.peers import peer
@@ -170,6 +172,27 @@ def test_every_format_that_has_figures_says_that_answers_were_asked_again(tmp_pa
     }
     assert details == str(most)
     assert any(said in line for line in limits(done)) == (most > 1)
+
+
+@pytest.mark.parametrize(("task", "lists"), [("gsm8k", False), ("json", False), ("bfcl", False), ("fashion", True)])
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_no_export_states_a_figure_that_a_report_withholds(tmp_path, task, lists, attempts):
+    again = {"attempts": attempts, "temperature": 0.5} if attempts > 1 else {}
+    done = run(RunConfig(task=task, model="m", backend="null", limit=5, out=str(tmp_path / "r"), **again))
+    named = {
+        "samples": {name for own in per_sample(done) for name in own},
+        "directions": set(lower_is_better(done)),
+        "lm-eval": set(results_json(done)["listeval"]["intervals"]),
+        "eee": {
+            one["metric_config"]["metric_id"].removeprefix("listeval.") for one in record(done, 1)["evaluation_results"]
+        },
+    }
+    if find_spec("huggingface_hub"):
+        named["model-index"] = {one.metric_type for one in results(done)}
+    for where, names in named.items():
+        assert names <= set(metrics_to_show([done])), where
+        assert ("fmc" in names) == lists, where
+    assert done.manifest.task.contract and ("fmc" in metrics_to_show([done])) == lists
 
 
 def test_data_of_the_hub_needs_no_word(mixed, tmp_path):
