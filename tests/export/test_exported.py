@@ -258,6 +258,26 @@ def test_samples_without_a_figure_say_so(mixed):
     assert all(set(line["metrics"]) <= set(line) for line in lines)
 
 
+@pytest.mark.parametrize("name", [*sorted(LM_EVAL_SAMPLE), "listeval"])
+def test_a_metric_that_is_called_as_a_key_of_lm_eval_takes_no_key_s_place(mixed, name):
+    plain = list(sample_lines(mixed))
+    entry = next(one for one in mixed.manifest.task.metrics if one.name == "ndcg@1")
+    mixed.manifest.task.metrics.append(entry.model_copy(update={"name": name, "useful": False}))
+    mixed.manifest.task.metrics.append(entry.model_copy(update={"name": f"score_{name}", "useful": False}))
+    for row in mixed.rows:
+        row["scores"] |= {name: 0.25, f"score_{name}": 0.5} if row["scores"].get("ndcg@1") is not None else {}
+    given = 0
+    for line, before in zip(sample_lines(mixed), plain, strict=True):
+        assert {key: line[key] for key in before if key != "metrics"} == {
+            key: value for key, value in before.items() if key != "metrics"
+        }
+        assert set(line["metrics"]) <= set(line) - LM_EVAL_SAMPLE - {"listeval"}
+        added = [line[key] for key in line["metrics"] if key not in before["metrics"]]
+        assert sorted(added) in ([], [0.25, 0.5])
+        given += len(added)
+    assert given
+
+
 def test_a_figure_without_an_end_is_in_no_record_and_the_record_fits(tmp_path):
     done = run(RunConfig(task="json", model="gold", backend="null", limit=3, out=str(tmp_path / "fields")))
     found = record(done, now=1)
