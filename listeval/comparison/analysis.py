@@ -24,7 +24,7 @@ from listeval.runs.collector import collector_paused
 from listeval.runs.figures.columns import COMMON, USEFUL, Columns, bounds
 from listeval.runs.figures.order_figures import BOUNDS, FIRST, SLOPE, STABILITY
 from listeval.runs.figures.row_table import KINDS, RowTable
-from listeval.stats.intervals import Interval, mean_intervals, rate_interval
+from listeval.stats.intervals import Clusters, Interval, mean_intervals, rate_interval
 from listeval.stats.paired import Difference, holm
 from listeval.task import Metric
 
@@ -162,7 +162,7 @@ def _scale(
 
 def _guards(
     table: Sequence[Columns],
-    clusters: Sequence[str],
+    clusters: Clusters,
     scale: QualityScale | None,
     thresholds: Thresholds,
     draws: ResamplingSettings,
@@ -189,7 +189,7 @@ def _shared_metrics(arms: Sequence[Arm]) -> list[Metric]:
 
 def _values(
     table: Sequence[Columns],
-    clusters: Sequence[str],
+    clusters: Clusters,
     metrics: Sequence[Metric],
     draws: ResamplingSettings,
     level: float,
@@ -208,7 +208,7 @@ def _values(
 
 def _differences(
     table: Sequence[Columns],
-    clusters: Sequence[str],
+    clusters: Clusters,
     metrics: Sequence[Metric],
     headline: Sequence[str],
     draws: ResamplingSettings,

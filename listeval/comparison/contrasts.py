@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listeval.runs.figures.columns import COMMON, PARSE_RATE, RATES, Columns
-from listeval.stats.intervals import Bounds, Floats, Interval, cluster_index, mean_intervals, wilson
+from listeval.stats.intervals import Bounds, Clusters, Floats, Interval, cluster_index, mean_intervals, wilson
 from listeval.stats.paired import Difference, paired_means, paired_rate
 
 Key = TypeVar("Key", bound=Hashable)
@@ -80,7 +80,7 @@ class Guarding(NamedTuple):
 def differences(
     pairs: Pairs[Key],
     names: Sequence[str],
-    clusters: Sequence[str],
+    clusters: Clusters,
     *,
     tested: Sequence[str],
     bounds: Mapping[str, Bounds],
@@ -131,7 +131,7 @@ def _common_changes(
 def guards(
     pairs: Pairs[Key],
     scale: QualityScale,
-    clusters: Sequence[str],
+    clusters: Clusters,
     *,
     margin: float,
     draws: ResamplingSettings,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from listeval.comparison.contrasts import Guarding, ResamplingSettings, differences
 from listeval.comparison.ways import TwoByTwo
 from listeval.runs.figures.columns import Columns, bounds_of
-from listeval.stats.intervals import Bounds, Interval, mean_intervals
+from listeval.stats.intervals import Bounds, Clusters, Interval, mean_intervals
 
 _ALONE = ("constrain", "train", "both")
 """The effects that are one arm's difference from the arm that has neither."""
@@ -37,7 +37,7 @@ def factorial(
     two_by_twos: Sequence[TwoByTwo],
     table: Sequence[Columns],
     names: Sequence[str],
-    clusters: Sequence[str],
+    clusters: Clusters,
     *,
     bounds: Mapping[str, Bounds],
     draws: ResamplingSettings,

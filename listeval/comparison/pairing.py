@@ -12,11 +12,15 @@ from dataclasses import dataclass, field
 from itertools import starmap
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from listeval.comparison.arms import Arm
 from listeval.errors import UserError
 from listeval.runs.figures.columns import cluster
 from listeval.runs.figures.row_table import RowTable
 from listeval.runs.rows import Row
+from listeval.stats.intervals import cluster_index
 
 
 class Key(NamedTuple):
@@ -35,7 +39,8 @@ class Pairing:
     """(arms, samples)"""
     tables: Sequence[RowTable]
     """Of each arm's rows."""
-    clusters: Sequence[str]
+    clusters: NDArray[np.intp]
+    """(samples,): the number of each one's cluster."""
     left_out: dict[str, int]
     """Reason -> samples, zeros left out."""
     notes: Sequence[str] = field(default_factory=tuple)
@@ -43,7 +48,7 @@ class Pairing:
     @property
     def n_clusters(self) -> int:
         """Independent units: examples, or what several of them share."""
-        return len(set(self.clusters))
+        return int(self.clusters.max()) + 1
 
     @property
     def seeds(self) -> list[int]:
@@ -80,7 +85,7 @@ def pair(arms: Sequence[Arm], *, across_prompts: bool = False) -> Pairing:
         fix = "compare runs of the same task options" + (", or add --across-prompts" if "prompt" in reasons else "")
         raise UserError(f"no sample can be paired ({reasons})", place=str(arms[1].run.path), fix=fix)
     paired = [[table[key] for key in kept] for table in tables]
-    clusters = [cluster(row) for row in paired[0]]
+    clusters = cluster_index([cluster(row) for row in paired[0]], len(kept))
     tables_of_paired = [RowTable.of(rows) for rows in paired]
     keys = list(starmap(Key, kept))
     return Pairing(keys, paired, tables_of_paired, clusters, left_out, _notes(arms, paired, views))

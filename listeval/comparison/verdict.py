@@ -193,8 +193,8 @@ def recommend(c: Comparison) -> Recommendation:
 
 def _decided_by(c: Comparison) -> tuple[int, int]:
     there = np.logical_and.reduce([~np.isnan(own[c.decisive]) for own in c.columns])
-    clusters = [cluster for cluster, known in zip(c.pairing.clusters, there, strict=True) if known]
-    return len(clusters), len(set(clusters))
+    clusters = c.pairing.clusters[there]
+    return len(clusters), len(np.unique(clusters))
 
 
 def _findings(c: Comparison) -> list[Assessment]:

@@ -18,6 +18,8 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 Bounds = tuple[float, float]
+Clusters = Sequence[str] | NDArray[np.intp]
+"""Of n samples: a label each, an empty one for a sample that stands alone, or numbers of a `cluster_index`."""
 
 # Draws held at a time, so that 10,000 resamples of any number of clusters take some tens of megabytes.
 _BLOCK = 1 << 18
@@ -44,7 +46,7 @@ class Interval(NamedTuple):
 
 def mean_interval(
     values: ArrayLike,
-    clusters: Sequence[str] | None = None,
+    clusters: Clusters | None = None,
     *,
     bounds: Bounds | None = None,
     seed: int = 0,
@@ -59,7 +61,7 @@ def mean_interval(
 
 def mean_intervals(
     columns: Mapping[str, ArrayLike],
-    clusters: Sequence[str] | None = None,
+    clusters: Clusters | None = None,
     *,
     bounds: Mapping[str, Bounds] | None = None,
     seed: int = 0,
@@ -69,12 +71,12 @@ def mean_intervals(
 ) -> dict[str, Interval]:
     """Means of columns over the same n samples, with bootstrap intervals from the same resamples.
 
-    `columns` maps a name to (n,) values, NaN = no value; `clusters` has n labels, an empty one for a sample that stands
-    alone. `levels` are those of columns that have one of their own. Whole clusters are drawn with replacement, and a
-    mean is the sum over the number of values in the draw (Efron 1979). Limits are percentiles, widened for few clusters
-    as the t distribution is against the normal (the expanded percentile interval of Hesterberg 2015, arXiv 1411.5279).
-    No draw leaves the range of the clusters, and of two clusters that range holds the truth half of the time: below 30
-    clusters an interval also reaches as far as Student's with the linearised error of a ratio, within `bounds`.
+    `columns` maps a name to (n,) values, NaN = no value. `levels` are those of columns that have one of their own.
+    Whole clusters are drawn with replacement, and a mean is the sum over the number of values in the draw (Efron 1979).
+    Limits are percentiles, widened for few clusters as the t distribution is against the normal (the expanded
+    percentile interval of Hesterberg 2015, arXiv 1411.5279). No draw leaves the range of the clusters, and of two
+    clusters that range holds the truth half of the time: below 30 clusters an interval also reaches as far as Student's
+    with the linearised error of a ratio, within `bounds`.
 
     No interval (NaN) with fewer than two clusters. Values that are all equal have no bootstrap width either, which is
     no proof: then, if `bounds` (lowest and highest possible value) are known, the limits are what a share of unseen
@@ -100,7 +102,7 @@ def mean_intervals(
 def statistic_interval(
     cells: ArrayLike,
     statistic: Callable[[Floats], Floats],
-    clusters: Sequence[str] | None = None,
+    clusters: Clusters | None = None,
     *,
     bounds: Bounds = (-math.inf, math.inf),
     seed: int = 0,
@@ -163,7 +165,7 @@ def wilson(successes: float, n: float, *, level: float = 0.95) -> Interval:
     return Interval(rate, low, 1.0 if successes == n else centre + half)
 
 
-def rate_interval(outcomes: ArrayLike, clusters: Sequence[str] | None = None, *, level: float = 0.95) -> Interval:
+def rate_interval(outcomes: ArrayLike, clusters: Clusters | None = None, *, level: float = 0.95) -> Interval:
     """The rate of true `outcomes` (n,), with Wilson's interval for the number of independent samples they are worth.
 
     `clusters` are labels as in `mean_intervals`. The samples are worth n over the design effect, the variance of the
@@ -196,12 +198,19 @@ def _effective_size(rate: float, hits: Floats, sizes: Floats, level: float) -> f
     return min(n, n / design_effect * few**2) if design_effect > 0 else n
 
 
-def cluster_index(clusters: Sequence[str] | None, n: int) -> NDArray[np.intp]:
-    """(n,): the number of each sample's cluster, in the order of first appearance."""
+def cluster_index(clusters: Clusters | None, n: int) -> NDArray[np.intp]:
+    """(n,): the number of each sample's cluster, in the order of first appearance; numbers stay as they are.
+
+    Raises ValueError for another length, and for numbers with a gap.
+    """
     if clusters is None:
         return np.arange(n)
     if len(clusters) != n:
         raise ValueError(f"{n} values but {len(clusters)} cluster labels")
+    if isinstance(clusters, np.ndarray) and clusters.dtype == np.intp:
+        if n and (clusters.min() < 0 or not np.bincount(clusters).all()):
+            raise ValueError("numbers of clusters must be 0, 1, 2, ... without a gap")
+        return clusters
     seen: dict[str | int, int] = {}
     return np.array([seen.setdefault(label or at, len(seen)) for at, label in enumerate(clusters)], dtype=np.intp)
 

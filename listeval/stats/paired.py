@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from listeval.stats.intervals import (
     Bounds,
+    Clusters,
     Floats,
     Interval,
     by_cluster,
@@ -52,7 +53,7 @@ class Difference(NamedTuple):
 
 
 def paired_rate(
-    before: ArrayLike, after: ArrayLike, clusters: Sequence[str] | None = None, *, level: float = 0.95
+    before: ArrayLike, after: ArrayLike, clusters: Clusters | None = None, *, level: float = 0.95
 ) -> Difference:
     """The difference of two rates over the same n samples, outcomes 0 or 1.
 
@@ -78,7 +79,7 @@ def paired_rate(
 
 def paired_means(
     pairs: Mapping[Key, tuple[ArrayLike, ArrayLike]],
-    clusters: Sequence[str] | None = None,
+    clusters: Clusters | None = None,
     *,
     tested: Sequence[Key] = (),
     bounds: Mapping[Key, Bounds] | None = None,
@@ -208,7 +209,7 @@ def _worth(change: Floats, index: NDArray[np.intp], level: float) -> float:
 
 
 def _tests(
-    columns: Mapping[Key, Floats], clusters: Sequence[str] | None, seed: int, flips: int
+    columns: Mapping[Key, Floats], clusters: Clusters | None, seed: int, flips: int
 ) -> dict[Key, tuple[float, str]]:
     if not columns:
         return {}
