@@ -82,7 +82,9 @@ def judge_runs(runs: Sequence[Run], asked: GateOptions, failed: Sequence[tuple[s
         Suite(str(run.path), check_run(run, asked.gates), len(run.strays), run.summary.unanswered + run.without_row)
         for run in runs
     ]
-    return _concluded([*made, *(Suite(name, [], 0, error=str(error)) for name, error in failed)], asked)
+    code = _concluded([*made, *(Suite(name, [], 0, error=str(error)) for name, error in failed)], asked)
+    # What is not there is in no figure, so a gate that holds is no pass of the whole run.
+    return max(code, ExitCode.SAMPLES_ERRORED if any(suite.errored for suite in made) else ExitCode.OK)
 
 
 def judge_comparison(found: Comparison, asked: GateOptions) -> ExitCode:

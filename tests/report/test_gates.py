@@ -176,15 +176,18 @@ def test_samples_without_an_answer_are_an_error_not_a_missed_gate(runs):
     first = json.loads(rows[0]) | {"outcome": "error", "kind": "engine_error", "error": "gone", "scores": {}}
     (runs / "good" / "samples.jsonl").write_text("\n".join([json.dumps(first, separators=(",", ":")), *rows[1:], ""]))
     assert load_run("good").summary.errors == 1
-    code("report", "good", "--fail-under", "parse_rate=1", "--junit", "j.xml")
+    assert code("report", "good", "--fail-under", "parse_rate=1", "--junit", "j.xml") == 1
     root = ET.parse("j.xml").getroot()
     assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("2", "0", "1")
+    assert code("report", "good", "mixed", "--fail-under", "parse_rate=1") == 4, "a missed gate says more"
+    assert code("report", "good") == 0, "reading is no test"
 
 
 def test_samples_without_a_row_are_an_error_too(runs):
     lines = (runs / "good" / "samples.jsonl").read_bytes().splitlines(keepends=True)
     (runs / "good" / "samples.jsonl").write_bytes(b"".join(lines[:5]))
-    code("report", "good", "--fail-under", "parse_rate=1", "--junit", "j.xml")
+    assert code("score", "good", "--fail-under", "parse_rate=1", "--quiet") == 1
+    assert code("report", "good", "--fail-under", "parse_rate=1", "--junit", "j.xml") == 1
     root = ET.parse("j.xml").getroot()
     assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("2", "0", "1")
     assert "7 samples without an answer" in (runs / "j.xml").read_text()
