@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from listeval.cli.say import say
 from listeval.errors import UserError, first_line
 
 if TYPE_CHECKING:
-    from listeval.runs.rows import Row
     from listeval.runs.store import Run
 
 
-def right_answers(run: Run, *, trusted: bool) -> Callable[[Row], str | None] | None:
-    """What the task says to a row's right answer, None for an example without one.
+def right_answers(run: Run, *, trusted: bool) -> Callable[[Mapping[str, Any]], str | None] | None:
+    """What the task says is the right answer to a row's target, None for an example without one.
 
     None, and a line on stderr, where the code is not to be had.
     """
@@ -38,18 +37,18 @@ def right_answers(run: Run, *, trusted: bool) -> Callable[[Row], str | None] | N
         say(f"right answers are not shown: {error}", err=True)
         return None
 
-    def right(row: Row) -> str | None:
+    def right(target: Mapping[str, Any]) -> str | None:
         try:
-            return task.gold(row["target"]) if task.labelled(row["target"]) else None
+            return task.gold(target) if task.labelled(target) else None
         except Exception as error:  # noqa: BLE001 - a plug-in may raise anything, and a row may be of an older one
             return f"(not known: {first_line(error)})"
 
     return right
 
 
-def right_answers_of(runs: Sequence[Run], *, trusted: bool) -> list[Callable[[Row], str | None] | None]:
+def right_answers_of(runs: Sequence[Run], *, trusted: bool) -> list[Callable[[Mapping[str, Any]], str | None] | None]:
     """Those of each run; a task with its options is made once."""
-    made: dict[str, Callable[[Row], str | None] | None] = {}
+    made: dict[str, Callable[[Mapping[str, Any]], str | None] | None] = {}
     found = []
     for run in runs:
         key = f"{run.manifest.task.name} {sorted(run.manifest.task.options.items())!r}"

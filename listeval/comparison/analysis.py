@@ -67,7 +67,7 @@ def compare_arms(
     table, pairing = with_order(arms, table, pairing)
     draws = ResamplingSettings(resamples or int(min(10_000, max(2_000, _DRAWS / pairing.n_clusters))), seed)
     metric = names[1].removeprefix(USEFUL) if len(names) > 1 else None
-    luck = chance(arms[0].run.manifest.task, pairing.rows[0], metric)
+    luck = chance(arms[0].run.manifest.task, [row.target for row in pairing.rows[0]], metric)
     scale = _scale(metric, metrics, table, luck)
     base_guard, known = _guards(table, pairing.clusters, scale, thresholds, draws)
     guarding = None if scale is None else Guarding(scale, thresholds.margin * scale.span)

@@ -11,8 +11,8 @@ from listeval.comparison.repaired import Repairs, repaired_rows
 from listeval.contract.repair import POLICIES
 from listeval.errors import UserError, did_you_mean
 from listeval.runs.lock import refuse_unfinished
-from listeval.runs.rows import Row
 from listeval.runs.store import Run, load_run
+from listeval.runs.stored_row import StoredRow
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Arm:
 
     name: str
     run: Run
-    rows: Sequence[Row]
+    rows: Sequence[StoredRow]
     repairs: Repairs | None = None
 
     @property
@@ -71,10 +71,10 @@ def _open(name: str, path: Path, policies: tuple[str, ...], opened: dict[Path, R
     if run is None:
         run = opened[path.resolve()] = load_run(path)
         refuse_unfinished(path)
-        if not run.rows:
+        if not run.stored:
             raise UserError("the run has no rows", place=str(path), fix=f"complete it: listeval run @{path}")
     if not policies:
-        return Arm(name, run, run.rows)
+        return Arm(name, run, run.stored)
     rows, repairs = repaired_rows(run, policies)
     return Arm(name, run, rows, repairs)
 

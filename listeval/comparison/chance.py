@@ -18,7 +18,6 @@ from listeval.contract import Contract, KeyedList, Parsed
 from listeval.errors import UserError, first_line
 from listeval.plugins.open import make_task
 from listeval.runs.entries import TaskEntry
-from listeval.runs.rows import Row
 from listeval.stats.intervals import Floats
 from listeval.task import Target, Task, Verdict
 
@@ -32,17 +31,17 @@ class Chance(NamedTuple):
     why: str = ""
 
 
-def chance(entry: TaskEntry, rows: Sequence[Row], metric: str | None) -> Chance:
-    """The chance value of `metric` for each row's question; `entry` is the manifest's of the task."""
+def chance(entry: TaskEntry, targets: Sequence[Target], metric: str | None) -> Chance:
+    """The chance value of `metric` for each target; `entry` is the manifest's of the task."""
     if metric is None:
         return Chance(None)
     try:
         task = make_task(entry.name, entry.options)
-        targets = [row["target"] for row in rows]
-        first = task.contract(targets[0])
-        if not isinstance(first, KeyedList):
+        first = next(filter(task.labelled, targets), targets[0])
+        contract = task.contract(first)
+        if not isinstance(contract, KeyedList):
             return Chance(None)
-        given = _given(task, targets[0], first)
+        given = _given(task, first, contract)
         scores = task.score(targets, [_alike(task.contract(target), given) for target in targets])
         values = np.array([_value(found, metric) for found in scores])
         return Chance(None, f"{metric} is undefined on every sample") if np.isnan(values).all() else Chance(values)

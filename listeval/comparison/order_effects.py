@@ -21,8 +21,8 @@ def with_order(arms: Sequence[Arm], table: Sequence[Columns], pairing: Pairing) 
         return list(table), pairing
     try:
         found = [
-            order_columns(make_task(arm.run.manifest.task.name, arm.run.manifest.task.options), rows)
-            for arm, rows in zip(arms, pairing.rows, strict=True)
+            order_columns(make_task(entry.name, entry.options), [row.row() for row in rows])
+            for entry, rows in zip((arm.run.manifest.task for arm in arms), pairing.rows, strict=True)
         ]
     except UserError as error:
         return list(table), _noted(pairing, error.cause)

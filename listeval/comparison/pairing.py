@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 
 from listeval.comparison.arms import Arm
 from listeval.errors import UserError
-from listeval.runs.figures.columns import cluster
 from listeval.runs.figures.row_table import RowTable
-from listeval.runs.rows import Row
+from listeval.runs.stored_row import StoredRow
 from listeval.stats.intervals import cluster_index
 
 
@@ -35,7 +34,7 @@ class Pairing:
     """The samples that every arm answered, in the baseline's order, and what was left out."""
 
     keys: Sequence[Key]
-    rows: Sequence[Sequence[Row]]
+    rows: Sequence[Sequence[StoredRow]]
     """(arms, samples)"""
     tables: Sequence[RowTable]
     """Of each arm's rows."""
@@ -64,7 +63,7 @@ def pair(arms: Sequence[Arm], *, across_prompts: bool = False) -> Pairing:
     base = arms[0]
     for arm in arms[1:]:
         _refuse_other_task(base, arm)
-    tables = [{(row["example"], row["seed"]): row for row in arm.rows} for arm in arms]
+    tables = [{(row.example, row.seed): row for row in arm.rows} for arm in arms]
     everywhere = set(tables[0]).intersection(*tables[1:])
     if not everywhere:
         raise _nothing_shared(arms, tables)
@@ -85,7 +84,7 @@ def pair(arms: Sequence[Arm], *, across_prompts: bool = False) -> Pairing:
         fix = "compare runs of the same task options" + (", or add --across-prompts" if "prompt" in reasons else "")
         raise UserError(f"no sample can be paired ({reasons})", place=str(arms[1].run.path), fix=fix)
     paired = [[table[key] for key in kept] for table in tables]
-    clusters = cluster_index([cluster(row) for row in paired[0]], len(kept))
+    clusters = cluster_index([row.unit for row in paired[0]], len(kept))
     tables_of_paired = [RowTable.of(rows) for rows in paired]
     keys = list(starmap(Key, kept))
     return Pairing(keys, paired, tables_of_paired, clusters, left_out, _notes(arms, paired, views))
@@ -135,31 +134,25 @@ class _View(NamedTuple):
         return "other arguments to the chat template" if own == others else "another chat template"
 
 
-def _unlike(rows: Sequence[Row], views: Sequence[_View], across_prompts: bool) -> str:
+def _unlike(rows: Sequence[StoredRow], views: Sequence[_View], across_prompts: bool) -> str:
     """Why rows of one key are not answers to one question; empty where they are."""
     first = rows[0]
-    target, prompt = first["target"], first["prompt"]
     for row, view in zip(rows[1:], views[1:], strict=True):
-        if row["target"] != target:
+        if not row.same_target(first):
             return "different target (K, ids or labels)"
-        # What is equal is held once from here on: each row was read from a file of its own.
-        row["target"] = target
-        if row["prompt"] == prompt:
-            row["prompt"] = prompt
-            continue
-        if across_prompts:
+        if across_prompts or row.same_prompt(first):
             continue
         rendered_alike = view.rendering == views[0].rendering
-        if rendered_alike or not view.same_messages(views[0], first["seed"]):
+        if rendered_alike or not view.same_messages(views[0], first.seed):
             return "different prompt"
     return ""
 
 
-def _unanswered(rows: Sequence[Row], arms: Sequence[Arm]) -> str:
+def _unanswered(rows: Sequence[StoredRow], arms: Sequence[Arm]) -> str:
     """Which row is no scored answer, and why; empty where all are."""
     for row, arm in zip(rows, arms, strict=True):
-        if row["outcome"] != "scored":
-            return f"{row['outcome']} in {arm.name}"
+        if row.outcome != "scored":
+            return f"{row.outcome} in {arm.name}"
     return ""
 
 
@@ -170,7 +163,7 @@ def _refuse_other_task(base: Arm, arm: Arm) -> None:
         raise UserError(cause, place=str(arm.run.path), fix="compare runs of one task")
 
 
-def _nothing_shared(arms: Sequence[Arm], tables: Sequence[Mapping[tuple[str, int], Row]]) -> UserError:
+def _nothing_shared(arms: Sequence[Arm], tables: Sequence[Mapping[tuple[str, int], StoredRow]]) -> UserError:
     """Names the first run that has nothing in common with the baseline, and what differs."""
     at = next((at for at, table in enumerate(tables) if at and not tables[0].keys() & table.keys()), 1)
     seeds = [sorted({seed for _, seed in table}) for table in (tables[0], tables[at])]
@@ -184,13 +177,13 @@ def _nothing_shared(arms: Sequence[Arm], tables: Sequence[Mapping[tuple[str, int
     return UserError(f"the runs share no example{why}", place=str(arms[at].run.path), fix=fix)
 
 
-def _notes(arms: Sequence[Arm], rows: Sequence[Sequence[Row]], views: Sequence[_View]) -> list[str]:
+def _notes(arms: Sequence[Arm], rows: Sequence[Sequence[StoredRow]], views: Sequence[_View]) -> list[str]:
     """What a reader must know of the pairs that were made."""
     notes = []
     for arm, own, view in zip(arms[1:], rows[1:], views[1:], strict=True):
-        differ = sum(a["prompt"] != b["prompt"] for a, b in zip(rows[0], own, strict=True))
+        differ = sum(not a.same_prompt(b) for a, b in zip(rows[0], own, strict=True))
         if differ:
-            same = view.same_messages(views[0], own[0]["seed"])
+            same = view.same_messages(views[0], own[0].seed)
             how = f"same messages, {view.rendered_otherwise(views[0])}"
             why = how if same else "another prompt, kept by --across-prompts"
             notes.append(f"{arm.name}: {differ} rendered prompts differ ({why})")

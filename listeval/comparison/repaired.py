@@ -14,6 +14,7 @@ from listeval.plugins.open import make_task, permit, ready
 from listeval.runs.make_rows import parse_and_score
 from listeval.runs.rows import Row
 from listeval.runs.store import Run
+from listeval.runs.stored_row import StoredRow
 from listeval.task import Task
 
 _WHOLE = "took the list as complete"
@@ -41,15 +42,14 @@ class Repairs:
         return dict(vars(self))
 
 
-def repaired_rows(run: Run, policies: Sequence[str]) -> tuple[list[Row], Repairs]:
+def repaired_rows(run: Run, policies: Sequence[str]) -> tuple[list[StoredRow], Repairs]:
     """The run's rows in order, the broken ones repaired where a policy can; the run itself stays as it is.
 
     Raises UserError where the task has no list to repair, and where its code is not the one that scored the run.
     """
     task = _task(run)
-    rows: list[Row] = [{**row} for row in run.rows]
-    scored = [row for row in rows if row["outcome"] == "scored"]
-    broken = [row for row in scored if row["kind"] != Kind.OK]
+    scored = [row for row in run.stored if row.outcome == "scored"]
+    broken = [row.row() for row in scored if row.kind != Kind.OK]
     changed, notes = [], {}
     for row in broken:
         contract = _contract(task, row, run)
@@ -66,7 +66,8 @@ def repaired_rows(run: Run, policies: Sequence[str]) -> tuple[list[Row], Repairs
     mended = sum(row["kind"] == Kind.OK for row in changed)
     kept, n = len(scored) - len(broken), len(scored)
     steps = Counter(_step(note) for done in notes.values() for note in done)
-    return rows, Repairs(
+    mended_rows = {row["key"]: StoredRow.of(row) for row in changed}
+    return [mended_rows.get(row.key, row) for row in run.stored], Repairs(
         tuple(policies), n, len(broken), len(changed), mended,
         kept / n if n else 0.0, (kept + mended) / n if n else 0.0, dict(steps.most_common()),
     )  # fmt: skip

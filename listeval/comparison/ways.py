@@ -8,7 +8,7 @@ from typing import NamedTuple
 from listeval.comparison.arms import Arm
 from listeval.comparison.thresholds import Way
 from listeval.contract import Kind
-from listeval.runs.rows import Row
+from listeval.runs.stored_row import StoredRow
 
 
 class ArmSetup(NamedTuple):
@@ -62,7 +62,7 @@ def ways(arm: Arm, base: Arm) -> tuple[Way, ...]:
     return tuple(needed) or ("change",)
 
 
-def keeps_parsed_answers(arm: Arm, base: Arm, rows: Sequence[Row], base_rows: Sequence[Row]) -> bool:
+def keeps_parsed_answers(arm: Arm, base: Arm, rows: Sequence[StoredRow], base_rows: Sequence[StoredRow]) -> bool:
     """Whether an arm leaves every answer that parsed as it was, by construction.
 
     True of the baseline repaired, and of the baseline asked again where every answer that parsed came back the same.
@@ -70,7 +70,7 @@ def keeps_parsed_answers(arm: Arm, base: Arm, rows: Sequence[Row], base_rows: Se
     needed = ways(arm, base)
     if needed == ("repair",) and arm.run.path == base.run.path and base.repairs is None:
         return True
-    same_texts = all(a["text"] == b["text"] for a, b in zip(rows, base_rows, strict=True) if b["kind"] == Kind.OK)
+    same_texts = all(a.text == b.text for a, b in zip(rows, base_rows, strict=True) if b.kind == Kind.OK)
     return needed == ("re-ask",) and same_texts
 
 

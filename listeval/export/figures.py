@@ -62,7 +62,7 @@ def per_sample(run: Run) -> list[dict[str, float]]:
     `raw_<figure>` of first answers, so neither is here.
     """
     rows, metrics = run.rows, run.metrics
-    table = RowTable.of(rows)
+    table = RowTable.of(run.judged)
     rates = figures.rates(table, [name for name in figures.RATES if name in metrics_to_show([run])])
     scored = figures.scores(table, metrics) | figures.useful(table, metrics)
     found: list[dict[str, float]] = []

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from listeval.disk import write_atomic
 from listeval.errors import UserError
 from listeval.export.figures import data_name, measured, per_sample
-from listeval.runs.rows import row_head
+from listeval.runs.rows import is_owed
 
 if TYPE_CHECKING:
     from listeval.runs.manifest import Manifest
@@ -100,7 +100,7 @@ def _sample(run: Run, row: Row, epoch: int, values: dict[str, float]) -> Any:
 
     why = f"{row['kind']}: {row['detail']}" if row["detail"] else row["kind"]
     output = _output(run, row)
-    failed = row_head(row).owed
+    failed = is_owed(row["outcome"], row["reason"])
     said = EvalError(message=row["error"] or row["detail"], traceback="", traceback_ansi="") if failed else None
     return EvalSample(
         id=row["example"],
@@ -127,7 +127,7 @@ def _output(run: Run, row: Row) -> Any:
     )
 
     model = run.manifest.model.title
-    if row_head(row).owed:
+    if is_owed(row["outcome"], row["reason"]):
         return ModelOutput(model=model, error=row["error"] or row["detail"])
     thought = [ContentReasoning(reasoning=row["reasoning"])] if row["reasoning"] else []
     content = [*thought, ContentText(text=row["text"])] if thought else row["text"]

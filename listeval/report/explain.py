@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.text import Text
@@ -24,12 +24,12 @@ def print_rows(
     rows: Sequence[Row],
     *,
     with_prompt: bool = False,
-    right: Callable[[Row], str | None] | None = None,
+    right: Callable[[Mapping[str, Any]], str | None] | None = None,
     console: Console | None = None,
 ) -> None:
     """Each row: id, verdict in words, the (shortened) answer with the faulty span marked, and the right answer.
 
-    `right` gives a row's right answer. Model text stays inert.
+    `right` gives the right answer to a row's target. Model text stays inert.
     """
     out = console or ReportConsole()
     for row in rows:
@@ -46,7 +46,7 @@ def print_rows(
         if with_prompt:
             out.print(Text(f"--- prompt ---\n{visible(row['prompt'])}\n--- answer ---", style="dim"))
         out.print(answer(row))
-        if right is not None and (told := right(row)) is not None:
+        if right is not None and (told := right(row["target"])) is not None:
             out.print(Text("--- right answer ---", style="dim"))
             out.print(Text(visible(_clip(told))))
         if row["reasoning"]:

@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
 from listeval.disk import read_regular
 from listeval.errors import UserError
-from listeval.runs.rows import JudgedRow, LineWriter, RowHead, row_heads
+from listeval.runs.rows import LineWriter, RowHead, row_heads
+
+if TYPE_CHECKING:
+    from listeval.runs.stored_row import JudgedRow
 
 FILE = ".owed"
 
@@ -41,7 +45,7 @@ def lost(directory: Path, created: str, rows: Iterable[JudgedRow]) -> int:
 
     What it had not yet asked for is not among them. Raises UserError where the ledger cannot be read.
     """
-    found = (mark(created, row["key"], row["example"], row["seed"]) for row in rows)
+    found = (mark(created, row.key, row.example, row.seed) for row in rows)
     return len((read_ledger(directory) or frozenset()).difference(found))
 
 

@@ -23,13 +23,15 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from msgspec.structs import replace
 
 from listeval.contract import Flag, Kind
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.columns import RAW, USEFUL, Columns
 from listeval.runs.figures.row_table import RowTable
 from listeval.runs.reask import ReaskCounts, further
-from listeval.runs.rows import TOO_LONG, JudgedRow
+from listeval.runs.rows import TOO_LONG
+from listeval.runs.stored_row import JudgedRow
 from listeval.stats.intervals import Floats, Interval, mean_intervals, rate_interval
 from listeval.task import Metric
 
@@ -105,9 +107,9 @@ def summarise(
     rows: Sequence[JudgedRow], metrics: Sequence[Metric], verdicts: Sequence[str] = (), *, asks_again: bool = False
 ) -> Summary:
     """Summary of rows in their canonical order (by seed and place); `verdicts` are all that the task has."""
-    outcomes = Counter(row["outcome"] for row in rows)
-    flags = Counter(flag for row in rows for flag in row["flags"])
-    given = Counter(row["verdict"] for row in rows)
+    outcomes = Counter(row.outcome for row in rows)
+    flags = Counter(flag for row in rows for flag in row.flags)
+    given = Counter(row.verdict for row in rows)
     first = [_first_answer(row) for row in rows] if asks_again else []
     found = _intervals(rows, metrics)
     found |= {RAW + name: own for name, own in _intervals(first, metrics).items()} if asks_again else {}
@@ -116,41 +118,41 @@ def summarise(
         scored=outcomes["scored"],
         unscored=outcomes["unscored"],
         errors=outcomes["error"],
-        prompt_too_long=sum(row["reason"] == TOO_LONG for row in rows),
+        prompt_too_long=sum(row.reason == TOO_LONG for row in rows),
         metrics={name: own.interval for name, own in found.items()},
         over={name: own.values for name, own in found.items()},
         kinds=_kinds(rows),
         flags={flag.value: flags[flag.value] for flag in Flag},
         verdicts={name: given[name] for name in verdicts},
         by_seed=seed_values(rows, metrics),
-        masked=_mean([row["masked"] for row in rows if row["masked"] is not None]),
+        masked=_mean([row.masked for row in rows if row.masked is not None]),
         raw_kinds=_kinds(first) if asks_again else None,
-        further=further((row["attempts"] or (), row["kind"] == Kind.OK) for row in rows) if asks_again else None,
+        further=further((row.attempts or (), row.kind == Kind.OK) for row in rows) if asks_again else None,
     )
 
 
 def seed_values(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> dict[str, dict[str, float]]:
     """Every figure of each seed's rows alone, by seed; empty where there is only one seed."""
-    seeds = {row["seed"] for row in rows}
+    seeds = {row.seed for row in rows}
     if len(seeds) < 2:
         return {}
-    return {str(seed): _values([row for row in rows if row["seed"] == seed], metrics) for seed in sorted(seeds)}
+    return {str(seed): _values([row for row in rows if row.seed == seed], metrics) for seed in sorted(seeds)}
 
 
 def _kinds(rows: Sequence[JudgedRow]) -> dict[str, int]:
-    kinds = Counter(row["kind"] for row in rows)
+    kinds = Counter(row.kind for row in rows)
     return {kind.value: kinds[kind.value] for kind in Kind}
 
 
 def _first_answer(row: JudgedRow) -> JudgedRow:
     """The row as it would be had its sample not been asked again; a sample that is owed an answer has none."""
-    if row["outcome"] == "error" or not row["attempts"]:
+    if row.outcome == "error" or not row.attempts:
         return row
-    first = row["attempts"][0]
+    first = row.attempts[0]
     # Where no answer is right or wrong, no score has a value, whatever became of the last answer.
-    scores = {} if any(score is not None for score in row["scores"].values()) else row["scores"]
+    scores = {} if any(score is not None for score in row.scores.values()) else row.scores
     kind, missing, bare = first["kind"], first["missing"], first.get("bare")
-    return {**row, "outcome": "scored", "kind": kind, "missing": missing, "bare": bare, "scores": scores}
+    return replace(row, outcome="scored", kind=kind, missing=missing, bare=bare, scores=scores)
 
 
 class _Mean(NamedTuple):
@@ -162,10 +164,10 @@ class _Mean(NamedTuple):
 
 def _intervals(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> dict[str, _Mean]:
     answered, scored = _answered(rows), _scored(rows)
-    clusters = [figures.cluster(row) for row in answered]
+    clusters = [row.unit for row in answered]
     rates, means = figures.rates(RowTable.of(answered)), _means(scored, metrics)
     found = {name: _rate(hits, clusters) for name, hits in rates.items()}
-    found |= mean_intervals(means, [figures.cluster(row) for row in scored], bounds=figures.bounds(metrics))
+    found |= mean_intervals(means, [row.unit for row in scored], bounds=figures.bounds(metrics))
     columns = rates | means
     return {name: _Mean(interval, int((~np.isnan(columns[name])).sum())) for name, interval in found.items()}
 
@@ -189,11 +191,11 @@ def _means(scored: Sequence[JudgedRow], metrics: Sequence[Metric]) -> Columns:
 
 
 def _answered(rows: Sequence[JudgedRow]) -> list[JudgedRow]:
-    return [row for row in rows if row["kind"] != Kind.ENGINE_ERROR]
+    return [row for row in rows if row.kind != Kind.ENGINE_ERROR]
 
 
 def _scored(rows: Sequence[JudgedRow]) -> list[JudgedRow]:
-    return [row for row in rows if row["outcome"] == "scored"]
+    return [row for row in rows if row.outcome == "scored"]
 
 
 def _mean(values: Sequence[float] | Floats) -> float:

@@ -11,7 +11,8 @@ from collections.abc import Iterator, Sequence
 from listeval.contract import Kind
 from listeval.runs.config import RunConfig
 from listeval.runs.manifest import Manifest
-from listeval.runs.rows import TOO_LONG, JudgedRow
+from listeval.runs.rows import TOO_LONG
+from listeval.runs.stored_row import JudgedRow
 
 _CALLS = "<tool_calls>"
 _SWITCHES = ("thinking", "think", "reasoning", "enable_reasoning", "thinking_mode", "reasoning_effort")
@@ -29,15 +30,15 @@ _FATES = {
 
 def notices(manifest: Manifest, rows: Sequence[JudgedRow]) -> list[str]:
     """One line for every contradiction, the most telling first."""
-    answered = [row for row in rows if row["kind"] != Kind.ENGINE_ERROR and row["outcome"] != "error"]
+    answered = [row for row in rows if row.kind != Kind.ENGINE_ERROR and row.outcome != "error"]
     return [*_no_room(rows), *_switches(manifest, answered), *_left_out(manifest), *_control_text(manifest)]
 
 
 def _no_room(rows: Sequence[JudgedRow]) -> Iterator[str]:
-    refused = [row for row in rows if row["reason"] == TOO_LONG]
+    refused = [row for row in rows if row.reason == TOO_LONG]
     if refused:
         n = f"{len(refused)} {'sample was' if len(refused) == 1 else 'samples were'} not asked"
-        yield f"{n}, the first for its {refused[0]['detail']}: a smaller --max-tokens makes room"
+        yield f"{n}, the first for its {refused[0].detail}: a smaller --max-tokens makes room"
 
 
 def _switches(manifest: Manifest, answered: Sequence[JudgedRow]) -> Iterator[str]:
@@ -48,11 +49,11 @@ def _switches(manifest: Manifest, answered: Sequence[JudgedRow]) -> Iterator[str
             yield f"{switch} was asked for, yet {thought} of {n} answers came with reasoning"
         if wanted and answered and not thought:
             yield f"{switch} was asked for, yet none of {n} answers came with reasoning"
-    if called := sum(_CALLS in (row["reasoning"] or "") for row in answered):
+    if called := sum(_CALLS in (row.reasoning or "") for row in answered):
         yield f"no tools were sent, yet {called} of {n} answers came as tool calls"
     budget = config.max_tokens
     played = manifest.backend.name == "null" and manifest.model.name.startswith("faults")
-    if budget and not played and (longer := sum(row["n_tokens"] > budget for row in answered)):
+    if budget and not played and (longer := sum(row.n_tokens > budget for row in answered)):
         yield f"--max-tokens {budget} was asked for, yet {longer} of {n} answers are longer"
     if config.structured and (loose := sum(_breaks_schema(row) for row in answered)):
         yield f"the schema was sent along, yet {loose} of {n} answers break it"
@@ -79,9 +80,9 @@ def _control_text(manifest: Manifest) -> Iterator[str]:
 
 
 def _thought(row: JudgedRow) -> bool:
-    reasoning = (row["reasoning"] or "").strip()
+    reasoning = (row.reasoning or "").strip()
     return bool(reasoning) and not reasoning.startswith(_CALLS)
 
 
 def _breaks_schema(row: JudgedRow) -> bool:
-    return row["finish_reason"] == "stop" and row["kind"] in _UNSCHEMED
+    return row.finish_reason == "stop" and row.kind in _UNSCHEMED

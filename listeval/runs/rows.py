@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, TypedDict, cast
+from typing import Any, Literal, NamedTuple, TypedDict
 
 from pydantic_core import from_json, to_json
 
@@ -83,34 +83,6 @@ class Row(TypedDict):
     masked: Number | None
     prompt: str
     error: str | None
-    attempts: Sequence[SampleAttempt] | None
-
-
-class JudgedRow(TypedDict):
-    """What became of a sample, without prompt, answer and target: all that a run's figures need. Every `Row` is one.
-
-    Named again, not inherited: a `Row` names its fields in the order in which they stand in a line.
-    """
-
-    key: Name
-    outcome: Outcome
-    reason: str | None
-    example: str
-    index: Count
-    seed: Seed
-    cluster: str
-    kind: str
-    detail: str
-    flags: Sequence[str]
-    missing: Count
-    bare: bool | None
-    scores: dict[str, Number | None]
-    verdict: str | None
-    reasoning: str | None
-    finish_reason: str
-    n_tokens: Count
-    n_prompt_tokens: Count
-    masked: Number | None
     attempts: Sequence[SampleAttempt] | None
 
 
@@ -237,7 +209,7 @@ def row_heads(path: Path) -> Iterator[tuple[int, RowHead]]:
         try:
             if found is not None and line.endswith(b"}\n"):
                 key, outcome, reason, example, seed = found.groups()
-                owed = outcome == b"error" or (outcome == b"unscored" and reason == _TOO_LONG)
+                owed = is_owed(outcome.decode(), TOO_LONG if reason == _TOO_LONG else None)
                 name = from_json(example) if b"\\" in example else example[1:-1].decode()
                 yield number, RowHead(key.decode(), name, int(seed), owed)
             else:
@@ -250,13 +222,17 @@ def row_head(row: Row) -> RowHead:
     """The head of a whole row. Raises TypeError for a key that is no text."""
     if not isinstance(row["key"], str):
         raise TypeError
-    owed = row["outcome"] == "error" or (row["outcome"] == "unscored" and row["reason"] == TOO_LONG)
-    return RowHead(row["key"], row["example"], row["seed"], owed)
+    return RowHead(row["key"], row["example"], row["seed"], is_owed(row["outcome"], row["reason"]))
 
 
-def judged(row: Row) -> JudgedRow:
-    """The part of a row that figures need."""
-    return cast("JudgedRow", {name: row[name] for name in JudgedRow.__annotations__})  # type: ignore[literal-required]
+def unit(cluster: str, example: str) -> str:
+    """What an answer depends on: its product, else its example, whatever the seed."""
+    return cluster or example
+
+
+def is_owed(outcome: str, reason: str | None) -> bool:
+    """Whether a sample whose row says so is asked again when its run goes on."""
+    return outcome == "error" or (outcome == "unscored" and reason == TOO_LONG)
 
 
 def done_keys(path: Path) -> set[str]:

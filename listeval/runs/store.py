@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, islice
-from operator import itemgetter
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from listeval.disk import read_regular, write_atomic
 from listeval.errors import UserError, first_line
 from listeval.plugins.blame import blame
+from listeval.runs.collector import collector_paused
 from listeval.runs.config import WITHOUT_MODEL, RunConfig
 from listeval.runs.fields import MOST, recorded
 from listeval.runs.figures.order_figures import OrderEffect, is_shuffled, order_effect
@@ -25,9 +26,11 @@ from listeval.runs.ledger import lost
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
-from listeval.runs.rows import JudgedRow, Row
+from listeval.runs.row_decoder import Shape
+from listeval.runs.rows import Row
 from listeval.runs.scope import planned
-from listeval.runs.stored_rows import Kept, StoredRows, StrayRow, read_judged, read_stored
+from listeval.runs.stored_row import JudgedRow, StoredRow
+from listeval.runs.stored_rows import StoredRows, StrayRow, read_stored
 from listeval.stats.intervals import Interval
 from listeval.task import Appendix, Metric, Task
 
@@ -111,12 +114,17 @@ class Run:
 
         The order is the data's, not that of arrival, so sums are the same however a run was interrupted.
         """
-        return _asked_for(self.manifest.config, self._stored.rows.values())
+        return _decoded(self.stored)
+
+    @cached_property
+    def stored(self) -> list[StoredRow]:
+        """`rows` as their lines have them, which is quicker to read where few prompts and targets are looked at."""
+        return _asked_for(self.manifest.config, self._whole.rows.values())
 
     @property
     def hidden(self) -> int:
         """How many samples of an earlier, larger configuration the rows leave out."""
-        return len(self._light.rows) - len(self._judged)
+        return len(self._light.rows) - len(self.judged)
 
     @cached_property
     def without_row(self) -> int:
@@ -124,7 +132,7 @@ class Run:
         whole = planned(self.manifest.config, self.manifest.data)
         if whole is None:
             return lost(self.path, self.manifest.created, self._light.rows.values())
-        return max(0, whole - len(self._judged))
+        return max(0, whole - len(self.judged))
 
     @property
     def strays(self) -> list[StrayRow]:
@@ -134,30 +142,31 @@ class Run:
     @property
     def every(self) -> list[Row]:
         """The latest row of every sample, whatever the configuration asks for now, in the order of the file."""
-        return list(self._stored.rows.values())
+        return _decoded(self._whole.rows.values())
 
     @cached_property
-    def _stored(self) -> StoredRows[Row]:
-        return read_stored(self.path, self.manifest.created)
+    def _whole(self) -> StoredRows[StoredRow]:
+        return read_stored(self.path, self.manifest.created, StoredRow)
 
     @cached_property
-    def _light(self) -> StoredRows[Row] | StoredRows[JudgedRow]:
+    def _light(self) -> StoredRows[StoredRow] | StoredRows[JudgedRow]:
         """The rows, without their texts where these are many: no figure of the run needs them."""
-        if "_stored" in vars(self) or _size(self.path / "samples.jsonl") < _MANY_TEXTS:
-            return self._stored
-        return read_judged(self.path, self.manifest.created)
+        if "_whole" in vars(self) or _size(self.path / "samples.jsonl") < _MANY_TEXTS:
+            return self._whole
+        return read_stored(self.path, self.manifest.created, JudgedRow)
 
     @cached_property
-    def _judged(self) -> Sequence[JudgedRow]:
+    def judged(self) -> Sequence[JudgedRow]:
+        """What all figures of the run are made from, in the order of `rows`."""
         light = self._light
-        whole = light is vars(self).get("_stored")
-        return self.rows if whole else _asked_for(self.manifest.config, light.rows.values())
+        whole = light is vars(self).get("_whole")
+        return self.stored if whole else _asked_for(self.manifest.config, light.rows.values())
 
     @cached_property
     def summary(self) -> Summary:
         """Rates, metrics with intervals, the failure table and the verdicts."""
         asks_again = self.manifest.config.attempts > 1
-        return summarise(self._judged, self.metrics, self.manifest.task.verdicts, asks_again=asks_again)
+        return summarise(self.judged, self.metrics, self.manifest.task.verdicts, asks_again=asks_again)
 
     @property
     def metrics(self) -> list[Metric]:
@@ -167,7 +176,7 @@ class Run:
     @cached_property
     def notices(self) -> list[str]:
         """Where the answers contradict what the run asked for."""
-        return notices(self.manifest, self._judged)
+        return notices(self.manifest, self.judged)
 
     @cached_property
     def figures(self) -> dict[str, float | None]:
@@ -288,6 +297,11 @@ def _within(effect: OrderEffect | None) -> OrderEffect | None:
     return effect
 
 
+@collector_paused()
+def _decoded(rows: Iterable[StoredRow]) -> list[Row]:
+    return [row.row() for row in rows]
+
+
 def _size(path: Path) -> int:
     """Bytes of a file; 0 where there is none to be read, which reading it will say."""
     try:
@@ -296,17 +310,17 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _asked_for(config: RunConfig, found: Iterable[Kept]) -> list[Kept]:
+def _asked_for(config: RunConfig, found: Iterable[Shape]) -> list[Shape]:
     """Those of the latest rows that `config` asks for, by seed and place."""
     wanted = set(config.samples)
     # By place and then, in a stable sort, by seed: tuples of both would be as many objects for the collector.
-    rows = sorted(sorted(found, key=itemgetter("index")), key=itemgetter("seed"))
-    rows = [row for row in rows if row["seed"] in config.seeds and (not wanted or row["example"] in wanted)]
+    rows = sorted(sorted(found, key=attrgetter("index")), key=attrgetter("seed"))
+    rows = [row for row in rows if row.seed in config.seeds and (not wanted or row.example in wanted)]
     if config.limit is None:
         return rows
     if not wanted:
-        return [row for row in rows if row["index"] < config.limit]
-    by_seed = groupby(rows, key=lambda row: row["seed"])
+        return [row for row in rows if row.index < config.limit]
+    by_seed = groupby(rows, key=attrgetter("seed"))
     return [row for _, of_seed in by_seed for row in islice(of_seed, config.limit)]
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Generic, NamedTuple, TypeVar
+from typing import Generic, NamedTuple
 
 from listeval.runs.collector import collector_paused
 from listeval.runs.ledger import mark, read_ledger
 from listeval.runs.reask import SampleAttempt
-from listeval.runs.row_decoder import numbered_rows
-from listeval.runs.rows import JudgedRow, Row, judged, row_head, whole_lines
+from listeval.runs.row_decoder import Shape, numbered_rows
+from listeval.runs.rows import whole_lines
+from listeval.runs.stored_row import JudgedRow
 
 _FOREIGN = "its key, example and seed are of no sample that this run asked for"
 _SECOND = "a second row of its sample"
@@ -24,47 +25,35 @@ class StrayRow(NamedTuple):
     why: str
 
 
-Kept = TypeVar("Kept", bound=JudgedRow)
-
-
-class StoredRows(NamedTuple, Generic[Kept]):
+class StoredRows(NamedTuple, Generic[Shape]):
     """The latest row of every sample by key, in the order of the file, and what else stands there."""
 
-    rows: dict[str, Kept]
+    rows: dict[str, Shape]
     strays: list[StrayRow]
 
 
-def read_stored(directory: Path, created: str) -> StoredRows[Row]:
-    """The rows of the run that was `created` then.
+@collector_paused()
+def read_stored(directory: Path, created: str, shape: type[Shape]) -> StoredRows[Shape]:
+    """The rows of the run that was `created` then; as `JudgedRow`, without texts, they take a tenth of the memory.
 
     A row of an owed sample (an engine's error, a refused prompt) gives way to a later one. Any other second row of a
     sample is a stray, and so is a row that the run's ledger does not have. Raises UserError for a line that is no row,
-    with its number, and for a field that does not hold what a run writes there.
+    with its number, and for a field of `shape` that does not hold what a run writes there.
     """
-    return _read(directory, created, lambda row: row)
-
-
-def read_judged(directory: Path, created: str) -> StoredRows[JudgedRow]:
-    """As `read_stored`, each row without its texts: a tenth of the memory. Raises as it does."""
-    return _read(directory, created, judged)
-
-
-@collector_paused()
-def _read(directory: Path, created: str, keep: Callable[[Row], Kept]) -> StoredRows[Kept]:
     path, known = directory / "samples.jsonl", read_ledger(directory)
-    rows: dict[str, Kept] = {}
+    rows: dict[str, Shape] = {}
     owed: set[str] = set()
     samples: dict[tuple[str, int], str] = {}
     strays: dict[int, str] = {}
-    for number, row in numbered_rows(path):
-        key, example, seed, again = row_head(row)
+    for number, row in numbered_rows(path, shape):
+        key, example, seed = row.key, row.example, row.seed
         if known is not None and mark(created, key, example, seed) not in known:
             strays[number] = _FOREIGN
         elif (key in rows and key not in owed) or samples.setdefault((example, seed), key) != key:
             strays[number] = _SECOND
         else:
-            rows[key] = keep(row)
-            (owed.add if again else owed.discard)(key)
+            rows[key] = row
+            (owed.add if row.owed else owed.discard)(key)
     # Few runs have strays, and none is worth every line's bytes.
     lines = whole_lines(path) if strays else ()
     return StoredRows(rows, [StrayRow(number, line, strays[number]) for number, line in lines if number in strays])
@@ -72,5 +61,5 @@ def _read(directory: Path, created: str, keep: Callable[[Row], Kept]) -> StoredR
 
 def tried_before(directory: Path, created: str) -> dict[str, Sequence[SampleAttempt]]:
     """What this run tried for each of its samples that is owed a further attempt, by key. Raises as `read_stored`."""
-    rows = read_stored(directory, created).rows
-    return {key: row["attempts"] for key, row in rows.items() if row["outcome"] == "error" and row["attempts"]}
+    rows = read_stored(directory, created, JudgedRow).rows
+    return {key: row.attempts for key, row in rows.items() if row.outcome == "error" and row.attempts}

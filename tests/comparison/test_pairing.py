@@ -18,7 +18,7 @@ def test_rows_are_joined_on_example_and_seed(make_run):
     assert len(found.pairing.keys) == 20
     assert found.pairing.seeds == [0, 1]
     for left, right in zip(*found.pairing.rows, strict=True):
-        assert (left["example"], left["seed"], left["prompt"]) == (right["example"], right["seed"], right["prompt"])
+        assert (left.example, left.seed, left.prompt) == (right.example, right.seed, right.prompt)
     assert found.pairing.left_out == {}
     assert found.pairing.notes == []
 

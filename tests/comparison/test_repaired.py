@@ -37,9 +37,9 @@ def test_repaired_rows_are_marked_and_the_run_is_untouched(make_run):
     found = compare([run, f"{run}+truncation+permutation"])
     raw, repaired = found.pairing.rows
     for old, new in zip(raw, repaired, strict=True):
-        assert ("repaired" in new["flags"]) == (new["text"] != old["text"])
-        assert ("repaired: " in new["detail"]) == (new["text"] != old["text"])
-        assert "repaired" not in old["flags"]
+        assert ("repaired" in new.flags) == (new.text != old.text)
+        assert ("repaired: " in new.detail) == (new.text != old.text)
+        assert "repaired" not in old.flags
     assert (run / "samples.jsonl").read_bytes() == before
     assert all("repaired" not in row["flags"] for row in load_run(run).rows)
 
@@ -49,7 +49,7 @@ def test_a_repaired_answer_is_scored_by_the_task(make_run):
     arm = compare([run, f"{run}+permutation"]).pairing.rows[1]
     again = make_run("same", lambda row: json.dumps(_whole(row)), model="b")
     for repaired, direct in zip(arm, load_run(again).rows, strict=True):
-        assert repaired["scores"] == direct["scores"]
+        assert repaired.scores == direct["scores"]
 
 
 def _whole(row):
@@ -78,8 +78,8 @@ def test_an_answer_that_a_repair_leaves_alone_is_not_counted(make_run):
     repairs = found.arms[1].repairs
     assert (repairs.broken, repairs.changed, repairs.mended) == (40, 20, 20)
     for row in found.pairing.rows[1]:
-        assert ("repaired" in row["flags"]) == bool(row["index"] % 2)
-        assert ("repaired: took the list as complete" in row["detail"]) == bool(row["index"] % 2)
+        assert ("repaired" in row.flags) == bool(row.index % 2)
+        assert ("repaired: took the list as complete" in row.detail) == bool(row.index % 2)
 
 
 def test_a_task_that_cannot_get_ready_is_one_line(make_run, monkeypatch):

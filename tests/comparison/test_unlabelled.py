@@ -98,7 +98,7 @@ def test_where_a_part_is_labelled_it_says_over_how_much_the_metric_is(json_run):
     few = "; few data: 90 samples in 90 independent clusters, 18 of them with a value of useful exact."
     assert sentence(found.verdict).endswith(few)
     notes = " ".join(table.note for table in tables(found))
-    labelled = sum(row["kind"] == "ok" for row in found.pairing.rows[0][:18])
+    labelled = sum(row.kind == "ok" for row in found.pairing.rows[0][:18])
     assert f"the {found.common} samples that parse in every arm, {labelled} of them with a value" in notes
     whole = compare([json_run("faults", ROWS), json_run("gold", ROWS)])
     assert sentence(whole.verdict).endswith("(90 samples).") and "with a value" not in " ".join(

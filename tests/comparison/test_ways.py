@@ -55,7 +55,7 @@ def test_a_run_asked_again_is_an_arm_like_any_other(make_run):
     assert sentence(found.verdict).startswith("Re-ask: again raises the parse rate")
     assert "leaves every answer that parsed as it was" in sentence(found.verdict)
     assert "without a further token" not in sentence(found.verdict)
-    own = np.array([42 if row["index"] % 2 else row["n_tokens"] for row in again.rows])
+    own = np.array([42 if row.index % 2 else row.n_tokens for row in again.rows])
     assert found.costs[1].tokens == pytest.approx(own.mean())
     assert found.columns[1]["tokens"].tolist() == own.tolist()
     assert "asked up to 2 times" in describe(found, 1)

@@ -10,6 +10,7 @@ from listeval.report.page import run_page
 from listeval.runs import load_run
 from listeval.runs import stored_rows as stored
 from listeval.runs.collector import collector_paused
+from listeval.runs.stored_row import StoredRow
 
 
 @pytest.mark.parametrize("was_on", [True, False])
@@ -28,10 +29,11 @@ def test_it_is_as_it_was_whatever_happens_within(was_on):
 
 def test_nothing_is_collected_while_rows_are_read(start, monkeypatch):
     done, seen = start(limit=4), []
-    head = stored.row_head
-    monkeypatch.setattr(stored, "row_head", lambda row: seen.append(gc.isenabled()) or head(row))
+    mark, whole = stored.mark, StoredRow.row
+    monkeypatch.setattr(stored, "mark", lambda *of: seen.append(gc.isenabled()) or mark(*of))
+    monkeypatch.setattr(StoredRow, "row", lambda row: seen.append(gc.isenabled()) or whole(row))
     assert len(load_run(done.path).rows) == 4
-    assert seen == [False] * 4 and gc.isenabled()
+    assert seen == [False] * 8 and gc.isenabled()
 
 
 @pytest.mark.parametrize("words", [["compare", "gold", "faults"], ["report", "gold"]])

@@ -17,6 +17,7 @@ from listeval.runs.figures.words import title
 from listeval.runs.metrics import summarise
 from listeval.stats.intervals import Interval
 from listeval.task import Metric
+from tests.row_shapes import judged
 
 METRICS = [Metric("a", useful=True, bounds=(-1.0, 1.0), at=(1, 2)), Metric("b", bounds=(0.0, 1.0))]
 
@@ -43,8 +44,8 @@ def rows(draw):
 
 @given(rows())
 def test_a_runs_figures_are_the_means_of_a_comparisons_columns(found):
-    (own,) = arm_columns([RowTable.of(found)], METRICS)
-    summary = summarise(found, METRICS)
+    (own,) = arm_columns([RowTable.of(judged(*found))], METRICS)
+    summary = summarise(judged(*found), METRICS)
     for name in (*COMPARED, "useful_a", "a", "b"):
         known = own[name][~np.isnan(own[name])]
         mean = math.fsum(known) / len(known) if len(known) else math.nan
@@ -53,7 +54,7 @@ def test_a_runs_figures_are_the_means_of_a_comparisons_columns(found):
 
 @given(rows())
 def test_a_useful_column_has_a_zero_where_the_contract_is_broken_and_the_score_elsewhere(found):
-    table = RowTable.of(found)
+    table = RowTable.of(judged(*found))
     scored, ok = figures.scores(table, METRICS), table.parsed
     column = figures.useful(table, METRICS)["useful_a"]
     assert not column[~ok].any()
@@ -64,9 +65,9 @@ def test_a_useful_column_has_a_zero_where_the_contract_is_broken_and_the_score_e
 @given(rows())
 def test_every_value_of_a_column_lies_within_its_bounds(found):
     limits = figures.bounds(METRICS)
-    table = RowTable.of(found)
+    table = RowTable.of(judged(*found))
     scored = figures.scores(table, METRICS)
-    columns = scored | figures.useful(table, METRICS) | figures.best_of(found, table, METRICS)
+    columns = scored | figures.useful(table, METRICS) | figures.best_of(judged(*found), table, METRICS)
     for name, column in columns.items():
         low, high = limits[name]
         assert np.nanmin(column, initial=low) >= low and np.nanmax(column, initial=high) <= high, name
@@ -74,7 +75,7 @@ def test_every_value_of_a_column_lies_within_its_bounds(found):
 
 @given(rows())
 def test_rates_are_hits_and_misses_or_unknown(found):
-    for name, column in figures.rates(RowTable.of(found)).items():
+    for name, column in figures.rates(RowTable.of(judged(*found))).items():
         assert set(column[~np.isnan(column)]) <= {0.0, 1.0}
         assert name == figures.BARE_RATE or not np.isnan(column).any()
 
@@ -109,7 +110,7 @@ def test_no_limit_lies_beyond_the_bounds_of_a_metric(found):
         }
         for at, (count, share, ok) in enumerate(found)
     ]  # fmt: skip
-    summary = summarise(rows, BOUNDED)
+    summary = summarise(judged(*rows), BOUNDED)
     known = figures.bounds(BOUNDED)
     assert known["count"] == known["open"] == (0.0, math.inf) and known["useful_gain"] == (-math.inf, 1.0)
     for name, value in summary.metrics.items():

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-import pytest
+import json
+import re
+from typing import get_type_hints
 
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from listeval.errors import UserError
 from listeval.plugins.registry import load_task
 from listeval.runs import Run, RunConfig, load_run, run, store
-from listeval.runs.rows import JudgedRow, Row
+from listeval.runs.rows import Row
+from listeval.runs.stored_row import JudgedRow, StoredRow
 from listeval.task import Appendix
+from tests.row_shapes import stored
 
 
 def config(out, **changes):
@@ -22,7 +32,8 @@ def light(monkeypatch):
     whole = []
 
     def read(*args, original=store.read_stored):
-        whole.append(args)
+        if args[-1] is StoredRow:
+            whole.append(args)
         return original(*args)
 
     monkeypatch.setattr(store, "read_stored", read)
@@ -34,11 +45,42 @@ def what_follows(found: Run):
 
 
 def test_every_row_is_a_judged_row():
-    kinds = Row.__annotations__
-    assert {name: kinds[name] for name in JudgedRow.__annotations__} == JudgedRow.__annotations__
-    assert kinds.keys() - JudgedRow.__annotations__.keys() == {
-        "span", "value", "target", "text", "latency_s", "prompt", "error",
-    }  # fmt: skip
+    row, judged, stored = (get_type_hints(kind, include_extras=True) for kind in (Row, JudgedRow, StoredRow))
+    assert {name: row[name] for name in judged} == judged
+    undecoded = {"value", "target", "prompt"}
+    assert row.keys() - judged.keys() - undecoded == {"span", "text", "latency_s", "error"}
+    assert {name: stored[name] for name in row.keys() - undecoded} == {
+        name: row[name] for name in row.keys() - undecoded
+    }
+    assert set(StoredRow.__struct_encode_fields__) == row.keys()
+
+
+@given(
+    st.recursive(st.none() | st.booleans() | st.integers(-9, 9) | st.text(), lambda x: st.lists(x, max_size=3)),
+    st.dictionaries(st.text(), st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)),
+    st.text(), st.text(),
+)  # fmt: skip
+def test_a_row_is_the_same_whatever_of_it_is_decoded_when(value, target, prompt, text):
+    (row,) = stored({"value": value, "target": target, "prompt": prompt, "text": text, "span": [1, 2]})
+    whole = row.row()
+    assert list(whole) == list(Row.__annotations__)
+    assert (whole["value"], whole["target"], whole["prompt"], whole["text"]) == (value, target, prompt, text)
+    assert (row.target, row.prompt) == (target, prompt) and StoredRow.of(whole) == row
+    assert msgspec.to_builtins(JudgedRow.of(whole)) == {name: whole[name] for name in JudgedRow.__struct_fields__}
+
+
+@pytest.mark.parametrize(
+    ("name", "damage"), [("prompt", b'"\xff"'), ("target", b'{"\xff": 1}'), ("value", b'["\xff"]')]
+)
+def test_a_text_that_is_damaged_is_told_with_its_sample(tmp_path, name, damage):
+    made = run(config(tmp_path / "run", seeds=(0,)))
+    path = made.path / "samples.jsonl"
+    lines = path.read_bytes().splitlines(keepends=True)
+    held = re.escape(json.dumps(made.rows[1][name], ensure_ascii=False, separators=(",", ":")).encode())
+    lines[1] = re.sub(rb'(?<="%b":)%b' % (name.encode(), held), lambda _: damage, lines[1], count=1)
+    path.write_bytes(b"".join(lines))
+    with pytest.raises(UserError, match=f"'{name}' is damaged.*seed 0"):
+        load_run(made.path).rows  # noqa: B018
 
 
 @pytest.mark.parametrize(
@@ -69,7 +111,7 @@ def test_a_smaller_scope_and_strays_are_the_same_too(tmp_path, light):
     part = load_run(made.path)
     part.manifest.config = part.manifest.config.model_copy(update={"limit": 3, "seeds": (0, 2)})
     assert (part.hidden, len(part.strays), part.summary.n) == (len(made.rows) - 6, 1, 6)
-    assert [row["key"] for row in part._judged] == [row["key"] for row in part.rows]
+    assert [row.key for row in part.judged] == [row["key"] for row in part.rows]
 
 
 def test_a_run_reads_no_texts_back_unless_its_task_asks_for_them(tmp_path, light, monkeypatch):

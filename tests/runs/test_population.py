@@ -22,6 +22,7 @@ from listeval.runs.metrics import summarise
 from listeval.runs.rows import encode
 from listeval.suites.curves import curves
 from listeval.task import Metric
+from tests.row_shapes import judged
 
 METRICS = [Metric("a", useful=True, bounds=(0.0, 1.0), at=(1, 2)), Metric("b", useful=True), Metric("c")]
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"], "additionalProperties": False}
@@ -62,7 +63,7 @@ def rows(draw):
 
 @given(rows())
 def test_a_figure_is_over_as_many_values_as_its_mean_has(found):
-    summary = summarise(found, METRICS, asks_again=True)
+    summary = summarise(judged(*found), METRICS, asks_again=True)
     assert summary.over.keys() == summary.metrics.keys()
     for name, interval in summary.metrics.items():
         assert (summary.over[name] == 0) == math.isnan(interval.value), name
@@ -86,7 +87,7 @@ def test_a_figure_is_over_as_many_values_as_its_mean_has(found):
 @given(rows())
 def test_an_example_without_a_right_answer_is_in_no_mean_of_answers_that_can_be_right(found):
     plain = [row for row in found if not row["scores"] or any(score is not None for score in row["scores"].values())]
-    whole, part = (summarise(some, METRICS, asks_again=True) for some in (found, plain))
+    whole, part = (summarise(judged(*some), METRICS, asks_again=True) for some in (found, plain))
     for name in ("a", "useful_a", "raw_a", "raw_useful_a", "a@1", "raw_a@1"):
         if name in whole.metrics and name in part.metrics:
             assert whole.metrics[name].value == pytest.approx(part.metrics[name].value, nan_ok=True), name
@@ -114,7 +115,7 @@ def test_the_noun_is_that_of_the_figure(name, said, called):
     }  # fmt: skip
     first = {"kind": "no_json", "missing": 0, "n_tokens": 1, "n_prompt_tokens": 1, "bare": False}
     again = {**common, "seed": 1, "attempts": [first, {**first, "kind": "ok"}]}
-    summary = summarise([{**common, "seed": 0}, again], METRICS, asks_again=True)
+    summary = summarise(judged({**common, "seed": 0}, again), METRICS, asks_again=True)
     assert (population(name, summary, METRICS), title(name)) == (said, called)
 
 

@@ -16,6 +16,7 @@ from listeval.runs.figures.columns import at_least_one
 from listeval.runs.make_rows import parse_and_score
 from listeval.runs.metrics import summarise
 from listeval.runs.store import load_run
+from listeval.runs.stored_row import JudgedRow
 
 TASK = '''
 """A coin: the verdict depends on the example and on a file, so that a re-score can change it."""
@@ -189,6 +190,6 @@ def test_an_answer_that_a_broken_contract_cannot_read_is_not_counted_as_parsed(c
     task = make_task("coin", {})
     monkeypatch.setattr(task, "contract", lambda target: 1 / 0)
     parse_and_score(task, rows)
-    found = summarise(rows, task.metrics, task.verdicts)
+    found = summarise(list(map(JudgedRow.of, rows)), task.metrics, task.verdicts)
     assert (found.scored, found.unscored, found.kinds["ok"]) == (0, 12, 0)
     assert str(found.metrics["parse_rate"].value) == "nan"

@@ -18,12 +18,12 @@ import numpy as np
 
 from listeval.contract import Flag, Kind
 from listeval.report.page.kind_groups import GROUPS
-from listeval.report.page.samples import Samples, by_importance
+from listeval.report.page.samples import RightAnswer, Samples, by_importance
 from listeval.runs.figures.row_table import ABSENT, KINDS, RowTable
 from listeval.visible import visible
 
 if TYPE_CHECKING:
-    from listeval.runs.rows import Row
+    from listeval.runs.stored_row import StoredRow
 
 ROOM = 4_300_000
 """Characters of all blocks, so that a page stays below 5 MB."""
@@ -61,7 +61,7 @@ def browser(samples: Samples, room: int = ROOM) -> Browser:
     clip = _Clip()
     texts, left = _fill(order, left, lambda place: _answers(samples, place, clip), spare=int(left * _PROMPTS))
     shown = [place for block in texts for place in block.places]
-    prompts, _ = _fill(shown, left, lambda place: [clip(text, _PROMPT)[0] for text in _asked(samples, place)], spare=0)
+    prompts, _ = _fill(shown, left, lambda place: _prompts(samples, place, clip), spare=0)
     head = {
         "arms": [visible(name) for name in samples.names],
         "paths": [visible(path) for path in samples.paths],
@@ -135,58 +135,75 @@ def _answers(samples: Samples, place: int, clip: _Clip) -> list[Any]:
     """The right answers that the arms' rows have, each once, and a cell for every arm."""
     rows = [arm[place] for arm in samples.rows]
     rights: list[str | None] = []
-    known: dict[tuple[int, int], str | None] = {}
+    known: list[tuple[RightAnswer | None, StoredRow, int]] = []
     cells: list[Any] = []
     texts: dict[str, int] = {}
     for at, (row, right) in enumerate(zip(rows, samples.right, strict=True)):
         if row is None:
             cells.append(0)
             continue
-        # Paired rows share their question: its answer is worked out once.
-        question = (id(right), id(row["target"]))
-        if question not in known:
-            known[question] = None if right is None else right(row)
-        told = known[question]
-        if told not in rights:
-            rights.append(told)
-        raw = samples.raw.get(f"{samples.names[at]}\0{row['key']}")
-        cells.append(_cell(row, rights.index(told), texts.setdefault(row["text"], at), at, raw, clip))
-    return [[None if told is None else clip(told, _TEXT)[0] for told in rights], cells]
+        # Arms mostly share their question: its answer is worked out once.
+        told = next((own for by, first, own in known if by is right and row.same_target(first)), None)
+        if told is None:
+            answer = None if right is None else right(row.target)
+            if answer not in rights:
+                rights.append(answer)
+            told = rights.index(answer)
+            known.append((right, row, told))
+        raw = samples.raw.get(f"{samples.names[at]}\0{row.key}")
+        cells.append(_cell(row, told, texts.setdefault(row.text, at), at, raw, clip))
+    return [[None if answer is None else clip(answer, _TEXT)[0] for answer in rights], cells]
 
 
-def _cell(row: Row, right: int, same: int, at: int, raw: str | None, clip: _Clip) -> dict[str, Any]:
+def _cell(row: StoredRow, right: int, same: int, at: int, raw: str | None, clip: _Clip) -> dict[str, Any]:
     """What the page tells of one answer; `same` is the arm that said the same text first."""
-    span = row["span"] if row["kind"] != Kind.OK else None
+    span = row.span if row.kind != Kind.OK else None
     start = 0 if span is None or span[1] <= _TEXT else max(0, span[0] - _AROUND)
-    text, begin = clip(row["text"], _TEXT, start)
+    text, begin = clip(row.text, _TEXT, start)
     found: dict[str, Any] = {
         "t": text if same == at else same,
         "r": right,
-        "d": row["error"] or row["detail"] or _MEANING[row["kind"]],
-        "f": row["finish_reason"],
-        "n": len(row["text"]),
+        "d": row.error or row.detail or _MEANING[row.kind],
+        "f": row.finish_reason,
+        "n": len(row.text),
         "b": begin,
         "s": span,
-        "v": row["verdict"],
-        "z": clip(row["reasoning"], _TEXT)[0] if row["reasoning"] else None,
+        "v": row.verdict,
+        "z": clip(row.reasoning, _TEXT)[0] if row.reasoning else None,
         "w": None if raw is None else clip(raw, _TEXT)[0],
-        "a": [[one["kind"], one["detail"], clip(one["text"], _TEXT)[0]] for one in (row["attempts"] or ())[:-1]],
+        "a": [[one["kind"], one["detail"], clip(one["text"], _TEXT)[0]] for one in (row.attempts or ())[:-1]],
     }
     return {name: value for name, value in found.items() if value or name == "t"}
 
 
-def _asked(samples: Samples, place: int) -> dict[str, list[int]]:
-    """Each prompt of a sample, with the arms that were asked it."""
-    found: dict[str, list[int]] = {}
+class _Asked(NamedTuple):
+    """A row of a sample whose prompt none before it has, and the places of all arms that were asked it."""
+
+    row: StoredRow
+    arms: list[int]
+
+
+def _asked(samples: Samples, place: int) -> list[_Asked]:
+    """Each prompt of a sample once."""
+    found: list[_Asked] = []
     for at, arm in enumerate(samples.rows):
-        if (row := arm[place]) is not None:
-            found.setdefault(row["prompt"], []).append(at)
+        if (row := arm[place]) is None:
+            continue
+        same = next((own for own in found if row.same_prompt(own.row)), None)
+        if same is None:
+            found.append(_Asked(row, [at]))
+        else:
+            same.arms.append(at)
     return found
+
+
+def _prompts(samples: Samples, place: int, clip: _Clip) -> list[str]:
+    return [clip(own.row.prompt, _PROMPT)[0] for own in _asked(samples, place)]
 
 
 def _unlike_prompts(samples: Samples, places: Sequence[int]) -> dict[int, list[list[int]]]:
     """The arms of each prompt, of samples that were not asked in one way by all arms."""
-    asked = {place: list(_asked(samples, place).values()) for place in places}
+    asked = {place: [own.arms for own in _asked(samples, place)] for place in places}
     return {place: arms for place, arms in asked.items() if len(arms) > 1}
 
 

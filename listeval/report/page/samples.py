@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -18,10 +18,10 @@ from listeval.runs.figures.row_table import ABSENT, RowTable
 if TYPE_CHECKING:
     from listeval.comparison import Arm, Comparison
     from listeval.runs import Run
-    from listeval.runs.rows import Row
+    from listeval.runs.stored_row import StoredRow
 
-RightAnswer = Callable[["Row"], str | None]
-"""The right answer to a row's question as text; None where there is none, or it is not to be had."""
+RightAnswer = Callable[[Mapping[str, Any]], str | None]
+"""The right answer to a target as text; None where there is none, or it is not to be had."""
 
 SHOWN_FIRST = 200
 """Samples that stand for every kind and every change of kind; they get room first."""
@@ -46,7 +46,7 @@ class Samples:
     paths: Sequence[str]
     """The run of each arm, for the command that shows what a page has no room for."""
     keys: Sequence[SampleKey]
-    rows: Sequence[Sequence[Row | None]]
+    rows: Sequence[Sequence[StoredRow | None]]
     tables: Sequence[RowTable]
     """Of each arm's rows."""
     right: Sequence[RightAnswer | None]
@@ -76,19 +76,19 @@ def of_comparison(comparison: Comparison, right: RightAnswer | None) -> Samples:
 def _before_repair(arm: Arm) -> list[tuple[str, str]]:
     if arm.repairs is None:
         return []
-    pairs = zip(arm.run.rows, arm.rows, strict=True)
-    return [(f"{arm.name}\0{old['key']}", old["text"]) for old, new in pairs if old["text"] != new["text"]]
+    pairs = zip(arm.run.stored, arm.rows, strict=True)
+    return [(f"{arm.name}\0{old.key}", old.text) for old, new in pairs if old.text != new.text]
 
 
 def of_runs(runs: Sequence[Run], right: Sequence[RightAnswer | None]) -> Samples:
     """Every sample of any run; rows of one example, seed and target stand side by side."""
     places: dict[tuple[str, int, str], int] = {}
-    cells: list[dict[int, Row]] = []
+    cells: list[dict[int, StoredRow]] = []
     for run in runs:
-        own: dict[int, Row] = {}
-        for row in run.rows:
-            target = json.dumps(row["target"], sort_keys=True) if len(runs) > 1 else ""
-            own[places.setdefault((row["example"], row["seed"], target), len(places))] = row
+        own: dict[int, StoredRow] = {}
+        for row in run.stored:
+            target = json.dumps(row.target, sort_keys=True) if len(runs) > 1 else ""
+            own[places.setdefault((row.example, row.seed, target), len(places))] = row
         cells.append(own)
     rows = [[own.get(place) for place in range(len(places))] for own in cells]
     return Samples(

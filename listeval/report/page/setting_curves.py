@@ -95,7 +95,7 @@ def _settings(
             run.path.resolve().name, float(seed), {name: Interval(x, math.nan, math.nan) for name, x in own.items()}
         )
         for run in runs
-        for seed, own in seed_values(run.rows, run.metrics).items()
+        for seed, own in seed_values(run.judged, run.metrics).items()
     ]
     if seeds:
         yield SEED, seeds

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listeval.runs.figures.row_table import RowTable
-from listeval.runs.rows import JudgedRow
+from listeval.runs.stored_row import JudgedRow
 from listeval.stats.intervals import Bounds, Floats
 from listeval.task import Metric
 
@@ -85,8 +85,8 @@ def best_of(rows: Sequence[JudgedRow], table: RowTable, metrics: Sequence[Metric
     values = {name: _worth(table, own) for name, own in scores(table, [m for m in metrics if m.at]).items()}
     places: dict[str, list[int]] = {}
     for place, row in enumerate(rows):
-        places.setdefault(row["example"], []).append(place)
-    most = len({row["seed"] for row in rows})
+        places.setdefault(row.example, []).append(place)
+    most = len({row.seed for row in rows})
     columns = {at_name(name, k): np.full(len(rows), np.nan) for name, k in wanted if k <= most}
     for own in places.values():
         for name, k in wanted:
@@ -132,8 +132,3 @@ def bounds_of(name: str, known: Mapping[str, Bounds]) -> Bounds:
 
 def _closed(low: float | None, high: float | None) -> Bounds:
     return (-math.inf if low is None else low, math.inf if high is None else high)
-
-
-def cluster(row: JudgedRow) -> str:
-    """What the row's answer depends on: its product, else its example, whatever the seed."""
-    return row["cluster"] or row["example"]

@@ -27,8 +27,8 @@ import numpy as np
 
 from listeval.contract import KeyedList, Kind, Parsed
 from listeval.kit.order import ListOptions
-from listeval.runs.figures.columns import Columns, cluster
-from listeval.runs.rows import Row
+from listeval.runs.figures.columns import Columns
+from listeval.runs.rows import Row, unit
 from listeval.scoring.ranking import Floats, kendall_tau, padded
 from listeval.stats.intervals import Bounds, Interval, mean_intervals
 from listeval.task import Task
@@ -72,7 +72,7 @@ def order_effect(task: Task, rows: Sequence[Row]) -> OrderEffect | None:
     if not is_shuffled(task):
         return None
     found = _rankings(task, rows)
-    clusters = [cluster(row) for row in rows]
+    clusters = [unit(row["cluster"], row["example"]) for row in rows]
     excess = _excess(found)
     by_place = {str(place): _spread(excess[:, place], found, len(rows)) for place in range(excess.shape[1])}
     columns = mean_intervals({**_columns(found, rows), **by_place}, clusters, bounds=BOUNDS)

@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from operator import attrgetter
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from listeval.contract import Kind
-from listeval.runs.rows import JudgedRow
+from listeval.runs.reask import SampleAttempt
+from listeval.runs.stored_row import JudgedRow
 from listeval.stats.intervals import Floats
 
 KINDS = tuple(kind.value for kind in Kind)
@@ -22,10 +24,11 @@ ABSENT = len(KINDS)
 """Stands in `kinds` where there is no row."""
 _CODES: Mapping[str, int] = {kind: at for at, kind in enumerate(KINDS)}
 _OK, _MISSING = _CODES[Kind.OK], _CODES[Kind.MISSING_ID]
-_NOTHING: Any = {
-    "kind": "", "missing": 0, "bare": None, "scores": {}, "n_tokens": -1, "n_prompt_tokens": 0, "masked": None,
-    "attempts": None, "flags": (),
-}  # fmt: skip
+_NOTHING: tuple[Any, ...] = ("", 0, None, {}, -1, 0, None, (), None)
+"""The fields of no row."""
+_FIELDS = attrgetter(
+    "kind", "missing", "bare", "scores", "n_tokens", "n_prompt_tokens", "masked", "flags", "attempts"
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,9 @@ class RowTable:
     @classmethod
     def of(cls, rows: Sequence[JudgedRow | None]) -> RowTable:
         """The table of rows, None where there is none."""
-        found = [_fields(_NOTHING if row is None else row) for row in rows]
-        columns = zip(*found, strict=True) if found else [()] * 9
-        kinds, missing, bare, given, tokens, spent, asked, masked, flags = columns
+        found = [_NOTHING if row is None else _FIELDS(row) for row in rows]
+        columns = zip(*found, strict=True) if found else [()] * len(_NOTHING)
+        kinds, missing, bare, given, tokens, asked, masked, flags, attempts = columns
         # None becomes NaN.
         return cls(
             kinds=np.array([_CODES.get(kind, ABSENT) for kind in kinds], dtype=np.uint8),
@@ -66,8 +69,8 @@ class RowTable:
             judged=np.array(list(map(bool, given)), dtype=bool),
             scores=_scores(given),
             tokens=np.array(tokens, dtype=np.int64),
-            spent=np.array(spent, dtype=np.float64),
-            prompt_spent=np.array(asked, dtype=np.float64),
+            spent=_of_all_attempts(tokens, attempts, "n_tokens"),
+            prompt_spent=_of_all_attempts(asked, attempts, "n_prompt_tokens"),
             masked=np.array(masked, dtype=np.float64),
             flags=flags,
         )
@@ -92,12 +95,16 @@ class RowTable:
         return dict(zip(KINDS, np.bincount(self.kinds, minlength=ABSENT + 1).tolist(), strict=False))
 
 
-def _fields(row: JudgedRow) -> tuple[Any, ...]:
-    tokens, asked = row["n_tokens"], row["n_prompt_tokens"]
-    spent = tokens
-    if attempts := row["attempts"]:
-        spent, asked = (sum(one[name] for one in attempts) for name in ("n_tokens", "n_prompt_tokens"))
-    return row["kind"], row["missing"], row["bare"], row["scores"], tokens, spent, asked, row["masked"], row["flags"]
+def _of_all_attempts(
+    last: Sequence[int],
+    attempts: Sequence[Sequence[SampleAttempt] | None],
+    name: Literal["n_tokens", "n_prompt_tokens"],
+) -> Floats:
+    """What each sample took, whose `last` attempt took that."""
+    if not any(attempts):
+        return np.array(last, dtype=np.float64)
+    tried = zip(last, attempts, strict=True)
+    return np.array([sum(one[name] for one in own) if own else n for n, own in tried], dtype=np.float64)
 
 
 def _scores(given: Sequence[Mapping[str, float | None]]) -> dict[str, Floats]:

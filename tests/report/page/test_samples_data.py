@@ -16,6 +16,7 @@ from listeval.report.page.browser import browser
 from listeval.report.page.run_page import runs_page
 from listeval.report.page.samples import SampleKey, Samples, by_importance, of_comparison, of_runs, representatives
 from listeval.runs.figures.row_table import KINDS, RowTable
+from tests.row_shapes import stored
 
 
 def unpack(data):
@@ -39,7 +40,7 @@ def texts(found):
 
 
 def test_everything_is_there_where_it_has_room(two_runs):
-    samples = of_runs(two_runs, [lambda row: f"right {row['example']}"] * 2)
+    samples = of_runs(two_runs, [lambda target: f"right {sorted(target['grades'])}"] * 2)
     found = browser(samples)
     answers, prompts = texts(found)
     index = unpack(found.blocks[0])
@@ -49,7 +50,11 @@ def test_everything_is_there_where_it_has_room(two_runs):
         assert (index["ids"][place], index["seeds"][place]) == key == (row["example"], row["seed"])
         assert found.head["kinds"][ord(index["kinds"][0][place]) - ord("0")] == row["kind"]
         rights, cells = answers[place]
-        assert (rights, cells[0]["t"], prompts[place]) == ([f"right {row['example']}"], row["text"], [row["prompt"]])
+        assert (rights, cells[0]["t"], prompts[place]) == (
+            [f"right {sorted(row['target']['grades'])}"],
+            row["text"],
+            [row["prompt"]],
+        )
         for at, name in enumerate(found.head["metrics"]):
             assert index["scores"][0][at][place] == pytest.approx(row["scores"].get(name), abs=1e-4)
 
@@ -126,7 +131,7 @@ def test_a_repaired_answer_has_its_text_before_the_repair(two_runs):
     samples = of_comparison(compare([path, f"{path}+permutation"]), None)
     answers, _ = texts(browser(samples))
     for place, (_, cells) in answers.items():
-        repaired = "repaired" in samples.rows[1][place]["flags"]
+        repaired = "repaired" in samples.rows[1][place].flags
         assert ("w" in cells[1]) == repaired
         assert cells[1].get("w", cells[0]["t"]) == cells[0]["t"]
 
@@ -146,7 +151,7 @@ def test_failures_come_before_the_others_and_all_are_there(two_runs):
     samples = of_runs(two_runs, [None, None])
     order = by_importance(samples, most=4)
     assert Counter(order) == Counter(range(len(samples.keys)))
-    failed = [samples.rows[0][place]["kind"] != "ok" for place in order[4:]]
+    failed = [samples.rows[0][place].kind != "ok" for place in order[4:]]
     assert failed == sorted(failed, reverse=True)
 
 
@@ -169,14 +174,14 @@ def test_ten_thousand_rows_of_six_arms_fit_into_five_megabytes():
             "prompt": f"Rank these reviews of product {place}: " + " ".join(ids[place] * 30),
         }  # fmt: skip
 
-    rows = [[row(place, arm) for place in range(10_000)] for arm in range(6)]
+    rows = [stored(*(row(place, arm) for place in range(10_000))) for arm in range(6)]
     samples = Samples(
         names=list("abcdef"),
         paths=list("abcdef"),
         keys=[SampleKey(f"F{place}", 0) for place in range(10_000)],
         rows=rows,
         tables=[RowTable.of(own) for own in rows],
-        right=[lambda row: row["text"]] * 6,
+        right=[lambda target: " ".join(target["ids"])] * 6,
         paired=True,
         ranked=True,
     )

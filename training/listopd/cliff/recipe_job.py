@@ -16,8 +16,7 @@ from typing import Any
 
 from listeval.disk import read_regular, write_atomic
 from listeval.errors import first_line
-from listeval.runs.figures.columns import cluster
-from listeval.runs.rows import Row
+from listeval.runs.rows import Row, unit
 from listeval.runs.store import load_run
 from listopd.cliff.arms import ArmSpec
 from listopd.cliff.recipe_changes import changes_of
@@ -145,7 +144,8 @@ def _outcome(row: Row, metric: str | None) -> AnswerOutcome:
     useful = None if row["outcome"] != "scored" or metric is None else value if parsed else 0.0
     fmc = row["kind"] == "missing_id" and row["missing"] == 1
     prompt = f"{row['example']} {row['seed']}"
-    return AnswerOutcome(prompt, row["kind"], fmc, useful, cluster(row), "" if parsed else row["text"][:_SHORT])
+    cluster, said = unit(row["cluster"], row["example"]), "" if parsed else row["text"][:_SHORT]
+    return AnswerOutcome(prompt, row["kind"], fmc, useful, cluster, said)
 
 
 def last_words(file: Path) -> str:

@@ -12,7 +12,8 @@ from listeval.models.checkpoint import Checkpoint
 from listeval.runs.make_rows import make_rows
 from listeval.runs.metrics import summarise
 from listeval.runs.preparation import Sample, SampleRequest
-from listeval.runs.rows import Row
+from listeval.runs.rows import Row, unit
+from listeval.runs.stored_row import JudgedRow
 from listeval.task import Task
 from listopd.curve.curve_result import TargetPoint
 from listopd.curve.decode import WrittenAnswer
@@ -38,15 +39,15 @@ def judge_point(
     owed = [_owed(question, asked) for question in asked.kept]
     completions = [_completion(one.request, answer, model) for one, answer in zip(owed, written, strict=True)]
     rows = make_rows(task, list(zip(owed, completions, strict=True)))
-    found = summarise(rows, task.metrics)
+    found = summarise(list(map(JudgedRow.of, rows)), task.metrics)
     kinds = {name: n for name, n in found.kinds.items() if n}
     return JudgedPoint(TargetPoint(lam, len(rows), found.metrics, kinds), rows)
 
 
 def clusters(asked: ProbeQuestions) -> list[str]:
-    """What each prompt belongs to: its product, else its example, whatever the seed."""
+    """What each prompt belongs to."""
     examples = [asked.data[question.seed].examples[question.place] for question in asked.kept]
-    return [example.cluster or example.id for example in examples]
+    return [unit(example.cluster, example.id) for example in examples]
 
 
 def _owed(question: ProbeQuestion, asked: ProbeQuestions) -> SampleRequest:
