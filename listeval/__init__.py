@@ -42,9 +42,11 @@ if TYPE_CHECKING:
     from listeval.kit.cells import is_missing as is_missing
     from listeval.kit.cells import is_missing_id as is_missing_id
     from listeval.kit.cells import is_missing_number as is_missing_number
+    from listeval.kit.file_option import FileOption as FileOption
     from listeval.kit.files import DataFile as DataFile
     from listeval.kit.files import JsonRow as JsonRow
     from listeval.kit.files import fingerprint as fingerprint
+    from listeval.kit.files import json_field as json_field
     from listeval.kit.files import local_file as local_file
     from listeval.kit.files import member as member
     from listeval.kit.files import rows as rows

@@ -52,6 +52,13 @@ def user_path(name: str | Path) -> Path:
     return Path(os.path.expanduser(name))  # noqa: PTH111 - pathlib's own raises for an unknown user
 
 
+def absolute_path(name: str) -> str:
+    """A path that exists, made absolute so that a manifest works from any folder; anything else as it is."""
+    path = user_path(name)
+    # `Path.exists` raises for a name that is too long to be one.
+    return str(path.resolve()) if name and os.path.exists(path) else name  # noqa: PTH110
+
+
 def read_regular(path: Path) -> bytes:
     """The bytes of the regular file at `path`. Raises as `open_regular` does."""
     with reading(path) as file:

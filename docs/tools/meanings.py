@@ -22,7 +22,7 @@ ENTRIES: Final = {
     "task": {
         "name": "Of the plug-in.",
         "version": "Of its prompts and contract.",
-        "options": "As `--set` has them, with their defaults.",
+        "options": "As `--set` has them, with their defaults; paths of files are absolute.",
         "code": "Hash of its code and prompts.",
         "metrics": "Name, bounds (null: open), whether it has a useful form, which k of `@k`, whether less is better.",
         "verdicts": "Every verdict that it may give.",

@@ -13,7 +13,7 @@ from listeval.cli.consent import allow_options, of_config, permit
 from listeval.cli.gate import judge_runs, run_gates, wanted
 from listeval.cli.named_values import ENGINE, TEMPLATE
 from listeval.cli.say import say, say_json, say_strays
-from listeval.disk import user_path
+from listeval.disk import absolute_path, user_path
 from listeval.errors import ExitCode, UserError, placed
 
 if TYPE_CHECKING:
@@ -281,11 +281,10 @@ def _text_or_file(given: str) -> str:
 
 
 def absolute(value: object, *, bare: bool) -> object:
-    """A path that exists, made absolute so that the manifest works from any folder; anything else as it is.
+    """As `absolute_path`, of what has the form of a path.
 
     A `bare` name counts as a path too, where it cannot be the name of something else.
     """
     if not isinstance(value, str) or not value or not (bare or "/" in value or value.startswith(".")):
         return value
-    path = user_path(value)
-    return str(path.resolve()) if path.exists() else value
+    return absolute_path(value)

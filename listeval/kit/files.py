@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 from listeval.errors import UserError
-from listeval.kit.parquet import MAGIC, parquet_rows
+from listeval.kit.parquet import MAGIC, ParquetRow, parquet_rows, why_no_json
 
 BOM = codecs.BOM_UTF8
 _GZIP, _LINE_FEED = b"\x1f\x8b", b"\n"
@@ -150,6 +150,18 @@ def text_field(row: Mapping[str, Any], name: str, place: str, fix: str) -> str:
     if not isinstance(value, str) or not value.strip():
         raise UserError(f"no text in the field '{name}'", place=place, fix=fix)
     return value.replace("\r\n", "\n")
+
+
+def json_field(row: Mapping[str, Any], name: str, place: str, fix: str) -> Any:
+    """The JSON value in a field that a task passes on as it is, None where there is none.
+
+    Raises UserError, with `place` and `fix`, for what only Parquet has: dates, decimals, bytes, and structs with a
+    null, which does not say whether it was written or stands for a field that other rows have.
+    """
+    value = row.get(name)
+    if isinstance(row, ParquetRow) and (fault := why_no_json(value)):
+        raise UserError(f"the field '{name}' {fault}", place=place, fix=fix)
+    return value
 
 
 def write_rows(rows: Iterable[Mapping[str, Any]], stream: IO[bytes]) -> None:

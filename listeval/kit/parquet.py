@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import io
 import shutil
 from collections.abc import Iterator
@@ -19,8 +20,32 @@ _BATCH = 1000
 """Rows held at a time. `datasets` would take a row group's size, and stumbles where that is 0."""
 
 
-def parquet_rows(first: bytes, rest: IO[bytes], name: str) -> Iterator[Any]:
-    """Every row of the file `name` as a dict, from its `first` bytes and the stream after them.
+class ParquetRow(dict[str, Any]):
+    """A row whose values have the types of their columns, some of which JSON has not.
+
+    A struct has every field that any row's has, null where the row that was written had none.
+    """
+
+
+def why_no_json(value: Any) -> str:
+    """What a value of a Parquet row has that no JSON says, or leaves open; empty where it is one JSON value."""
+    left = [value]
+    while left:
+        node = left.pop()
+        if isinstance(node, dict):
+            unclear = next((key for key, part in node.items() if part is None), None)
+            if unclear is not None:
+                return f"is a Parquet struct without '{unclear}', which may be null or absent"
+            left += node.values()
+        elif isinstance(node, list):
+            left += node
+        elif node is not None and not isinstance(node, str | int | float):
+            return f"holds a value of the type {type(node).__name__}, which JSON has not"
+    return ""
+
+
+def parquet_rows(first: bytes, rest: IO[bytes], name: str) -> Iterator[ParquetRow]:
+    """Every row of the file `name`, from its `first` bytes and the stream after them.
 
     Raises UserError without the package, and for what is no Parquet or holds what Python has no value for.
     """
@@ -31,27 +56,33 @@ def parquet_rows(first: bytes, rest: IO[bytes], name: str) -> Iterator[Any]:
         raise UserError.missing_package("datasets", "pip install 'listeval[hub]'", "reading Parquet") from None
     # It makes a folder for what it might convert, and the user's own may be read-only.
     with TemporaryDirectory(prefix="listeval-") as folder, _silence():
-        file = _on_disk(first, rest, Path(folder))
+        # `datasets` takes a name for a pattern, and for addresses joined by `::`.
+        file = glob.escape(str(_on_disk(first, rest, Path(folder))))
         try:
-            yield from load_dataset(
+            found = load_dataset(
                 "parquet", data_files=[file], split="train", streaming=True, cache_dir=folder, batch_size=_BATCH
             )
+            yield from map(ParquetRow, found)
         except (ArrowException, OSError, ValueError, OverflowError) as error:
             # The last two are of values that Python does not have: text that is no UTF-8, days beyond its calendar.
             cause = f"not Parquet: {first_line(error)}"
             raise UserError(cause, place=name, fix="fetch the file again") from None
 
 
-def _on_disk(first: bytes, rest: IO[bytes], folder: Path) -> str:
-    """Where the bytes are as a file: they are read from its end. What was packed is unpacked into `folder`."""
+def _on_disk(first: bytes, rest: IO[bytes], folder: Path) -> Path:
+    """The bytes as a file in `folder`, under a name of ours: a link to theirs, or a copy of what was packed.
+
+    Parquet is read from its end.
+    """
+    here = folder / "rows.parquet"
     raw = getattr(rest, "raw", None)
     if isinstance(raw, io.FileIO) and isinstance(raw.name, str):
-        return raw.name
-    copy = folder / "unpacked.parquet"
-    with copy.open("wb") as out:
+        here.symlink_to(Path(raw.name).absolute())
+        return here
+    with here.open("wb") as out:
         out.write(first)
         shutil.copyfileobj(rest, out)
-    return str(copy)
+    return here
 
 
 @contextmanager

@@ -25,7 +25,8 @@ def open_table(file: DataFile, separator: Callable[[str], str] = lambda header: 
     """The file as a table; JSON, Parquet or CSV, as the first line that is not blank says.
 
     `separator` tells the sign between a CSV file's fields from its header line. All its cells are text, and an empty
-    one is an absent field. Raises UserError, with the line, for what cannot be read, here and while rows are read.
+    one is an absent field. Raises UserError, with the line, for what cannot be read, here and while rows are read:
+    for more cells than the header has, a quote that nothing closes, and a file that ends within a row, too.
     """
     with file.open() as stream:
         line, first = opening(stream, file.name)
@@ -49,18 +50,28 @@ def _named(header: list[str], cells: list[str]) -> JsonRow:
 
 
 def _csv_rows(lines: Iterator[tuple[int, bytes]], separator: str, name: str) -> Iterator[tuple[int, list[str]]]:
-    at = 0
+    """The last line of each row, and its cells, no more than the first row has."""
+    at, began, last, width = 0, 0, b"", 0
 
     def text() -> Iterator[str]:
-        nonlocal at
-        for at, raw in lines:  # noqa: B007 - the closure reads `at` for messages
-            yield raw.removeprefix(BOM).decode()
+        nonlocal at, last
+        for at, last in lines:  # noqa: B007 - the closure reads `at` for messages
+            yield last.removeprefix(BOM).decode()
 
     try:
-        for cells in csv.reader(text(), delimiter=separator):
+        for cells in csv.reader(text(), delimiter=separator, strict=True):
+            width = width or len(cells)
+            if any(cells[width:]):
+                cause = f"a row of {len(cells)} cells under a header of {width}"
+                raise UserError(cause, place=f"{name}:{at}", fix="quote the cells that hold the separator")
+            if 0 < len(cells) < width and not last.endswith((b"\n", b"\r")):
+                cause = f"the file ends within a row, after {len(cells)} of its {width} cells"
+                raise UserError(cause, place=f"{name}:{at}", fix="fetch the file again")
+            began = at
             yield at, cells
     except UnicodeDecodeError as error:
         raise not_utf8(error, f"{name}:{at}") from None
     except csv.Error as error:
-        cause = f"not CSV: {error}"
-        raise UserError(cause, place=f"{name}:{at}", fix="quote the fields that hold quotes or line ends") from None
+        # A quote that nothing closes takes in all lines after it.
+        cause, fix = f"not CSV: {error}", "quote the cells that hold quotes or line ends, and close each quote"
+        raise UserError(cause, place=f"{name}:{began + 1}", fix=fix) from None

@@ -48,16 +48,29 @@ def split_channels(text: str, prompt: str = "", own: MarkPair | None = None) -> 
     `prompt` is the rendered text that `text` continues: templates of reasoning models end it with an opening mark.
     `own` are marks of the model's template that are of no known family.
     """
+    marks, chosen = _answer(text, prompt, own)
+    if chosen is None:
+        return None, text
+    answer = "".join(text[part.start : part.end] for part in chosen)
+    return _reasoning(text, marks, chosen), _ENDS.sub("", answer).lstrip()
+
+
+def answer_parts(text: str, prompt: str = "", own: MarkPair | None = None) -> list[tuple[int, int]]:
+    """Where the answer that `split_channels` finds stands: `text[start:end]` of each part, none where there is none."""
+    _, chosen = _answer(text, prompt, own)
+    return [(0, len(text))] if chosen is None else [(part.start, part.end) for part in chosen]
+
+
+def _answer(text: str, prompt: str, own: MarkPair | None) -> tuple[list[Mark], list[_Segment] | None]:
+    """The marks in `text`, and the segments that are the answer; None where no mark sets any reasoning apart."""
     opened = opened_by(prompt, own) if prompt else None
     marks = find_marks(text, own)
     if not marks and opened is None:
-        return None, text
+        return marks, None
     segments, unclosed = _Reader(text, marks).segments(opened)
     if not unclosed and segments == [_Segment(0, len(text), segments[0].answers)]:
-        return None, text
-    chosen = _chosen(text, segments, unclosed=unclosed)
-    answer = "".join(text[part.start : part.end] for part in chosen)
-    return _reasoning(text, marks, chosen), _ENDS.sub("", answer).lstrip()
+        return marks, None
+    return marks, _chosen(text, segments, unclosed=unclosed)
 
 
 class ChannelDecoder(Protocol):

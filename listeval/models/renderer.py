@@ -165,12 +165,8 @@ class Renderer:
     @cached_property
     def _special(self) -> tuple[frozenset[int], frozenset[int]]:
         """Special tokens that are marks, and all of them."""
-        special = {i: str(token.content) for i, token in self.tokenizer.added_tokens_decoder.items() if token.special}
-        special |= dict(zip(self.tokenizer.all_special_ids, self.tokenizer.all_special_tokens, strict=True))
-        marks = marks_among(special.values())
-        if self.own_marks is not None:
-            marks |= {content for content in special.values() if any(content in mark for mark in self.own_marks)}
-        return frozenset(i for i, content in special.items() if content in marks), frozenset(special)
+        marks = mark_tokens(self.tokenizer, self.own_marks)
+        return frozenset(marks), frozenset(_special_tokens(self.tokenizer))
 
     def text_of(self, token_ids: Sequence[int]) -> str:
         """The text of a prompt's ids, its special tokens among it: what `render` gave beside them."""
@@ -187,6 +183,20 @@ class Renderer:
         if self._fast is not None:
             return sha256(self._fast.to_str().encode()).hexdigest()
         return sha256(repr(sorted(self.tokenizer.get_vocab().items())).encode()).hexdigest()
+
+
+def mark_tokens(tokenizer: PreTrainedTokenizerBase, own: MarkPair | None = None) -> dict[int, str]:
+    """Special tokens that mark reasoning, by id; `own` are the marks that only the model's template tells."""
+    special = _special_tokens(tokenizer)
+    marks = marks_among(special.values())
+    if own is not None:
+        marks |= {content for content in special.values() if any(content in mark for mark in own)}
+    return {token: content for token, content in special.items() if content in marks}
+
+
+def _special_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[int, str]:
+    special = {token: str(what.content) for token, what in tokenizer.added_tokens_decoder.items() if what.special}
+    return special | dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
 
 
 def load_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:

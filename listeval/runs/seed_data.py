@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -102,15 +103,14 @@ class SeedData(Mapping[int, Dataset]):
 
 
 def with_system(dataset: Dataset, text: str | None) -> Dataset:
-    """The examples with `text` as their system turn, before what the task itself puts there."""
+    """The examples with `text` as their system turn, before what the task itself puts there; later turns stay."""
     if text is None:
         return dataset
     examples = []
     for example in dataset.examples:
-        own = next((message.content for message in example.messages if message.role == "system"), None)
-        turn = Message("system", text if own is None else f"{text}\n\n{own}")
-        others = [message for message in example.messages if message.role != "system"]
-        examples.append(example._replace(messages=(turn, *others)))
+        own = list(takewhile(lambda message: message.role == "system", example.messages))
+        turn = Message("system", "\n\n".join([text, *(message.content for message in own)]))
+        examples.append(example._replace(messages=(turn, *example.messages[len(own) :])))
     return dataset._replace(examples=examples)
 
 

@@ -26,6 +26,8 @@ Metric = Callable[[Floats, Floats], tuple[Floats, ...]]
 # Comparisons held at a time: few enough to stay in a core's cache, enough to hide numpy's cost of a call.
 _BLOCK = 1 << 17
 _sum = np.add.reduce
+# Errors are added as so many times smaller ones: a power of two rounds nothing, and the largest floats fit a sum.
+_ROOM = 2.0**64
 
 
 class Listwise(NamedTuple):
@@ -156,7 +158,7 @@ def _mae(grades: Floats, scores: Floats) -> Floats:
     """(n,)"""
     error = np.abs(grades - scores)
     answered = len(error) - _sum(np.isnan(error), 0, dtype=np.intp)
-    mean: Floats = _sum_in_order(np.fmax(error, 0.0)) / answered
+    mean: Floats = _sum_in_order(np.fmax(error, 0.0) / _ROOM) / answered * _ROOM
     return mean
 
 

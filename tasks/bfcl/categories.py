@@ -14,6 +14,9 @@ LIVE = ("live_simple", "live_multiple", "live_parallel", "live_parallel_multiple
 
 CATEGORIES = NON_LIVE + LIVE
 
+RESERVED = ("mean", "live", "non_live", "contradicted", "unsatisfiable")
+"""What figures and counts over several categories are called, so no category can be."""
+
 _FILE = re.compile(r"BFCL_v(\d+)_(\w+)\.json")
 _V3_NAMES = {"simple": "simple_python"}
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeGuard
 
-from listeval import DataFile, Expected, JsonRow, Message, UserError, rows, why_unusable
+from listeval import DataFile, Expected, JsonRow, Message, UserError, json_field, rows, why_unusable
 
-from .categories import category_named
+from .categories import RESERVED, category_named
 from .sources import Part
 
+_AS_LINES = "give the rows as JSON lines"
 _FORM = "id, category, question, function and ground_truth, as in the task's README"
 
 
@@ -29,22 +30,38 @@ def read(part: Part) -> list[Question]:
 
 
 def _answers(file: DataFile) -> dict[str, tuple[str, Any]]:
-    return {_text(row, "id", place): (place, row.get("ground_truth")) for place, row in rows(file)}
+    return {_text(row, "id", place): (place, _truth(row, place)) for place, row in rows(file)}
+
+
+def _truth(row: JsonRow, place: str) -> Any:
+    return json_field(row, "ground_truth", place, _AS_LINES)
 
 
 def _question(row: JsonRow, place: str, part: Part, answers: dict[str, tuple[str, Any]] | None) -> Question:
     name = _text(row, "id", place)
-    answer_place, expected = place, row.get("ground_truth")
-    if answers is not None and part.answers is not None:
-        if name not in answers:
-            cause, fix = f"no answer has the id '{name}'", "take questions and answers of one release"
-            raise UserError(cause, place=f"{place} and {part.answers.name}", fix=fix)
+    if answers is None or part.answers is None:
+        answer_place, expected = place, _truth(row, place)
+    elif name in answers:
         answer_place, expected = answers[name]
+    else:
+        cause, fix = f"no answer has the id '{name}'", "take questions and answers of one release"
+        raise UserError(cause, place=f"{place} and {part.answers.name}", fix=fix)
     if not _is_expected(expected):
         cause = f"row '{name}' has no ground_truth, a list of {{function: {{parameter: [accepted values]}}}}"
         raise UserError(cause, place=answer_place, fix=f"every question needs at least one call; rows hold {_FORM}")
-    category = part.category or category_named(_text(row, "category", place))
-    return Question(name, category, _turns(row, name, place), _functions(row, name, place), expected)
+    return Question(
+        name, part.category or _category(row, place), _turns(row, name, place), _functions(row, name, place), expected
+    )
+
+
+def _category(row: JsonRow, place: str) -> str:
+    name = category_named(_text(row, "category", place))
+    if name in RESERVED:
+        fix = f"give the category another name than {', '.join(RESERVED)}"
+        raise UserError(
+            f"the category '{name}' has the name of a figure or count over categories", place=place, fix=fix
+        )
+    return name
 
 
 def _is_expected(value: Any) -> TypeGuard[list[Expected]]:
@@ -59,7 +76,7 @@ def _is_call(value: Any) -> bool:
 
 
 def _functions(row: JsonRow, name: str, place: str) -> list[JsonRow]:
-    documents = row.get("function")
+    documents = json_field(row, "function", place, _AS_LINES)
     if not isinstance(documents, list) or not documents:
         raise UserError(f"row '{name}' has no function documents", place=place, fix=f"rows hold {_FORM}")
     fault = next((fault for fault in map(why_unusable, documents) if fault), None)

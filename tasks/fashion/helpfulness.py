@@ -9,14 +9,15 @@ from abc import ABC
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal, NamedTuple, TypedDict
+from typing import ClassVar, Literal, NamedTuple, TypedDict
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 
 from listeval import (
     Contract,
     Dataset,
     Example,
+    FileOption,
     Id,
     Item,
     KeyedList,
@@ -70,11 +71,6 @@ class Gathered(NamedTuple):
     counts: dict[str, int]
 
 
-def _absolute(path: str) -> str:
-    """So that a run finds its labels again from any folder."""
-    return str(Path(path).expanduser().resolve())
-
-
 class HelpfulnessOptions(ListOptions):
     """Options of the review tasks."""
 
@@ -82,7 +78,7 @@ class HelpfulnessOptions(ListOptions):
     shots: int = Field(0, ge=0, description="worked examples before the question, from the training part")
     split: Literal["train", "validation", "test", "all"] = Field("test", description="part of the products")
     cap: int = Field(16, ge=0, description="most groups of one product, 0 for all")
-    labels: Annotated[str, AfterValidator(_absolute)] | None = Field(
+    labels: FileOption | None = Field(
         None, description="labels of `listeval label` in place of votes: a file or its folder"
     )
 

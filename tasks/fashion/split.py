@@ -1,4 +1,4 @@
-"""Product-level split: no product is in two parts, and neither seed nor K nor cap nor a judge's labels move one."""
+"""Product-level split: no product is in two parts, and neither seed nor cap nor labels nor a K up to 8 moves one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEST, VALIDATION = 20, 10
 _ORDER: tuple[Split, ...] = ("test", "validation", "train")
 
 _K, _CAP = 8, 16
-"""Groups are counted at these, whatever the options are, so that the options cannot move a product."""
+"""Groups are counted at these, whatever `cap` is, and K up to this one, so that neither moves a product."""
 
 
 def split(products: Sequence[Product], k: int) -> Mapping[str, Split]:

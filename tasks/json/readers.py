@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from listeval import JsonRow, Message, UserError, is_missing, is_missing_id
+from listeval import JsonRow, Message, UserError, is_missing, is_missing_id, json_field
 
 _ROLES = ("system", "user", "assistant")
 _FORM = 'a row is {"prompt": "...", "schema": {...}, "expected": ...}'
@@ -36,11 +36,11 @@ def read(row: JsonRow, number: int, place: str) -> Asked:
     """The row, by its shape. Raises UserError, with its place, for one that is of none."""
     if "json_schema" not in row:
         return _own(row, number, place)
-    schema = _json(row["json_schema"], "json_schema", place)
+    schema = _json(row, "json_schema", place)
     if "question" not in row:
         ask = (Message("user", "Make up an answer."),)
         return Asked(_id(row, "unique_id", number), ask, "", schema, None, shown=True, lenient=True)
-    expected = None if is_missing(row.get("ground_truth")) else _json(row["ground_truth"], "ground_truth", place)
+    expected = _json(row, "ground_truth", place)
     ask = (Message("user", _text(row, "question", place)),)
     context = "" if is_missing(row.get("context")) else _text(row, "context", place)
     return Asked(_id(row, "record_id", number), ask, context, schema, expected, shown=True, lenient=True)
@@ -54,10 +54,7 @@ def _own(row: JsonRow, number: int, place: str) -> Asked:
     messages = (
         _turns(row["messages"], place) if has == ["messages"] else (Message("user", _text(row, "prompt", place)),)
     )
-    schema = None if is_missing(row.get("schema")) else row["schema"]
-    if isinstance(schema, str):
-        schema = _json(schema, "schema", place)
-    expected = None if is_missing(row.get("expected")) else row["expected"]
+    schema, expected = _json(row, "schema", place), _given(row, "expected", place)
     cluster = "" if is_missing_id(row.get("cluster")) else str(row["cluster"])
     return Asked(_id(row, "id", number), messages, "", schema, expected, cluster)
 
@@ -82,8 +79,14 @@ def _text(row: JsonRow, name: str, place: str) -> str:
     return str(row[name])
 
 
-def _json(value: Any, name: str, place: str) -> Any:
+def _given(row: JsonRow, name: str, place: str) -> Any:
+    value = json_field(row, name, place, f"write '{name}' as a text with JSON")
+    return None if is_missing(value) else value
+
+
+def _json(row: JsonRow, name: str, place: str) -> Any:
     """A JSON value that a column of texts holds; one that is there as JSON stands for itself."""
+    value = _given(row, name, place)
     if not isinstance(value, str):
         return value
     try:

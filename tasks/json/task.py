@@ -18,6 +18,7 @@ from listeval import (
     Dataset,
     Example,
     Failure,
+    FileOption,
     Kind,
     Metric,
     ModelSchema,
@@ -64,7 +65,9 @@ class JsonOptions(TaskOptions):
     model_config = ConfigDict(serialize_by_alias=True)
     imports = ("contract",)
 
-    schema_: str | None = Field(None, alias="schema", description="file with the JSON Schema of rows without their own")
+    schema_: FileOption | None = Field(
+        None, alias="schema", description="file with the JSON Schema of rows without their own"
+    )
     contract: str | None = Field(None, description="pydantic model of all rows, as module:Class; code of your own")
     show_schema: bool = Field(False, description="the schema after the prompt")
     tolerance: float = Field(TOLERANCE, ge=0, le=1, description="relative distance at which numbers are the same")

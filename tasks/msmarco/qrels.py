@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from itertools import chain
 
 from listeval import DataFile, UserError, text_lines
 
@@ -12,10 +14,10 @@ Qrels = dict[str, dict[str, int]]
 """Grade by docid by qid."""
 
 
-def read_qrels(file: DataFile) -> Qrels:
-    """All judgements of a file. Raises UserError with the line for anything that is none."""
+def read_qrels(files: Sequence[DataFile]) -> Qrels:
+    """All judgements of the files. Raises UserError with the line for anything that is none, and for a second grade."""
     qrels: Qrels = {}
-    for place, line in text_lines(file):
+    for place, line in chain.from_iterable(map(text_lines, files)):
         fields = line.split()
         try:
             qid, _, docid, value = fields

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from listeval import DataFile, UserError, fingerprint, rows
 
 from .forms import Form, Found, Hit, Row, known_forms, recognise
 from .passages import Passage, Query
 from .qrels import Qrels, counts
+
+T = TypeVar("T")
 
 
 class Listing(NamedTuple):
@@ -35,7 +38,7 @@ def read(listings: Sequence[Listing], qrels: Qrels, judges: Sequence[DataFile], 
     """Queries in the order of the files; lists of one query in several files are joined.
 
     `qrels` is what the files `judges` say. Raises UserError with the line for a row that cannot
-    be read, and where no candidate has a grade.
+    be read or says something else than another row or the qrels, and where no candidate has a grade.
     """
     drafts: dict[str, _Draft] = {}
     unjudged: set[str] = set()
@@ -49,9 +52,9 @@ def read(listings: Sequence[Listing], qrels: Qrels, judges: Sequence[DataFile], 
             if grades is None and not form.has_grades:
                 unjudged.add(found.qid)
                 continue
-            split = found.split or _split(listing.file.name)
-            draft = drafts.setdefault(found.qid, _Draft(found.text, split))
-            draft.add(found, grades or {}, place)
+            draft = drafts.setdefault(found.qid, _Draft(found.qid))
+            draft.add(found, found.split or _split(listing.file.name), grades or {}, place)
+    unjudged -= drafts.keys()
     queries = [_query(qid, draft, qrels) for qid, draft in drafts.items()]
     if not any(passage.grade is not None for query in queries for passage in query.passages.values()):
         raise _no_grades(len(queries) + len(unjudged), qrels, source)
@@ -61,33 +64,59 @@ def read(listings: Sequence[Listing], qrels: Qrels, judges: Sequence[DataFile], 
 
 @dataclass
 class _Draft:
-    """A query while its lists are read; `runs` holds docids by rank."""
+    """A query while its lists are read; `runs` holds docids by rank.
 
-    text: str
-    split: str
+    `places` says where a thing that is known was said first: by its name, then by docid, empty for the query's own.
+    """
+
+    qid: str
+    text: str = ""
+    split: str = ""
     passages: dict[str, Passage] = field(default_factory=dict)
     runs: dict[str, dict[int, str]] = field(default_factory=dict)
-    judged: dict[int, int] = field(default_factory=dict)
+    judged: Mapping[int, int] = field(default_factory=dict)
+    places: dict[str, dict[str, str]] = field(default_factory=lambda: defaultdict(dict))
 
-    def add(self, found: Found, grades: dict[str, int], place: str) -> None:
-        """Take over what a row found. Raises UserError for a passage or a place that stands twice in one run."""
+    def add(self, found: Found, split: str, grades: dict[str, int], place: str) -> None:
+        """Take over what a row found.
+
+        Raises UserError for a passage or a place that stands twice in one run, and for what contradicts another row
+        or the `grades` of the qrels.
+        """
+        self.text = self._agreed("text", self.text or None, found.text, place)
+        if split:
+            self.split = self._agreed("split", self.split or None, split, place)
+        if found.judged is not None:
+            self.judged = self._agreed("qrels_by_grade", self.judged or None, found.judged, place)
         seen: set[str] = set()
         for hit in found.hits:
             if hit.docid in seen:
                 raise _bad(f"passage {hit.docid} stands twice in the list of query {found.qid}", place)
             seen.add(hit.docid)
-            self._add(hit, grades, place)
-        if found.judged is not None:
-            self.judged.update(found.judged)
+            self._add(hit, grades.get(hit.docid), place)
 
-    def _add(self, hit: Hit, grades: dict[str, int], place: str) -> None:
+    def _add(self, hit: Hit, judged: int | None, place: str) -> None:
         if not hit.text:
             raise _bad(f"passage {hit.docid} has no text", place)
-        grade = grades.get(hit.docid) if hit.grade is None else hit.grade
-        self.passages.setdefault(hit.docid, Passage(hit.docid, hit.text, grade))
+        known = self.passages.get(hit.docid)
+        text = self._agreed("text", known and known.text, hit.text, place, hit.docid)
+        grade = known.grade if known else None
+        for said, where in ((judged, "the qrels"), (hit.grade, place)):
+            if said is not None:
+                grade = self._agreed("grade", grade, said, where, hit.docid)
+        self.passages[hit.docid] = Passage(hit.docid, text, grade)
         for run, rank in hit.ranks.items():
             if self.runs.setdefault(run, {}).setdefault(rank, hit.docid) != hit.docid:
                 raise _bad(f"two passages have rank {rank} in the run {run}", place)
+
+    def _agreed(self, what: str, known: T | None, said: T, place: str, docid: str = "") -> T:
+        """What a row says, where nothing or the same is known. Raises UserError where that is something else."""
+        if known is None:
+            self.places[what][docid] = place
+        elif known != said:
+            name = f"{what} of passage {docid}" if docid else what
+            raise _bad(f"query {self.qid} has another {name} than in {self.places[what][docid]}", place)
+        return said
 
 
 def _query(qid: str, draft: _Draft, qrels: Qrels) -> Query:

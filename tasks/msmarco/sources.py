@@ -33,10 +33,7 @@ def local(path: Path) -> Reading:
     listings = [Listing(local_file(file), file.resolve().parent.name) for file in lists]
     judges = next((found for place in places if (found := _qrels(place))), [])
     files = [local_file(file) for file in judges]
-    qrels: Qrels = {}
-    for file in files:
-        qrels |= read_qrels(file)
-    return read(listings, qrels, files, str(path))
+    return read(listings, read_qrels(files), files, str(path))
 
 
 def hub(first_stage: str) -> Reading:

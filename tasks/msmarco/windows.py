@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from .passages import Passage, Query
 
+_ROOM = 2.0**64
+"""More than the windows that a passage stands in, so that no sum of so many times smaller scores is beyond a float."""
+
 
 class Window(NamedTuple):
     """Places `first`.. (from 1) of a query's first-stage list, in its order; one of `of` windows."""
@@ -52,6 +55,14 @@ def merged(first_stage: Sequence[str], scores: Mapping[str, Sequence[float]]) ->
     one (each of its windows broke its contract) keeps its first-stage place, as it does in a
     permutation reranker whose window fails, and the others fill the places around it.
     """
-    means = {docid: fmean(scores[docid]) for docid in first_stage if scores.get(docid)}
+    means = {docid: _mean(scores[docid]) for docid in first_stage if scores.get(docid)}
     ordered = iter(sorted(means, key=lambda docid: -means[docid]))
     return [next(ordered) if docid in means else docid for docid in first_stage]
+
+
+def _mean(scores: Sequence[float]) -> float:
+    try:
+        return fmean(scores)
+    except OverflowError:
+        # A power of two rounds nothing: this is the mean that a larger float would give.
+        return fmean(score / _ROOM for score in scores) * _ROOM

@@ -42,7 +42,8 @@ def json_run(tmp_path):
 
 
 def everything_said(found):
-    cells = [cell for table in tables(found)[:1] for row in table.rows for cell in row]
+    own = [table for table in tables(found) if table.title in ("Headline figures", "Other figures")]
+    cells = [cell for table in own for row in table.rows for cell in row]
     return " ".join([sentence(found.verdict), *(part for head in heads(found.verdict) for part in head), *cells])
 
 

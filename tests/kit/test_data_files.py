@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime
+import decimal
 import gzip
 import hashlib
 import io
@@ -11,7 +13,7 @@ import re
 import pytest
 
 from listeval.errors import UserError
-from listeval.kit.files import DataFile, fingerprint, local_file, rows, text_field, text_lines
+from listeval.kit.files import DataFile, fingerprint, json_field, local_file, rows, text_field, text_lines
 
 ROWS = [{"a": 1, "t": "é\u2028x"}, {"a": None, "t": "so"}]
 LINES = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS).encode()
@@ -170,6 +172,78 @@ def test_parquet_is_read_group_by_group_and_leaves_nothing_behind(tmp_path, monk
     next(stopped)
     stopped.close()
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+NAMES = (
+    *("a[1].parquet", "a*.parquet", "a?.parquet", "a[!b].parquet", "{1}.parquet", "**", "a::b.parquet", "a b%20#1"),
+    *("zip::x", ".hidden/a.parquet", "__run/a.parquet", "k=[8]/a.parquet", "http:/a.parquet", "~a.parquet", "é.json"),
+)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("wrap", [bytes, gzip.compress])
+@pytest.mark.parametrize("place", [".", "temporary"])
+def test_parquet_is_read_from_the_named_file_whatever_its_name_means_elsewhere(
+    tmp_path, monkeypatch, name, wrap, place
+):
+    pytest.importorskip("datasets", reason="Parquet is read through datasets")
+    decoys, content = ("a1.parquet", "ab.parquet", "1.parquet", "k=8/a.parquet", "b.parquet", "x"), wrap(parquet())
+    for path in (*decoys, name):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+    for decoy in decoys:
+        (tmp_path / decoy).write_bytes(b"another file")
+    (tmp_path / name).write_bytes(content)
+    (tmp_path / "t[1]" / "temporary").mkdir(parents=True)
+    if place != ".":
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "t[1]" / "temporary"))
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path / name, type(tmp_path)(name)):
+        assert [row for _, row in rows(local_file(path))] == ROWS
+
+
+STRANGE = {
+    "date": datetime.date(2024, 1, 2),
+    "datetime": datetime.datetime(2024, 1, 2, 3),
+    "time": datetime.time(1),
+    "timedelta": datetime.timedelta(1),
+    "Decimal": decimal.Decimal("1.50"),
+    "bytes": b"x",
+}
+
+
+@pytest.mark.parametrize("kind", STRANGE)
+@pytest.mark.parametrize(
+    "wrap", [lambda v: v, lambda v: [v], lambda v: {"a": 1, "b": [v]}, lambda v: [{"c": {"d": v}}]]
+)
+def test_what_json_has_not_is_refused_where_it_goes_on_and_harmless_elsewhere(tmp_path, kind, wrap):
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    from pyarrow import parquet as files
+
+    good = {"x": 1, "t": "so", "l": [1.5, None], "s": {"k": [{"m": True}]}}
+    files.write_table(arrow.Table.from_pylist([{**good, "v": wrap(STRANGE[kind])}] * 2), tmp_path / "a.parquet")
+    for n, (place, row) in enumerate(rows(local_file(tmp_path / "a.parquet"))):
+        assert {name: json_field(row, name, place, "f") for name in (*good, "none")} == {**good, "none": None}
+        with pytest.raises(UserError) as caught:
+            json_field(row, "v", place, "write it")
+        assert str(caught.value) == (
+            f"the field 'v' holds a value of the type {kind}, which JSON has not "
+            f"({tmp_path}/a.parquet[{n}]). Fix: write it"
+        )
+
+
+@pytest.mark.parametrize(
+    "values", [[{"a": 1}, {"b": 2}], [{"a": {"b": [{"c": 1}, {"d": 1}]}}], [{"a": None}], [[{"a": 1, "b": None}]]]
+)
+def test_a_struct_that_may_have_been_filled_is_refused_and_its_json_is_not(tmp_path, values):
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    from pyarrow import parquet as files
+
+    files.write_table(arrow.Table.from_pylist([{"v": value} for value in values]), tmp_path / "a.parquet")
+    for place, row in rows(local_file(tmp_path / "a.parquet")):
+        with pytest.raises(UserError, match=r"struct without '\w', which may be null or absent .*\[\d\]\). Fix: f"):
+            json_field(row, "v", place, "f")
+    lines = write(tmp_path, "".join(json.dumps({"v": value}) + "\n" for value in values).encode())
+    assert [json_field(row, "v", place, "f") for place, row in rows(local_file(lines))] == values
 
 
 def test_a_parquet_file_without_rows_is_empty(tmp_path):

@@ -71,6 +71,39 @@ def test_attention_is_as_wide_as_its_heads_not_as_the_hidden_state():
     assert size.head == 50 * 16 == size.learned_head
 
 
+SMALL = {
+    "vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 2,
+    "head_dim": 8, "pad_token_id": 0, "intermediate_size": 8,
+}  # fmt: skip
+MIXTURES = {
+    "qwen3_moe": (3, 12, {"num_experts": 12, "num_experts_per_tok": 3, "moe_intermediate_size": 8}),
+    "mixtral": (2, 6, {"num_local_experts": 6, "num_experts_per_tok": 2}),
+    "gpt_oss": (1, 8, {"num_local_experts": 8, "num_experts_per_tok": 1}),
+    "deepseek_v3": (2, 8, {
+        "n_routed_experts": 8, "num_experts_per_tok": 2, "moe_intermediate_size": 8, "first_k_dense_replace": 1,
+        "n_group": 1, "topk_group": 1, "q_lora_rank": None, "kv_lora_rank": 4, "qk_rope_head_dim": 4,
+        "qk_nope_head_dim": 4, "v_head_dim": 8,
+    }),
+    "hunyuan_v1_moe": (1, 4, {"num_experts": 4, "moe_topk": 1}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MIXTURES)
+def test_only_the_experts_that_a_token_is_sent_to_count(kind):
+    # What is not routed (attention, shared experts, dense layers) counts whole.
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    chosen, there, told = MIXTURES[kind]
+    with torch.device("meta"):
+        network = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **SMALL, **told))
+    routed = sum(p.numel() for name, p in network.named_parameters() if ".experts." in name)
+    apart = {id(network.get_input_embeddings().weight), id(network.get_output_embeddings().weight)}
+    body = sum(p.numel() for p in network.parameters() if id(p) not in apart)
+    size = Size.of(network)
+    assert routed > 0 and size.body == body - routed + routed * chosen // there == size.learned_body
+    assert Size.of(network.requires_grad_(False)).learned_body == 0
+
+
 def test_tied_and_untied_heads_count_alike_and_embeddings_not_at_all():
     from transformers import Qwen3ForCausalLM
 

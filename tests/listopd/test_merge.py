@@ -44,13 +44,27 @@ def change(adapter, **values):
     file.write_text(json.dumps(json.loads(file.read_text()) | values))
 
 
-@pytest.mark.parametrize("save", ["float32", "bfloat16"])
-def test_it_makes_the_very_checkpoint_that_the_training_wrote(run, tmp_path, capsys, save):
-    out = run(save, alpha=7.0)
+@pytest.mark.parametrize(
+    ("save", "targets"), [("float32", "all-linear"), ("bfloat16", "all-linear"), ("bfloat16", r".*\.0\..*_proj")]
+)
+def test_it_makes_the_very_checkpoint_that_the_training_wrote(run, tmp_path, capsys, save, targets):
+    out = run(save, alpha=7.0, targets=targets)
     code, said, _ = merge(capsys, out / "adapter", "--out", tmp_path / "merged")
     assert code == 0 and said == f"checkpoint: {tmp_path / 'merged'}\n"
     made = {file.name: file.read_bytes() for file in (tmp_path / "merged").iterdir()}
     assert made == {file.name: file.read_bytes() for file in (out / "checkpoint").iterdir()}
+
+
+def test_the_adapter_of_an_earlier_end_still_belongs_to_its_training(run, tmp_path, capsys, checkpoint):
+    out = run("bfloat16")
+    (out / "adapters").mkdir()
+    (out / "adapter").rename(out / "adapters" / "step-000001")
+    assert merge(capsys, out / "adapters" / "step-000001", "--out", tmp_path / "m")[0] == 0
+    assert {t.dtype for t in weights_in(tmp_path / "m").values()} == {torch.bfloat16}
+    code, _, said = merge(
+        capsys, out / "adapters" / "step-000001", "--base", checkpoint(1), "--out", tmp_path / "other"
+    )
+    assert code == 2 and "was trained on other weights" in said
 
 
 def test_an_adapter_from_elsewhere_takes_the_type_of_its_base(run, tmp_path, capsys, checkpoint):
@@ -73,6 +87,53 @@ def test_peft_s_own_adapters_are_merged_as_peft_does(tmp_path, capsys, checkpoin
     assert merge(capsys, tmp_path / "adapter", "--out", tmp_path / "merged")[0] == 0
     theirs, ours = adapted.merge_and_unload().state_dict(), weights_in(tmp_path / "merged")
     assert all(torch.equal(tensor, theirs[name]) for name, tensor in ours.items())
+
+
+TIED = {
+    "head": {"target_modules": ["q_proj", "lm_head"]},
+    "embeddings": {"target_modules": ["q_proj", "embed_tokens"]},
+    "both": {"target_modules": ["embed_tokens", "lm_head"]},
+    "both as one": {"target_modules": ["embed_tokens"], "ensure_weight_tying": True},
+}
+
+
+def theirs(folder, base, **config):
+    """An adapter of peft's own that has learnt something, saved to `folder`, and the model with it."""
+    import warnings
+
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        network = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
+        adapted = get_peft_model(network, LoraConfig(r=4, task_type="CAUSAL_LM", **config)).eval()
+        torch.manual_seed(0)
+        for parameter in adapted.parameters():
+            if parameter.requires_grad:
+                parameter.data.add_(0.05 * torch.randn_like(parameter))
+        adapted.save_pretrained(folder)
+    return adapted
+
+
+@pytest.mark.parametrize("config", TIED.values(), ids=TIED)
+def test_a_layer_that_shares_its_weight_is_not_merged(tmp_path, capsys, checkpoint, config):
+    theirs(tmp_path / "adapter", checkpoint(0), **config)
+    code, _, said = merge(capsys, tmp_path / "adapter", "--out", tmp_path / "merged")
+    assert code == 2 and "whose weight is another layer's, too" in said and said.count("\n") == 1
+    assert not (tmp_path / "merged").exists()
+
+
+@pytest.mark.parametrize("whole", [["lm_head"], ["embed_tokens"], ["lm_head", "embed_tokens"]])
+@torch.no_grad()
+def test_a_head_or_embeddings_trained_whole_are_merged_untied(tmp_path, capsys, checkpoint, whole):
+    from transformers import AutoModelForCausalLM
+
+    ids = torch.arange(1, 40)[None]
+    adapted = theirs(tmp_path / "adapter", checkpoint(0), target_modules=["q_proj"], modules_to_save=whole)
+    assert merge(capsys, tmp_path / "adapter", "--out", tmp_path / "merged")[0] == 0
+    merged = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype=torch.float32)
+    torch.testing.assert_close(merged(ids).logits, adapted(ids).logits, atol=1e-4, rtol=1e-4)
 
 
 def test_other_weights_than_those_it_was_trained_on_are_refused(run, tmp_path, capsys, checkpoint):

@@ -13,7 +13,7 @@ pytest.importorskip("transformers", reason="needs transformers")
 
 from listeval.backends.hf.hf_engine import pick_device  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
-from listopd.networks import agree, load_network, open_model, save_network  # noqa: E402
+from listopd.networks import agree, as_in_checkpoint, load_network, open_model, save_network  # noqa: E402
 from tests.listopd.tiny import CHAT  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -110,3 +110,43 @@ def test_an_absent_device_is_refused():
         pytest.skip("there is one")
     with pytest.raises(UserError, match="cannot be used"):
         pick_device("cuda", "precision.device")
+
+
+SMALL = {
+    "vocab_size": 50, "hidden_size": 16, "intermediate_size": 8, "num_hidden_layers": 2, "num_attention_heads": 2,
+    "num_key_value_heads": 1, "head_dim": 8, "pad_token_id": 0, "tie_word_embeddings": False,
+}  # fmt: skip
+FUSED = {
+    "qwen3": {},
+    "llama": {},
+    "qwen3_moe": {"num_experts": 3, "num_experts_per_tok": 2, "moe_intermediate_size": 8},
+    "mixtral": {"num_local_experts": 3, "num_experts_per_tok": 2},
+    "gpt_oss": {"num_local_experts": 3, "num_experts_per_tok": 2},
+}
+
+
+@pytest.mark.parametrize("kind", FUSED)
+@pytest.mark.parametrize("opened", [False, True])
+@pytest.mark.parametrize("lora", [False, True])
+def test_weights_go_to_an_engine_as_a_checkpoint_has_them(tmp_path, kind, opened, lora):
+    """However a network holds its experts: what transformers would write is what is sent, name by name."""
+    from safetensors.torch import load_file
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    from listopd.adapters import add_adapters
+    from listopd.parallel import weights_of
+    from listopd.recipe import Lora
+
+    network = AutoModelForCausalLM.from_config(AutoConfig.for_model(kind, **SMALL, **FUSED[kind]))
+    network.save_pretrained(tmp_path)
+    written = load_file(tmp_path / "model.safetensors")
+    if opened:
+        network = AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float32)
+    if lora:
+        pytest.importorskip("peft", reason="needs peft")
+        add_adapters(network, Lora(targets="q_proj"), seed=1)
+    scorer = type("Scored", (), {"network": network})
+    accelerator = type("Alone", (), {"unwrap_model": staticmethod(lambda scorer: scorer)})
+    sent = list(as_in_checkpoint(network, weights_of(accelerator, scorer)))
+    assert len(sent) == len(written) and dict(sent).keys() == written.keys()
+    assert all(torch.equal(tensor, written[name]) for name, tensor in sent)

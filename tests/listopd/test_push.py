@@ -170,6 +170,23 @@ def test_a_checkpoint_on_the_way_says_after_which_step(training, uploads, capsys
     assert "optimiser steps | 14 of 200 |" in uploads.files[f"model {NAME}"]["README.md"].decode()
 
 
+def test_an_earlier_end_is_not_pushed_as_the_longer_training(opd_recipe, train, tmp_path, uploads, capsys):
+    """Two steps were done, four were asked for, and three of them came about."""
+
+    def stop(step, steps, figures):
+        if step == 3:
+            raise KeyboardInterrupt
+
+    train(opd_recipe(shared={"save_every": 1}), out=tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt):
+        train(opd_recipe(steps=4, shared={"save_every": 1}), out=tmp_path / "run", resume=True, report=stop)
+    for place in (tmp_path / "run", tmp_path / "run" / "checkpoint"):
+        code, _, said = push(capsys, place, NAME)
+        assert code == 2 and ("has written no checkpoint yet" in said or "there is no such folder" in said)
+    assert push(capsys, tmp_path / "run" / "checkpoints" / "step-000002", NAME)[0] == 0
+    assert "optimiser steps | 2 of 4 |" in uploads.files[f"model {NAME}"]["README.md"].decode()
+
+
 def test_data_that_was_trained_on_is_said_to_be(training, evaluation, uploads, capsys):
     found = evaluation()
     said, seen = json.loads((training / "manifest.json").read_text()), load_run(found).manifest

@@ -131,6 +131,57 @@ def test_also_what_a_task_says_of_a_right_answer(pairs, checkpoint, monkeypatch)
     assert str(refused.value) == "no answer (options.contract). Fix: leave out options.contract=a:B, or options"
 
 
+OPENED = "{% for m in messages %}{{ m['content'] }}\n{% endfor %}{% if add_generation_prompt %}<think>\n{% endif %}"
+OWN = (
+    "{% for m in messages %}{% if m.get('reasoning_content') %}<musing>{{ m['reasoning_content'] }}</musing>{% endif %}"
+    "{{ m['content'] + '\n' }}{% endfor %}{% if add_generation_prompt %}{{ 'assistant\n' }}<musing>{% endif %}"
+)
+CHOICE = OPENED.replace(
+    "<think>\n", "<think>{% if enable_thinking is defined and not enable_thinking %}\n</think>{% endif %}\n"
+)
+OPENING = {
+    "always": (OPENED, None, "a model whose template opens none"),
+    "marks of its own": (OWN, None, "a model whose template opens none"),
+    "unless told": (CHOICE, None, "thinking: false, or a model"),
+    "as told": (CHOICE, True, "thinking: false, or a model"),
+}
+
+
+@pytest.mark.parametrize(("chat", "thinking", "fix"), OPENING.values(), ids=OPENING)
+def test_right_answers_are_not_trained_as_thoughts(pairs, train, checkpoint, tmp_path, chat, thinking, fix):
+    section = {"model": checkpoint(0, chat=chat), "steps": 1, "batch": 4, "optimiser": {"lr": 1e-3}}
+    recipe = Recipe.model_validate({"task": "pairs", "thinking": thinking, "sft": section})
+    with pytest.raises(UserError, match="a right answer behind it is a thought") as refused:
+        train(recipe, stage="sft", out=tmp_path / "run")
+    assert refused.value.fix.startswith(fix) and "\n" not in str(refused.value)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("chat", "thinking"), [(CHOICE, False), (THINK, None), (THINK, False), (TURNS, None)])
+def test_prompts_that_leave_no_block_open_are_trained_on(pairs, train, checkpoint, chat, thinking):
+    section = {"model": checkpoint(0, chat=chat), "steps": 1, "batch": 4, "optimiser": {"lr": 1e-3}}
+    assert train(Recipe.model_validate({"task": "pairs", "thinking": thinking, "sft": section}), stage="sft").log
+
+
+def test_a_right_answer_that_breaks_its_contract_is_the_task_s_fault(pairs, checkpoint, monkeypatch):
+    recipe, task = Recipe(task="pairs"), training_task(Recipe(task="pairs"))
+    monkeypatch.setattr(task, "gold", lambda target: "[]")
+    with pytest.raises(UserError, match=r"breaks its own contract \(missing_id\)"):
+        load_questions(task, recipe, open_model(checkpoint(0)), None)
+    # What only rolls out does not read it.
+    assert load_questions(task, recipe, open_model(checkpoint(0)), None, budget=8).kept
+
+
+def test_rollouts_of_a_model_that_thinks_are_distilled_without_a_look_at_right_answers(
+    opd_recipe, train, checkpoint, caplog
+):
+    """They begin inside the block, where the model may think; a right answer there says nothing of the teacher."""
+    models = {"student": checkpoint(0, chat=OPENED), "teacher": checkpoint(1, chat=OPENED)}
+    run = train(opd_recipe(**models))
+    assert len(run.log) == 2 and run.manifest["gold_log_prob"] is None
+    assert [r for r in caplog.records if "not compared on right answers" in r.message]
+
+
 def test_batches_shuffle_each_epoch_and_drop_the_rest():
     stream = batches(list(range(10)), 4, seed=3)
     epochs = [[next(stream), next(stream)] for _ in range(3)]

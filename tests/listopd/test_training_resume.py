@@ -197,6 +197,44 @@ def test_a_finished_run_resumed_from_its_last_state_trains_no_more(opd_recipe, t
     assert_same(again, first)
 
 
+@pytest.mark.parametrize("steps", [4, 1])
+@pytest.mark.parametrize("lora", [None, {"rank": 2}])
+@pytest.mark.parametrize("lost", [False, True])
+def test_what_lies_there_is_of_as_many_steps_as_the_manifest_says(opd_recipe, train, tmp_path, steps, lora, lost):
+    """A finished run of two steps is given more, or fewer, and stopped on the way."""
+    if lora:
+        pytest.importorskip("peft", reason="needs peft")
+    out = tmp_path / "run"
+
+    def recipe(steps, **shared):
+        return opd_recipe(steps=steps, lora=lora, shared={"precision": {"save": "float32"}} | shared)
+
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe(2), out=out, report=stop_at(1))
+    first = train(recipe(2), out=out, resume=True)
+    before = {file.name: file.read_bytes() for file in (out / "checkpoint").iterdir()}
+    if lost:
+        (out / "manifest.json").unlink()
+    if steps > 2:
+        with pytest.raises(KeyboardInterrupt):
+            train(recipe(steps), out=out, resume=True, report=stop_at(3))
+        assert json.loads((out / "manifest.json").read_text())["steps"] == steps
+        assert not (out / "checkpoint").exists() and not (out / "adapter").exists()
+    forget()
+    assert_same(train(recipe(steps), out=out, resume=True), train(recipe(steps), out=tmp_path / "whole"))
+    kept = out / "checkpoints" / "step-000002"
+    assert {file.name: file.read_bytes() for file in kept.iterdir()} == before
+    assert (out / "adapters" / "step-000002").is_dir() == bool(lora)
+    assert first.manifest["steps"] == 2
+
+
+def test_going_on_with_as_many_steps_leaves_the_checkpoint(opd_recipe, train, tmp_path):
+    recipe = opd_recipe(shared={"save_every": 1})
+    train(recipe, out=tmp_path / "run")
+    train(recipe, out=tmp_path / "run", resume=True)
+    assert (tmp_path / "run" / "checkpoint").is_dir() and not (tmp_path / "run" / "checkpoints").exists()
+
+
 def press_while_writing(monkeypatch, way, times=1):
     """A signal, or more, in the middle of the first folder that is written."""
     write, left = Journal.write_checkpoint, [way] * times

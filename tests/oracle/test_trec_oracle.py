@@ -51,7 +51,7 @@ def ir_ndcg(run_file, qrels, tmp_path, k=10):
 )
 def test_first_stage_runs_reproduce_their_check_values_through_our_writer(shared_data, tmp_path, year, name):
     folder = shared_data / "msmarco"
-    qrels = read_qrels(local_file(folder / f"qrels.{year}-passage.txt"))
+    qrels = read_qrels([local_file(folder / f"qrels.{year}-passage.txt")])
     lists = local_file(folder / "retrieve_results" / name / f"retrieve_results_{year}.json.gz")
     queries = read([Listing(lists, name)], qrels, [], "test").queries
     assert len(queries) == len(qrels)
@@ -100,7 +100,7 @@ def test_full_figures_equal_ir_measures_on_the_run_file(shared_data, tmp_path, s
     )  # fmt: skip
     run(config)
     figures = json.loads((tmp_path / "out" / "metrics.json").read_text())["figures"]
-    qrels = read_qrels(local_file(folder / f"qrels.{split}-passage.txt"))
+    qrels = read_qrels([local_file(folder / f"qrels.{split}-passage.txt")])
     mean, _ = ir_ndcg(tmp_path / "out" / "run.trec", qrels, tmp_path)
     assert figures["full_ndcg@10"] == pytest.approx(mean, rel=0, abs=1e-12)
     assert figures["full_queries"] == len(qrels)

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import given
+from hypothesis import strategies as st
 
 from listeval.cli.named_values import TEMPLATE
 from listeval.cli.run import command
@@ -112,6 +114,22 @@ def test_a_tasks_own_system_turn_stays() -> None:
     (example,) = with_system(data, "ours").examples
     assert example.messages == (Message("system", "ours\n\nown"), Message("user", "q"))
     assert with_system(data, None) is data
+
+
+TURNS = st.lists(
+    st.builds(Message, st.sampled_from(["system", "user", "assistant"]), st.sampled_from(["a", "b", ""])), max_size=6
+)
+
+
+@given(TURNS)
+def test_a_system_turn_takes_no_other_turn_away(turns: list[Message]) -> None:
+    data = Dataset([Example("a", tuple(turns), 1)], "s", "f", {})
+    (example,) = with_system(data, "ours").examples
+    first, *others = example.messages
+    leading = next((n for n, turn in enumerate(turns) if turn.role != "system"), len(turns))
+    assert others == turns[leading:]
+    assert first == Message("system", "\n\n".join(["ours", *(turn.content for turn in turns[:leading])]))
+    assert with_system(data, "theirs").examples != with_system(data, "ours").examples
 
 
 @pytest.mark.parametrize("backend", ["null", "replay"])

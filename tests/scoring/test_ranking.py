@@ -1,6 +1,8 @@
 """Properties of the ranking metrics, and NDCG of tied scores against the mean over every order of the tied items."""
 
 import math
+import warnings
+from fractions import Fraction
 from itertools import permutations, product
 
 import numpy as np
@@ -129,6 +131,20 @@ def test_large_groups_agree_with_sorting(items):
     ranked = np.take_along_axis(grades, np.argsort(-scores, axis=1), axis=1)
     expected = [dcg(r, 10) / dcg(sorted(r, reverse=True), 10) for r in ranked]
     np.testing.assert_allclose(ranking.ndcg(grades, scores, 10), expected, rtol=0, atol=1e-12)
+
+
+@given(st.lists(st.sampled_from([1.7e308, -1.7e308, 1e308, 3.0, 5e-324, 0.1]), min_size=1, max_size=8))
+def test_scores_near_the_largest_float_overflow_nothing(scores):
+    grades = [float(n % 4) for n in range(len(scores))]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = ranking.listwise([grades], [scores], (1, 3))
+    order = sorted(set(scores))
+    ranks = ranking.listwise([grades], [[float(order.index(score)) for score in scores]], (1, 3))
+    np.testing.assert_array_equal(found.ndcg, ranks.ndcg)
+    np.testing.assert_array_equal(found.kendall_tau, ranks.kendall_tau)
+    exact = sum(abs(Fraction(s) - Fraction(g)) for s, g in zip(scores, grades, strict=True)) / len(scores)
+    assert found.mae[0] == pytest.approx(float(exact), rel=1e-12)
 
 
 def test_a_lacking_item_ranks_last_and_tied_with_the_other_lacking_ones():

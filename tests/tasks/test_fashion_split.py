@@ -44,7 +44,7 @@ def test_shares_of_the_groups(sizes):
 
 
 @given(SIZES, st.integers(2, 8), st.integers(2, 8))
-def test_k_moves_no_product(sizes, one, other):
+def test_k_up_to_8_moves_no_product(sizes, one, other):
     made = products([*sizes, 8])
     assert split(made, one) == split(made, other)
 
@@ -77,3 +77,8 @@ def test_two_products_give_test_and_train():
 
 def test_the_data_s_own_split_wins():
     assert set(split(products([9] * 10, split="train"), 8).values()) == {"train"}
+
+
+def test_a_k_above_8_may_move_a_product():
+    made = products([8] * 9 + [40])
+    assert [split(made, k)["P9"] for k in (2, 4, 8, 20)] == ["train", "train", "train", "test"]

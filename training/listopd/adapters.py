@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import warnings
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import copy
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
 _NAME = "default"
 _PLACE = "lora"
+_ONE_NAME = re.compile(r"\w+(?:\.\w+)*")
+_FIX = "a list of names of linear layers ([q_proj, v_proj]), an expression of whole names, or all-linear"
 _PEFT = "base_model.model."
 """Before each weight's name in an adapter that peft has written."""
 
@@ -27,23 +32,65 @@ _PEFT = "base_model.model."
 def add_adapters(network: Any, lora: Lora, seed: int) -> None:
     """Put adapters into `network`, which starts as it was, and freeze its own weights.
 
-    Raises UserError where peft is not installed and where the targets fit no linear layer.
+    Raises UserError where peft is not installed, where the targets fit no linear layer, and for a layer whose weight
+    another one uses, too.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError:
         raise UserError.missing_package("peft", "pip install 'listeval[train]'", "training adapters") from None
-    targets = lora.targets if isinstance(lora.targets, str) else list(lora.targets)
+    targets = _targets(lora)
     config = LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules=targets, lora_dropout=0.0)
     with torch.random.fork_rng(devices=[network.device] if network.device.type == "cuda" else []):
         torch.manual_seed(seed)
         try:
-            inject_adapter_in_model(config, network, adapter_name=_NAME)
-        except ValueError as error:
-            fix = "names of linear layers, or 'all-linear'"
-            raise UserError(f"no adapters: {first_line(error)}", place=f"{_PLACE}.targets", fix=fix) from None
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of tied weights, which are refused below
+                inject_adapter_in_model(config, network, adapter_name=_NAME)
+        except (ValueError, re.error) as error:
+            raise UserError(f"no adapters: {first_line(error)}", place=f"{_PLACE}.targets", fix=_FIX) from None
+    if unused := _unused(targets, network):
+        raise UserError(f"no layer is called {unused[0]}", place=f"{_PLACE}.targets", fix=_FIX)
     if any("lora_embedding" in name for name, _ in network.named_parameters()):
         raise UserError("embeddings cannot be adapted", place=f"{_PLACE}.targets", fix="names of linear layers")
+    if shared := shared_targets(network):
+        cause = f"{shared[0]} cannot be adapted: its weight is another layer's, too (tied embeddings)"
+        raise UserError(cause, place=f"{_PLACE}.targets", fix="leave it out, or 'all-linear', which does")
+
+
+def _targets(lora: Lora) -> str | list[str]:
+    """As peft takes them: a text is an expression of whole names, unless it is one name, which is a list of one."""
+    if isinstance(lora.targets, str):
+        return [lora.targets] if _ONE_NAME.fullmatch(lora.targets) else lora.targets
+    return list(lora.targets)
+
+
+def _unused(targets: str | list[str], network: Any) -> list[str]:
+    """Names in a list that no adapted layer has, which peft passes over."""
+    if isinstance(targets, str):
+        return []
+    names = [f".{name}" for name, _ in _adapted(network)]
+    return [target for target in targets if not any(name.endswith(f".{target}") for name in names)]
+
+
+def _adapted(network: Any) -> Iterator[tuple[str, Any]]:
+    """Layers that have an adapter, with their names."""
+    for name, layer in network.named_modules():
+        if getattr(layer, "lora_A", None) or getattr(layer, "lora_embedding_A", None):
+            yield name, layer
+
+
+def shared_targets(network: Any) -> list[str]:
+    """Names of the adapted layers whose own weight another layer uses, too.
+
+    The one weight that a checkpoint has for both would be changed, or kept, for both.
+    """
+    users = Counter(id(weight) for module in network.modules() for weight in module.parameters(recurse=False))
+    return [
+        name
+        for name, layer in _adapted(network)
+        if any(users[id(weight)] > 1 for weight in layer.get_base_layer().parameters(recurse=False))
+    ]
 
 
 class Delta(NamedTuple):
@@ -92,7 +139,8 @@ def save_adapter(network: Any, state: Mapping[str, torch.Tensor], base: ModelInf
     config = copy(network.peft_config[_NAME])
     config.base_model_name_or_path = base.name if base.revision is not None else base.path
     config.revision, config.task_type, config.inference_mode = base.revision, "CAUSAL_LM", True
-    config.target_modules = sorted(config.target_modules)
+    if not isinstance(config.target_modules, str):
+        config.target_modules = sorted(config.target_modules)
     config.save_pretrained(str(folder))
 
 

@@ -95,7 +95,7 @@ def prepare(
             base = read(frozen.base, batch, teacher.scores.mode) if frozen.base is not None else None
             old = log_prob_before(student, batch, precision) if spec.updates > 1 else None
             sampled = _aligned([row.logp for row in rows], batch.mask, torch.float32)
-            kinds = [[x.kind.is_scaffold for x in label(row.answer)] for row in rows]
+            kinds = [[x.kind.is_scaffold for x in label(row.answer, row.question.prompt)] for row in rows]
             scaffold = _aligned(kinds, batch.mask, torch.bool)
             keys = torch.tensor([[row.question.key] for row in rows], device=device)
             scored.append(ScoredBatch(batch, sampled, scaffold, teacher, base, 1.0, old, keys))

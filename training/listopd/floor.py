@@ -5,7 +5,7 @@ Reported beside each step as `times_floor`, so that a slow step can be told from
 gradient of those weights that learn (with adapters only theirs); once more forwards where activations are
 recomputed; one pass for what only scores and one for the rollout's prompt; the head on answer rows only;
 attention's own products, heads x head size wide; and decoding at the larger of its arithmetic and one read
-of the weights a token.
+of the weights a token. Of a mixture of experts a token goes through those that it is sent to, and no others count.
 """
 
 from __future__ import annotations
@@ -40,6 +40,8 @@ _GPUS = (
 """By what the driver calls a card, the special before the general: dense bfloat16 products and bytes of memory a
 second, from the makers' data sheets, and 10^9 bytes of memory as drivers have them: a sheet's 80 GB are 85, seen on an
 H100 SXM. Of a card with parts switched off (MIG) the whole is taken."""
+_EXPERTS_A_TOKEN = ("num_experts_per_tok", "moe_topk", "moe_top_k", "top_k_experts", "num_experts_per_token")
+"""What configurations call it."""
 _SIDE, _ROUNDS = 1024, 3
 _GPU_SIDE, _GPU_BYTES = 8192, 1 << 30
 
@@ -76,13 +78,15 @@ class Size:
         """Counted from the network; embeddings are looked up, not multiplied."""
         config = network.config.get_text_config()
         head, embeddings = network.get_output_embeddings().weight, network.get_input_embeddings().weight
+        shares = _shares_of_experts(network, config)
         body = [p for p in network.parameters() if p is not head and p is not embeddings]
+        used = [round(p.numel() * shares.get(id(p), 1.0)) for p in body]
         size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         return cls(
-            sum(p.numel() for p in body),
+            sum(used),
             head.numel(),
             config.num_hidden_layers * config.num_attention_heads * size,
-            sum(p.numel() for p in body if p.requires_grad),
+            sum(n for n, p in zip(used, body, strict=True) if p.requires_grad),
             head.numel() if head.requires_grad else 0,
         )
 
@@ -94,6 +98,18 @@ class Size:
         """FLOPs of the way back of such a pass: to all activations, and to the weights that learn."""
         own = 2.0 * (self.learned_body * tokens + self.learned_head * rows + self.attention * tokens * length)
         return self.forward(tokens, rows, length) + own
+
+
+def _shares_of_experts(network: Any, config: Any) -> dict[int, float]:
+    """By the id of a routed expert's weight the share of its experts that a token is sent to."""
+    told = (getattr(config, name, None) for name in _EXPERTS_A_TOKEN)
+    chosen = next((count for count in told if isinstance(count, int)), None)
+    found: dict[int, float] = {}
+    for name, module in network.named_modules():
+        count = getattr(module, "num_experts", None) or (len(module) if hasattr(module, "__len__") else 0)
+        if name.rpartition(".")[2] == "experts" and chosen and count:
+            found |= dict.fromkeys(map(id, module.parameters()), min(1.0, chosen / count))
+    return found
 
 
 def machine(device: torch.device) -> Machine:

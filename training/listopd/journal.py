@@ -6,15 +6,19 @@ log.jsonl       one line an optimiser step
 state/          weights, optimiser, λ: what `--resume` goes on from, in any number of processes
 checkpoint/     the trained model
 adapter/        what was trained alone, as peft keeps it, where the recipe says `lora`
-checkpoints/    step-000014, ...: the model on the way, where the recipe says `keep_every`
+checkpoints/    step-000014, ...: the model on the way, where the recipe says `keep_every`, and at an earlier end of a
+                training that was given more steps (its adapter in adapters/)
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from listopd.recipe import Recipe, Stage
     from listopd.trainee import Trainee
 
+_LOGGER = logging.getLogger(__name__)
 _LOG, _STATE, _OLD_STATE, _NEW_STATE = "log.jsonl", "state", ".state.old", ".state.new"
 _NOT_IDENTITY = {"save_every": True, "keep_every": True, "trackers": True}
 _LENGTH = {"steps": True, "epochs": True}
@@ -45,6 +50,7 @@ class Journal:
         self._steps = 0
         self._trainee: Trainee | None = None
         self._inputs: dict[str, str] = {}
+        self._clock: str | None = None
 
     def begin(self, trainee: Trainee, manifest: Mapping[str, Any], *, resume: bool) -> int:
         """Open the directory and give the step to go on from, 0 for a fresh run.
@@ -53,11 +59,15 @@ class Journal:
         """
         self._trainee, accelerator = trainee, trainee.accelerator
         self._inputs, self._steps = inputs_of(manifest), int(manifest["steps"])
-        done = self._resumed(trainee) if resume else 0
+        self._clock = manifest.get("clock")
+        saved = self._resumed(trainee) if resume else None
+        done = saved.step if saved is not None else 0
         if accelerator.is_main_process:
             make_directory(self.out)
             _sweep(self.out)
             with _writing("the run directory", self.out):
+                if saved is not None:
+                    self._set_aside(saved.steps)
                 text = yaml.safe_dump(self.recipe.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
                 write_atomic(self.out / "recipe.yaml", text.encode())
                 self._write_manifest(manifest, done)
@@ -91,7 +101,8 @@ class Journal:
             save_tensors(fresh, trainee)
             if accelerator.is_main_process:
                 policy = self.policy.state_dict() if self.policy is not None else {}
-                states.seal(fresh, states.SavedState(step, self._steps, self._identity(), self._inputs, policy))
+                saved = states.SavedState(step, self._steps, self._identity(), self._inputs, policy, self._clock)
+                states.seal(fresh, saved)
                 self._replace_state(fresh)
         except Exception as error:  # torch and safetensors have errors of their own for a full disk
             raise self._unsaved(step, error) from error
@@ -144,7 +155,7 @@ class Journal:
         assert self._trainee is not None, "a journal begins before it is written"
         return self._trainee
 
-    def _resumed(self, trainee: Trainee) -> int:
+    def _resumed(self, trainee: Trainee) -> states.SavedState:
         old, accelerator = self.out / _OLD_STATE, trainee.accelerator
         if accelerator.is_main_process and self.state.exists():
             shutil.rmtree(old, ignore_errors=True)
@@ -163,7 +174,7 @@ class Journal:
             raise UserError(cause, place=str(self.state), fix="start without --resume, in another --out") from error
         if self.policy is not None:
             self.policy.load_state_dict(saved.policy)
-        return saved.step
+        return saved
 
     def _check_fits(self, saved: states.SavedState) -> None:
         """Raises UserError unless going on from `saved` gives what one run would have given."""
@@ -172,7 +183,9 @@ class Journal:
             changed = ", ".join(_changed(saved.recipe, self._identity()))
             cause = f"the recipe is not the one that the state was trained by ({changed})"
             raise UserError(cause, place=place, fix="undo the change")
-        inputs = [name for name, value in self._inputs.items() if saved.inputs.get(name) != value]
+        # States of an earlier version do not know the curve, but the first manifest does.
+        known = inputs_of(_manifest_in(self.out)) | saved.inputs
+        inputs = [name for name, value in self._inputs.items() if known.get(name) != value]
         if inputs:
             cause = f"the state was trained with another {', '.join(inputs)}"
             raise UserError(cause, place=place, fix="put the old one back")
@@ -193,6 +206,22 @@ class Journal:
         # As it comes back from a file.
         identity: dict[str, Any] = json.loads(json.dumps(found))
         return identity
+
+    def _set_aside(self, planned: int) -> None:
+        """Move what the training wrote at an earlier end to where the name says after how many steps.
+
+        The manifest is about to say another number. `planned` is the state's, for a manifest that is gone.
+        """
+        before = _manifest_in(self.out).get("steps", planned)
+        if before == self._steps or not isinstance(before, int):
+            return
+        places = (self.checkpoint, self.kept(before)), (self.adapter, self.out / "adapters" / self.kept(before).name)
+        for written, kept in places:
+            if written.is_dir():
+                shutil.rmtree(kept, ignore_errors=True)
+                kept.parent.mkdir(exist_ok=True)
+                written.rename(kept)
+                _LOGGER.warning("%s is of step %d, and lies in %s now", written, before, kept)
 
     def _write_manifest(self, manifest: Mapping[str, Any], done: int) -> None:
         """Of a resumed run the first manifest stays, with the number of steps that there are to be now."""
@@ -233,11 +262,40 @@ def has_state(out: Path) -> bool:
     return (out / _STATE).exists() or (out / _OLD_STATE).exists()
 
 
+def recorded_clock(out: Path) -> datetime | None:
+    """The clock of the training in `out`: as its state or its manifest says, else when it began; None if none does."""
+    manifest = _manifest_in(out)
+    for told in (*(states.told_clock(out / name) for name in (_STATE, _OLD_STATE)), manifest.get("clock")):
+        if found := _time(told):
+            return found
+    began = _time(manifest.get("created"))
+    return began and began.astimezone()
+
+
+def _time(told: object) -> datetime | None:
+    try:
+        return datetime.fromisoformat(str(told))
+    except ValueError:
+        return None
+
+
+def _manifest_in(out: Path) -> Mapping[str, Any]:
+    """What the manifest says; nothing where it cannot be read, which whoever writes it anew is told of."""
+    try:
+        found = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
 def inputs_of(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """Fingerprints of what a run reads besides its recipe: models by role, data, the task's code."""
+    """Fingerprints of what a run reads besides its recipe: models by role, data, the task's code, a target curve."""
     models = {role: model["fingerprint"] for role, model in manifest.get("models", {}).items() if model}
-    data, task = manifest.get("data", {}), manifest.get("task", {})
-    return models | {"data": str(data.get("fingerprint")), "task code": str(task.get("code"))}
+    data, task, curve = (manifest.get(name) or {} for name in ("data", "task", "curve"))
+    found = models | {"data": str(data.get("fingerprint")), "task code": str(task.get("code"))}
+    # Where its file lies is the recipe's to say.
+    said = json.dumps({name: value for name, value in curve.items() if name != "place"}, sort_keys=True)
+    return found | ({"target curve": sha256(said.encode()).hexdigest()} if curve else {})
 
 
 def _sweep(out: Path) -> None:

@@ -22,7 +22,7 @@ def merge(adapter: Adapter, base: str, out: Path, save: str | None = None) -> Pa
 
     Products and sums are float32. Without `save` the type is the one of the training that the adapter lies in, else
     that of the base's own weights. Raises UserError where the two do not fit, where `base` is not the model that the
-    adapter's training began from, and where `out` is there already.
+    adapter's training began from, for an adapter of a layer that shares its weight, and where `out` is there already.
     """
     from listopd.networks import load_network, open_model, save_network
 
@@ -58,6 +58,7 @@ def _merged(network: Any, adapter: Adapter) -> Any:
             warnings.simplefilter("ignore")  # of names that do not fit, which are an error here
             found = PeftModel.from_pretrained(network, adapter.path)
         _check_names(found, adapter)
+        _check_own(found, adapter)
         return found.merge_and_unload(safe_merge=True)
     except (SafetensorError, ValueError, RuntimeError, KeyError, TypeError, OSError) as error:
         cause = f"the adapter does not fit the model: {first_line(error)}"
@@ -80,6 +81,15 @@ def _check_names(model: Any, adapter: Adapter) -> None:
         raise ValueError(f"it has no weights for {len(missing)} places, first {missing[0]}")
 
 
+def _check_own(model: Any, adapter: Adapter) -> None:
+    """Raises UserError for an adapter of a layer that shares its weight: as one weight the two cannot differ."""
+    from listopd.adapters import shared_targets
+
+    if shared := shared_targets(model.get_base_model()):
+        cause = f"it adapts {shared[0]}, whose weight is another layer's, too (tied embeddings), so it cannot be merged"
+        raise UserError(cause, place=adapter.path, fix="serve it as an adapter (--adapter), or train another layer")
+
+
 class _Training(NamedTuple):
     """What the training directory around an adapter says: fingerprint of its start, and the type it saved."""
 
@@ -89,6 +99,7 @@ class _Training(NamedTuple):
 
 def _training(folder: Path) -> _Training:
     above = folder.resolve().parent
+    above = above.parent if above.name == "adapters" else above
     manifest, recipe = _read(above / "manifest.json"), _read(above / "recipe.yaml")
     models = _mapping(manifest.get("models"))
     started = _mapping(models.get("student") or models.get("start"))

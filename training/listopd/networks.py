@@ -6,6 +6,9 @@ tokens and chat template; embedding rows beyond the tokenizer (padding of the ma
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Iterator
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
 
 
 _VARIANTS = 32
+_LAYER = re.compile(r"\.layers\.\d+\.")
 
 
 def open_model(name: str, thinking: bool | None = None) -> Checkpoint:
@@ -119,6 +123,20 @@ def compute_type(precision: Precision, device: torch.device) -> str:
     if precision.compute != "auto":
         return precision.compute
     return "bfloat16" if device.type == "cuda" else "float32"
+
+
+def as_in_checkpoint(network: Any, weights: Iterable[tuple[str, torch.Tensor]]) -> Iterator[tuple[str, torch.Tensor]]:
+    """Weights by the network's names as a checkpoint has them: transformers may hold experts of a layer as one tensor.
+
+    One decoder layer after the other, so that no more than one is held.
+    """
+    try:
+        from transformers.core_model_loading import revert_weight_conversion
+    except ImportError:  # before version 5 they had the same names
+        yield from weights
+        return
+    for _, layer in groupby(weights, key=lambda weight: _LAYER.findall(weight[0])[:1]):
+        yield from revert_weight_conversion(network, dict(layer)).items()
 
 
 def save_network(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import torch
 
+from listopd.clock import keep_clock
 from listopd.curve.recorded_curve import RecordedCurve, read_curve
 from listopd.distillation import FrozenModels, Loss, ScoredBatch, prepare, with_lambda
 from listopd.extrapolation import ExtrapolationSpec, LambdaPolicy, RolloutStats
@@ -23,7 +24,7 @@ from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, gathered, is_main, make_accelerator, share
 from listopd.phase import doing
 from listopd.plan.training_plan import check_device
-from listopd.questions import Question, load_questions, step_count, training_task
+from listopd.questions import Question, gold_fault, load_questions, step_count, training_task
 from listopd.rollout import make_sampler
 from listopd.rollout.protocol import Rollout, Sampler, seed_of
 from listopd.sharding import held_bytes, release, shards_of
@@ -59,8 +60,10 @@ class StepContext(NamedTuple):
     best: Machine
 
 
-def train_opd(recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resume: bool = False) -> Path:
-    """Train and give the folder of the checkpoint.
+def train_opd(
+    recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resume: bool = False, earlier: Path | None = None
+) -> Path:
+    """Train and give the folder of the checkpoint; `earlier` is the training that is repeated, if one is.
 
     Raises UserError for whatever a user can put right; what was trained up to the last saved state is kept.
     """
@@ -70,18 +73,26 @@ def train_opd(recipe: Recipe, spec: Opd, out: Path, report: StepReport, *, resum
     check_device(recipe, "opd", accelerator.device, shards_of(accelerator))
     task = training_task(recipe)
     models = open_models(spec, recipe)
+    keep_clock(models.student.renderer, out if resume else earlier, accelerator)
     budget = spec.max_tokens or task.max_tokens
     questions = load_questions(task, recipe, models.student, models.max_length, budget)
     curve, extrapolation = _recorded_curve(spec, models)
     trainee, frozen = load_models(models, spec, recipe, accelerator)
     policy, best = extrapolation.build(), machine(accelerator.device)
-    label = Labeller(models.student.renderer.tokenizer, getattr(questions.kept[0].contract, "key", None))
+    renderer, key = models.student.renderer, getattr(questions.kept[0].contract, "key", None)
+    label = Labeller(renderer.tokenizer, key, renderer.own_marks)
     steps = step_count(spec, questions, spec.batch)
     manifest = make_manifest(recipe, spec, steps, task, questions, models._asdict(), accelerator, best)
     manifest["curve"] = curve and curve.to_dict()
+    manifest["objective"]["extrapolation"] = extrapolation.model_dump(mode="json")
     answers = spec.batch * spec.rollouts_per_prompt
     manifest["weight_bytes_per_process"] = _held(trainee, frozen)
-    manifest["gold_log_prob"] = compare_on_gold(questions.kept, trainee, frozen, recipe, answers)
+    fault = gold_fault(questions.kept[0], models.student, recipe.thinking)
+    if fault is not None and is_main():
+        _LOG.warning("teacher and student are not compared on right answers: %s", fault.cause)
+    manifest["gold_log_prob"] = (
+        compare_on_gold(questions.kept, trainee, frozen, recipe, answers) if fault is None else None
+    )
     if recipe.precision.compile and spec.objective.base == "start" and frozen.base is not None:
         check_start(questions.kept, trainee, frozen, recipe)
     doing(f"starting the engine '{spec.engine}'")
@@ -129,7 +140,8 @@ def _step(batch: Sequence[Question], step: int, *, context: StepContext, steps: 
     doing(f"step {step + 1}/{steps}: scoring {len(mine)} answers")
     minibatches = _prepare(context, rollouts)
     everything = [part for minibatch in minibatches for part in minibatch]
-    context.policy.step(RolloutStats(counts["ok"], len(copies), _positions(context, everything)))
+    prompts = {question.key: question.prompt for question, _ in mine}
+    context.policy.step(RolloutStats(counts["ok"], len(copies), _positions(context, everything, prompts)))
     minibatches = [with_lambda(minibatch, context.policy) for minibatch in minibatches]
     scored = time.perf_counter()
     doing(f"step {step + 1}/{steps}: updating the student")
@@ -212,10 +224,13 @@ def _denominator(context: StepContext, part: Sequence[ScoredBatch]) -> float:
     return sum(gathered(sum(int(p.batch.mask.any(-1).sum()) for p in part), context.accelerator))
 
 
-def _positions(context: StepContext, found: Sequence[ScoredBatch]) -> Positions | None:
+def _positions(
+    context: StepContext, found: Sequence[ScoredBatch], prompts: Mapping[int, Sequence[int]] | None = None
+) -> Positions | None:
     """Teacher's and base's probability of the teacher's modal token, wherever that token is scaffold.
 
-    Also where the rollout wrote something else: such places are where the base is least sure.
+    Also where the rollout wrote something else: such places are where the base is least sure. `prompts` are token ids
+    by the question's place in the data: one may begin a thought.
     """
     if not (context.spec.extrapolation.needs_positions and context.spec.needs_base):
         return None
@@ -225,8 +240,9 @@ def _positions(context: StepContext, found: Sequence[ScoredBatch]) -> Positions 
         mask = part.batch.mask
         columns = (part.keys.expand_as(mask), part.teacher.scores.top, part.base.scores.other.exp())
         rows.append(torch.stack([x[mask].double() for x in columns]).cpu().numpy())
-        for answer, mode, kept in zip(part.batch.answers, part.teacher.scores.mode, mask, strict=True):
-            steps += context.label.instead(answer[kept].tolist(), mode[kept].tolist())
+        asked = [(prompts or {}).get(key, ()) for key in part.keys[:, 0].tolist()]
+        for prompt, answer, mode, kept in zip(asked, part.batch.answers, part.teacher.scores.mode, mask, strict=True):
+            steps += context.label.instead(answer[kept].tolist(), mode[kept].tolist(), prompt)
     everyone = gathered((np.concatenate(rows, axis=1), steps), context.accelerator)
     keys, p, b = np.concatenate([columns for columns, _ in everyone], axis=1)
     labels = [label for _, theirs in everyone for label in theirs]

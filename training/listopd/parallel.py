@@ -122,7 +122,7 @@ def gathered(value: T, accelerator: Accelerator) -> list[T]:
 
 
 def weights_of(accelerator: Accelerator, scorer: Any) -> Iterator[tuple[str, torch.Tensor]]:
-    """All weights of the scored network by the names that a checkpoint has, whole, adapters added to what they adapt.
+    """All weights of the scored network by its own names, whole, adapters added to what they adapt.
 
     One after the other, so that of a sharded network no process need hold more than one whole weight. There all
     processes must ask together, to the end, and each gets all.

@@ -92,7 +92,7 @@ def load_questions(
     """Every example as token ids; a prompt needs room for `budget` tokens, without one for its right answer.
 
     `max_length` is what all models take, prompt and answer together; None: any length. Raises UserError where no
-    prompt fits.
+    prompt fits, and where right answers are trained and would not be read as such.
     """
     examples, source, fingerprint, counts = load_examples(task, recipe)
     limit = max_length or 1 << 62
@@ -110,7 +110,33 @@ def load_questions(
         known = ", ".join(f"{name} {bound:,}" for name, bound in bounds.items() if bound is not None)
         cause = f"none of {len(examples):,} prompts fits: they have up to {longest:,} tokens ({known})"
         raise UserError(cause, place=source, fix="a smaller k or max_tokens, a larger max_prompt, or a longer model")
+    if budget is None and (fault := gold_fault(kept[0], checkpoint, recipe.thinking)):
+        raise fault
     return Questions(kept, source, fingerprint, counts | {"used": len(kept), "too_long": len(examples) - len(kept)})
+
+
+def gold_fault(question: Question, checkpoint: Checkpoint, thinking: bool | None) -> UserError | None:
+    """Why the right answer behind its prompt is not read as one, as an evaluation reads answers; None where it is.
+
+    A template that opens a reasoning block in the prompt makes it a thought. `thinking` is the recipe's.
+    """
+    from listeval.contract import Failure
+    from listeval.models.channels import split_decoded
+    from listeval.models.marks import opened_by
+
+    renderer, prompt = checkpoint.renderer, checkpoint.renderer.text_of(question.prompt)
+    kept = [token for token in question.gold if token not in checkpoint.stops]
+    reasoning, text = split_decoded(renderer, kept, prompt)
+    found = question.contract.parse(text, "stop", reasoning)
+    if not isinstance(found, Failure):
+        return None
+    if opened_by(prompt, renderer.own_marks) is None:
+        cause = f"the right answer of example '{question.id}' breaks its own contract ({found.kind.value})"
+        return UserError(cause, place="task", fix="correct the task: listeval tasks check")
+    cause = "its chat template opens a reasoning block in the prompt, so a right answer behind it is a thought"
+    can = "enable_thinking" in renderer.template and thinking is not False
+    fix = f"{'thinking: false, or ' if can else ''}a model whose template opens none"
+    return UserError(cause, place=checkpoint.info.name, fix=fix)
 
 
 def step_count(length: Length, questions: Questions, size: int) -> int:

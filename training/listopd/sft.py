@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from listopd.batch import AnsweredPrompt, Batch, BatchLayout
+from listopd.clock import keep_clock
 from listopd.floor import Machine, Size, Work, machine
 from listopd.journal import Journal
 from listopd.optimise import learning_rate
@@ -29,8 +30,10 @@ if TYPE_CHECKING:
     from listopd.recipe import Recipe, Sft
 
 
-def train_sft(recipe: Recipe, spec: Sft, out: Path, report: StepReport, *, resume: bool = False) -> Path:
-    """Train and give the folder of the checkpoint.
+def train_sft(
+    recipe: Recipe, spec: Sft, out: Path, report: StepReport, *, resume: bool = False, earlier: Path | None = None
+) -> Path:
+    """Train and give the folder of the checkpoint; `earlier` is the training that is repeated, if one is.
 
     Raises UserError for whatever a user can put right; what was trained up to the last saved state is kept.
     """
@@ -40,6 +43,7 @@ def train_sft(recipe: Recipe, spec: Sft, out: Path, report: StepReport, *, resum
     check_device(recipe, "sft", accelerator.device, shards_of(accelerator))
     task = training_task(recipe)
     checkpoint, network = start(spec.model, task, recipe, accelerator.device)
+    keep_clock(checkpoint.renderer, out if resume else earlier, accelerator)
     questions = load_questions(task, recipe, checkpoint, checkpoint.info.max_length)
     layout = BatchLayout.of(recipe.precision, network)
     vocab = len(checkpoint.renderer.tokenizer)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from listeval.disk import user_path
 from listeval.errors import UserError, first_line
 from listopd.journal import check_out
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
 def train(recipe: Recipe, stage: str, out: Path, report: StepReport, *, place: str = "", resume: bool = False) -> Path:
     """Run `stage` of the recipe in the directory `out` and give the folder of the trained checkpoint.
 
-    Raises UserError for whatever a user can put right; `place` names the recipe in its message.
+    Raises UserError for whatever a user can put right; `place` names the recipe in its message. Where that is the
+    directory of a training, it is repeated with the date that its prompts had.
     """
     from listeval.models.cpu import keep_memory, wait_passively
 
@@ -28,15 +30,16 @@ def train(recipe: Recipe, stage: str, out: Path, report: StepReport, *, place: s
         check_out(out)
     wait_passively()
     keep_memory()
+    earlier = user_path(place) if place and user_path(place).is_dir() else None
     if stage == "sft":
         from listopd.sft import train_sft
 
         with _repeatable(recipe):
-            return train_sft(recipe, cast("Sft", section), out, report, resume=resume)
+            return train_sft(recipe, cast("Sft", section), out, report, resume=resume, earlier=earlier)
     from listopd.on_policy import train_opd
 
     with _repeatable(recipe):
-        return train_opd(recipe, cast("Opd", section), out, report, resume=resume)
+        return train_opd(recipe, cast("Opd", section), out, report, resume=resume, earlier=earlier)
 
 
 @contextmanager

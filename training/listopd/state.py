@@ -31,6 +31,8 @@ class SavedState(NamedTuple):
     """Fingerprints by what they are of."""
     policy: dict[str, float]
     """Of λ; empty where it has none."""
+    clock: str | None = None
+    """What a template with a clock printed, in ISO 8601; states of an earlier version do not say."""
 
 
 def seal(folder: Path, saved: SavedState) -> None:
@@ -45,7 +47,7 @@ def unseal(folder: Path) -> SavedState:
     content = _read(file)
     if content.pop("digest") != _digest(content):
         raise UserError("the state is damaged: it is not what was written", place=str(file), fix=_AGAIN)
-    saved = SavedState(**{name: content[name] for name in SavedState._fields})
+    saved = SavedState(**{name: content[name] for name in SavedState._fields if name in content})
     _check_files(folder, content["files"])
     if not 0 < saved.step <= saved.steps:
         cause = f"the state is of step {saved.step} of {saved.steps}, which there is not"
@@ -53,12 +55,21 @@ def unseal(folder: Path) -> SavedState:
     return saved
 
 
+def told_clock(folder: Path) -> str | None:
+    """The clock that a state names, before it is unsealed; None where it names none or cannot be read."""
+    try:
+        return _read(folder / _SEAL).get("clock")
+    except UserError:
+        return None
+
+
 def _read(file: Path) -> dict[str, Any]:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise _unreadable(first_line(error), file) from None
-    if not isinstance(content, dict) or not {*SavedState._fields, "files", "digest"} <= set(content):
+    due = {*SavedState._fields, "files", "digest"} - set(SavedState._field_defaults)
+    if not isinstance(content, dict) or not due <= set(content):
         raise _unreadable("it lacks what a state holds", file)
     return content
 

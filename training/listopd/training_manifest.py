@@ -39,6 +39,7 @@ def make_manifest(
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "stage": "opd" if isinstance(spec, Opd) else "sft",
         "steps": steps,
+        "clock": _clock(models),
         "task": task_entry(task).model_dump(mode="json"),
         "data": {"source": questions.source, "fingerprint": questions.fingerprint, "counts": questions.counts},
         "models": {role: model and _model(model) for role, model in models.items()},
@@ -56,6 +57,12 @@ def _model(checkpoint: Checkpoint) -> dict[str, Any]:
     info = checkpoint.info
     found = {"name": info.name, "fingerprint": info.fingerprint, "tokenizer": info.tokenizer_hash}
     return found if info.revision is None else {**found, "revision": info.revision}
+
+
+def _clock(models: Mapping[str, Checkpoint | None]) -> str | None:
+    """What the template of whoever learns printed; None for a template without a clock."""
+    renderer = next(model.renderer for role, model in models.items() if model and role in ("start", "student"))
+    return renderer.clock.isoformat() if renderer.clock is not None else None
 
 
 def _objective(spec: Sft | Opd) -> dict[str, Any] | None:

@@ -43,8 +43,8 @@ def tables(comparison: Comparison) -> list[FigureTable]:
     return [
         _headline(comparison),
         *([effects(comparison)] if comparison.factorials else []),
-        _differences(comparison, "Other figures", own, "Not tested. A metric without a prefix is over each arm's own "
-                     "parsed answers, so it has no difference."),
+        *([_differences(comparison, "Other figures", own, "Not tested. A metric without a prefix is over each arm's "
+                        "own parsed answers, so it has no difference.")] if own else []),
         kinds(comparison),
         migrations(comparison),
         costs(comparison),
@@ -52,9 +52,10 @@ def tables(comparison: Comparison) -> list[FigureTable]:
 
 
 def untested(comparison: Comparison) -> list[str]:
-    """Names of the figures that are not tested; FMC only where answers are lists."""
+    """Names of the figures that are not tested but measured in some arm; FMC only where answers are lists."""
     left_out = {*comparison.headline, TOKENS, *([] if are_lists([arm.run for arm in comparison.arms]) else [FMC])}
-    return [name for name in comparison.values[0] if name not in left_out]
+    measured = {name for own in comparison.values for name, value in own.items() if not math.isnan(value.value)}
+    return [name for name in comparison.values[0] if name in measured - left_out]
 
 
 def mark(at: int) -> str:

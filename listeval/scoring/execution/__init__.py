@@ -38,8 +38,9 @@ Not covered, one test each:
   of them are equal. A test that asks nothing else can be lied to; one that compares it with a value cannot.
 - Operators that a subclass of a builtin type defines itself: with a test's value they are the builtin type's.
 - A test can not subclass the answer's class, pickle its objects, or hand over an object of a class of its own (but
-  functions and iterators): that is an `exception`, however good the answer. State that an answer keeps in a module of
-  the library (`random.seed`, `sys.setrecursionlimit`) is its own; a test that reads the module sees the test's.
+  functions and iterators): that is an `exception`, however good the answer. Coroutines run one after the other. State
+  that an answer keeps in a module of the library (`random.seed`, `sys.setrecursionlimit`) is its own; a test that
+  reads the module sees the test's.
 - A worse verdict of its own choice: `os._exit` with the right status is `memory`, not `exception`. Never a better one.
 - Flaws of the kernel, side channels (timing, caches, load), and the standard library's files, which it can read.
 - atexit hooks and finalizers at the interpreter's exit: the process is killed when the last test has ended.

@@ -99,6 +99,60 @@ def fingerprints(opd_recipe, train):
     return {role: {"name": role, "fingerprint": models[role]["fingerprint"]} for role in ("teacher", "base")}
 
 
+def test_the_record_says_which_policy_was_in_force(opd_recipe, train, curve):
+    from listopd.push.origin import Origin
+    from listopd.push.training_facts import facts
+
+    asked = {"kind": "auto", "ceiling": 1.5}
+    place = curve(models=fingerprints(opd_recipe, train), limit=1.25)
+    run = train(opd_recipe(extrapolation=asked, curve=place))
+    assert run.manifest["objective"]["extrapolation"]["ceiling"] == 1.25
+    said = dict(facts(Origin(run.out / "checkpoint", "", run.manifest, {})))["λ"]
+    assert "ceiling 1.25" in said and "1.5" not in said
+    free = train(opd_recipe(extrapolation=asked))
+    assert free.manifest["objective"]["extrapolation"]["ceiling"] == 1.5
+
+
+CHANGES = {
+    "lower limit": ({"limit": 1.02}, True),
+    "higher limit": ({"limit": 1.4}, True),
+    "another midpoint": ({"midpoint": 1.6}, True),
+    "the same, made again": ({}, False),
+}
+
+
+@pytest.mark.parametrize(("changes", "other"), CHANGES.values(), ids=CHANGES)
+@pytest.mark.parametrize("older", [False, True])
+@pytest.mark.parametrize("policy", [{"kind": "auto", "ceiling": 1.5}, BEYOND])
+def test_a_training_goes_on_with_its_own_curve_only(
+    opd_recipe, train, curve, tmp_path, monkeypatch, changes, other, older, policy
+):
+    from listopd import state as states
+
+    models = fingerprints(opd_recipe, train)
+    if older:  # a version that did not write the curve into its states
+        seal = states.seal
+
+        def seal_without(folder, saved):
+            seal(folder, saved._replace(inputs={k: v for k, v in saved.inputs.items() if k != "target curve"}))
+
+        monkeypatch.setattr(states, "seal", seal_without)
+    first = {"models": models, "limit": 1.3, "midpoint": 1.45}
+
+    def recipe(steps):
+        place = str(tmp_path / "curve.json")
+        return opd_recipe(extrapolation=policy, curve=place, steps=steps, shared={"save_every": 1})
+
+    curve(**first)
+    train(recipe(1), out=tmp_path / "run")
+    curve(**first | changes)
+    if other:
+        with pytest.raises(UserError, match="another target curve"):
+            train(recipe(2), out=tmp_path / "run", resume=True)
+        curve(**first)
+    assert len(train(recipe(2), out=tmp_path / "run", resume=True).log) == 2
+
+
 def test_a_training_warns_keeps_auto_and_refuses_another_pair(opd_recipe, train, curve, caplog):
     models = fingerprints(opd_recipe, train)
     place = curve(models=models)

@@ -18,6 +18,7 @@ import listeval
 from listeval.errors import UserError
 from listopd.recipe import Opd, Recipe
 from listopd.rollout import HFSampler, make_sampler, vllm
+from listopd.rollout.weight_proof import WeightFindings
 
 ROOT = Path(listeval.__file__).parents[1]
 SCRIPT = """
@@ -234,6 +235,22 @@ def test_auto_is_vllm_on_gpus_and_says_so_where_it_is_not(monkeypatch, caplog, i
     said = [record.getMessage() for record in caplog.records]
     assert len(said) == (device == "cuda" and not installed)
     assert all("vLLM is not installed" in line and "opd.engine=hf" in line for line in said)
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_experts_that_an_engine_on_a_cpu_would_not_take_are_refused(monkeypatch, caplog, device):
+    sampler = object.__new__(vllm.VLLMSampler)
+    sampler._backend, sampler._told = SimpleNamespace(engine=SimpleNamespace(device=device)), False
+    monkeypatch.setattr(vllm, "is_main", lambda: True)
+    sampler._check(WeightFindings(["a"], [], ["model.layers.0.rotary"]), 0)
+    sampler._told = False
+    found = WeightFindings(["a"], [], ["model.layers.0.mlp.experts.routed_experts.w13_weight"])
+    if device == "cpu":
+        with pytest.raises(UserError, match=r"takes no new weights of a mixture's experts.*opd\.engine=hf"):
+            sampler._check(found, 0)
+    else:
+        sampler._check(found, 0)
+        assert "cannot be compared" in caplog.text
 
 
 def test_an_engine_that_is_not_installed_names_the_command(monkeypatch):

@@ -1,12 +1,17 @@
 """Where questions come from: folders, single files, both releases' names, the hub; and what is refused, in words."""
 
 import json
+from datetime import date
+from decimal import Decimal
 
 import pytest
 
 from listeval.errors import UserError
+from listeval.task import Example
+from tasks.bfcl.accuracy import METRIC, figures
+from tasks.bfcl.categories import CATEGORIES, RESERVED
 from tasks.bfcl.sources import HUB
-from tasks.bfcl.task import Bfcl, BfclOptions
+from tasks.bfcl.task import Bfcl, BfclOptions, _counts
 
 DOCUMENT = {
     "name": "add.up",
@@ -76,6 +81,54 @@ def test_ones_own_file_has_everything_in_a_row(tmp_path):
     file = tmp_path / "calls.jsonl"
     file.write_text(lines([question(category="simple", **{"ground_truth": answer()["ground_truth"]})]))
     assert found(load(file)) == [("q_0", "simple_python")]
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"function": [{**DOCUMENT, "since": date(2024, 1, 2)}]}, "'function' holds a value of the type date"),
+        ({"ground_truth": [{"add.up": {"n": [Decimal("1.5")]}}]}, "'ground_truth' holds a value of the type Decimal"),
+        ({"function": [{**DOCUMENT, "strict": None}]}, "'function' is a Parquet struct without 'strict'"),
+        ({"ground_truth": [{"add.up": {"n": [1], "m": None}}]}, "'ground_truth' is a Parquet struct without 'm'"),
+        ({"made": date(2024, 1, 2), "of": {"raw": b"x", "none": None}}, ""),
+    ],
+)
+def test_what_parquet_alone_has_is_named_where_it_is_asked_about(tmp_path, row, words):
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    from pyarrow import parquet
+
+    plain = question(category="mine", ground_truth=answer()["ground_truth"])
+    parquet.write_table(arrow.Table.from_pylist([{**plain, **row}]), tmp_path / "own.parquet")
+    (tmp_path / "own.jsonl").write_text(lines([plain]))
+    if words:
+        assert f"the field {words}" in (message := refused(tmp_path / "own.parquet"))
+        assert "own.parquet[0]). Fix: give the rows as JSON lines" in message
+    else:
+        assert load(tmp_path / "own.parquet").examples == load(tmp_path / "own.jsonl").examples
+
+
+def over_all():
+    """Figures and counts of rows of every category and one more, without those that are a category's own."""
+    names = [*CATEGORIES, "mine"]
+    target = {"ground_truth": [], "functions": [], "untyped": {}}
+    rows = [{"outcome": "scored", "scores": {"accuracy": 1.0}, "target": {**target, "category": n}} for n in names]
+    examples = [Example(name, (), row["target"]) for name, row in zip(names, rows, strict=True)]
+    return sorted({*(name[len(f"{METRIC}[") : -1] for name in figures(rows)), *_counts(examples)} - {*names})
+
+
+@pytest.mark.parametrize("name", over_all())
+def test_a_category_that_would_take_the_name_of_a_figure_or_count_is_refused(tmp_path, name):
+    file = tmp_path / "calls.jsonl"
+    own = [question(category=c, ground_truth=answer()["ground_truth"]) for c in ("mine", name)]
+    file.write_text(lines(own))
+    message = refused(file)
+    assert f"the category '{name}' has the name of a figure" in message and f"({file}:2). Fix: give" in message
+    file.write_text(lines([question(category=f"{name}s", ground_truth=answer()["ground_truth"])]))
+    assert found(load(file)) == [("q_0", f"{name}s")]
+
+
+def test_every_reserved_name_is_one_of_a_figure_or_count():
+    assert over_all() == sorted(RESERVED)
 
 
 def refused(path, **options):

@@ -8,6 +8,8 @@ import json
 import math
 import subprocess
 import sys
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -101,6 +103,46 @@ def test_a_bad_row_is_named_with_its_place(tmp_path, row, said):
         load(write(tmp_path / "d.jsonl", {"prompt": "p", "schema": {}}, row))
     assert said in caught.value.cause
     assert caught.value.place.endswith("d.jsonl:2")
+
+
+OPEN = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": ["string", "null"]}}}
+PARTLY = [{"a": 1}, {"a": 2, "b": "x"}, {"b": None}]
+
+
+def as_parquet(path, rows):
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    from pyarrow import parquet
+
+    parquet.write_table(arrow.Table.from_pylist(rows), path)
+    return str(path)
+
+
+@pytest.mark.parametrize("form", ["own", "sob"])
+def test_parquet_gives_the_examples_of_the_same_json_lines_or_says_why_not(tmp_path, form):
+    schema, expected = ("schema", "expected") if form == "own" else ("json_schema", "ground_truth")
+    texts = [{"prompt": "p", "question": "q", schema: json.dumps(OPEN), expected: json.dumps(v)} for v in PARTLY]
+    for row in texts:
+        row.pop("question" if form == "own" else "prompt")
+    structs = [{**row, expected: value} for row, value in zip(texts, PARTLY, strict=True)]
+    lines = load(write(tmp_path / "d.jsonl", *structs)).examples
+    assert [e.target["expected"] for e in lines] == PARTLY
+    assert load(as_parquet(tmp_path / "t.parquet", texts)).examples == lines
+    with pytest.raises(UserError) as caught:
+        load(as_parquet(tmp_path / "s.parquet", structs))
+    assert caught.value.place.endswith("s.parquet[0]")
+    assert (caught.value.cause, caught.value.fix) == (
+        f"the field '{expected}' is a Parquet struct without 'b', which may be null or absent",
+        f"write '{expected}' as a text with JSON",
+    )
+    with pytest.raises(UserError, match=f"the field '{schema}' is a Parquet struct without"):
+        load(as_parquet(tmp_path / "o.parquet", [{**texts[0], schema: s} for s in (OPEN, SCHEMA)]))
+
+
+def test_a_struct_that_leaves_nothing_open_and_unused_columns_of_any_type_are_read(tmp_path):
+    rows = [{"prompt": "p", "schema": json.dumps(OPEN), "expected": {"a": n, "b": "x"}} for n in (1, 2)]
+    extra = {"day": date(2024, 1, 2), "sum": Decimal("1.5"), "raw": b"x", "of": {"when": date(2024, 1, 2)}}
+    made = as_parquet(tmp_path / "d.parquet", [{**row, **extra} for row in rows])
+    assert load(made).examples == load(write(tmp_path / "d.jsonl", *rows)).examples
 
 
 def test_rows_of_jsonschemabench_ask_for_any_answer_and_bad_schemas_are_counted(tmp_path):

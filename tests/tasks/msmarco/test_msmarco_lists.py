@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
+from fractions import Fraction
 from itertools import pairwise
 
 import pytest
@@ -93,6 +95,22 @@ def test_merging_by_mean_with_ties_by_first_stage_place():
 def test_a_passage_that_no_answer_scored_keeps_its_place():
     assert merged("abcde", {"a": [1], "c": [3], "e": [9]}) == ["e", "b", "c", "d", "a"]
     assert merged("abc", {}) == ["a", "b", "c"]
+
+
+HUGE = sys.float_info.max
+
+
+@given(
+    st.lists(
+        st.lists(st.sampled_from([HUGE, HUGE / 2, 1e308, 3.0, 0.0, -1e308, -HUGE]), min_size=1, max_size=5),
+        min_size=1,
+        max_size=6,
+    )
+)
+def test_merging_by_the_mean_of_scores_whose_sum_no_float_holds(scores):
+    ids = [str(n) for n in range(len(scores))]
+    means = {n: float(sum(map(Fraction, found)) / len(found)) for n, found in zip(ids, scores, strict=True)}
+    assert merged(ids, dict(zip(ids, scores, strict=True))) == sorted(ids, key=lambda n: -means[n])
 
 
 @given(st.integers(1, 30), st.data())

@@ -81,7 +81,8 @@ def test_runs_of_one_query_are_joined_and_queries_without_grades_counted(tmp_pat
     write(tmp_path / "2019qrels-pass.txt", QRELS)
     other = {"query": "else", "hits": [{"content": "x", "qid": 5, "docid": "1", "rank": 1, "score": 1.0}]}
     write(tmp_path / "retrieve_results/BM25/retrieve_results_dl2019_top100.jsonl", lines(REQUEST, other))
-    write(tmp_path / "retrieve_results/ADA/retrieve_results_dl19.json", json.dumps([HITS]))
+    titled = json.dumps([HITS]).replace("Very  deep.", "Lake: Very  deep.")
+    write(tmp_path / "retrieve_results/ADA/retrieve_results_dl19.json", titled)
     reading = local(tmp_path)
     [query] = reading.queries
     assert query.split == "dl19"
@@ -99,6 +100,79 @@ def test_candidates_outrank_the_lists_beside_them_and_qrels_fill_their_gaps(tmp_
     [query] = local(tmp_path).queries
     assert query.passages["11"].grade == 3
     assert query.judged == {0: 1, 3: 2}
+
+
+def passage(docid, rel, run, rank, text="Deep."):
+    return {"docid": docid, "text": text, "rel": rel, "runs": {run: {"rank": rank}}}
+
+
+def part(*passages, **fields):
+    return lines({"qid": "7", "query": "how deep", "candidates": passages, **fields})
+
+
+PARTS = (
+    part(passage("1", None, "BM25", 1), passage("2", 0, "BM25", 2)),
+    part(passage("1", 3, "ADA", 1), passage("2", None, "ADA", 2), split="dl20", qrels_by_grade={"0": 4, "3": 9}),
+    part(passage("2", 0, "X", 1), passage("3", 2, "X", 2), qrels_by_grade={"0": 4, "3": 9}),
+)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (2, 0, 1)])
+def test_each_file_adds_what_it_knows_of_a_query(tmp_path, order):
+    for name, at in zip("abc", order, strict=True):
+        write(tmp_path / f"candidates.{name}.jsonl", PARTS[at])
+    reading = local(tmp_path)
+    [query] = reading.queries
+    assert {docid: p.grade for docid, p in query.passages.items()} == {"1": 3, "2": 0, "3": 2}
+    assert (query.text, query.split, query.judged) == ("how deep", "dl20", {0: 4, 3: 9})
+    assert query.runs == {"BM25": ["1", "2"], "ADA": ["1", "2"], "X": ["2", "3"]}
+    assert reading.unjudged == 0
+
+
+@pytest.mark.parametrize(
+    ("fields", "passages", "words"),
+    [
+        ({"query": "how high"}, (), "another text than"),
+        ({"split": "dl19"}, (), "another split than"),
+        ({"qrels_by_grade": {"0": 1}}, (), "another qrels_by_grade than"),
+        ({}, [passage("1", 2, "X", 1)], "another grade of passage 1 than"),
+        ({}, [passage("1", 0, "X", 1)], "another grade of passage 1 than"),
+        ({}, [passage("1", 3, "X", 1, "Not deep.")], "another text of passage 1 than"),
+    ],
+)
+def test_two_files_that_say_something_else_of_a_query_are_refused(tmp_path, fields, passages, words):
+    first = write(tmp_path / "candidates.a.jsonl", PARTS[1])
+    second = write(tmp_path / "candidates.b.jsonl", b"\n" + part(*passages, **fields))
+    with pytest.raises(UserError) as caught:
+        local(tmp_path)
+    assert caught.value.cause == f"query 7 has {words} in {first}:1"
+    assert caught.value.place == f"{second}:2"
+
+
+def test_a_grade_other_than_that_of_the_qrels_is_refused(tmp_path):
+    write(tmp_path / "qrels.txt", "7 0 1 1\n7 0 2 0\n")
+    write(tmp_path / "candidates.jsonl", PARTS[0])
+    assert local(tmp_path).queries[0].passages["1"].grade == 1
+    write(tmp_path / "candidates.jsonl", PARTS[1])
+    with pytest.raises(UserError, match=r"another grade of passage 1 than in the qrels \(.*candidates\.jsonl:1\)"):
+        local(tmp_path)
+
+
+def test_several_qrels_are_joined_and_must_agree(tmp_path):
+    write(tmp_path / "candidates.jsonl", PARTS[0])
+    write(tmp_path / "a.qrels.txt", "7 0 1 1\n7 0 2 0\n")
+    write(tmp_path / "b.qrels.txt", "7 0 2 0\n7 0 9 3\n")
+    assert local(tmp_path).queries[0].judged == {0: 1, 1: 1, 3: 1}
+    write(tmp_path / "b.qrels.txt", "7 0 2 1\n")
+    with pytest.raises(UserError, match=r"passage 2 of query 7 has two grades \(.*b\.qrels\.txt:1\)"):
+        local(tmp_path)
+
+
+def test_a_list_whose_grades_stand_in_another_file_counts_its_query_once(tmp_path):
+    write(tmp_path / "candidates.a.jsonl", lines(REQUEST))
+    write(tmp_path / "candidates.b.jsonl", lines(JOINED))
+    reading = local(tmp_path)
+    assert (len(reading.queries), reading.unjudged) == (1, 0)
 
 
 def test_the_fingerprint_is_of_lists_and_grades(tmp_path):

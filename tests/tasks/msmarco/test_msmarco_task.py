@@ -221,6 +221,16 @@ def test_passages_of_failed_windows_keep_their_place_and_gain_nothing_useful(tmp
     assert nothing.figures["useful_full_ndcg@10"] == 0
 
 
+def test_scores_whose_sum_no_float_holds_cost_no_figure(tmp_path):
+    def huge(name, target):
+        return (
+            by_grade(name, target).replace('"score": 10', '"score": 1.7e308').replace('"score": 7', '"score": 1.6e308')
+        )
+
+    assert Reranked(tmp_path, huge).ranking("7") == "352014"
+    assert Reranked(tmp_path, huge).figures == Reranked(tmp_path / "2", by_grade).figures
+
+
 def test_a_query_that_was_not_asked_in_full_is_in_no_figure(tmp_path):
     done = Reranked(tmp_path, by_grade, limit=3)
     assert done.figures["full_queries"] == 1

@@ -14,9 +14,8 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from listopd.probe.answers import ProbeAnswer
-from listopd.probe.observations import observe, text_of
+from listopd.probe.observations import observe, steps_of, text_of
 from listopd.probe.vocabulary import Vocabulary
-from listopd.probe.walk import walk
 from listopd.threshold.closed_form import lambda_flip, sigmoid
 from listopd.tokens import TokenClass
 
@@ -121,7 +120,7 @@ _NEVER = float("inf")
 def leaves(answer: ProbeAnswer, vocabulary: Vocabulary) -> bool:
     """Whether the answer's last step that is followed is one that went wrong."""
     text = text_of(answer, vocabulary)
-    steps = deque(walk(text, answer.stopped, answer.question.right), maxlen=1)
+    steps = deque(steps_of(answer, vocabulary), maxlen=1)
     if not steps:
         return False
     last = steps[0]

@@ -19,11 +19,12 @@ from listopd.curve.points import JudgedPoint, clusters, judge_point
 from listopd.curve.stored_answers import StoredAnswers
 from listopd.curve.target import TargetArm, check_arm
 from listopd.estimates import Cliff, Outcomes, cliff
-from listopd.probe.answers import ProbeAnswer, ProbeQuestions, Rollouts, roll_out
+from listopd.probe.answers import ProbeQuestions, Rollouts, answered, roll_out
 from listopd.probe.probe_config import ProbeConfig
 from listopd.probe.summary import OPERATING, SAFETY, ProbePart
 from listopd.probe.vocabulary import Vocabulary
 from listopd.threshold.preconditions import Cap
+from listopd.tokens import TokenTexts
 
 if TYPE_CHECKING:
     from listeval.models.checkpoint import Checkpoint
@@ -221,8 +222,9 @@ def _breaks(
     """At the first λ from the midpoint on; without a cliff at the last λ."""
     middle = math.inf if found.midpoint is None else found.midpoint.value
     at = next((place for place, arm in enumerate(arms) if arm.lam >= middle), len(arms) - 1)
+    texts = TokenTexts(pair.base.renderer.tokenizer, pair.base.renderer.own_marks)
     broken = [
-        (ProbeAnswer(question, own[at].tokens, own[at].stopped), row["kind"])
+        (answered(question, own[at].tokens, texts, stopped=own[at].stopped), row["kind"])
         for question, own, row, good in zip(asked.kept, written, judged[at].rows, judged[at].good, strict=True)
         if good == 0
     ]

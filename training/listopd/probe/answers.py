@@ -16,6 +16,7 @@ from listeval.plugins.open import load
 from listeval.task import Dataset, Task
 from listopd.probe.probe_config import ProbeConfig
 from listopd.probe.walk import WalkReference, reference
+from listopd.tokens import TokenTexts
 
 
 class ProbeQuestion(NamedTuple):
@@ -39,11 +40,15 @@ class ProbeQuestions(NamedTuple):
 
 
 class ProbeAnswer(NamedTuple):
-    """The tokens of an answer without its stop token; `stopped` says whether one came."""
+    """The tokens of an answer without its stop token; `stopped` says whether one came.
+
+    The first `thought` of them are no part of the answer, as an evaluation reads it.
+    """
 
     question: ProbeQuestion
     tokens: tuple[int, ...]
     stopped: bool
+    thought: int = 0
 
 
 class Rollouts(NamedTuple):
@@ -102,6 +107,11 @@ def _question(task: Task, checkpoint: Checkpoint, example: Any, seed: int, place
     )
 
 
+def answered(question: ProbeQuestion, tokens: tuple[int, ...], texts: TokenTexts, *, stopped: bool) -> ProbeAnswer:
+    """An answer that a model wrote."""
+    return ProbeAnswer(question, tokens, stopped, texts.begin(tokens, question.prompt.token_ids))
+
+
 def roll_out(asked: Sequence[ProbeQuestion], checkpoint: Checkpoint, network: Any, sampling: Sampling) -> Rollouts:
     """One answer to each question, a function of weights, question and seed.
 
@@ -111,6 +121,7 @@ def roll_out(asked: Sequence[ProbeQuestion], checkpoint: Checkpoint, network: An
     from listopd.rollout.protocol import seed_of
 
     backend = HFBackend(checkpoint, network, batch_size=16)
+    texts = TokenTexts(checkpoint.renderer.tokenizer, checkpoint.renderer.own_marks)
     requests = [
         Request(str(i), q.name, q.prompt, sampling, seed_of(q.seed, 0, q.place, 0), q.contract, q.place)
         for i, q in enumerate(asked)
@@ -125,5 +136,5 @@ def roll_out(asked: Sequence[ProbeQuestion], checkpoint: Checkpoint, network: An
         parsed = question.contract.parse(done.text, done.finish_reason, done.reasoning)
         kinds[parsed.kind.value if isinstance(parsed, Failure) else "ok"] += 1
         fmc += isinstance(parsed, Failure) and parsed.fmc
-        answers[int(done.key)] = ProbeAnswer(question, done.token_ids, done.finish_reason == "stop")
+        answers[int(done.key)] = answered(question, done.token_ids, texts, stopped=done.finish_reason == "stop")
     return Rollouts([answers[i] for i in range(len(asked))], dict(kinds.most_common()), fmc)

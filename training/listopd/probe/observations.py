@@ -8,14 +8,14 @@ position, and the mean p would depend on how long words are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from listopd.probe.walk import walk
+from listopd.probe.walk import StructuralStep, walk
 from listopd.threshold.closed_form import Floats, sigmoid
 from listopd.threshold.positions import Positions
 from listopd.tokens import TokenClass, leading_place
@@ -104,9 +104,7 @@ def observe(
     from listopd.batch import AnsweredPrompt
     from listopd.probe.odds import asked, measure
 
-    steps = [
-        asked(a.tokens, walk(text_of(a, vocabulary), a.stopped, a.question.right), vocabulary.texts) for a in answers
-    ]
+    steps = [asked(a.tokens, steps_of(a, vocabulary), vocabulary.texts) for a in answers]
     used = [place for place, found in enumerate(steps) if found]
     steps = [steps[place] for place in used]
     given = [
@@ -115,6 +113,13 @@ def observe(
     networks = dict.fromkeys((teacher, base))
     measured = [measure(network, vocabulary, given, steps, temperature) for network in networks]
     return _columns([answers[i].question.name for i in used], steps, measured[0], measured[-1])
+
+
+def steps_of(answer: ProbeAnswer, vocabulary: Vocabulary) -> Iterator[StructuralStep]:
+    """The steps of an answer, by their places in `text_of`; none in what was thought before it."""
+    thought = sum(len(vocabulary.texts[token] or b"") for token in answer.tokens[: answer.thought])
+    for step in walk(text_of(answer, vocabulary)[thought:], answer.stopped, answer.question.right):
+        yield step._replace(at=step.at + thought)
 
 
 def text_of(answer: ProbeAnswer, vocabulary: Vocabulary) -> bytes:

@@ -45,6 +45,7 @@ def probe(config: ProbeConfig, say: Say = lambda line: None, answers: Path | Non
     limits = [model.info.max_length for model in models.values() if model.info.max_length is not None]
     most = min(limits, default=None)
     found = questions(task, config, models["base"], most)
+    _check_gold(config, models["base"], found)
     config = _with_steps(config, models["base"], most)
     if found.too_long:
         say(f"{found.too_long} prompts are too long for the models and left out")
@@ -53,6 +54,16 @@ def probe(config: ProbeConfig, say: Say = lambda line: None, answers: Path | Non
     parts = tuple(_parts(config, models["base"], networks, found, rollouts, say))
     curve = _curve(config, task, models, networks, found, parts, answers, say) if config.curve else None
     return ProbeResult(_manifest(config, task, models, networks, found), _counts(config, rollouts), parts, curve)
+
+
+def _check_gold(config: ProbeConfig, base: Checkpoint, found: ProbeQuestions) -> None:
+    """Raises UserError where right answers are to be read and the template makes them thoughts."""
+    from listeval.models.marks import opened_by
+
+    if config.on != "rollouts" and opened_by(found.kept[0].prompt.text, base.renderer.own_marks) is not None:
+        cause = "its chat template opens a reasoning block in the prompt, so a right answer behind it is a thought"
+        fix = "--on rollouts, or --no-thinking where the template knows that"
+        raise UserError(cause, place=base.info.name, fix=fix)
 
 
 def _open(config: ProbeConfig) -> dict[str, Checkpoint]:

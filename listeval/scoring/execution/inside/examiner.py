@@ -37,11 +37,13 @@ _DESCRIPTOR = struct.Struct("i")
 
 
 class _Names(dict[str, Any]):
-    """Builtins, and behind them the names of the answer."""
+    """Builtins, and behind them the names of the answer, for functions of the setup too; none while the setup runs."""
 
-    peer: Proxies
+    peer: Proxies | None = None
 
     def __missing__(self, name: str) -> Any:
+        if self.peer is None:
+            raise KeyError(name)
         found = self.peer.ask("name", name)
         if isinstance(found, Object):
             self[name] = found  # a function stays the same one; a value may change
@@ -107,6 +109,7 @@ def _receive(judge: _socket.socket) -> list[Any]:
 def prepare(setup: str) -> tuple[dict[str, Any], bytes]:
     """A new namespace in which the setup has run, and the answer for the judge."""
     namespace = runner.new_program(ModuleType("program"))
+    namespace["__builtins__"] = _Names(_BUILTINS)
     answer = runner.run(SETUP, setup.encode("utf-8", "surrogatepass"), namespace) if setup else DONE
     return namespace, answer if answer == DONE else USED + BROKEN + (answer[1:] or b"out of memory")
 
@@ -145,7 +148,10 @@ def _announced(said: bytes, proof: bytes, names: Sequence[str]) -> dict[str, int
 
 def examine(peer: Proxies, namespace: dict[str, Any], told: Examination, announced: dict[str, int]) -> bytes:
     """Run the tests in a prepared namespace on the answer behind `peer`; the answer for the judge."""
-    known = namespace["__builtins__"] = _Names(_BUILTINS)
+    known: _Names = namespace["__builtins__"]
+    # Those of another answer, whose tests left nothing else behind.
+    known.clear()
+    known.update(_BUILTINS)
     known.peer = peer
     try:
         functions = {name: peer.function(number) for name, number in announced.items()}

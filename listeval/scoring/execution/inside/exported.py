@@ -5,6 +5,7 @@ All of it runs in the interpreter that the answer may have changed, and nothing 
 
 from __future__ import annotations
 
+import contextlib
 import marshal
 import operator
 import re
@@ -13,14 +14,14 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from listeval.scoring.execution.inside.peer import QUICK, SKIPPED, Peer, builtin_exception
-from listeval.scoring.execution.inside.values import BY_VALUE, Memo
+from listeval.scoring.execution.inside.values import BY_VALUE, Memo, Refused
 
 UNARY = ("neg", "pos", "abs", "invert", "round", "trunc", "floor", "ceil")
 BINARY = ("add", "sub", "mul", "truediv", "floordiv", "mod", "pow", "matmul", "lshift", "rshift", "and", "or", "xor")
 COMPARISONS = ("eq", "ne", "lt", "le", "gt", "ge")
 OTHERS = (
     *("call", "getitem", "setitem", "delitem", "len", "iter", "next", "contains", "bool", "str", "repr", "hash"),
-    *("int", "float", "complex", "index", "enter", "exit", "reversed", "divmod", "format"),
+    *("int", "float", "complex", "index", "enter", "exit", "reversed", "divmod", "format", "await"),
 )
 SPECIAL = frozenset(f"__{name}__" for name in (*UNARY, *BINARY, *COMPARISONS, *OTHERS))
 """The special methods that a test may reach through an operator or a builtin."""
@@ -36,6 +37,8 @@ _no_literal = re.compile(r"inf|nan|frozenset\(|bytearray\(|array\(|Ellipsis|<").
 """What the text of a value that marshal takes may hold where it is no literal. A string that holds one goes the long
 way for nothing."""
 _load, _save = marshal.loads, marshal.dumps
+_arguments = vars(BaseException)["args"].__get__
+"""Those of an exception, whatever its class calls so."""
 
 
 class Function:
@@ -117,7 +120,12 @@ class Exported(Peer):
             return ["module", value.__name__, *self._numbered(value)]
         if isinstance(value, type):
             return ["kind", *self._numbered(value)]
-        return ["object", *self._numbered(value), self._codec.encode(type(value), Memo())]
+        known = id(value) in self._numbers
+        cells = ["object", *self._numbered(value), self._codec.encode(type(value), Memo())]
+        if isinstance(value, BaseException) and not known:
+            with contextlib.suppress(Refused):
+                cells.append(self._codec.encode(_arguments(value), Memo()))
+        return cells
 
     def _numbered(self, value: Any) -> list[Any]:
         number = self._numbers.get(id(value))
@@ -127,7 +135,7 @@ class Exported(Peer):
         self._objects.append(value)
         if not isinstance(value, type):
             return [number, None]
-        special = sorted(name for name in SPECIAL if _defines(value, name))
+        special = sorted(special_methods(value))
         bases = [self._codec.encode(base, Memo()) for base in value.__bases__ if base is not object]
         return [number, [value.__name__, bases, special]]
 
@@ -144,8 +152,12 @@ class Exported(Peer):
         return kind if isinstance(kind, BaseException) else builtin_exception(kind, arguments, text)
 
 
+def special_methods(kind: type) -> set[str]:
+    """Which of `SPECIAL` instances have, beyond what every object has."""
+    return {name for name in SPECIAL if _defines(kind, name)}
+
+
 def _defines(kind: type, name: str) -> bool:
-    """Whether instances have the special method, beyond what every object has."""
     found = next((vars(base)[name] for base in kind.__mro__[:-1] if name in vars(base)), None)
     return found is not None
 
@@ -158,6 +170,16 @@ def _plain(value: Any) -> tuple[Any, ...]:
     """The value of an instance of a subclass of a builtin type, alone in a tuple; else an empty one."""
     base = next((kind for kind in _PLAIN if isinstance(value, kind)), None)
     return () if base is None or type(value) in BY_VALUE else (base(value),)
+
+
+def _awaited(value: Any) -> Any:
+    """What an awaitable gives, once a loop of its own has run it to its end."""
+    import asyncio
+
+    async def wait() -> Any:
+        return await value
+
+    return asyncio.run(wait())
 
 
 def _binary(name: str) -> Callable[..., Any]:
@@ -202,5 +224,6 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "reversed": reversed,
     "divmod": divmod,
     "format": format,
+    "await": _awaited,
     "dir": dir,
 }

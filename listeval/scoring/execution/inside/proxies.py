@@ -10,13 +10,12 @@ never taken for a value itself.
 from __future__ import annotations
 
 import contextlib
-import json
 import marshal
 import math
 import operator
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from importlib import import_module
 from types import ModuleType
 from typing import Any, NoReturn
@@ -29,6 +28,7 @@ from listeval.scoring.execution.inside.exported import (
     SHORT,
     SPECIAL,
     UNARY,
+    special_methods,
 )
 from listeval.scoring.execution.inside.peer import (
     AHEAD,
@@ -40,7 +40,7 @@ from listeval.scoring.execution.inside.peer import (
     builtin_exception,
     read_packet,
 )
-from listeval.scoring.execution.inside.values import Memo, Refused
+from listeval.scoring.execution.inside.values import HERE_ONLY, Memo, Refused, literal
 
 _HOME = "_home of an answer's object"
 """Where a proxy keeps its end and its number: a name that no attribute can have."""
@@ -183,6 +183,11 @@ def _contains(self: Any, item: Any) -> bool:
     return bool(_home(self)[0].ask("contains", self, item))
 
 
+def _await(self: Any) -> Generator[None, None, Any]:
+    yield from ()
+    return _home(self)[0].ask("await", self)
+
+
 _METHODS: dict[str, Callable[..., Any]] = {
     **{f"__{name}__": _forward(name) for name in OTHERS},
     **{f"__{name}__": _convert(name) for name in ("int", "float", "complex", "index")},
@@ -190,14 +195,24 @@ _METHODS: dict[str, Callable[..., Any]] = {
     **{f"__{name}__": _compare(name) for name in COMPARISONS},
     **{f"__{name}__": _operator(name) for name in BINARY},
     **{f"__{name}__": _unary(name) for name in UNARY},
+    "__await__": _await,
     "__call__": lambda self, *arguments, **named: _home(self)[0].ask("call", self, arguments, named),
     "__contains__": _contains,
     "__exit__": lambda self, kind, *_: _home(self)[0].ask("exit", self, kind),
 }
+_COROUTINE: dict[str, Callable[..., Any]] = {
+    "send": lambda self, _: next(_await(self)),
+    "throw": lambda self, error: _await(self).throw(error),
+    "close": lambda self: None,
+}
+"""What makes an awaitable a coroutine, which runs to its end where it is when it is first stepped."""
 _REFLECTED = {f"__r{name}__": _operator(name, reflected=True) for name in (*BINARY, "divmod")}
 _ALWAYS = {"__eq__": _compare("eq"), "__ne__": _compare("ne"), "__hash__": Object.__hash__}
-_SHAPE = ("__repr__", "__str__", "__hash__")
-"""What every object has already."""
+
+
+def _methods(special: Iterable[str]) -> dict[str, Callable[..., Any]]:
+    """Without those that every object has already."""
+    return {name: _METHODS[name] for name in special if name not in ("__repr__", "__str__", "__hash__")}
 
 
 class Function(Object, metaclass=Class):
@@ -209,24 +224,6 @@ class Function(Object, metaclass=Class):
         return peer.ask("call", self, arguments, named) if packed is None else peer.ask_quickly(packed)
 
     __eq__, __ne__, __hash__ = _compare("eq"), _compare("ne"), Object.__hash__
-
-
-def _literal(text: str) -> Any:
-    """The value of a literal. Raises ValueError, SyntaxError, TypeError and RecursionError for what is none."""
-    # Most are JSON but for the quotes, which is read in a tenth of the time.
-    if '"' not in text and "\\" not in text:
-        with contextlib.suppress(ValueError):
-            return _read_json(text.replace("'", '"'))
-    from ast import literal_eval  # not before the fork, where every program would pay for it
-
-    return literal_eval(text)
-
-
-def _refuse_constant(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no literal")
-
-
-_read_json = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
 def number_of(function: Any) -> int | None:
@@ -247,6 +244,7 @@ class Proxies(Peer):
         self.raised: list[BaseException] = []
         self.imported = False
         self._known: dict[int, Any] = {}
+        self._kinds: dict[type, Class] = {}
         self._functions: list[Any] = []
         self._ahead: deque[bytes] = deque()
         self._values: dict[int, tuple[Any, ...]] = {}
@@ -296,7 +294,8 @@ class Proxies(Peer):
     def name(self, value: Any) -> list[Any]:
         """A reference to the answer's own, to a module, or to a function or an iterator of the tests."""
         if is_theirs(value):
-            return ["object", _home(value)[1]]
+            known = next((kind for kind, made in self._kinds.items() if made is value), None)
+            return ["object", _home(value)[1]] if known is None else ["class", f"builtins.{known.__name__}"]
         if isinstance(value, ModuleType):
             return ["module", value.__name__]
         if hasattr(type(value), "__next__"):
@@ -371,7 +370,7 @@ class Proxies(Peer):
         packet = read_packet(self.channel)
         if packet[:1] == QUICK:
             try:
-                return _literal(packet[1:].decode("utf-8", "surrogatepass"))
+                return literal(packet[1:].decode("utf-8", "surrogatepass"))
             except (ValueError, SyntaxError, TypeError, RecursionError) as error:
                 raise Refused(f"a result of another form ({type(error).__name__})") from None
         reply = self.receive(packet)
@@ -398,23 +397,39 @@ class Proxies(Peer):
         kept = tuple(base for base in parents if isinstance(base, Class) or issubclass(base, BaseException))
         if not any(isinstance(base, Class) for base in kept):
             kept = (*kept, Object)
-        names = SPECIAL.intersection(special).difference(_SHAPE)
-        methods = {name: _METHODS[name] for name in names}
-        methods.update({back: _REFLECTED[back] for name in names if (back := f"__r{name[2:]}") in _REFLECTED})
-        made = type.__new__(Class, str(name), kept, {**methods, **_ALWAYS, "__module__": "program"})
+        methods = _methods(SPECIAL.intersection(special))
+        methods |= {back: _REFLECTED[back] for name in methods if (back := f"__r{name[2:]}") in _REFLECTED}
+        # An exception's words would be those of its builtin class, which comes before `Object`.
+        methods |= {"__repr__": Object.__repr__, "__str__": Object.__str__}
+        if name == "coroutine" and "__await__" in methods:
+            methods |= _COROUTINE
+        return self._made(number, str(name), kept, {**methods, **_ALWAYS, "__module__": "program"})
+
+    def _made(self, number: int, name: str, bases: tuple[type, ...], body: dict[str, Any]) -> Class:
+        made = type.__new__(Class, name, bases, body)
         type.__setattr__(made, _HOME, (self, number))
         return made
 
-    def _object(self, number: int, _: None, kind: Any) -> Any:
-        made = self._codec.decode(kind, Memo())
-        if not isinstance(made, Class):
+    def _builtin(self, kind: type) -> Class:
+        """The class of the answer's objects of a builtin class, whose methods are known without asking."""
+        if kind not in self._kinds:
+            body = {**_methods(special_methods(kind)), **_ALWAYS, "__class__": property(lambda _: kind)}
+            self._kinds[kind] = self._made(-1, kind.__name__, (Object,), body)
+        return self._kinds[kind]
+
+    def _object(self, number: int, _: None, kind: Any, arguments: Any = None) -> Any:
+        kind = self._codec.decode(kind, Memo())
+        if kind in HERE_ONLY:
+            kind = self._builtin(kind)
+        if not isinstance(kind, Class):
             raise Refused("an object whose class is a value's")
-        return self._at(number, made)
+        made = self._at(number, kind)
+        if isinstance(made, BaseException) and arguments is not None:
+            BaseException.__init__(made, *self._codec.decode(arguments, Memo()))
+        return made
 
     def _plain_module(self, _: str, number: int, __: None) -> Any:
-        made = type.__new__(Class, "module", (Object,), {})
-        type.__setattr__(made, _HOME, (self, -1))
-        return self._at(number, made)
+        return self._at(number, self._made(-1, "module", (Object,), {}))
 
     def _at(self, number: int, kind: Any) -> Any:
         made = (BaseException if issubclass(kind, BaseException) else object).__new__(kind)
