@@ -139,7 +139,17 @@ def digest(rows: Iterable[JudgedRow]) -> str:
     """Tells sets of judged rows apart (sha256, hex): which samples, in which order, and what became of each."""
     encoder, found = msgspec.json.Encoder(), sha256()
     for row in rows:
-        judged = (row.key, row.outcome, row.reason, row.kind, row.flags, row.missing, row.scores, row.verdict)
+        judged = (
+            row.example,
+            row.seed,
+            row.outcome,
+            row.reason,
+            row.kind,
+            row.flags,
+            row.missing,
+            row.scores,
+            row.verdict,
+        )
         found.update(encoder.encode(judged))
     return found.hexdigest()
 
