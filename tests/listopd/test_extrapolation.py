@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -213,6 +214,46 @@ def test_a_real_fall_is_found_within_so_many_batches(before, after, size, most):
 @pytest.mark.parametrize("size", [32, 128, 512])
 def test_a_slow_decline_is_found_too(size):
     assert np.mean([over(np.linspace(0.9, 0.6, 70), size, seed)[-1] for seed in range(40)]) < 0.3
+
+
+def over_prompts(policy, batches, copies, rng):
+    """λ after each batch, of `copies` answers to prompts that parse at these rates."""
+    found = []
+    for rates in batches:
+        policy.step(RolloutStats(int(rng.binomial(copies, rates).sum()), copies * len(rates), copies=copies))
+        found.append(value(policy))
+    return np.array(found)
+
+
+def fresh_prompts(size, rng):
+    return rng.beta(0.7, 0.3, (100, size))
+
+
+def epochs_of_fixed_prompts(size, rng, of):
+    known = rng.beta(0.7, 0.3, of)
+    orders = np.concatenate([rng.permutation(of) for _ in range(-(-100 * size // of))])
+    return known[orders][: 100 * size].reshape(100, size)
+
+
+@pytest.mark.parametrize(("prompts", "copies"), [(128, 1), (64, 2), (32, 4), (16, 8), (8, 16)])
+@pytest.mark.parametrize(
+    "drawn", [fresh_prompts, partial(epochs_of_fixed_prompts, of=512), partial(epochs_of_fixed_prompts, of=128)]
+)
+def test_copies_of_a_prompt_are_no_independent_evidence(drawn, prompts, copies):
+    """Once in twenty runs of 100 batches, whether a prompt is asked once or often."""
+    rng = np.random.default_rng(7)
+    runs = [over_prompts(GuardedSpec(value=1.2).build(), drawn(prompts, rng), copies, rng) for _ in range(60)]
+    assert sum(run.min() < 1.2 for run in runs) <= 3
+
+
+@pytest.mark.parametrize(("prompts", "copies", "most"), [(128, 1, 3), (64, 2, 5), (32, 4, 8), (16, 8, 15), (8, 16, 30)])
+def test_a_fall_from_7_to_4_of_ten_is_found_however_few_prompts_there_are(prompts, copies, most):
+    rng = np.random.default_rng(8)
+    runs = []
+    for _ in range(40):
+        before, after = rng.beta(0.7, 0.3, (40, prompts)), rng.beta(0.4, 0.6, (most, prompts))
+        runs.append(over_prompts(GuardedSpec(value=1.2).build(), [*before, *after], copies, rng))
+    assert np.mean([run[39] == 1.2 and run[-1] < 1.2 for run in runs]) >= 0.9
 
 
 def test_false_alarms_are_as_rare_as_they_are_asked_to_be():
