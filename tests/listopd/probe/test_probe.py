@@ -57,6 +57,21 @@ def test_both_kinds_of_answers_are_measured(result):
     assert result.manifest["models"]["teacher"]["fingerprint"] != result.manifest["models"]["base"]["fingerprint"]
 
 
+def test_an_example_asked_under_many_seeds_is_one_example(models):
+    """Whether the seeds ask for the same examples or for other ones of the same products."""
+    once, again = (
+        probe(config(models, options={"k": 2, "split": "train"}, seeds=seeds, limit=3)) for seeds in ((0,), (0, 1, 2))
+    )
+    for one, more in zip(once.parts, again.parts, strict=True):
+        found = more.verdict.measured
+        assert one.verdict.measured.units <= one.prompts == 3
+        assert found.prompts == more.prompts == 9 > found.units
+        assert f"9 prompts, {found.units} of them independent, have scaffold" in more.verdict.sentence
+    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    print_probe(again, console)
+    assert "Over 9 prompts, " in " ".join(console.export_text().split())
+
+
 def test_the_same_model_twice_has_no_threshold(models):
     found = probe(config(models, teacher=str(models["base"]), on="gold"))
     (gold,) = found.parts
