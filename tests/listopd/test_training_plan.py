@@ -13,7 +13,7 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 from click.testing import CliRunner  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
-from listopd.batch import AnsweredPrompt, pad  # noqa: E402
+from listopd.batch import AnsweredPrompt, default_tokens, pad, passes  # noqa: E402
 from listopd.cli.train import command  # noqa: E402
 from listopd.floor import Machine, Size, cards, known  # noqa: E402
 from listopd.networks import checkpoint_activations, round_products  # noqa: E402
@@ -205,6 +205,44 @@ def test_a_plan_is_shown_for_every_card_and_refused_for_one_that_is_too_small(pa
     assert isinstance(compiled, UserError) and "sharded networks are not compiled" in str(compiled)
     uneven = run("listopd", *changes, "--shards", "3").exception
     assert isinstance(uneven, UserError) and "3 processes cannot share a batch of 128" in str(uneven)
+
+
+def longest(pair, *changes):
+    told = read_recipe("listopd", [f"opd.student={pair[0]}", f"opd.teacher={pair[1]}", "opd.engine=hf", *changes])
+    return planning.make_plan(told, "opd", "opd", planning.asked_cards("H100 SXM"))
+
+
+@pytest.mark.parametrize("per_pass", [None, 1024, 4096])
+@pytest.mark.parametrize(("prompt", "answer"), [(512, 128), (16_000, 512), (60_000, 512), (1024, 30_000)])
+def test_a_sequence_longer_than_a_pass_is_a_pass(pair, per_pass, prompt, answer):
+    """One sequence is never cut, so a pass has at least its tokens, however few the recipe asks for."""
+    changes = [f"max_prompt={prompt}", f"opd.max_tokens={answer}"]
+    plan = longest(pair, *changes, *([f"precision.tokens_per_pass={per_pass}"] if per_pass else []))
+    (one,) = plan.on
+    lengths = [prompt + answer] * 3
+    usual = per_pass or default_tokens("cuda", recomputed=False)
+    real = max(sum(lengths[i] for i in places) for places in passes(lengths, usual))
+    assert one.memory.tokens >= real and plan.assumed == ()
+    if prompt + answer > usual:
+        assert one.memory.tokens == prompt + answer
+        with pytest.raises(UserError, match="stage opd takes about") as told:
+            planning.check_fits(plan, "opd")
+        assert "max_prompt" in told.value.fix or "weights" in told.value.fix
+
+
+@pytest.mark.parametrize(
+    ("changes", "assumed", "said"),
+    [
+        ([], ["prompt_tokens", "answer_tokens"], "answers of 2,048 (assumed) + 512 (assumed) tokens"),
+        (["max_prompt=900"], ["answer_tokens"], "answers of 900 + 512 (assumed) tokens"),
+        (["opd.max_tokens=64"], ["prompt_tokens"], "answers of 2,048 (assumed) + 64 tokens"),
+        (["max_prompt=900", "opd.max_tokens=64"], [], "answers of at most 900 + 64 tokens"),
+    ],
+)
+def test_what_the_recipe_does_not_bound_is_called_assumed(pair, changes, assumed, said):
+    asked = [f"opd.student={pair[0]}", f"opd.teacher={pair[1]}", "opd.max_tokens=null", "max_prompt=null", *changes]
+    assert said in run("listopd", *asked).output
+    assert json.loads(run("listopd", *asked, "--json").output)["plans"][0]["assumed"] == assumed
 
 
 def test_a_plan_of_what_starts_from_nothing_and_of_a_missing_model(tmp_path, pair):

@@ -37,7 +37,7 @@ class MemoryPart:
 
 @dataclass(frozen=True)
 class Memory:
-    """All parts of one stage; `tokens` is the pass that they are for."""
+    """All parts of one stage; `tokens` is the largest pass, which they are for."""
 
     tokens: int
     parts: tuple[MemoryPart, ...]
@@ -63,12 +63,22 @@ class Models:
 
 
 def memory(
-    recipe: Recipe, spec: Sft | Opd, models: Models, *, bfloat16: bool, engine_share: float = 0.0, shards: int = 1
+    recipe: Recipe,
+    spec: Sft | Opd,
+    models: Models,
+    *,
+    bfloat16: bool,
+    engine_share: float = 0.0,
+    shards: int = 1,
+    longest: int = 0,
 ) -> Memory:
-    """Of one process on a GPU; `shards` of them hold one copy, `engine_share` bytes are vLLM's."""
+    """Of one process on a GPU; `shards` of them hold one copy, `engine_share` bytes are vLLM's.
+
+    A sequence is never cut: one of `longest` tokens is a pass of its own where it is longer than `tokens_per_pass`.
+    """
     precision, student = recipe.precision, Outline.of(models.student)
     recomputed = precision.gradient_checkpointing
-    tokens = precision.tokens_per_pass or default_tokens("cuda", recomputed=recomputed)
+    tokens = max(precision.tokens_per_pass or default_tokens("cuda", recomputed=recomputed), longest)
     kept = kept_for_backward(models.student, bfloat16=bfloat16, recomputed=recomputed)
     learnt = student.weights if spec.lora is None else _adapters(student, spec.lora)
     whole = [
