@@ -11,11 +11,12 @@ torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("accelerate", reason="needs accelerate")
 
 from click.testing import CliRunner  # noqa: E402
+from transformers import AutoModelForCausalLM  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
 from listopd.batch import AnsweredPrompt, default_tokens, pad, passes  # noqa: E402
 from listopd.cli.train import command  # noqa: E402
-from listopd.floor import Machine, Size, cards, known  # noqa: E402
+from listopd.floor import Machine, Size, Work, cards, known  # noqa: E402
 from listopd.networks import checkpoint_activations, round_products  # noqa: E402
 from listopd.plan import training_plan as planning  # noqa: E402
 from listopd.plan.memory import Models, memory  # noqa: E402
@@ -243,6 +244,40 @@ def test_what_the_recipe_does_not_bound_is_called_assumed(pair, changes, assumed
     asked = [f"opd.student={pair[0]}", f"opd.teacher={pair[1]}", "opd.max_tokens=null", "max_prompt=null", *changes]
     assert said in run("listopd", *asked).output
     assert json.loads(run("listopd", *asked, "--json").output)["plans"][0]["assumed"] == assumed
+
+
+@pytest.mark.parametrize("rank", [8, 64])
+@pytest.mark.parametrize(("lam", "base"), [(1.0, "start"), (1.2, "start"), (1.2, "none")])
+def test_the_floor_of_adapters_is_that_of_the_training(configured, rank, lam, base):
+    """The step's own floor, from the networks with peft's adapters, and from their outlines."""
+    peft = pytest.importorskip("peft")
+    config = qwen3(512, 4, 4, 1536, groups=2, vocab=5000)
+    name = configured("student", config)
+    objective = {"base": base} | ({"base_neutral_offset": 0} if base == "none" else {})
+    told = Recipe.model_validate({"max_prompt": 300, "opd": {
+        "student": name, "teacher": name, "steps": 1, "engine": "hf", "optimiser": {"lr": 1e-5}, "batch": 8,
+        "max_tokens": 100, "extrapolation": {"kind": "constant", "value": lam}, "lora": {"rank": rank},
+        "objective": objective,
+    }})  # fmt: skip
+    plan = planning.make_plan(told, "opd", "opd", planning.asked_cards("H100 SXM"))
+
+    with torch.device("meta"):
+        teacher = AutoModelForCausalLM.from_config(config)
+        adapters = peft.LoraConfig(r=rank, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+        student = peft.get_peft_model(AutoModelForCausalLM.from_config(config), adapters)
+    frozen = [Size.of(teacher)] + [Size.of(student)] * (lam != 1 and base != "none")
+    work = Work(8 * 300, 8 * 100, 8, 100, 1, False)
+    real = work.floor_seconds(Size.of(student), frozen, plan.on[0].card, rollouts=True)
+    assert plan.on[0].floor_s == pytest.approx(real, rel=0.03)
+
+
+def test_adapters_learn_faster_than_all_weights_and_their_base_is_no_third_network(pair):
+    for lam in ("1.0", "1.2"):
+        whole, light = (
+            longest(pair, f"opd.extrapolation.value={lam}", f"opd.lora={lora}") for lora in ("null", "{rank: 16}")
+        )
+        assert light.on[0].floor_s < whole.on[0].floor_s
+        assert part(light.on[0].memory, "base") == 0
 
 
 def test_a_plan_of_what_starts_from_nothing_and_of_a_missing_model(tmp_path, pair):

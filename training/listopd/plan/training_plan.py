@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from listeval.disk import user_path
 from listeval.errors import UserError, first_line
-from listopd.floor import Machine, Work, cards
-from listopd.plan.memory import Memory, Models, memory
+from listopd.floor import Machine, Size, Work, cards
+from listopd.plan.memory import Memory, Models, adapter_weights, memory
 from listopd.plan.outline import Outline
 from listopd.recipe import Opd, Recipe, Scratch, Sft
 from listopd.sharding import check_shardable
@@ -18,7 +18,7 @@ from listopd.sharding import check_shardable
 if TYPE_CHECKING:
     import torch
 
-    from listopd.recipe import Stage
+    from listopd.recipe import Lora, Stage
 
 _PROMPT, _ANSWER = 2048, 512
 """Tokens that are assumed of a prompt and an answer where the recipe does not bound them: those of the paper."""
@@ -177,12 +177,14 @@ def find_models(spec: Sft | Opd) -> Models:
         return Models(_scratch(spec.model) if isinstance(spec.model, Scratch) else _config(spec.model))
     student = _config(spec.student)
     apart = spec.needs_base and spec.objective.base != "none"
-    base = None
+    base, own = None, False
     if apart and spec.base is not None:
         base = _config(spec.base)
     elif apart and spec.lora is None:
         base = student
-    return Models(student, _config(spec.teacher), base)
+    else:
+        own = apart
+    return Models(student, _config(spec.teacher), base, own)
 
 
 class _Floor:
@@ -193,12 +195,22 @@ class _Floor:
         self._work = Work(
             answers * prompt, answers * answer, answers, answer, epochs, recipe.precision.gradient_checkpointing
         )
-        self._student = Outline.of(models.student).size
+        student = Outline.of(models.student)
+        self._student = _learner(student, spec.lora)
         self._frozen = [Outline.of(config).size for config in (models.teacher, models.base) if config is not None]
+        self._frozen += [student.size] if models.own_base else []
 
     def seconds(self, card: Machine) -> float:
         """On one such card."""
         return self._work.floor_seconds(self._student, self._frozen, card, rollouts=bool(self._frozen))
+
+
+def _learner(student: Outline, lora: Lora | None) -> Size:
+    """What of the student learns: everything, or its adapters alone, through which a pass goes as well."""
+    if lora is None:
+        return student.size
+    own = adapter_weights(student, lora)
+    return replace(student.size, body=student.size.body + own, learned_body=own, learned_head=0)
 
 
 def _narrow(recipe: Recipe) -> bool:
