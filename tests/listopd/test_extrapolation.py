@@ -75,7 +75,13 @@ def test_auto_sits_at_its_margin_when_nothing_changes():
     star = lambda_star(0.99, 0.8, 5)
     assert value(policy) == pytest.approx(0.95 * star)
     assert policy.describe() == pytest.approx(
-        {"lambda": 0.95 * star, "lambda_star": star, "scaffold_p": 0.99, "scaffold_b": 0.8}
+        {
+            "lambda": 0.95 * star,
+            "lambda_star": star,
+            "lambda_remembered": star,
+            "scaffold_p": 0.99,
+            "scaffold_b": 0.8,
+        }
     )
 
 
@@ -128,6 +134,45 @@ def test_auto_never_passes_the_flip_of_the_latest_batch(found, epsilon, smoothin
         policy.step(RolloutStats(1, 1, positions))
         flip = flip_threshold(positions)
         assert math.isinf(flip) or 1.0 <= value(policy) <= max(1.0, (1 - epsilon) * flip) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("odd", [(0.5001, 0.9), (0.500001, 0.99), (0.51, 0.9), (0.55, 0.9)])
+@pytest.mark.parametrize("epsilon", [0.02, 0.05, 0.2])
+def test_one_near_tie_holds_lambda_down_for_one_batch_and_then_lets_it_rise(odd, epsilon):
+    """However near the tie: what is remembered is that λ had to be 1, not how far below the threshold was."""
+    policy = AutoSpec(epsilon=epsilon).build()
+    usual, tie = measured([(0.99, 0.9)] * 40), measured([(0.99, 0.9)] * 40 + [odd])
+    policy.step(usual)
+    high = value(policy)
+    policy.step(tie)
+    assert value(policy) == max(1.0, (1 - epsilon) * flip_threshold(tie.positions)) < high
+    seen = []
+    for _ in range(40):
+        policy.step(usual)
+        seen.append(value(policy))
+        described = policy.describe()
+        assert described["lambda"] == pytest.approx(min(high, (1 - epsilon) * described["lambda_remembered"]))
+    assert seen[0] > 1.0 and seen == sorted(seen)
+    if epsilon >= 0.05:
+        assert seen[-1] > 1 + 0.9 * (high - 1)
+
+
+def test_the_log_says_what_holds_lambda_down():
+    policy = AutoSpec(ceiling=5).build()
+    assert "lambda_remembered" not in policy.describe()
+    policy.step(measured([(0.9999, 0.5)]))
+    tight = policy.describe()["lambda_star"]
+    policy.step(measured([(0.99, 0.9)]))
+    after = policy.describe()
+    assert tight < after["lambda_remembered"] < after["lambda_star"]
+    assert after["lambda"] == pytest.approx(0.95 * after["lambda_remembered"])
+
+
+def test_a_state_that_remembers_more_than_a_policy_may_is_cut():
+    policy = AutoSpec().build()
+    policy.load_state_dict({"value": 1.0, "tightness": 4999.0, "flip": 1.0002, "p": 0.99, "b": 0.9})
+    policy.step(measured([(0.99, 0.9)]))
+    assert value(policy) > 1.0
 
 
 def test_auto_holds_still_without_scaffold_tokens_and_says_what_it_needs():
