@@ -64,17 +64,18 @@ class Observations:
         return self.keep(np.isin(self.kind, kinds))
 
     def by_token(self) -> Self:
-        """The steps of each token as one position, of the class that `leading_place` gives it."""
-        _, first, token = np.unique(self.token, return_index=True, return_inverse=True)
-        kinds: list[list[TokenClass]] = [[] for _ in first]
-        for kind, place in zip(self.kind.tolist(), token.tolist(), strict=True):
-            kinds[place].append(TokenClass(kind))
-        leading = np.array([here[leading_place(here)].value for here in kinds], dtype=np.str_)
+        """The steps of each token as one position, of the class and item of the step that `leading_place` names."""
+        _, token = np.unique(self.token, return_inverse=True)
+        steps: list[list[int]] = [[] for _ in range(token.max(initial=-1) + 1)]
+        for step, place in enumerate(token.tolist()):
+            steps[place].append(step)
+        kinds = [TokenClass(kind) for kind in self.kind.tolist()]
+        leading = np.array([own[leading_place([kinds[i] for i in own])] for own in steps], dtype=np.intp)
         return type(self)(
-            [self.prompt[i] for i in first],
-            self.token[first],
-            leading,
-            self.item[first],
+            [self.prompt[i] for i in leading],
+            self.token[leading],
+            self.kind[leading],
+            self.item[leading],
             _joint(self.teacher, token),
             _joint(self.base, token),
             np.bincount(token, weights=self.undecided) / np.bincount(token),
