@@ -10,6 +10,7 @@ import yaml
 
 from listeval.errors import UserError
 from listeval.runs.manifest import read_manifest
+from listeval.runs.plain_yaml import merged_pairs
 from listeval.runs.unique_keys import json_values, yaml_values
 
 
@@ -57,7 +58,7 @@ def _names_null(config: dict[str, Any], text: str) -> bool:
         return True  # JSON that is no YAML (tabs) has one way to write it.
     if not isinstance(root, yaml.MappingNode):
         return False
-    pairs = {key.value: value for key, value in root.value}
-    if isinstance(pairs.get("config"), yaml.MappingNode):
-        pairs = {key.value: value for key, value in pairs["config"].value}
+    pairs = merged_pairs(root)
+    if isinstance(inner := pairs.get("config"), yaml.MappingNode):
+        pairs = merged_pairs(inner)
     return str(pairs["backend"].value).lower() == "null"

@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from listeval.errors import UserError
+from listeval.runs.plain_yaml import load_plain
 
 _FIX = "keep one of them"
 
@@ -16,10 +17,11 @@ _FIX = "keep one of them"
 def yaml_values(text: str, place: str, *, lines: bool = True) -> Any:
     """What the text says; nothing of it runs code. `lines`: `place` is a file, and the line is said.
 
-    Raises UserError for a key that stands twice; yaml.YAMLError, ValueError and RecursionError for what is no YAML.
+    Raises UserError for a key that stands twice, and as `load_plain`.
     """
+    value = load_plain(text)
     refuse_repeated(yaml.compose(text, Loader=yaml.SafeLoader), place, lines=lines)
-    return yaml.safe_load(text)
+    return value
 
 
 def json_values(text: str, place: str) -> Any:

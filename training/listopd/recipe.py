@@ -213,7 +213,7 @@ def read_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
         content = yaml_values(file.read_text(encoding="utf-8"), str(file))
     except FileNotFoundError:
         raise UserError("there is no such recipe", place=str(file), fix=_known(file)) from None
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise UserError(f"the recipe cannot be read: {first_line(error)}", place=str(file), fix="correct it") from None
     if not isinstance(content, dict):
         raise UserError("the recipe is not a mapping of keys to values", place=str(file), fix="see training/recipes")
@@ -255,7 +255,7 @@ def _set(content: dict[str, Any], change: str) -> None:
             raise UserError(f"'{name}' in '{key}' has no keys of its own", fix="give the path of one value")
     try:
         content[last] = yaml_values(text, key, lines=False)
-    except (ValueError, RecursionError, yaml.YAMLError) as error:
+    except yaml.YAMLError as error:
         cause = f"the value of '{key}' is no YAML: {first_line(error)}"
         raise UserError(cause, fix="for example opd.steps=40") from None
 

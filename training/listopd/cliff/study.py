@@ -166,7 +166,7 @@ class StudyFile:
             value = yaml_values(self.content.decode("utf-8"), str(path))
         except FileNotFoundError:
             raise UserError("there is no such study", place=str(path), fix="give the path of a YAML file") from None
-        except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
             cause = f"the study cannot be read: {first_line(error)}"
             raise UserError(cause, place=str(path), fix="correct it") from None
         if not isinstance(value, dict):
