@@ -261,16 +261,19 @@ def _from_file(config: str | None) -> dict[str, Any]:
 
 
 def parse_setting(text: str) -> tuple[str, Any]:
-    """`k=4` as ("k", 4); values are read as YAML. Raises UserError without a name or an equals sign."""
+    """`k=4` as ("k", 4); values are read as YAML.
+
+    Raises UserError without a name or an equals sign, and for a value in which a key stands twice.
+    """
     name, equals, value = text.partition("=")
     if not equals or not name:
         raise UserError(f"'{text}' is not NAME=VALUE", place="--set", fix="write --set k=4")
     import yaml
 
-    from listeval.runs.plain_yaml import load_plain
+    from listeval.runs.unique_keys import yaml_values
 
     try:
-        return name, load_plain(value)
+        return name, yaml_values(value, f"--set {name}", lines=False)
     except yaml.YAMLError:
         return name, value
 

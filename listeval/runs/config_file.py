@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import codecs
-import json
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ import yaml
 
 from listeval.errors import UserError
 from listeval.runs.manifest import read_manifest
-from listeval.runs.plain_yaml import load_plain, merged_pairs
+from listeval.runs.plain_yaml import merged_pairs
+from listeval.runs.unique_keys import json_values, yaml_values
 
 
 def decoded(content: bytes) -> str:
@@ -24,7 +24,7 @@ def read_config(path: Path) -> dict[str, Any]:
     """The configuration of an earlier run (its directory) or of a JSON or YAML file.
 
     A run's directory becomes its own `out`, so `listeval run @RUN` completes that run.
-    Raises UserError where there is no such file or it is not a mapping.
+    Raises UserError where there is no such file, it is not a mapping, or a key stands twice.
     """
     if path.is_dir():
         return {**read_manifest(path).config.model_dump(mode="json"), "out": str(path)}
@@ -35,7 +35,7 @@ def read_config(path: Path) -> dict[str, Any]:
             f"no configuration: {error.strerror}", place=str(path), fix="name a run or a config file"
         ) from None
     try:
-        values = json.loads(text) if path.suffix == ".json" else load_plain(text)
+        values = json_values(text, str(path)) if path.suffix == ".json" else yaml_values(text, str(path))
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         cause = f"not a configuration: {' '.join(str(error).split())}"
         raise UserError(cause, place=str(path), fix="correct the file") from None

@@ -12,6 +12,7 @@ import yaml
 from listeval.errors import UserError
 from listeval.runs.config_file import decoded
 from listeval.runs.plain_yaml import load_plain, merged_pairs
+from listeval.runs.unique_keys import refuse_repeated
 
 _NAMED = ("backend", "model")
 """Keys whose `null` is a name: that of the engine without a model."""
@@ -57,7 +58,7 @@ def read_yaml(path: Path) -> YamlFile:
         raise UserError(cause, place=str(path), fix="correct the file") from None
     if not isinstance(root, yaml.MappingNode) or not isinstance(values, dict):
         raise UserError("no mapping of keys", place=str(path), fix="write 'tasks: [fashion]', 'models: [CKPT]', ...")
-    _refuse_repeated(root, path, set())
+    refuse_repeated(root, str(path))
     return YamlFile(path, _with_null_names(root, values), root)
 
 
@@ -69,25 +70,6 @@ def _step(node: yaml.Node, key: str | int) -> tuple[int, yaml.Node] | None:
         found: yaml.Node = node.value[key]
         return found.start_mark.line, found
     return None
-
-
-def _refuse_repeated(node: yaml.Node, path: Path, seen: set[int]) -> None:
-    # Aliases make the nodes a graph: each is looked at once.
-    if id(node) in seen:
-        return
-    seen.add(id(node))
-    if isinstance(node, yaml.SequenceNode):
-        for item in node.value:
-            _refuse_repeated(item, path, seen)
-    elif isinstance(node, yaml.MappingNode):
-        known: set[str] = set()
-        for key, value in node.value:
-            name = str(key.value)
-            if name in known:
-                place = f"{path}:{key.start_mark.line + 1}"
-                raise UserError(f"the key '{name}' stands twice", place=place, fix="keep one of them")
-            known.add(name)
-            _refuse_repeated(value, path, seen)
 
 
 def _with_null_names(root: yaml.MappingNode, values: dict[str, Any]) -> dict[str, Any]:

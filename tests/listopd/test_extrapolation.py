@@ -2,6 +2,7 @@
 
 import json
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -74,7 +75,13 @@ def test_auto_sits_at_its_margin_when_nothing_changes():
     star = lambda_star(0.99, 0.8, 5)
     assert value(policy) == pytest.approx(0.95 * star)
     assert policy.describe() == pytest.approx(
-        {"lambda": 0.95 * star, "lambda_star": star, "scaffold_p": 0.99, "scaffold_b": 0.8}
+        {
+            "lambda": 0.95 * star,
+            "lambda_star": star,
+            "lambda_remembered": star,
+            "scaffold_p": 0.99,
+            "scaffold_b": 0.8,
+        }
     )
 
 
@@ -127,6 +134,45 @@ def test_auto_never_passes_the_flip_of_the_latest_batch(found, epsilon, smoothin
         policy.step(RolloutStats(1, 1, positions))
         flip = flip_threshold(positions)
         assert math.isinf(flip) or 1.0 <= value(policy) <= max(1.0, (1 - epsilon) * flip) * (1 + 1e-9)
+
+
+@pytest.mark.parametrize("odd", [(0.5001, 0.9), (0.500001, 0.99), (0.51, 0.9), (0.55, 0.9)])
+@pytest.mark.parametrize("epsilon", [0.02, 0.05, 0.2])
+def test_one_near_tie_holds_lambda_down_for_one_batch_and_then_lets_it_rise(odd, epsilon):
+    """However near the tie: what is remembered is that λ had to be 1, not how far below the threshold was."""
+    policy = AutoSpec(epsilon=epsilon).build()
+    usual, tie = measured([(0.99, 0.9)] * 40), measured([(0.99, 0.9)] * 40 + [odd])
+    policy.step(usual)
+    high = value(policy)
+    policy.step(tie)
+    assert value(policy) == max(1.0, (1 - epsilon) * flip_threshold(tie.positions)) < high
+    seen = []
+    for _ in range(40):
+        policy.step(usual)
+        seen.append(value(policy))
+        described = policy.describe()
+        assert described["lambda"] == pytest.approx(min(high, (1 - epsilon) * described["lambda_remembered"]))
+    assert seen[0] > 1.0 and seen == sorted(seen)
+    if epsilon >= 0.05:
+        assert seen[-1] > 1 + 0.9 * (high - 1)
+
+
+def test_the_log_says_what_holds_lambda_down():
+    policy = AutoSpec(ceiling=5).build()
+    assert "lambda_remembered" not in policy.describe()
+    policy.step(measured([(0.9999, 0.5)]))
+    tight = policy.describe()["lambda_star"]
+    policy.step(measured([(0.99, 0.9)]))
+    after = policy.describe()
+    assert tight < after["lambda_remembered"] < after["lambda_star"]
+    assert after["lambda"] == pytest.approx(0.95 * after["lambda_remembered"])
+
+
+def test_a_state_that_remembers_more_than_a_policy_may_is_cut():
+    policy = AutoSpec().build()
+    policy.load_state_dict({"value": 1.0, "tightness": 4999.0, "flip": 1.0002, "p": 0.99, "b": 0.9})
+    policy.step(measured([(0.99, 0.9)]))
+    assert value(policy) > 1.0
 
 
 def test_auto_holds_still_without_scaffold_tokens_and_says_what_it_needs():
@@ -213,6 +259,46 @@ def test_a_real_fall_is_found_within_so_many_batches(before, after, size, most):
 @pytest.mark.parametrize("size", [32, 128, 512])
 def test_a_slow_decline_is_found_too(size):
     assert np.mean([over(np.linspace(0.9, 0.6, 70), size, seed)[-1] for seed in range(40)]) < 0.3
+
+
+def over_prompts(policy, batches, copies, rng):
+    """λ after each batch, of `copies` answers to prompts that parse at these rates."""
+    found = []
+    for rates in batches:
+        policy.step(RolloutStats(int(rng.binomial(copies, rates).sum()), copies * len(rates), copies=copies))
+        found.append(value(policy))
+    return np.array(found)
+
+
+def fresh_prompts(size, rng):
+    return rng.beta(0.7, 0.3, (100, size))
+
+
+def epochs_of_fixed_prompts(size, rng, of):
+    known = rng.beta(0.7, 0.3, of)
+    orders = np.concatenate([rng.permutation(of) for _ in range(-(-100 * size // of))])
+    return known[orders][: 100 * size].reshape(100, size)
+
+
+@pytest.mark.parametrize(("prompts", "copies"), [(128, 1), (64, 2), (32, 4), (16, 8), (8, 16)])
+@pytest.mark.parametrize(
+    "drawn", [fresh_prompts, partial(epochs_of_fixed_prompts, of=512), partial(epochs_of_fixed_prompts, of=128)]
+)
+def test_copies_of_a_prompt_are_no_independent_evidence(drawn, prompts, copies):
+    """Once in twenty runs of 100 batches, whether a prompt is asked once or often."""
+    rng = np.random.default_rng(7)
+    runs = [over_prompts(GuardedSpec(value=1.2).build(), drawn(prompts, rng), copies, rng) for _ in range(60)]
+    assert sum(run.min() < 1.2 for run in runs) <= 3
+
+
+@pytest.mark.parametrize(("prompts", "copies", "most"), [(128, 1, 3), (64, 2, 5), (32, 4, 8), (16, 8, 15), (8, 16, 30)])
+def test_a_fall_from_7_to_4_of_ten_is_found_however_few_prompts_there_are(prompts, copies, most):
+    rng = np.random.default_rng(8)
+    runs = []
+    for _ in range(40):
+        before, after = rng.beta(0.7, 0.3, (40, prompts)), rng.beta(0.4, 0.6, (most, prompts))
+        runs.append(over_prompts(GuardedSpec(value=1.2).build(), [*before, *after], copies, rng))
+    assert np.mean([run[39] == 1.2 and run[-1] < 1.2 for run in runs]) >= 0.9
 
 
 def test_false_alarms_are_as_rare_as_they_are_asked_to_be():

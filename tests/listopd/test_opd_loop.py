@@ -255,9 +255,9 @@ def test_positions_are_grouped_by_prompt_over_minibatches_and_copies(opd_recipe,
     seen = []
     kept = opd.RolloutStats
 
-    def watch(parsed, total, positions):
-        seen.append(positions)
-        return kept(parsed, total, positions)
+    def watch(parsed, total, positions, copies):
+        seen.append((positions, total, copies))
+        return kept(parsed, total, positions, copies)
 
     monkeypatch.setattr(opd, "RolloutStats", watch)
     recipe = opd_recipe(
@@ -265,7 +265,9 @@ def test_positions_are_grouped_by_prompt_over_minibatches_and_copies(opd_recipe,
         rollouts_per_prompt=4, max_tokens=20, steps=1, objective={"minibatches": 2},
     )  # fmt: skip
     train(recipe)
-    assert len(seen[0]) > 16 and seen[0].prompts == 4
+    positions, total, copies = seen[0]
+    assert len(positions) > 16 and positions.prompts == 4
+    assert total == 4 * copies == 16, "the policy is told how many answers a prompt has"
 
 
 def test_a_teacher_of_nan_ends_in_one_line_and_no_checkpoint(opd_recipe, train, tmp_path):

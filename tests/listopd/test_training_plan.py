@@ -11,11 +11,12 @@ torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("accelerate", reason="needs accelerate")
 
 from click.testing import CliRunner  # noqa: E402
+from transformers import AutoModelForCausalLM  # noqa: E402
 
 from listeval.errors import UserError  # noqa: E402
-from listopd.batch import AnsweredPrompt, pad  # noqa: E402
+from listopd.batch import AnsweredPrompt, default_tokens, pad, passes  # noqa: E402
 from listopd.cli.train import command  # noqa: E402
-from listopd.floor import Machine, Size, cards, known  # noqa: E402
+from listopd.floor import Machine, Size, Work, cards, known  # noqa: E402
 from listopd.networks import checkpoint_activations, round_products  # noqa: E402
 from listopd.plan import training_plan as planning  # noqa: E402
 from listopd.plan.memory import Models, memory  # noqa: E402
@@ -205,6 +206,78 @@ def test_a_plan_is_shown_for_every_card_and_refused_for_one_that_is_too_small(pa
     assert isinstance(compiled, UserError) and "sharded networks are not compiled" in str(compiled)
     uneven = run("listopd", *changes, "--shards", "3").exception
     assert isinstance(uneven, UserError) and "3 processes cannot share a batch of 128" in str(uneven)
+
+
+def longest(pair, *changes):
+    told = read_recipe("listopd", [f"opd.student={pair[0]}", f"opd.teacher={pair[1]}", "opd.engine=hf", *changes])
+    return planning.make_plan(told, "opd", "opd", planning.asked_cards("H100 SXM"))
+
+
+@pytest.mark.parametrize("per_pass", [None, 1024, 4096])
+@pytest.mark.parametrize(("prompt", "answer"), [(512, 128), (16_000, 512), (60_000, 512), (1024, 30_000)])
+def test_a_sequence_longer_than_a_pass_is_a_pass(pair, per_pass, prompt, answer):
+    """One sequence is never cut, so a pass has at least its tokens, however few the recipe asks for."""
+    changes = [f"max_prompt={prompt}", f"opd.max_tokens={answer}"]
+    plan = longest(pair, *changes, *([f"precision.tokens_per_pass={per_pass}"] if per_pass else []))
+    (one,) = plan.on
+    lengths = [prompt + answer] * 3
+    usual = per_pass or default_tokens("cuda", recomputed=False)
+    real = max(sum(lengths[i] for i in places) for places in passes(lengths, usual))
+    assert one.memory.tokens >= real and plan.assumed == ()
+    if prompt + answer > usual:
+        assert one.memory.tokens == prompt + answer
+        with pytest.raises(UserError, match="stage opd takes about") as told:
+            planning.check_fits(plan, "opd")
+        assert "max_prompt" in told.value.fix or "weights" in told.value.fix
+
+
+@pytest.mark.parametrize(
+    ("changes", "assumed", "said"),
+    [
+        ([], ["prompt_tokens", "answer_tokens"], "answers of 2,048 (assumed) + 512 (assumed) tokens"),
+        (["max_prompt=900"], ["answer_tokens"], "answers of 900 + 512 (assumed) tokens"),
+        (["opd.max_tokens=64"], ["prompt_tokens"], "answers of 2,048 (assumed) + 64 tokens"),
+        (["max_prompt=900", "opd.max_tokens=64"], [], "answers of at most 900 + 64 tokens"),
+    ],
+)
+def test_what_the_recipe_does_not_bound_is_called_assumed(pair, changes, assumed, said):
+    asked = [f"opd.student={pair[0]}", f"opd.teacher={pair[1]}", "opd.max_tokens=null", "max_prompt=null", *changes]
+    assert said in run("listopd", *asked).output
+    assert json.loads(run("listopd", *asked, "--json").output)["plans"][0]["assumed"] == assumed
+
+
+@pytest.mark.parametrize("rank", [8, 64])
+@pytest.mark.parametrize(("lam", "base"), [(1.0, "start"), (1.2, "start"), (1.2, "none")])
+def test_the_floor_of_adapters_is_that_of_the_training(configured, rank, lam, base):
+    """The step's own floor, from the networks with peft's adapters, and from their outlines."""
+    peft = pytest.importorskip("peft")
+    config = qwen3(512, 4, 4, 1536, groups=2, vocab=5000)
+    name = configured("student", config)
+    objective = {"base": base} | ({"base_neutral_offset": 0} if base == "none" else {})
+    told = Recipe.model_validate({"max_prompt": 300, "opd": {
+        "student": name, "teacher": name, "steps": 1, "engine": "hf", "optimiser": {"lr": 1e-5}, "batch": 8,
+        "max_tokens": 100, "extrapolation": {"kind": "constant", "value": lam}, "lora": {"rank": rank},
+        "objective": objective,
+    }})  # fmt: skip
+    plan = planning.make_plan(told, "opd", "opd", planning.asked_cards("H100 SXM"))
+
+    with torch.device("meta"):
+        teacher = AutoModelForCausalLM.from_config(config)
+        adapters = peft.LoraConfig(r=rank, lora_alpha=32, target_modules="all-linear", task_type="CAUSAL_LM")
+        student = peft.get_peft_model(AutoModelForCausalLM.from_config(config), adapters)
+    frozen = [Size.of(teacher)] + [Size.of(student)] * (lam != 1 and base != "none")
+    work = Work(8 * 300, 8 * 100, 8, 100, 1, False)
+    real = work.floor_seconds(Size.of(student), frozen, plan.on[0].card, rollouts=True)
+    assert plan.on[0].floor_s == pytest.approx(real, rel=0.03)
+
+
+def test_adapters_learn_faster_than_all_weights_and_their_base_is_no_third_network(pair):
+    for lam in ("1.0", "1.2"):
+        whole, light = (
+            longest(pair, f"opd.extrapolation.value={lam}", f"opd.lora={lora}") for lora in ("null", "{rank: 16}")
+        )
+        assert light.on[0].floor_s < whole.on[0].floor_s
+        assert part(light.on[0].memory, "base") == 0
 
 
 def test_a_plan_of_what_starts_from_nothing_and_of_a_missing_model(tmp_path, pair):

@@ -141,7 +141,8 @@ def _step(batch: Sequence[Question], step: int, *, context: StepContext, steps: 
     minibatches = _prepare(context, rollouts)
     everything = [part for minibatch in minibatches for part in minibatch]
     prompts = {question.key: question.prompt for question, _ in mine}
-    context.policy.step(RolloutStats(counts["ok"], len(copies), _positions(context, everything, prompts)))
+    positions = _positions(context, everything, prompts)
+    context.policy.step(RolloutStats(counts["ok"], len(copies), positions, spec.rollouts_per_prompt))
     minibatches = [with_lambda(minibatch, context.policy) for minibatch in minibatches]
     scored = time.perf_counter()
     doing(f"step {step + 1}/{steps}: updating the student")

@@ -66,6 +66,23 @@ def test_few_prompts_decide_nothing():
     assert text.startswith("The curve does not decide: over 8 prompts") and "--limit" in text
 
 
+@pytest.mark.parametrize("prompts", [2, 3, 5, 8])
+@pytest.mark.parametrize("last", [1, 0.75])
+def test_so_few_prompts_call_no_lambda_safe_however_well_they_parse(prompts, last):
+    """All of three prompts may parse where a third of all do not."""
+    found = curve(1, 1, 1, 1, 1, last, prompts=prompts)
+    assert not decided(found) and limit_of(found) == 1.0
+    assert "safe" not in said(found) and said(found).endswith("No λ above 1 is shown to lose less.")
+
+
+def test_what_is_shown_before_the_undecided_end_may_be_used():
+    found = curve(0.98, 0.98, 0.97, 0.97, 0.9, 0.68)
+    assert not decided(found) and limit_of(found) == 1.5
+    assert said(found).endswith("Up to λ = 1.5 less is lost.")
+    one = cliff(Outcomes(LAMS, np.ones((1, 6, 1))), draws=300)
+    assert math.isnan(one.drop.high) and limit_of(one) == 1.0, "of one prompt nothing is known"
+
+
 def test_a_teacher_that_does_not_parse_leaves_no_room_for_a_cliff():
     text = said(curve(0.2, 0.2, 0.1, 0.05, 0.05, 0.05))
     assert text.startswith("The curve does not decide: the teacher parses 20 %")
@@ -91,3 +108,6 @@ def test_what_is_said_rests_on_the_evidence(rates, prompts):
     assert text.startswith("λ may go to") == (found.drop.low > GATE)
     assert text.startswith("No cliff") == (found.drop.high <= GATE and found.plateau.low > GATE)
     assert text.startswith("The curve does not decide") == (not decided(found))
+    if not decided(found):
+        above = [i for i, lam in enumerate(LAMS) if 1 < lam <= limit_of(found)]
+        assert all(found.plateau.low > GATE >= found.plateau.value - found.rates[i].low for i in above)

@@ -81,6 +81,32 @@ def test_epochs_are_counted_over_the_prompts_that_training_keeps(opd_recipe, tra
         probed(tmp_path, opd_recipe(steps=None, epochs=2, batch=13, shared={"max_prompt": 30} | LONGEST))
 
 
+@pytest.mark.parametrize("said", [{"n": 8}, {"n": 24}, {"longest": 0}, {"n": 8, "longest": 0}])
+def test_the_budget_is_that_of_the_training_that_the_settings_describe(opd_recipe, train, tmp_path, said):
+    """Options beside the recipe count more, for what is measured and for the steps that are counted."""
+    shared = {"max_prompt": 30} | LONGEST
+    counted = probed(
+        tmp_path, opd_recipe(steps=None, epochs=2, batch=3, shared=shared), options={**LONGEST["options"], **said}
+    )
+    same = opd_recipe(steps=None, epochs=2, batch=3, shared=shared | {"options": {**LONGEST["options"], **said}})
+    assert counted.manifest["config"]["steps"] == train(same).manifest["steps"]
+
+
+@pytest.mark.parametrize("own", [{}, {"split": "train"}])
+def test_which_part_is_measured_does_not_change_what_is_trained(opd_recipe, tmp_path, own, monkeypatch):
+    asked = []
+
+    def watch(task, recipe, *_):
+        asked.append((task.options.split, task.options.n, recipe.data_seed))
+        raise UserError("seen")
+
+    monkeypatch.setattr("listopd.questions.load_questions", watch)
+    recipe = opd_recipe(steps=None, epochs=1, shared={"options": own, "data_seed": 3})
+    with pytest.raises(UserError, match="seen"):
+        probed(tmp_path, recipe, options={**own, "split": "test", "n": 4}, seeds=(0, 1))
+    assert asked == [("train", 4, 3)]
+
+
 def test_prompts_that_leave_no_room_for_a_rollout_are_not_measured(opd_recipe, tmp_path):
     recipe = opd_recipe(steps=None, epochs=1, batch=3, max_tokens=1024 - 30, shared=LONGEST)
     found = probed(tmp_path, recipe).manifest

@@ -10,11 +10,13 @@ from rich.console import Console
 
 from listeval.cli.main import main
 from listopd.probe.observations import Observations
+from listopd.probe.odds import asked
 from listopd.probe.probe_config import ProbeConfig
 from listopd.probe.probe_figure import probe_figure
 from listopd.probe.probe_terminal import print_probe
 from listopd.probe.run_probe import probe
-from listopd.tokens import TokenClass
+from listopd.probe.walk import reference, walk
+from listopd.tokens import TokenClass, leading_place, scan
 from tests.listopd.tiny import MERGES, save, tiny_tokenizer
 
 pytest.importorskip("transformers")
@@ -55,6 +57,21 @@ def test_both_kinds_of_answers_are_measured(result):
     assert result.rollouts.n == 2
     assert sum(result.rollouts.kinds.values()) == 2
     assert result.manifest["models"]["teacher"]["fingerprint"] != result.manifest["models"]["base"]["fingerprint"]
+
+
+def test_an_example_asked_under_many_seeds_is_one_example(models):
+    """Whether the seeds ask for the same examples or for other ones of the same products."""
+    once, again = (
+        probe(config(models, options={"k": 2, "split": "train"}, seeds=seeds, limit=3)) for seeds in ((0,), (0, 1, 2))
+    )
+    for one, more in zip(once.parts, again.parts, strict=True):
+        found = more.verdict.measured
+        assert one.verdict.measured.units <= one.prompts == 3
+        assert found.prompts == more.prompts == 9 > found.units
+        assert f"9 prompts, {found.units} of them independent, have scaffold" in more.verdict.sentence
+    console = Console(width=80, record=True, file=open("/dev/null", "w"))  # noqa: SIM115, PTH123
+    print_probe(again, console)
+    assert "Over 9 prompts, " in " ".join(console.export_text().split())
 
 
 def test_the_same_model_twice_has_no_threshold(models):
@@ -99,6 +116,38 @@ def test_a_token_is_one_position_of_all_its_steps():
     assert positions.p == pytest.approx([0.8 * 0.9, 0.5])
     assert positions.b == pytest.approx([0.5, 0.5])
     assert positions.kind.tolist() == ["item_next", "space"]
+
+
+SHIPPED = (
+    [b'[{"', b"id", b'":', b' "', b"A", b'",', b' "', b"s", b'":', b" ", b"1", b"},", b' {"', b"id", b'":', b' "', b"B",
+     b'",', b' "', b"s", b'":', b" ", b"2", b"}]"],
+    [b'[{"id": "', b"A", b'", "s": ', b"1", b'}, {"id": "', b"B", b'", "s": ', b"2", b"}]"],
+    [b"[", b'{"id": "A"', b', "s": 1}', b', {"id": "B"', b', "s": 2', b"}", b"]"],
+    [b'[{"id": "A", "s": 1}, {"id": "B", "s": 2}]'],
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("tokens", SHIPPED)
+def test_a_position_has_the_class_and_item_that_training_gives_its_token(tokens):
+    """Wherever a tokenizer cuts one answer: also where a token ends one item and begins the next."""
+    gold = b"".join(tokens)
+    found = asked(range(len(tokens)), walk(gold, True, reference(gold, "id")), tokens)
+    n = len(found)
+    steps = Observations(
+        ["x"] * n,
+        np.array([one.row for one in found]),
+        np.array([one.step.kind.value for one in found], dtype=np.str_),
+        np.array([one.step.item for one in found]),
+        *np.zeros((3, n)),
+    ).by_token()
+    labels, ends = scan(gold, "id"), np.cumsum([len(token) for token in tokens])
+    for place, kind, item in zip(steps.token.tolist(), steps.kind.tolist(), steps.item.tolist(), strict=True):
+        if place == len(tokens):
+            continue  # the stop token, of which the labels say nothing
+        own = labels[ends[place] - len(tokens[place]) : ends[place]]
+        leading = own[leading_place([label.kind for label in own])]
+        assert (kind, item) == (leading.kind.value, leading.item), tokens[place]
+    assert len(steps) > 0
 
 
 def said(capsys, *args):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from listeval.errors import UserError
+from listeval.stats.intervals import Interval, rate_interval
 from listopd.threshold import (
     Cap,
     Condition,
@@ -48,6 +49,27 @@ def noisy():
 
 
 GOOD = Evidence(scaffold(), Cap.TEACHER_RATIO, True, parsed=71, total=212, steps=200, kappa=0.05)
+
+
+@pytest.mark.parametrize("times", [2, 4])
+def test_prompts_and_answers_that_are_copies_are_no_evidence(times):
+    """Ten examples under four seeds are ten, for the scaffold as for the parse rate."""
+    n = 40 // times
+    once = scaffold()
+    positions = Positions.of(once.prompt, once.p, once.b, once.kind.tolist(), unit=once.prompt % n)
+    found = judge(replace(GOOD, positions=positions))
+    if n < 20:
+        assert found.failed is Condition.EVIDENCE
+        assert found.sentence.startswith(f"abstains: enough evidence: 40 prompts, {n} of them independent, have")
+    assert found.measured.units == n
+    few = judge(replace(GOOD, independent=212 // 8, rate=rate_interval([1] * 71 + [0] * 141, np.arange(212) // 8)))
+    assert few.failed is Condition.EVIDENCE
+    assert "212 answers of the warm start, 26 of them independent, were read (at least 30)" in few.sentence
+
+
+def test_the_interval_of_the_parse_rate_is_the_one_that_is_given():
+    wide = judge(replace(GOOD, parsed=180, total=212, rate=Interval(180 / 212, 0.6, 0.95)))
+    assert wide.failed is Condition.HEADROOM and "60.0% to 95.0%" in wide.sentence
 
 
 def test_all_five_hold():

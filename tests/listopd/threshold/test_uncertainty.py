@@ -46,6 +46,44 @@ def test_the_interval_covers_the_truth_as_often_as_it_says():
     assert 0.92 <= hits / 400 <= 0.98
 
 
+def asked_again(found, times, per_unit=1):
+    """Every prompt `times` over, as several seeds ask it; `per_unit` prompts are of one product."""
+    prompt = np.concatenate([found.prompt + seed * found.prompts for seed in range(times)])
+    columns = [np.tile(column, times) for column in (found.p, found.b)]
+    return Positions.of(prompt, *columns, unit=[f"product {n}" for n in np.tile(found.prompt, times) // per_unit])
+
+
+@pytest.mark.parametrize("aggregator", ["mean", "logit_mean"])
+@pytest.mark.parametrize("times", [2, 4])
+def test_a_prompt_that_is_asked_again_is_no_second_prompt(aggregator, times):
+    """Four copies say what one says: the same value, and the same interval."""
+    once = sample(3, prompts=24)
+    again = asked_again(once, times)
+    assert (again.prompts, again.units) == (24 * times, 24)
+    for interval in (delta_interval, bootstrap_interval):
+        assert interval(again, 5, aggregator) == pytest.approx(interval(once, 5, aggregator), rel=1e-6)
+
+
+def test_prompts_of_one_product_are_resampled_together():
+    rng = np.random.default_rng(4)
+    product = rng.standard_normal(30).repeat(5)
+    prompts = Positions.of(range(150), sigmoid(5 + product), sigmoid(2 + product))
+    known = Positions.of(range(150), prompts.p, prompts.b, unit=np.arange(150) // 5)
+    assert known.keep(known.prompt % 5 > 0).units == 30
+    for interval in (delta_interval, bootstrap_interval):
+        wide, narrow = interval(known, 5), interval(prompts, 5)
+        assert wide.value == narrow.value
+        assert wide.high - wide.low > 1.5 * (narrow.high - narrow.low)
+
+
+def test_units_that_are_prompts_change_nothing_whatever_they_are_called():
+    found = sample(5, prompts=12)
+    named = Positions.of(found.prompt, found.p, found.b, unit=[f"{97 * n % 12}" for n in found.prompt])
+    assert bootstrap_interval(named, 5) == bootstrap_interval(found, 5)
+    with pytest.raises(UserError, match="a prompt belongs to two units"):
+        Positions.of([0, 0, 1], [0.9] * 3, [0.8] * 3, unit=["a", "b", "a"])
+
+
 def test_positions_of_one_prompt_are_not_independent():
     found = sample(2)
     alone = Positions.of(np.arange(len(found)), found.p, found.b)

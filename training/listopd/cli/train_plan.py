@@ -35,7 +35,11 @@ def _lines(plan: Plan) -> list[str]:
     """The parts on the first card, then a line for each."""
     first = plan.on[0].memory
     each = f", each of {plan.shards} processes" if plan.shards > 1 else ""
-    longest = f"{plan.answers} answers of at most {plan.prompt:,} + {plan.answer:,} tokens"
+    tokens = " + ".join(
+        f"{n:,}{' (assumed)' if what in plan.assumed else ''}"
+        for what, n in (("prompt", plan.prompt), ("answer", plan.answer))
+    )
+    longest = f"{plan.answers} answers of {'' if plan.assumed else 'at most '}{tokens} tokens"
     parts = [f"  {part.what:<38}{part.bytes / 1e9:>7.1f} GB" for part in first.parts]
     where = f" on {plan.on[0].card.name}" if any(part.what == "vLLM" for part in first.parts) else ""
     return [

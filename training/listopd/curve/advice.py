@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import takewhile
 
 from listeval.contract import Kind
+from listeval.stats.intervals import Interval
 from listopd.curve.breaks import Break, Mechanism
 from listopd.curve.curve_result import CurveThreshold, SelfTest
 from listopd.estimates import GATE, ONSET_LOSS, Cliff
@@ -19,13 +21,29 @@ def limit_of(cliff: Cliff) -> float:
     """The largest λ that the curve allows.
 
     With a cliff the onset's lower limit; else the last λ up to which the curve has not fallen by more than the onset's
-    loss, which may be the end of the grid.
+    loss, which may be the end of the grid. Where the curve decides nothing, the loss must be shown to be none of a
+    cliff, too: up to the last λ whose loss has its upper limit within `GATE`, else the first one, which is 1.
     """
     if cliff.onset is not None:
         low = cliff.onset.value if math.isnan(cliff.onset.low) else cliff.onset.low
         return max(cliff.lams[0], low)
     kept = [lam for lam, value in zip(cliff.lams, cliff.curve, strict=True) if cliff.curve[0] - value <= ONSET_LOSS]
-    return kept[-1]
+    return kept[-1] if decided(cliff) else min(kept[-1], _shown(cliff))
+
+
+def _shown(cliff: Cliff) -> float:
+    """The last λ up to which every loss, at its upper limit, is none of a cliff; the first where nothing is shown."""
+    if not cliff.plateau.low > GATE:
+        return cliff.lams[0]
+    rows = zip(cliff.lams[1:], cliff.curve[1:], cliff.rates[1:], strict=True)
+    # Written so that limits which are not known do not pass.
+    within = takewhile(lambda row: _most_lost(cliff.plateau, row[1], row[2].low) <= GATE, rows)
+    return max((lam for lam, _, _ in within), default=cliff.lams[0])
+
+
+def _most_lost(plateau: Interval, rate: float, low: float) -> float:
+    """Upper limit of the loss, by Newcombe (1998, Stat. Med. 17): wider than that of answers to the same prompts."""
+    return plateau.value - rate + math.hypot(plateau.high - plateau.value, max(0.0, rate - low))
 
 
 def decided(cliff: Cliff) -> bool:
@@ -81,8 +99,15 @@ def _open(cliff: Cliff) -> str:
     return (
         f"The curve does not decide: over {cliff.prompts} prompts the target loses {_rate(cliff.drop.value)}"
         f"{_within(cliff.drop.low, cliff.drop.high, percent=True)} up to λ = {cliff.lams[-1]:g}, and a cliff is a loss "
-        f"of more than {_rate(GATE)}; more prompts would (--limit), until then λ up to {limit_of(cliff):g} is safe."
+        f"of more than {_rate(GATE)}; more prompts would (--limit). {_so_far(cliff)}"
     )
+
+
+def _so_far(cliff: Cliff) -> str:
+    limit = limit_of(cliff)
+    if limit == cliff.lams[0]:
+        return f"No λ above {limit:g} is shown to lose less."
+    return f"Up to λ = {limit:g} less is lost."
 
 
 def _first(found: Break) -> str:

@@ -73,7 +73,7 @@ class TargetCurve:
     thresholds: tuple[CurveThreshold, ...]
     clip: float
     limit: float
-    """The largest λ that the curve allows: before its onset, else the end of the grid."""
+    """The largest λ that the curve allows: before its onset, else as far as a cliff is excluded, at least 1."""
     advice: str
 
     def to_dict(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from listeval.errors import UserError
 from listeval.stats.intervals import by_cluster, cluster_index
 from listopd.threshold.closed_form import Floats
-from listopd.threshold.uncertainty import prompt_draws
+from listopd.threshold.uncertainty import unit_draws
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class Outcomes:
         good, known = self._parts()
         seed_times = _seed_draws(self.seeds, seed, draws)
         at = 0
-        for times in prompt_draws(good.shape[2], seed, draws):
+        for times in unit_draws(good.shape[2], seed, draws):
             mine = seed_times[at : at + len(times)]
             at += len(times)
             yield _rates(*(_drawn(part, mine, times) for part in (good, known)))

@@ -25,8 +25,10 @@ class Auto:
     A tighter batch counts at once; a looser one is mixed in, `smoothing` being the weight of the past, on the scale of
     1/(λ* - 1), which is finite also at b = p. So λ falls at once and rises slowly, and never exceeds (1 - epsilon)
     times the threshold of the latest batch, save that it is never below 1: where that product is, the margin shrinks,
-    but the threshold is above 1. `ceiling` stands in for one that is infinite or large. A batch without scaffold
-    tokens changes nothing; before the first one λ is 1.
+    but the threshold is above 1. How much tighter than that a batch was is not remembered, (1 - epsilon)/epsilon on
+    that scale: one near-tie, whose λ_flip is all but 1, must not keep λ at 1 for dozens of batches. `ceiling` stands in
+    for a threshold that is infinite or large. A batch without scaffold tokens changes nothing; before the first one λ
+    is 1.
     """
 
     def __init__(
@@ -43,6 +45,16 @@ class Auto:
         self._smoothing, self._filter = smoothing, scaffold_filter
         self._value = PLAIN
         self._tightness = self._flip = self._p = self._b = math.nan
+
+    @property
+    def _tightest(self) -> float:
+        """Where λ comes down to 1; infinite without a margin."""
+        return (1 - self._epsilon) / self._epsilon if self._epsilon else math.inf
+
+    @property
+    def _remembered(self) -> float:
+        """The threshold that λ is a margin below: of the latest batch, or of tighter ones before it."""
+        return float(from_tightness(self._tightness))
 
     def values(self, scaffold: BoolTensor) -> float:
         return self._value
@@ -64,10 +76,11 @@ class Auto:
         if len(kept):
             self._p, self._b = (float(column[0]) for column in aggregate(kept, self._aggregator))
             latest = max(latest, float(tightness(self._p, self._b, self._clip)))
-        past = latest if math.isnan(self._tightness) else self._tightness
+        latest = min(latest, self._tightest)
+        past = latest if math.isnan(self._tightness) else min(self._tightness, self._tightest)
         self._tightness = max(latest, self._smoothing * past + (1 - self._smoothing) * latest)
-        threshold = float(from_tightness(self._tightness))
-        self._value = min(self._ceiling, max(PLAIN, (1 - self._epsilon) * threshold))
+        below = PLAIN if self._tightness >= self._tightest else (1 - self._epsilon) * self._remembered
+        self._value = min(self._ceiling, max(PLAIN, below))
 
     def state_dict(self) -> State:
         known = {"tightness": self._tightness, "flip": self._flip, "p": self._p, "b": self._b}
@@ -81,4 +94,6 @@ class Auto:
     def describe(self) -> dict[str, float]:
         star = math.nan if math.isnan(self._p) else lambda_star(self._p, self._b, self._clip)
         measured = {"lambda_star": star, "lambda_flip": self._flip, "scaffold_p": self._p, "scaffold_b": self._b}
+        if not math.isnan(self._tightness):
+            measured["lambda_remembered"] = self._remembered
         return {"lambda": self._value} | {name: value for name, value in measured.items() if math.isfinite(value)}

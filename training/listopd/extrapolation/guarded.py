@@ -30,10 +30,13 @@ _COUNTS = (
 class Guarded:
     """λ between 1 and `value`, driven by the rollouts' strict parse rate.
 
+    A prompt has one vote, the share of its answers that parse: answers to one prompt succeed and fail together, so
+    counted one by one they would pass for more evidence than they are. Where they are independent, the alarm is late.
+
     A fall is found by a cumulative sum (Page 1954): every batch adds the log-likelihood ratio between a rate `drop`
     below the reference and the reference itself, and the sum never falls below 0. At ln(100 / `false_alarm`) the
     excess λ - 1 is multiplied by `shrink` and the sum starts anew; at a constant rate that happens in 100 batches with
-    a chance of about `false_alarm`. A small loss needs several batches to be told from noise, a collapse needs one.
+    a chance of at most about `false_alarm`. A small loss needs several batches to be told from noise, a collapse one.
 
     The reference is what parsed so far: of all batches or of the recent ones, whichever is higher, so it follows a
     rising rate and remembers a slow decline. A fall is measured from its lower 95 % limit. Batches under suspicion do
@@ -67,18 +70,19 @@ class Guarded:
         """Take in one batch: look for a fall first, then for a recovery."""
         if stats.total == 0:
             return
+        parsed, votes = stats.parsed / stats.copies, stats.total / stats.copies
         state = self._state
         fresh = state["total"] == 0
         if not fresh:
-            state["sum"] = max(0.0, state["sum"] + self._evidence(stats))
-        state["held_parsed"] += stats.parsed
-        state["held_total"] += stats.total
+            state["sum"] = max(0.0, state["sum"] + self._evidence(parsed, votes))
+        state["held_parsed"] += parsed
+        state["held_total"] += votes
         if state["sum"] >= self._alarm:
             self._give_way()
             return
         if state["sum"] == 0 or fresh:
             self._trust()
-        self._recovers(stats)
+        self._recovers(parsed, votes)
 
     def _usual(self) -> Interval:
         """The rate that a fall is measured from; NaN before the first batch."""
@@ -87,12 +91,12 @@ class Guarded:
         pools = (("parsed", "total"), ("recent_parsed", "recent_total"))
         return max((wilson(self._state[hits], self._state[of]) for hits, of in pools), key=lambda pool: pool.low)
 
-    def _evidence(self, stats: RolloutStats) -> float:
+    def _evidence(self, parsed: float, votes: float) -> float:
         """Log-likelihood ratio of this batch, in nats: fallen by `drop` against unchanged."""
         usual = min(max(self._usual().low, 2 * _EDGE), 1 - _EDGE)
         fallen = max(usual - self._drop, _EDGE)
-        failed = stats.total - stats.parsed
-        return stats.parsed * math.log(fallen / usual) + failed * (math.log1p(-fallen) - math.log1p(-usual))
+        failed = votes - parsed
+        return parsed * math.log(fallen / usual) + failed * (math.log1p(-fallen) - math.log1p(-usual))
 
     def _give_way(self) -> None:
         self._value = PLAIN + self._shrink * (self._value - PLAIN)
@@ -109,10 +113,10 @@ class Guarded:
         state["recent_total"] = _MEMORY * state["recent_total"] + total
         state["held_parsed"] = state["held_total"] = 0.0
 
-    def _recovers(self, stats: RolloutStats) -> None:
+    def _recovers(self, parsed: float, votes: float) -> None:
         state = self._state
-        state["calm_parsed"] += stats.parsed
-        state["calm_total"] += stats.total
+        state["calm_parsed"] += parsed
+        state["calm_total"] += votes
         state["calm"] += 1
         if state["calm"] < self._patience:
             return

@@ -23,13 +23,14 @@ State = dict[str, float]
 class RolloutStats:
     """What one batch of rollouts showed, gathered over all processes: they must all move λ alike.
 
-    `parsed` of `total` answers keep the contract. `positions` holds the probability of each scaffold token under
-    teacher and base, by prompt; None where nobody asked for it.
+    `parsed` of `total` answers keep the contract, `copies` of them to each prompt. `positions` holds the probability
+    of each scaffold token under teacher and base, by prompt; None where nobody asked for it.
     """
 
     parsed: int
     total: int
     positions: Positions | None = None
+    copies: int = 1
 
 
 class LambdaPolicy(Protocol):

@@ -112,7 +112,7 @@ class GuardedSpec(_Spec):
     raise_by: float = Field(0.01, gt=0, description="how far λ rises at a time")
     patience: int = Field(5, ge=1, description="batches that are looked at together before λ rises")
     false_alarm: float = Field(
-        0.05, gt=0, lt=1, description="chance in 100 batches of a constant rate that λ falls for nothing, about"
+        0.05, gt=0, lt=1, description="chance in 100 batches of a constant rate that λ falls for nothing, at most about"
     )
 
     @model_validator(mode="after")

@@ -37,7 +37,7 @@ class MemoryPart:
 
 @dataclass(frozen=True)
 class Memory:
-    """All parts of one stage; `tokens` is the pass that they are for."""
+    """All parts of one stage; `tokens` is the largest pass, which they are for."""
 
     tokens: int
     parts: tuple[MemoryPart, ...]
@@ -55,22 +55,36 @@ class Memory:
 
 @dataclass(frozen=True)
 class Models:
-    """transformers configurations of what a stage loads; a base that is the student's own is not among them."""
+    """transformers configurations of what a stage loads; a base that is the student's own is not among them.
+
+    `own_base`: there is such a base, the student with its adapters off. It takes passes and no memory.
+    """
 
     student: Any
     teacher: Any = None
     base: Any = None
+    own_base: bool = False
 
 
 def memory(
-    recipe: Recipe, spec: Sft | Opd, models: Models, *, bfloat16: bool, engine_share: float = 0.0, shards: int = 1
+    recipe: Recipe,
+    spec: Sft | Opd,
+    models: Models,
+    *,
+    bfloat16: bool,
+    engine_share: float = 0.0,
+    shards: int = 1,
+    longest: int = 0,
 ) -> Memory:
-    """Of one process on a GPU; `shards` of them hold one copy, `engine_share` bytes are vLLM's."""
+    """Of one process on a GPU; `shards` of them hold one copy, `engine_share` bytes are vLLM's.
+
+    A sequence is never cut: one of `longest` tokens is a pass of its own where it is longer than `tokens_per_pass`.
+    """
     precision, student = recipe.precision, Outline.of(models.student)
     recomputed = precision.gradient_checkpointing
-    tokens = precision.tokens_per_pass or default_tokens("cuda", recomputed=recomputed)
+    tokens = max(precision.tokens_per_pass or default_tokens("cuda", recomputed=recomputed), longest)
     kept = kept_for_backward(models.student, bfloat16=bfloat16, recomputed=recomputed)
-    learnt = student.weights if spec.lora is None else _adapters(student, spec.lora)
+    learnt = student.weights if spec.lora is None else adapter_weights(student, spec.lora)
     whole = [
         MemoryPart("student, float32", student.bytes + (4 * learnt if spec.lora else 0)),
         MemoryPart("gradients, float32", 4 * learnt),
@@ -126,7 +140,7 @@ def _of_pass(kept: KeptBytes, tokens: int) -> tuple[MemoryPart, ...]:
     )
 
 
-def _adapters(student: Outline, lora: Lora) -> int:
+def adapter_weights(student: Outline, lora: Lora) -> int:
     """Weights of adapters beside all linear layers, at least: two of rank x width a layer, taken as square."""
     width = (student.size.body / student.layers / _ALL_LINEAR) ** 0.5
     return int(2 * lora.rank * width * _ALL_LINEAR * student.layers)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from listeval.disk import user_path
 from listeval.errors import UserError, first_line
-from listopd.floor import Machine, Work, cards
-from listopd.plan.memory import Memory, Models, memory
+from listopd.floor import Machine, Size, Work, cards
+from listopd.plan.memory import Memory, Models, adapter_weights, memory
 from listopd.plan.outline import Outline
 from listopd.recipe import Opd, Recipe, Scratch, Sft
 from listopd.sharding import check_shardable
@@ -17,10 +18,10 @@ from listopd.sharding import check_shardable
 if TYPE_CHECKING:
     import torch
 
-    from listopd.recipe import Stage
+    from listopd.recipe import Lora, Stage
 
 _PROMPT, _ANSWER = 2048, 512
-"""Tokens of a prompt and an answer where the recipe bounds neither: those of the paper."""
+"""Tokens that are assumed of a prompt and an answer where the recipe does not bound them: those of the paper."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +52,12 @@ class Plan:
     """Of a step."""
     prompt: int
     answer: int
-    """Tokens, at most."""
+    """Tokens, at most; but no bound where they are `assumed`."""
     on: tuple[CardPlan, ...]
     shards: int = 1
     """Processes, each with a card, that hold one copy of the networks and share a step's answers."""
+    assumed: tuple[str, ...] = ()
+    """Of `prompt` and `answer` those that the recipe does not bound."""
 
     def as_json(self) -> dict[str, Any]:
         """Bytes and seconds."""
@@ -63,6 +66,7 @@ class Plan:
             "answers": self.answers,
             "prompt_tokens": self.prompt,
             "answer_tokens": self.answer,
+            "assumed": [f"{what}_tokens" for what in self.assumed],
             "shards": self.shards,
             "cards": {
                 one.card.name: {
@@ -95,10 +99,9 @@ def make_plan(recipe: Recipe, stage: Stage, place: str, on: Sequence[Machine], s
     """
     spec = recipe.section(stage, place)
     models = find_models(spec)
-    prompt, answer = recipe.max_prompt or _PROMPT, _ANSWER
-    answers = spec.batch
-    if isinstance(spec, Opd):
-        answer, answers = spec.max_tokens or _ANSWER, spec.batch * spec.rollouts_per_prompt
+    answers = spec.batch * spec.rollouts_per_prompt if isinstance(spec, Opd) else spec.batch
+    bounds = {"prompt": recipe.max_prompt, "answer": spec.max_tokens if isinstance(spec, Opd) else None}
+    prompt, answer = bounds["prompt"] or _PROMPT, bounds["answer"] or _ANSWER
     if shards > 1:
         check_shardable(recipe)
     if answers % shards:
@@ -106,16 +109,12 @@ def make_plan(recipe: Recipe, stage: Stage, place: str, on: Sequence[Machine], s
             f"{shards} processes cannot share a batch of {answers} evenly", place=place, fix="another batch"
         )
     floor = _Floor(recipe, spec, models, answers // shards, prompt, answer)
+    needs = partial(memory, recipe, spec, models, bfloat16=_narrow(recipe), shards=shards, longest=prompt + answer)
     share = _engine_share(spec)
-    found = [
-        CardPlan(
-            card,
-            memory(recipe, spec, models, bfloat16=_narrow(recipe), engine_share=share * card.memory, shards=shards),
-            floor.seconds(card),
-        )
-        for card in on
-    ]
-    return Plan(stage, answers, prompt, answer, tuple(found), shards)
+    found = tuple(CardPlan(card, needs(engine_share=share * card.memory), floor.seconds(card)) for card in on)
+    return Plan(
+        stage, answers, prompt, answer, found, shards, tuple(what for what, bound in bounds.items() if not bound)
+    )
 
 
 def check_fits(plan: Plan, place: str) -> None:
@@ -130,7 +129,12 @@ def check_fits(plan: Plan, place: str) -> None:
             weights = f"{one.memory.fixed / 1e9:.0f} GB are weights"
             fix = f"lora: {{rank: 16}}, smaller models, or more GPUs (FSDP2): {weights}"
         else:
-            fix = "precision.gradient_checkpointing=true, or a smaller precision.tokens_per_pass or opd.gpu_share"
+            less = (
+                "max_prompt, opd.max_tokens"
+                if one.memory.tokens == plan.prompt + plan.answer
+                else "precision.tokens_per_pass"
+            )
+            fix = f"precision.gradient_checkpointing=true, or a smaller {less} or opd.gpu_share"
         raise UserError(cause, place=place, fix=fix)
 
 
@@ -173,12 +177,14 @@ def find_models(spec: Sft | Opd) -> Models:
         return Models(_scratch(spec.model) if isinstance(spec.model, Scratch) else _config(spec.model))
     student = _config(spec.student)
     apart = spec.needs_base and spec.objective.base != "none"
-    base = None
+    base, own = None, False
     if apart and spec.base is not None:
         base = _config(spec.base)
     elif apart and spec.lora is None:
         base = student
-    return Models(student, _config(spec.teacher), base)
+    else:
+        own = apart
+    return Models(student, _config(spec.teacher), base, own)
 
 
 class _Floor:
@@ -189,12 +195,22 @@ class _Floor:
         self._work = Work(
             answers * prompt, answers * answer, answers, answer, epochs, recipe.precision.gradient_checkpointing
         )
-        self._student = Outline.of(models.student).size
+        student = Outline.of(models.student)
+        self._student = _learner(student, spec.lora)
         self._frozen = [Outline.of(config).size for config in (models.teacher, models.base) if config is not None]
+        self._frozen += [student.size] if models.own_base else []
 
     def seconds(self, card: Machine) -> float:
         """On one such card."""
         return self._work.floor_seconds(self._student, self._frozen, card, rollouts=bool(self._frozen))
+
+
+def _learner(student: Outline, lora: Lora | None) -> Size:
+    """What of the student learns: everything, or its adapters alone, through which a pass goes as well."""
+    if lora is None:
+        return student.size
+    own = adapter_weights(student, lora)
+    return replace(student.size, body=student.size.body + own, learned_body=own, learned_head=0)
 
 
 def _narrow(recipe: Recipe) -> bool:

@@ -13,6 +13,7 @@ from listeval.errors import UserError
 from listeval.models.checkpoint import Checkpoint
 from listeval.plugins.blame import blame
 from listeval.plugins.open import load
+from listeval.runs.rows import unit
 from listeval.task import Dataset, Task
 from listopd.probe.probe_config import ProbeConfig
 from listopd.probe.walk import WalkReference, reference
@@ -29,6 +30,8 @@ class ProbeQuestion(NamedTuple):
     right: WalkReference
     seed: int
     place: int
+    unit: str = ""
+    """What prompts of one example or one product have in common; empty where the prompt stands alone."""
 
 
 class ProbeQuestions(NamedTuple):
@@ -52,16 +55,25 @@ class ProbeAnswer(NamedTuple):
 
 
 class Rollouts(NamedTuple):
-    """A student's answers; `kinds` counts how they keep or break the contract, `fmc` format-manifold collapses."""
+    """A student's answers, and which of them are `kept`, keep the contract.
+
+    `kinds` counts how they keep or break it, `fmc` format-manifold collapses.
+    """
 
     answers: list[ProbeAnswer]
     kinds: dict[str, int]
     fmc: int
+    kept: list[bool]
 
     @property
     def parsed(self) -> int:
         """How many keep the contract."""
         return self.kinds.get("ok", 0)
+
+    @property
+    def units(self) -> list[str]:
+        """What each answer depends on."""
+        return [answer.question.unit or answer.question.name for answer in self.answers]
 
 
 def questions(task: Task, config: ProbeConfig, checkpoint: Checkpoint, most: int | None) -> ProbeQuestions:
@@ -102,9 +114,9 @@ def _question(task: Task, checkpoint: Checkpoint, example: Any, seed: int, place
     key = getattr(contract, "key", None)
     renderer = checkpoint.renderer
     right = reference(gold.encode(), key)
-    return ProbeQuestion(
-        f"{seed}/{example.id}", renderer.render(example.messages), renderer.encode(gold), contract, right, seed, place
-    )
+    name, depends = f"{seed}/{example.id}", unit(example.cluster, example.id)
+    prompt = renderer.render(example.messages)
+    return ProbeQuestion(name, prompt, renderer.encode(gold), contract, right, seed, place, depends)
 
 
 def answered(question: ProbeQuestion, tokens: tuple[int, ...], texts: TokenTexts, *, stopped: bool) -> ProbeAnswer:
@@ -127,6 +139,7 @@ def roll_out(asked: Sequence[ProbeQuestion], checkpoint: Checkpoint, network: An
         for i, q in enumerate(asked)
     ]
     answers: dict[int, ProbeAnswer] = {}
+    kept: dict[int, bool] = {}
     kinds: Counter[str] = Counter()
     fmc = 0
     for done in backend.generate(requests):
@@ -136,5 +149,7 @@ def roll_out(asked: Sequence[ProbeQuestion], checkpoint: Checkpoint, network: An
         parsed = question.contract.parse(done.text, done.finish_reason, done.reasoning)
         kinds[parsed.kind.value if isinstance(parsed, Failure) else "ok"] += 1
         fmc += isinstance(parsed, Failure) and parsed.fmc
+        kept[int(done.key)] = not isinstance(parsed, Failure)
         answers[int(done.key)] = answered(question, done.token_ids, texts, stopped=done.finish_reason == "stop")
-    return Rollouts([answers[i] for i in range(len(asked))], dict(kinds.most_common()), fmc)
+    order = range(len(asked))
+    return Rollouts([answers[i] for i in order], dict(kinds.most_common()), fmc, [kept[i] for i in order])

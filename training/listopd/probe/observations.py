@@ -8,8 +8,8 @@ position, and the mean p would depend on how long words are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 class Observations:
     """n steps, or n positions. `teacher` and `base` (n,) are log-odds of the right continuation; `undecided` is the
     larger share of probability that either model leaves to the next token; `token` numbers the tokens of all answers.
+    `unit` says of what a prompt is one of several (example or product); it lacks those that stand alone.
     """
 
     prompt: Sequence[str]
@@ -39,6 +40,7 @@ class Observations:
     teacher: Floats
     base: Floats
     undecided: Floats
+    unit: Mapping[str, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.prompt)
@@ -53,6 +55,7 @@ class Observations:
             self.teacher[chosen],
             self.base[chosen],
             self.undecided[chosen],
+            self.unit,
         )
 
     def structural(self, *, ids: bool) -> Self:
@@ -61,25 +64,28 @@ class Observations:
         return self.keep(np.isin(self.kind, kinds))
 
     def by_token(self) -> Self:
-        """The steps of each token as one position, of the class that `leading_place` gives it."""
-        _, first, token = np.unique(self.token, return_index=True, return_inverse=True)
-        kinds: list[list[TokenClass]] = [[] for _ in first]
-        for kind, place in zip(self.kind.tolist(), token.tolist(), strict=True):
-            kinds[place].append(TokenClass(kind))
-        leading = np.array([here[leading_place(here)].value for here in kinds], dtype=np.str_)
+        """The steps of each token as one position, of the class and item of the step that `leading_place` names."""
+        _, token = np.unique(self.token, return_inverse=True)
+        steps: list[list[int]] = [[] for _ in range(token.max(initial=-1) + 1)]
+        for step, place in enumerate(token.tolist()):
+            steps[place].append(step)
+        kinds = [TokenClass(kind) for kind in self.kind.tolist()]
+        leading = np.array([own[leading_place([kinds[i] for i in own])] for own in steps], dtype=np.intp)
         return type(self)(
-            [self.prompt[i] for i in first],
-            self.token[first],
-            leading,
-            self.item[first],
+            [self.prompt[i] for i in leading],
+            self.token[leading],
+            self.kind[leading],
+            self.item[leading],
             _joint(self.teacher, token),
             _joint(self.base, token),
             np.bincount(token, weights=self.undecided) / np.bincount(token),
+            self.unit,
         )
 
     def positions(self) -> Positions:
         """The columns that thresholds are made from."""
-        return Positions.of(list(self.prompt), sigmoid(self.teacher), sigmoid(self.base), self.kind.tolist())
+        units = [self.unit.get(name, name) for name in self.prompt]
+        return Positions.of(list(self.prompt), sigmoid(self.teacher), sigmoid(self.base), self.kind.tolist(), units)
 
 
 def _joint(log_odds: Floats, token: NDArray[np.intp]) -> Floats:
@@ -112,7 +118,9 @@ def observe(
     ]
     networks = dict.fromkeys((teacher, base))
     measured = [measure(network, vocabulary, given, steps, temperature) for network in networks]
-    return _columns([answers[i].question.name for i in used], steps, measured[0], measured[-1])
+    asked_of = [answers[i].question for i in used]
+    found = _columns([question.name for question in asked_of], steps, measured[0], measured[-1])
+    return replace(found, unit={question.name: question.unit for question in asked_of if question.unit})
 
 
 def steps_of(answer: ProbeAnswer, vocabulary: Vocabulary) -> Iterator[StructuralStep]:

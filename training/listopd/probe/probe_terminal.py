@@ -128,7 +128,8 @@ def _note(part: ProbePart, least: float) -> str:
 
 def _known(found: Measured) -> str:
     """How well the figures of form (B) are known."""
-    said = f"Over {found.prompts} prompts: p {_within(found.p)}, b {_within(found.b)}"
+    alone = f", {found.units} of them independent" if found.units < found.prompts else ""
+    said = f"Over {found.prompts} prompts{alone}: p {_within(found.p)}, b {_within(found.b)}"
     if found.binding:
         share = f"{100 * found.share.value:.0f} % of the log-ratio"
         known = "" if math.isnan(found.share.low) else f" [{100 * found.share.low:.0f}, {100 * found.share.high:.0f}]"

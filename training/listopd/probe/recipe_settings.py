@@ -27,15 +27,16 @@ def read_plan(name: str) -> dict[str, Any]:
 
 
 def count_steps(config: ProbeConfig, checkpoint: Checkpoint, max_length: int | None) -> int:
-    """Optimiser steps of the recipe, over the prompts that its training keeps; `max_length` is what all models take.
+    """Optimiser steps of the training that is foretold, over the prompts that it keeps; `max_length` is what all models
+    take.
 
-    Raises UserError where it would train none.
+    That is the recipe's with what is said beside it. Raises UserError where it would train none.
     """
     from listopd.questions import load_questions, step_count, training_task
     from listopd.recipe import read_recipe
 
     assert config.recipe is not None, "steps are counted where a recipe says how"
-    recipe = read_recipe(config.recipe).model_copy(update={"data": config.data, "max_prompt": config.max_prompt})
+    recipe = _foretold(read_recipe(config.recipe), config)
     spec, task = recipe.section("opd", config.recipe), training_task(recipe)
     found = load_questions(task, recipe, checkpoint, max_length, config.max_tokens or task.max_tokens)
     steps = step_count(spec, found, spec.batch)
@@ -43,6 +44,18 @@ def count_steps(config: ProbeConfig, checkpoint: Checkpoint, max_length: int | N
         cause = f"{len(found.kept)} prompts are less than one batch of {spec.batch}, so the recipe trains no step"
         raise UserError(cause, place=config.recipe, fix="data or a batch of another size in the recipe")
     return steps
+
+
+def _foretold(recipe: Recipe, config: ProbeConfig) -> Recipe:
+    """The recipe with the probe's task, options, data and prompts.
+
+    Which part of the data is read, under which seeds, is the measurement's own: the training keeps its own.
+    """
+    options = {name: value for name, value in config.options.items() if name != "split"}
+    if "split" in recipe.options:
+        options["split"] = recipe.options["split"]
+    changed = {"task": config.task, "options": options, "data": config.data, "max_prompt": config.max_prompt}
+    return recipe.model_copy(update=changed | {"thinking": config.enable_thinking})
 
 
 def _models(recipe: Recipe, spec: Opd) -> dict[str, Any]:

@@ -135,10 +135,10 @@ def _parts(
 
     # Only of the base itself are the rollouts evidence for its headroom.
     own = rollouts is not None and networks["student"] is networks["base"]
-    counts = (rollouts.parsed, len(rollouts.answers)) if rollouts is not None and own else (None, None)
+    shown = rollouts if own else None
     for source, answers in _sources(config, found, rollouts):
         say(f"scoring {len(answers)} {'right answers' if source == 'gold' else source}")
-        yield summarise(source, _observe(base, networks, answers, config.score_temperature), config, *counts)
+        yield summarise(source, _observe(base, networks, answers, config.score_temperature), config, shown)
 
 
 def _sources(

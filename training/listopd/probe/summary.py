@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple, get_args
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import numpy as np
 
-from listeval.stats.intervals import Interval
+from listeval.stats.intervals import Interval, rate_interval
 from listopd.probe.flips import Flip, flips
 from listopd.probe.observations import Observations
 from listopd.probe.probe_config import ProbeConfig
@@ -18,6 +19,9 @@ from listopd.threshold.preconditions import Applicability, Evidence, Preconditio
 from listopd.threshold.sequence import Aggregator, aggregate, operating_threshold, tightest_threshold
 from listopd.threshold.uncertainty import bootstrap_interval
 from listopd.tokens import TokenClass
+
+if TYPE_CHECKING:
+    from listopd.probe.answers import Rollouts
 
 SAFETY: Aggregator = "max_of_prompt_mean"
 OPERATING: Aggregator = "mean"
@@ -53,7 +57,7 @@ class ProbeRow(NamedTuple):
 
 
 class Bound(NamedTuple):
-    """λ* under one aggregator, with its interval over prompts."""
+    """λ* under one aggregator, with its interval over independent units."""
 
     aggregator: Aggregator
     form: str
@@ -82,14 +86,11 @@ class ProbePart(NamedTuple):
     """Where the target's mode flips at some λ, by class and item, the earliest first; nowhere without a base."""
 
 
-def summarise(
-    source: str, found: Observations, config: ProbeConfig, parsed: int | None = None, total: int | None = None
-) -> ProbePart:
-    """Tables, thresholds and verdict of one source; `parsed` of `total` answers of the base keep the contract."""
+def summarise(source: str, found: Observations, config: ProbeConfig, rollouts: Rollouts | None = None) -> ProbePart:
+    """Tables, thresholds and verdict of one source; `rollouts` are the base's, if it wrote any."""
     structural = found.structural(ids=config.ids).by_token().positions()
     scaffold = structural.scaffold(config.scaffold)
-    budget = (config.steps, config.kappa)
-    evidence = Evidence(structural, config.cap, config.base_relative, parsed, total, *budget, clip=config.clip)
+    evidence = _evidence(structural, config, rollouts)
     shares, seen = class_shares(scaffold), _seen(scaffold, config)
     return ProbePart(
         source,
@@ -104,6 +105,17 @@ def summarise(
         judge(evidence, PreconditionLimits(filter=config.scaffold)),
         flips(found, config.floor) if config.base_relative else (),
     )
+
+
+def _evidence(structural: Positions, config: ProbeConfig, rollouts: Rollouts | None) -> Evidence:
+    bare = Evidence(
+        structural, config.cap, config.base_relative, steps=config.steps, kappa=config.kappa, clip=config.clip
+    )
+    if rollouts is None:
+        return bare
+    units = rollouts.units
+    rate = rate_interval(rollouts.kept, units)
+    return replace(bare, parsed=rollouts.parsed, total=len(units), rate=rate, independent=len(set(units)))
 
 
 def _seen(positions: Positions, config: ProbeConfig) -> Positions:

@@ -1,7 +1,6 @@
-"""How well the quantities are known that λ* and its verdict rest on: intervals over prompts (ours).
+"""How well the quantities are known that λ* and its verdict rest on: intervals over independent units (ours).
 
-Prompts are the independent units, as in `uncertainty`: all limits are of the percentile bootstrap over them, widened
-for few prompts.
+Units are resampled, as in `uncertainty`: all limits are of the percentile bootstrap over them, widened for few.
 """
 
 from __future__ import annotations
@@ -25,6 +24,8 @@ class Measured(NamedTuple):
 
     prompts: int
     """With at least one scaffold position."""
+    units: int
+    """Of those, how many are independent: prompts of one example, or of one product, count once."""
     near: Interval
     """Share of the structural positions that are scaffold."""
     p: Interval
@@ -54,9 +55,9 @@ def measure(
     scaffold = structural.scaffold(least)
     near = _near(structural, least, seed, resamples)
     if not len(scaffold):
-        return Measured(0, near, _UNKNOWN, _UNKNOWN, "", _UNKNOWN, _UNKNOWN)
-    m = scaffold.prompts
-    draws = prompt_draws(m, seed, resamples)
+        return Measured(0, 0, near, _UNKNOWN, _UNKNOWN, "", _UNKNOWN, _UNKNOWN)
+    m = scaffold.units
+    draws = prompt_draws(scaffold, seed, resamples)
     seen = scaffold if base_relative else scaffold.without_base()
     drawn = zip(*(aggregate(seen, "mean", times) for times in draws), strict=True) if m > 1 else ((), ())
     p, b = (
@@ -65,7 +66,7 @@ def measure(
     )
     binding, share = _binding(scaffold, seed, resamples)
     star = bootstrap_interval(seen, clip, "mean", seed=seed, resamples=resamples)
-    return Measured(m, near, p, b, binding, share, star)
+    return Measured(scaffold.prompts, m, near, p, b, binding, share, star)
 
 
 def class_shares(positions: Positions) -> dict[str, float]:
@@ -96,9 +97,9 @@ def _binding(scaffold: Positions, seed: int, resamples: int) -> tuple[str, Inter
 
 
 def _share(positions: Positions, part: Floats, whole: Floats, seed: int, resamples: int) -> Interval:
-    """Of a sum of (n,) values in another, the ratio of both over drawn prompts."""
+    """Of a sum of (n,) values in another, the ratio of both over drawn units."""
     parts, wholes = (np.bincount(positions.prompt, weights=values) for values in (part, whole))
     with np.errstate(invalid="ignore", divide="ignore"):
-        drawn = [(times @ parts) / (times @ wholes) for times in prompt_draws(positions.prompts, seed, resamples)]
+        drawn = [(times @ parts) / (times @ wholes) for times in prompt_draws(positions, seed, resamples)]
     found = np.concatenate([np.zeros(0), *drawn])
-    return percentile_interval(float(part.sum() / whole.sum()), found[np.isfinite(found)], positions.prompts)
+    return percentile_interval(float(part.sum() / whole.sum()), found[np.isfinite(found)], positions.units)

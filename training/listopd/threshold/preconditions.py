@@ -67,8 +67,8 @@ class PreconditionLimits:
     `filter`: teacher probability from which a position is scaffold; `share`: how many of the structural positions must
     be. `dominance`: the binding class's least share of the joint teacher-base log-ratio. `lowest`, `highest`: where
     the warm start's strict parse rate must lie, with its 95 % interval. `slack`: how far above λ*, relatively, the
-    budget may leave the cliff. `prompts`, `answers`: how many must have been read. `precision`: how wide the interval
-    of λ* may be, relatively.
+    budget may leave the cliff. `prompts`, `answers`: how many must have been read, independent of each other.
+    `precision`: how wide the interval of λ* may be, relatively.
     """
 
     filter: float = SCAFFOLD_FILTER
@@ -94,7 +94,8 @@ class Evidence:
     """What is known of a run before it is swept; None stands for not measured.
 
     `positions` are all structural positions, before the scaffold filter, with their classes. `parsed` of `total`
-    answers of the warm start keep the contract. Without `base_relative` λ* is that of b = 1/2. `steps` is the budget,
+    answers of the warm start keep the contract, of which `independent` are; where that is fewer, `rate` is their rate
+    with its interval (else Wilson's). Without `base_relative` λ* is that of b = 1/2. `steps` is the budget,
     `kappa` the rate of `drift.fit_drift`, `clip` the c of λ*. Raises UserError for counts that cannot be.
     """
 
@@ -106,6 +107,8 @@ class Evidence:
     steps: float | None = None
     kappa: float | None = None
     clip: float = 5.0
+    rate: Interval | None = None
+    independent: int | None = None
 
     def __post_init__(self) -> None:
         if (self.parsed is None) != (self.total is None):
@@ -152,11 +155,13 @@ def judge(evidence: Evidence, limits: PreconditionLimits | None = None) -> Appli
 def _evidence(evidence: Evidence, measured: Measured, limits: PreconditionLimits) -> Check:
     """Whether what follows could have come out otherwise."""
     star = measured.star
-    few = [f"{measured.prompts} prompts have scaffold (at least {limits.prompts})"]
-    enough = measured.prompts >= limits.prompts
+    few = [f"{_of_units(measured.prompts, measured.units, 'prompts')} have scaffold (at least {limits.prompts})"]
+    enough = measured.units >= limits.prompts
     if evidence.total:
-        few.append(f"{evidence.total} answers of the warm start were read (at least {limits.answers})")
-        enough = enough and evidence.total >= limits.answers
+        alone = evidence.total if evidence.independent is None else evidence.independent
+        read = _of_units(evidence.total, alone, "answers of the warm start")
+        few.append(f"{read} were read (at least {limits.answers})")
+        enough = enough and alone >= limits.answers
     if math.isfinite(star.value):
         few.append(f"λ* is {_interval(star, '.3f')} (at most {limits.precision:.0%} of it wide)")
         # Written so that limits which are not known do not pass.
@@ -192,7 +197,7 @@ def _binding_class(evidence: Evidence, measured: Measured, limits: PreconditionL
 def _headroom(evidence: Evidence, limits: PreconditionLimits) -> Check:
     if evidence.parsed is None or not evidence.total:
         return Check(Condition.HEADROOM, PreconditionOutcome.ABSTAINS, "the warm start's parse rate was not measured")
-    rate = wilson(evidence.parsed, evidence.total)
+    rate = evidence.rate or wilson(evidence.parsed, evidence.total)
     detail = (
         f"the warm start parses {evidence.parsed} of {evidence.total} (95 % interval {rate.low:.1%} to {rate.high:.1%},"
         f" bounds {limits.lowest:.0%} to {limits.highest:.0%})"
@@ -227,6 +232,10 @@ def _budget(evidence: Evidence, limits: PreconditionLimits) -> Check:
     by = f"{excess:.1%}" if math.isfinite(excess) else "without limit"
     detail = f"after {evidence.steps:g} steps the cliff is {by} above λ* (bound {limits.slack:.0%})"
     return Check(Condition.BUDGET, _allowed(excess <= limits.slack, PreconditionOutcome.SHIFTS), detail)
+
+
+def _of_units(n: int, units: int, what: str) -> str:
+    return f"{n} {what}" + (f", {units} of them independent," if units < n else "")
 
 
 def _interval(found: Interval, digits: str, *, value: bool = True) -> str:

@@ -1,8 +1,8 @@
 """How well λ* is known: the errors of the measured p and b carried to the threshold, in two independent ways.
 
 Both work on `tightness` = 1/(λ* - 1), which is nearly linear in the log-odds and passes smoothly through b = p, so an
-upper limit may be infinite where the data allow b >= p. Prompts are the independent units: the positions of one prompt
-are not. The intervals are ours; the paper resamples subsets of prompts.
+upper limit may be infinite where the data allow b >= p. The independent units are those of `Positions`: prompts, or
+examples and products where those are asked more than once. The intervals are ours; the paper resamples prompts.
 """
 
 from __future__ import annotations
@@ -45,20 +45,20 @@ def propagate(
 
 
 def delta_interval(positions: Positions, c: float, aggregator: Aggregator = "mean", *, level: float = 0.95) -> Interval:
-    """λ* with its interval to first order in how much each prompt counts (the infinitesimal jackknife, Efron 1982).
+    """λ* with its interval to first order in how much each unit counts (the infinitesimal jackknife, Efron 1982).
 
-    For a smooth function of means this is the delta method with the covariance between prompts. NaN limits with fewer
-    than two prompts. Raises UserError for an aggregator that is not smooth, and as `safety_threshold`.
+    For a smooth function of means this is the delta method with the covariance between units. NaN limits with fewer
+    than two units. Raises UserError for an aggregator that is not smooth, and as `safety_threshold`.
     """
     if aggregator not in SMOOTH:
         fix = f"use one of {', '.join(sorted(SMOOTH))}, or the bootstrap"
         raise UserError(f"the delta method does not hold for '{aggregator}'", place="aggregator", fix=fix)
-    m = positions.prompts
+    m = positions.units
     value = float(_tightness(positions, c, aggregator)[0])
     if m < 2:
         return _interval(value, math.nan, math.nan)
-    nudge = _NUDGE * np.eye(m)
-    up, down = (_tightness(positions, c, aggregator, 1 + sign * nudge) for sign in (1, -1))
+    nudge, owner = _NUDGE * np.eye(m), positions.prompt_units
+    up, down = (_tightness(positions, c, aggregator, (1 + sign * nudge)[:, owner]) for sign in (1, -1))
     influence = (up - down) / (2 * _NUDGE)
     error = math.sqrt(float((influence**2).sum()) * m / (m - 1))
     half = student_quantile(level, m - 1) * error
@@ -74,36 +74,42 @@ def bootstrap_interval(
     resamples: int = 2_000,
     level: float = 0.95,
 ) -> Interval:
-    """λ* with percentile limits over prompts drawn with replacement, widened for few prompts as in `stats.intervals`.
+    """λ* with percentile limits over units drawn with replacement, widened for few as in `stats.intervals`.
 
     For `max_of_prompt_mean` and `position_max` no draw exceeds the data's maximum, and the bootstrap of a maximum is
-    not consistent (Bickel & Freedman 1981): read those limits as the sensitivity to leaving prompts out.
-    NaN limits with fewer than two prompts. Raises UserError as `safety_threshold`.
+    not consistent (Bickel & Freedman 1981): read those limits as the sensitivity to leaving units out.
+    NaN limits with fewer than two units. Raises UserError as `safety_threshold`.
     """
-    m = positions.prompts
+    m = positions.units
     value = float(_tightness(positions, c, aggregator)[0])
     if m < 2:
         return _interval(value, math.nan, math.nan)
-    drawn = [_tightness(positions, c, aggregator, times) for times in prompt_draws(m, seed, resamples)]
+    drawn = [_tightness(positions, c, aggregator, times) for times in prompt_draws(positions, seed, resamples)]
     return _interval(*percentile_interval(value, np.concatenate(drawn), m, level))
 
 
-def prompt_draws(prompts: int, seed: int, resamples: int) -> Iterator[Floats]:
-    """Blocks (draws, prompts) of how often each draw takes each prompt; nothing for fewer than two prompts."""
-    if prompts < 2:
+def prompt_draws(positions: Positions, seed: int, resamples: int) -> Iterator[Floats]:
+    """Blocks (draws, prompts) of how often each draw takes each prompt: as often as its unit, as `unit_draws`."""
+    for times in unit_draws(positions.units, seed, resamples):
+        yield times[:, positions.prompt_units]
+
+
+def unit_draws(units: int, seed: int, resamples: int) -> Iterator[Floats]:
+    """Blocks (draws, units) of how often each draw takes each unit; nothing for fewer than two units."""
+    if units < 2:
         return
     rng = np.random.default_rng(seed)
-    step = max(1, _BLOCK // prompts)
+    step = max(1, _BLOCK // units)
     for at in range(0, resamples, step):
         size = min(step, resamples - at)
-        yield rng.multinomial(prompts, np.full(prompts, 1 / prompts), size=size).astype(np.float64)
+        yield rng.multinomial(units, np.full(units, 1 / units), size=size).astype(np.float64)
 
 
-def percentile_interval(value: float, draws: Floats, prompts: int, level: float = 0.95) -> Interval:
-    """`value` with the percentiles of its draws over prompts, widened for few of them; NaN limits without draws."""
+def percentile_interval(value: float, draws: Floats, units: int, level: float = 0.95) -> Interval:
+    """`value` with the percentiles of its draws over units, widened for few of them; NaN limits without draws."""
     if not len(draws):
         return Interval(value, math.nan, math.nan)
-    alpha = NormalDist().cdf(-student_quantile(level, prompts - 1) * math.sqrt(prompts / (prompts - 1)))
+    alpha = NormalDist().cdf(-student_quantile(level, units - 1) * math.sqrt(units / (units - 1)))
     low, high = np.quantile(draws, [alpha, 1 - alpha])
     return Interval(value, float(low), float(high))
 
