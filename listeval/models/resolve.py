@@ -56,8 +56,17 @@ def resolve(model: str) -> ModelPath:
         return ModelPath(model, _checked(path, model))
     if _HUB_ID.fullmatch(model) and not model.startswith("."):
         return ModelPath(model, _checked(_download(model), model))
-    if "/" in model or model.startswith(("~", ".")):
-        raise UserError("there is no such model folder", place=model, fix="check the path")
+    check_name(model)
+    raise UserError("there is no such model folder", place=model, fix="check the path")
+
+
+def check_name(model: str) -> None:
+    """Raises UserError for what is neither a packaged model's name nor there nor written as a path or a hub id.
+
+    Nothing is unpacked or downloaded.
+    """
+    if model in SHORT_NAMES or "/" in model or model.startswith(("~", ".")) or user_path(model).exists():
+        return
     raise UserError(
         f"'{model}' is no folder, no hub id (owner/name) and no packaged model",
         place="--model",
