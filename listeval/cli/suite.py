@@ -61,9 +61,9 @@ def command(
     The same command again runs only what is owed. A run that fails is named, and the others go on.
     """
     from listeval.cli.suite_result import SuiteOutput, conclude, work
-    from listeval.suites.typos import option_faults, refuse
     from listeval.suites.execute_suite import prospects
     from listeval.suites.file import read_suite
+    from listeval.suites.typos import option_faults, refuse
 
     gates = wanted(fail_under, fail_if, fail_on, junit)
     suite = read_suite(Path(file))

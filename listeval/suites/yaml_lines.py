@@ -29,7 +29,6 @@ class YamlFile:
         *_, line = self.root.start_mark.line, *self._steps(keys)
         return f"{self.path}:{line + 1}"
 
-
     def known(self, keys: Sequence[str | int]) -> list[str | int]:
         """As much of the way to `keys` as the file has."""
         return [key for _, key in zip(self._steps(keys), keys, strict=False)]
