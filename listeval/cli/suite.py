@@ -9,7 +9,7 @@ import click
 
 from listeval.cli.completion import files
 from listeval.cli.consent import allow_options, of_config, permit
-from listeval.cli.gate import run_gates, wanted
+from listeval.cli.gate import foresee, run_gates, wanted
 from listeval.cli.say import say, say_json
 from listeval.errors import ExitCode, UserError, placed
 
@@ -73,6 +73,7 @@ def command(
         _check_names(suite, asked)
         runs = _permitted(asked, flags, file, out, trusted=trust)
         refuse(option_faults(suite, runs))
+        foresee((run.config for run in runs), gates)
     found = prospects(runs)
     if plan:
         return _print_plan(found, as_json)

@@ -162,7 +162,7 @@ def test_gates_are_held_against_every_run(cli, tmp_path):
     ("bad", "said"),
     [
         ("{task: fashion, name: bad, data: gone.jsonl}", "gone.jsonl"),
-        ("{task: fashion, name: bad, options: {k: -1}}", "k: "),
+        ("{task: fashion, name: bad, options: {k: 400}}", "400 reviews"),
         ("{task: fashion, name: bad, seeds: [99], samples: [nobody]}", "no example 'nobody'"),
     ],
 )
