@@ -92,7 +92,12 @@ def make_task_folder(name: str) -> None:
 @click.argument("name", **options_of("--task"))
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Task option, repeatable.")
 @click.option("--data", metavar="PATH|hub", help="Data; default: the bundled sample.", **options_of("--data"))
-@click.option("--model", metavar="CKPT", help="Whose chat template and length prompts must fit (default smollm2).")
+@click.option(
+    "--model",
+    metavar="CKPT",
+    help="Whose chat template and length prompts must fit (default smollm2).",
+    **options_of("--model"),
+)
 @click.option("--allow-code-execution", is_flag=True, help="Let the task run code, sandboxed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 def check(
