@@ -78,12 +78,18 @@ def foresee(configs: Iterable[RunConfig], asked: GateOptions) -> None:
     from listeval.plugins.open import make_task
     from listeval.report.gates import check_task
 
+    seen: set[str] = set()
     for config in configs:
+        seeds, asks_again = len(config.seeds), config.attempts > 1
+        like = f"{config.task} {config.options!r} {seeds} {asks_again}"
+        if like in seen:
+            continue
+        seen.add(like)
         try:
             task = make_task(config.task, config.options)
         except UserError:
             continue
-        check_task(task, asked.gates, seeds=len(config.seeds), asks_again=config.attempts > 1)
+        check_task(task, asked.gates, seeds=seeds, asks_again=asks_again)
 
 
 def judge_runs(runs: Sequence[Run], asked: GateOptions, failed: Sequence[tuple[str, UserError]] = ()) -> ExitCode:

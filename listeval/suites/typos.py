@@ -28,15 +28,25 @@ _LOCAL = ("auto", "hf", "vllm", "ray")
 def name_faults(suite: OpenedSuite, runs: Iterable[PlannedRun]) -> list[UserError]:
     """Tasks, backends, engines and models that there are not, each once, with its line; no task is imported."""
     found: dict[str, UserError] = {}
+    known: dict[tuple[str, ...], UserError | None] = {}
     for run in runs:
         for key, check in _names(run.config):
-            try:
-                check()
-            except UserError as error:
+            asked = (key, getattr(run.config, key), run.config.backend)
+            if asked not in known:
+                known[asked] = _raised_by(check)
+            if (error := known[asked]) is not None:
                 place = suite.file.place(_origin(suite, run, key))
                 told = UserError(error.cause, place=place, fix=error.fix)
                 found.setdefault(str(told), told)
     return list(found.values())
+
+
+def _raised_by(check: Callable[[], object]) -> UserError | None:
+    try:
+        check()
+    except UserError as error:
+        return error
+    return None
 
 
 def option_faults(suite: OpenedSuite, runs: Iterable[PlannedRun]) -> list[UserError]:
@@ -45,8 +55,12 @@ def option_faults(suite: OpenedSuite, runs: Iterable[PlannedRun]) -> list[UserEr
     Tasks are imported; what is wrong with one of them is left for its run to say.
     """
     found: dict[str, UserError] = {}
+    known: dict[str, list[ErrorDetails]] = {}
     for run in runs:
-        for told in _refused(run.config):
+        asked = f"{run.config.task} {run.config.options!r}"
+        if asked not in known:
+            known[asked] = _refused(run.config)
+        for told in known[asked]:
             error = _option_fault(suite, run, told)
             found.setdefault(str(error), error)
     return list(found.values())
