@@ -8,3 +8,9 @@ def bundled() -> Path:
     package = Path(__file__).parent
     inside = package / "bundled"
     return inside if inside.is_dir() else package.parent
+
+
+def recipes() -> Path:
+    """The folder of the recipes for training, in the wheel or the repository; those of studies lie in its `cliff`."""
+    inside = bundled() / "recipes"
+    return inside if inside.is_dir() else bundled() / "training" / "recipes"

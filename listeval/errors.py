@@ -5,7 +5,7 @@
 Everything else is a bug of ours and keeps its traceback.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from enum import IntEnum
 from typing import TYPE_CHECKING, Self
@@ -41,10 +41,28 @@ class UserError(Exception):
         # One line and printable, whatever a library, a server or a file name put into it.
         return inline(" ".join(self.cause.split()) + where + (f". Fix: {self.fix}" if self.fix else ""))
 
+    @property
+    def each(self) -> "list[UserError]":
+        """The lines to say: this one."""
+        return [self]
+
     @classmethod
     def missing_package(cls, package: str, install: str, why: str) -> Self:
         """A package that an optional part needs is not importable; `install` is the exact line to type."""
         return cls(f"{why} needs the package '{package}', which is not installed", fix=install + _in_checkout(install))
+
+
+class UserErrors(UserError):
+    """Several things that the user can put right, at least one, found together: said in a line each."""
+
+    def __init__(self, found: Sequence[UserError]) -> None:
+        first = found[0]
+        super().__init__(first.cause, place=first.place, fix=first.fix)
+        self._found = list(found)
+
+    @property
+    def each(self) -> list[UserError]:
+        return self._found
 
 
 @contextmanager

@@ -21,6 +21,11 @@ def inline(text: object) -> str:
     return visible(str(text)).replace("\n", "\\n")
 
 
+def counted(n: int, one: str) -> str:
+    """`1 run`, `2,000 runs`: of a noun whose plural has an s."""
+    return f"{n:,} {one}" if n == 1 else f"{n:,} {one}s"
+
+
 def storable(text: str) -> str:
     """Text that UTF-8 can hold: lone surrogates, which JSON can spell and Python takes, become U+FFFD."""
     try:

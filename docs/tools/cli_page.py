@@ -47,11 +47,11 @@ def _commands(context: click.Context) -> Iterator[tuple[click.Command, click.Con
             yield from _commands(below)
         # Commands beside the stages of the trainer.
         for other in getattr(command, "others", {}).values():
-            yield other, click.Context(other, info_name=other.name, parent=below)
+            yield other, click.Context(other, info_name=f"{name} {other.name}", parent=context)
 
 
 def _section(command: click.Command, context: click.Context) -> Iterator[str]:
-    nested = context.parent is not None and context.parent.parent is not None
+    nested = len(context.command_path.split()) > len(("listeval", "verb"))
     yield f"{'###' if nested else '##'} {context.command_path}\n"
     usage = " ".join(command.collect_usage_pieces(context))
     yield f"```\n{context.command_path} {usage}\n```\n"

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -75,15 +76,55 @@ def configs(context: click.Context, parameter: click.Parameter, begun: str) -> l
     return [f"@{above}{entry.name}" for entry in wanted]
 
 
+def models(context: click.Context, parameter: click.Parameter, begun: str) -> list[Any]:
+    """Short names of models, what the null engine plays, and folders."""
+    from listeval.models.short_names import SHORT_NAMES
+
+    known = PLAYED if context.params.get("backend") == "null" else (*SHORT_NAMES, "null")
+    return _or_files(known, begun)
+
+
+def recipes(context: click.Context, parameter: click.Parameter, begun: str) -> list[Any]:
+    """Recipes that ship with listeval and have the stage that is asked for, and files."""
+    from listeval.bundled import recipes as folder
+
+    stage = context.params.get("stage")
+    section = "" if stage in (None, "plan") else f"\n{stage}:"
+    shipped = sorted(path.stem for path in folder().glob("*.yaml") if section in path.read_text(encoding="utf-8"))
+    return _or_files(shipped, begun)
+
+
+def studies(context: click.Context, parameter: click.Parameter, begun: str) -> list[Any]:
+    """Studies that ship with listeval, and files."""
+    from listeval.bundled import recipes as folder
+
+    return _or_files(sorted(path.stem for path in folder().glob("cliff/*.yaml")), begun)
+
+
+def _or_files(known: Iterable[str], begun: str) -> list[Any]:
+    """Names that begin so, and whatever file a shell finds itself."""
+    from click.shell_completion import CompletionItem
+
+    return [*(CompletionItem(name) for name in known if name.startswith(begun)), CompletionItem(begun, type="file")]
+
+
+PLAYED = ("gold", "faults", "garbage", "null")
+WORDS: Mapping[str, Sequence[str]] = {
+    "--backend": ("auto", "vllm", "hf", "ray", "openai", "replay", "null"),
+    "--constraint": ("none", "schema", "permutation", "scaffold"),
+    "--engine": ("auto", "xgrammar", "llguidance", "outlines", "own"),
+    "--spacing": ("either", "gold", "compact", "free"),
+    "--reask": ("explain", "same"),
+}
+"""Values of options that are names, spelled here because a tab key waits for no import; a test holds them to it."""
+
+
 def options_of(flag: str) -> dict[str, Any]:
-    """What `click.option` is told so that the values of `flag` complete: names of tasks or rubrics, or files."""
-    if flag == "--task":
-        return {"shell_complete": tasks}
-    if flag == "--rubric":
-        return {"shell_complete": rubrics}
-    if flag in ("--data", "--out", "--model", "--adapter"):
-        return {"shell_complete": files}
-    return {}
+    """What `click.option` is told so that the values of `flag` complete: names, or files."""
+    if flag in WORDS:
+        return {"shell_complete": lambda _context, _parameter, begun: [w for w in WORDS[flag] if w.startswith(begun)]}
+    own = {"--task": tasks, "--rubric": rubrics, "--model": models, "--data": files, "--out": files, "--adapter": files}
+    return {"shell_complete": own[flag]} if flag in own else {}
 
 
 def files(context: click.Context, parameter: click.Parameter, begun: str) -> list[Any]:

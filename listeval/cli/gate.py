@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from listeval.comparison import Comparison
     from listeval.report.gates import CheckedGate, Gate
     from listeval.report.junit import Suite
-    from listeval.runs import Run
+    from listeval.runs import Run, RunConfig
 
 Verb = Callable[..., Any]
 
@@ -66,6 +66,30 @@ def wanted(fail_under: Sequence[str], fail_if: Sequence[str], fail_on: Any, juni
         gates.fail_if(text, fail_on) for text in fail_if
     ]
     return GateOptions(given, None if junit is None else writable(Path(junit), "JUnit file", "junit.xml"))
+
+
+def foresee(configs: Iterable[RunConfig], asked: GateOptions) -> None:
+    """Raises UserError for a gate that one of the runs to be made could not be held against.
+
+    A task that cannot be made is left for its run to say.
+    """
+    if not asked.gates:
+        return
+    from listeval.plugins.open import make_task
+    from listeval.report.gates import check_task
+
+    seen: set[str] = set()
+    for config in configs:
+        seeds, asks_again = len(config.seeds), config.attempts > 1
+        like = f"{config.task} {config.options!r} {seeds} {asks_again}"
+        if like in seen:
+            continue
+        seen.add(like)
+        try:
+            task = make_task(config.task, config.options)
+        except UserError:
+            continue
+        check_task(task, asked.gates, seeds=seeds, asks_again=asks_again)
 
 
 def judge_runs(runs: Sequence[Run], asked: GateOptions, failed: Sequence[tuple[str, UserError]] = ()) -> ExitCode:

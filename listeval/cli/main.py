@@ -145,7 +145,7 @@ def _verb(args: list[str]) -> int:
         click.echo(error.format_message())
         return ExitCode.USAGE
     except UserError as error:
-        return _fail(str(error), error.exit_code)
+        return [_fail(str(one), error.exit_code) for one in error.each][-1]
     except click.UsageError as error:
         hint = f". Fix: {error.ctx.command_path} --help" if error.ctx else ""
         return _fail(" ".join(error.format_message().split()).rstrip(".") + hint)

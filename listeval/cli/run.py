@@ -10,7 +10,7 @@ import click
 
 from listeval.cli.completion import configs, options_of
 from listeval.cli.consent import allow_options, of_config, permit
-from listeval.cli.gate import judge_runs, run_gates, wanted
+from listeval.cli.gate import foresee, judge_runs, run_gates, wanted
 from listeval.cli.named_values import ENGINE, TEMPLATE
 from listeval.cli.say import say, say_json, say_strays
 from listeval.disk import absolute_path, user_path
@@ -195,8 +195,11 @@ def command(
             permit(of_config(from_file, own), config, trusted=trust)
         allow_options(resolved.task, resolved.options)
         configs = with_adapters(resolved, [str(absolute(name, bare=True)) for name in adapters])
-        if several := axes(resolved):
-            return _several(planned(configs, several), SuiteOutput.of(resolved, asked, as_json), quiet)
+        several = axes(resolved)
+        runs = planned(configs, several)
+        foresee((run.config for run in runs), asked)
+        if several:
+            return _several(runs, SuiteOutput.of(resolved, asked, as_json), quiet)
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:
             finished = list(run_each(configs, progress))
     _print(finished, as_json)

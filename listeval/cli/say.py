@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import textwrap
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,22 @@ _NAMED = 3
 def say(line: str = "", *, err: bool = False) -> None:
     """One line; a line feed within it is shown, not obeyed."""
     click.echo(inline(line), err=err)
+
+
+def say_wrapped(line: str, indent: int = 0, *, after: int = 0) -> None:
+    """One line, broken between words where the terminal ends (80 columns where there is none); a word stays whole.
+
+    What follows is indented; `after` columns stand before it already.
+    """
+    wrapped = textwrap.wrap(
+        inline(line),
+        width=max(40, shutil.get_terminal_size().columns),
+        initial_indent=" " * after,
+        subsequent_indent=" " * indent,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    click.echo("\n".join(wrapped)[after:])
 
 
 def say_block(text: str, *, err: bool = False) -> None:

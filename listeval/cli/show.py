@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 import click
@@ -66,7 +67,7 @@ def command(
     if wanted is None:
         chosen = _one_of_each_kind_first(chosen)
     if sample is not None and not chosen:
-        raise UserError(f"no example '{sample}' of that kind", place=run_path, fix="see `listeval show RUN --kind any`")
+        raise _not_found(sample, [name for name in (kind, verdict) if name], rows, run_path)
     if not chosen:
         say(f"nothing to show: {_what_there_is(rows, verdicts if verdict else ())}", err=True)
     if as_json:
@@ -78,6 +79,19 @@ def command(
     print_rows(chosen[:limit], with_prompt=with_prompt, right=right_answers(run, trusted=trust))
     say(f"{min(limit, len(chosen))} of {len(chosen)} shown ({len(rows)} samples in the run)")
     return code
+
+
+def _not_found(sample: str, asked: Sequence[str], rows: list[Row], run_path: str) -> UserError:
+    """Why no answer to the example is shown: there is none, or none of the kind and verdict `asked` for."""
+    found = [row for row in rows if row["example"] == sample]
+    if not found:
+        known = list(dict.fromkeys(row["example"] for row in rows))
+        close = get_close_matches(sample, known, n=1)
+        fix = f"did you mean '{close[0]}'?" if close else f"see its examples: listeval show {run_path} --kind any"
+        return UserError(f"this run has no example '{sample}'", place=run_path, fix=fix)
+    said = ", ".join(dict.fromkeys(name for row in found for name in (row["kind"], row["verdict"]) if name))
+    cause = f"example '{sample}' is {said} here, not {' with '.join(asked)}"
+    return UserError(cause, place=run_path, fix="leave --kind and --verdict out")
 
 
 def _what_there_is(rows: list[Row], verdicts: Sequence[str]) -> str:

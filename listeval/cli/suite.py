@@ -9,16 +9,18 @@ import click
 
 from listeval.cli.completion import files
 from listeval.cli.consent import allow_options, of_config, permit
-from listeval.cli.gate import run_gates, wanted
+from listeval.cli.gate import foresee, run_gates, wanted
 from listeval.cli.say import say, say_json
-from listeval.errors import ExitCode, placed
+from listeval.errors import ExitCode, UserError, placed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from listeval.cli.consent import ConsentRequest
+    from listeval.runs.config import RunConfig
     from listeval.suites.execute_suite import Prospect
     from listeval.suites.expand import PlannedRun
+    from listeval.suites.file import OpenedSuite
 
 _FLAGS = ("--base-url", "--api-key-env", "--allow-code-execution", "--out")
 """By which a user says himself what a file asks for; the rest is `--trust`."""
@@ -61,12 +63,17 @@ def command(
     from listeval.cli.suite_result import SuiteOutput, conclude, work
     from listeval.suites.execute_suite import prospects
     from listeval.suites.file import read_suite
+    from listeval.suites.typos import option_faults, refuse
 
     gates = wanted(fail_under, fail_if, fail_on, junit)
     suite = read_suite(Path(file))
     out = Path(flags["out"] or suite.content.out or f"runs/{Path(file).stem}")
     with placed(file):
-        runs = _permitted(_planned(suite, flags, out), flags, file, out, trusted=trust)
+        asked = _planned(suite, flags, out)
+        _check_names(suite, asked)
+        runs = _permitted(asked, flags, file, out, trusted=trust)
+        refuse(option_faults(suite, runs))
+        foresee((run.config for run in runs), gates)
     found = prospects(runs)
     if plan:
         return _print_plan(found, as_json)
@@ -74,7 +81,7 @@ def command(
     return conclude(outcomes, SuiteOutput(Path(file).stem, out, gates, as_json))
 
 
-def _planned(suite: Any, flags: dict[str, Any], out: Path) -> list[PlannedRun]:
+def _planned(suite: OpenedSuite, flags: dict[str, Any], out: Path) -> list[PlannedRun]:
     """The runs of the file under the flags, which win; paths are made absolute, as those of `listeval run` are."""
     from listeval.cli.run import PATHS, absolute
     from listeval.runs.config import listed
@@ -89,6 +96,21 @@ def _planned(suite: Any, flags: dict[str, Any], out: Path) -> list[PlannedRun]:
         full = {name: absolute(value, bare=name == "data") for name, value in paths.items()}
         runs.append(run._replace(config=run.config.model_copy(update=full)))
     return runs
+
+
+def _check_names(suite: OpenedSuite, runs: Sequence[PlannedRun]) -> None:
+    """Raises UserError for names that there are not, and with them for options of tasks that need no word to import."""
+    from listeval.suites.typos import name_faults, option_faults, refuse
+
+    if found := name_faults(suite, runs):
+        refuse(found + option_faults(suite, [run for run in runs if not _asks_to_import(run.config)]))
+
+
+def _asks_to_import(config: RunConfig) -> bool:
+    try:
+        return bool(of_config({"task": config.task, "options": config.options}, {}))
+    except UserError:
+        return True
 
 
 def _permitted(

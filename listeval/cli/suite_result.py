@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from listeval.cli.gate import GateOptions, judge_runs
-from listeval.cli.say import say, say_json, say_strays
+from listeval.cli.say import say, say_json, say_strays, say_wrapped
 from listeval.errors import ExitCode, UserError
+from listeval.visible import counted
 
 if TYPE_CHECKING:
     from listeval.report.suite_page import GroupLine
@@ -76,7 +77,8 @@ def conclude(outcomes: Sequence[RunOutcome], asked: SuiteOutput) -> ExitCode:
     else:
         _print(runs, found, groups, page)
     if failed:
-        say(f"listeval: {len(failed)} of {len(outcomes)} runs failed: {', '.join(n for n, _ in failed)}", err=True)
+        names = ", ".join(name for name, _ in failed)
+        say(f"listeval: {len(failed)} of {counted(len(outcomes), 'run')} failed: {names}", err=True)
     if any(run.summary.unanswered for run in runs):
         code = max(code, ExitCode.SAMPLES_ERRORED)
     for _, error in failed:
@@ -93,7 +95,7 @@ def _print(runs: Sequence[Run], found: Sequence[Curve], groups: Sequence[GroupLi
     print_curves(found)
     for group in groups:
         say()
-        say(f"{group.name}: {group.text}")
+        say_wrapped(f"{group.name}: {group.text}")
     if page:
         say()
         say(f"page: {page}")

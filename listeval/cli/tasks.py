@@ -9,7 +9,7 @@ import click
 
 from listeval.cli.completion import options_of
 from listeval.cli.live_line import LiveLine
-from listeval.cli.say import say, say_block, say_json
+from listeval.cli.say import say, say_block, say_json, say_wrapped
 from listeval.errors import ExitCode, UserError
 from listeval.visible import inline
 
@@ -60,16 +60,17 @@ def show_task(name: str, settings: tuple[str, ...], data: str | None) -> None:
     if not dataset.examples:
         raise UserError(f"task '{name}' has no example here", place=dataset.source, fix="give other --data or options")
     example = dataset.examples[0]
-    say(f"{task.name} (version {task.version}): {task.summary}")
-    say(f"metrics: {', '.join(metric.name for metric in task.metrics)}")
+    with blame(task, f"cannot show its example '{example.id}'"):
+        schema, gold = task.contract(example.target).json_schema(), task.gold(example.target)
+    say_wrapped(f"{task.name} (version {task.version}): {task.summary}", 2)
+    say_wrapped(f"metrics: {', '.join(metric.name for metric in task.metrics)}", 2)
     for option, field in zip(task.Options.option_names(), task.Options.model_fields.values(), strict=True):
-        say(f"  --set {option}={field.default}  {field.description or ''}")
-    say(f"data: {dataset.source}, {len(dataset.examples)} examples; {_counts(dataset.counts)}")
+        say_wrapped(f"  --set {option}={field.default}  {field.description or ''}", 6)
+    say_wrapped(f"data: {dataset.source}, {len(dataset.examples)} examples; {_counts(dataset.counts)}", 2)
     for message in example.messages:
         say_block(f"\n[{inline(message.role)}]\n{message.content}")
-    with blame(task, f"cannot show its example '{example.id}'"):
-        say_block(f"\n[contract]\n{json.dumps(task.contract(example.target).json_schema())}")
-        say_block(f"\n[gold answer]\n{task.gold(example.target)}")
+    say_block(f"\n[contract]\n{json.dumps(schema)}")
+    say_block(f"\n[gold answer]\n{gold}")
 
 
 @command.command("new")
@@ -91,7 +92,12 @@ def make_task_folder(name: str) -> None:
 @click.argument("name", **options_of("--task"))
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="Task option, repeatable.")
 @click.option("--data", metavar="PATH|hub", help="Data; default: the bundled sample.", **options_of("--data"))
-@click.option("--model", metavar="CKPT", help="Whose chat template and length prompts must fit (default smollm2).")
+@click.option(
+    "--model",
+    metavar="CKPT",
+    help="Whose chat template and length prompts must fit (default smollm2).",
+    **options_of("--model"),
+)
 @click.option("--allow-code-execution", is_flag=True, help="Let the task run code, sandboxed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object to stdout.")
 def check(
@@ -124,7 +130,7 @@ def check(
             found.append(finding)
             if not as_json:
                 click.secho(f"{finding.state:<8}", fg=colours[finding.state], nl=False)
-                say(f"{finding.check:<9}{finding.text}")
+                say_wrapped(f"{finding.check:<9}{finding.text}", 17, after=8)
     if as_json:
         say_json({"task": name, "checks": [finding._asdict() for finding in found]})
     return ExitCode.SAMPLES_ERRORED if any(f.state is CheckState.FAILED for f in found) else ExitCode.OK

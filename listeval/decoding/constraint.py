@@ -108,10 +108,18 @@ def resolve(
     return Constraint(kind, chosen, spacing or Spacing.EITHER)
 
 
+ENGINES = (*PACKAGES, "own", "auto")
+"""What a user may name; on a server a schema is held by an engine of its own, recorded as `server`."""
+
+
+def check_engine(name: str) -> None:
+    """Raises UserError for a name that no engine has on any backend."""
+    if name not in (*ENGINES, "server"):
+        raise UserError(f"unknown engine '{name}'", place="--engine", fix=did_you_mean(name, list(ENGINES)))
+
+
 def _unfit(asked: str, kind: str, backend: str, choices: tuple[EngineName, ...]) -> UserError:
-    known = [*PACKAGES, "own", "auto"]
-    if asked not in (*known, "server"):
-        return UserError(f"unknown engine '{asked}'", place="--engine", fix=did_you_mean(asked, known))
+    check_engine(asked)
     if choices == ("server",):
         cause, fix = f"on the {backend} backend the server chooses its own engine for a schema", "leave --engine out"
     else:

@@ -49,15 +49,33 @@ def resolve(model: str) -> ModelPath:
     Raises UserError where there is none: an unknown name, a folder without config or weights,
     a package that is not installed, a hub that is unreachable or asks for a licence.
     """
+    path = located(model)
+    return ModelPath(model, _checked(_download(model) if path is None else path, model))
+
+
+def located(model: str) -> Path | None:
+    """The folder of `model` here, unpacked where it is packaged; None for a hub id. Nothing is downloaded.
+
+    Raises UserError where it is neither.
+    """
     if model in SHORT_NAMES:
-        return ModelPath(model, _checked(SHORT_NAMES[model].checkpoint(), model))
+        return SHORT_NAMES[model].checkpoint()
     path = user_path(model)
     if path.exists():
-        return ModelPath(model, _checked(path, model))
+        return path
     if _HUB_ID.fullmatch(model) and not model.startswith("."):
-        return ModelPath(model, _checked(_download(model), model))
-    if "/" in model or model.startswith(("~", ".")):
-        raise UserError("there is no such model folder", place=model, fix="check the path")
+        return None
+    check_name(model)
+    raise UserError("there is no such model folder", place=model, fix="check the path")
+
+
+def check_name(model: str) -> None:
+    """Raises UserError for what is neither a packaged model's name nor there nor written as a path or a hub id.
+
+    Nothing is unpacked or downloaded.
+    """
+    if model in SHORT_NAMES or "/" in model or model.startswith(("~", ".")) or user_path(model).exists():
+        return
     raise UserError(
         f"'{model}' is no folder, no hub id (owner/name) and no packaged model",
         place="--model",

@@ -45,7 +45,7 @@ def print_rows(
             out.print(Text(inline(said), style="dim"))
         if with_prompt:
             out.print(Text(f"--- prompt ---\n{visible(row['prompt'])}\n--- answer ---", style="dim"))
-        out.print(answer(row))
+        out.print(answer(row, styled=out.color_system is not None and not out.no_color))
         if right is not None and (told := right(row["target"])) is not None:
             out.print(Text("--- right answer ---", style="dim"))
             out.print(Text(visible(_clip(told))))
@@ -54,8 +54,11 @@ def print_rows(
         out.print()
 
 
-def answer(row: Row) -> Text:
-    """The raw text, control characters made visible, the faulty span reversed, long stretches cut out."""
+def answer(row: Row, *, styled: bool = True) -> Text:
+    """The raw text, control characters made visible, the faulty span marked, long stretches cut out.
+
+    It is reversed, and between ⟦ and ⟧ where nothing is `styled`.
+    """
     text, span = row["text"], row["span"]
     if not text:
         return Text("(no text)", style="dim")
@@ -69,9 +72,14 @@ def answer(row: Row) -> Text:
     before, after = text[:start], text[end:]
     lead = _ends(before)
     tail = after if len(after) <= _AROUND else after[:_AROUND] + f" … {len(after) - _AROUND:,} more characters"
-    return Text.assemble(
-        visible(lead), (visible(text[start:end]), "reverse" if end - start < _HEAD else ""), visible(tail)
-    )
+    return Text.assemble(visible(lead), _marked(text[start:end], styled=styled), visible(tail))
+
+
+def _marked(faulty: str, *, styled: bool) -> str | tuple[str, str]:
+    """Marked, unless that would be nearly all that is shown."""
+    if len(faulty) >= _HEAD:
+        return visible(faulty)
+    return (visible(faulty), "reverse") if styled else f"⟦{visible(faulty)}⟧"
 
 
 def _ends(text: str) -> str:

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 from listeval.errors import UserError, did_you_mean
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.as_text import change, interval, points
-from listeval.runs.figures.order_figures import BOUNDS
+from listeval.runs.figures.order_figures import BOUNDS, SLOPE, is_shuffled
 from listeval.stats.intervals import Bounds, Interval
+from listeval.task import Task
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
@@ -98,6 +99,23 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
+
+
+def check_task(task: Task, gates: Sequence[Gate], *, seeds: int, asks_again: bool) -> None:
+    """What is known of gates before a run of `task` is made, which may take hours.
+
+    Raises UserError for a figure that its rows will not have, and for a limit beyond all that it can be. Figures of a
+    task's appendix are known afterwards only.
+    """
+    order = {**BOUNDS, SLOPE: (-math.inf, math.inf)} if is_shuffled(task) else {}
+    ranges = {**order, **figures.bounds(task.metrics)}
+    known = [*figures.names(task.metrics, seeds, asks_again=asks_again), *order]
+    closed = type(task).appendix is Task.appendix
+    for gate in gates:
+        if closed and gate.figure not in known:
+            raise _unknown(gate, dict.fromkeys(known), f"a run of task '{task.name}' like this has no figure", "")
+        if gate.figure in known:
+            _refuse_unreachable(gate, gate.figure, figures.bounds_of(gate.figure, ranges))
 
 
 def check_run(run: Run, gates: Sequence[Gate]) -> list[CheckedGate]:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from listeval.report.console import ReportConsole
-from listeval.visible import inline
+from listeval.visible import counted, inline
 
 if TYPE_CHECKING:
     from listeval.suites.execute_suite import Prospect
@@ -45,5 +45,6 @@ def summary(found: Sequence[Prospect]) -> str:
     for one in makeable:
         if one.load is not None and one.load.is_local and not one.complete and one.load not in loads:
             loads.append(one.load)
-    counts = f"{len(found)} runs, {sum(one.samples for one in makeable):,} samples, {sum(map(owed, makeable)):,} owed"
-    return f"{counts}; {len(loads)} {'model' if len(loads) == 1 else 'models'} to load" if loads else counts
+    samples = counted(sum(one.samples for one in makeable), "sample")
+    counts = f"{counted(len(found), 'run')}, {samples}, {sum(map(owed, makeable)):,} owed"
+    return f"{counts}; {counted(len(loads), 'model')} to load" if loads else counts

@@ -38,16 +38,32 @@ def print_runs(runs: Sequence[Run], console: Console | None = None, *, all_kinds
     out = console or ReportConsole()
     for run in runs:
         out.print(Text(f"{_name(run)}: {run_title(run)}\n{counts(run.summary)}"))
-    kinds = kinds_to_show(runs, all_kinds=all_kinds)
-    figures = metrics_to_show(runs)
-    draws: list[_Draw] = [partial(_metrics, figures), partial(_kinds, kinds)]
-    for draw in draws + ([_verdicts] if _verdict_names(runs) else []):
+    for alike in _by_task(runs):
+        _print_tables(alike, out, alone=len(runs) == 1, all_kinds=all_kinds)
+    _print_remarks(runs, out)
+
+
+def _by_task(runs: Sequence[Run]) -> list[list[Run]]:
+    """Runs whose tables have the same rows, in the order in which they first come up."""
+    found: dict[object, list[Run]] = {}
+    for run in runs:
+        found.setdefault((run.manifest.task.name, tuple(run.summary.verdicts)), []).append(run)
+    return list(found.values())
+
+
+def _print_tables(runs: Sequence[Run], out: Console, *, alone: bool, all_kinds: bool) -> None:
+    def show(draw: _Draw) -> None:
         for some in _abreast(runs, out.width):
             out.print()
-            out.print(draw(some, len(runs) == 1))
+            out.print(draw(some, alone))
+
+    kinds = kinds_to_show(runs, all_kinds=all_kinds)
+    show(partial(_metrics, metrics_to_show(runs)))
+    show(partial(_kinds, kinds))
     if len(kinds) < len(Kind):
         out.print(Text(f"{len(Kind) - len(kinds)} other kinds did not occur (listeval report --all)", style="dim"))
-    _print_remarks(runs, out)
+    if _verdict_names(runs):
+        show(_verdicts)
 
 
 def _abreast(runs: Sequence[Run], width: int) -> Iterator[Sequence[Run]]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticSerializationError
 
+from listeval.backends import choose
 from listeval.backends.engine_arg import FLAG, typed
 from listeval.backends.protocol import BackendOptions, Sampling
 from listeval.decoding.constraint import Constraint, ConstraintKind, resolve
@@ -247,6 +248,12 @@ def listed(value: object) -> object:
     return value
 
 
+def _check_backend(name: object) -> None:
+    """Raises UserError for an unknown one: what else a configuration lacks is read by its backend."""
+    if isinstance(name, str) and name != "auto":
+        choose(name)
+
+
 def build_config(values: dict[str, Any]) -> RunConfig:
     """Validate values from a command line or a file.
 
@@ -255,6 +262,7 @@ def build_config(values: dict[str, Any]) -> RunConfig:
     try:
         config = RunConfig.model_validate(values)
     except ValidationError as error:
+        _check_backend(values.get("backend"))
         raise config_error(error, list(RunConfig.model_fields)) from None
     except RecursionError:
         raise _too_deep() from None

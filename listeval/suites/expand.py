@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from hashlib import sha256
 from itertools import product
 from math import prod
@@ -18,6 +18,8 @@ from listeval.suites.file import OpenedSuite, parts
 MOST = 1000
 """Runs of a suite; a file that multiplies to more was hardly meant so."""
 _LONGEST = 120
+Keys = tuple[str | int, ...]
+"""The way to a value of the file: `("models", 1, "dtype")`."""
 _UNFIT = re.compile(r"[^A-Za-z0-9._=+@-]+")
 
 
@@ -27,13 +29,16 @@ class PlannedRun(NamedTuple):
     name: str
     group: str
     config: RunConfig
+    sources: tuple[Keys, ...] = ()
+    """Where in the suite's file its values come from; of two that give the same key the later wins."""
 
 
 class _Choice(NamedTuple):
-    """One entry of an axis: what it is called, and what it says of the run."""
+    """One entry of an axis: what it is called, what it says of the run, and where in the file it stands."""
 
     label: str
     values: Mapping[str, Any]
+    place: Keys
     settings: Mapping[str, Any] = {}
     """The value of each setting, which a task's entry is called after: no entry changes it."""
 
@@ -45,9 +50,8 @@ def expand(suite: OpenedSuite, given: Mapping[str, Any], out: Path) -> list[Plan
     two of one name, and for what only the whole configuration shows to be wrong.
     """
     asked = _asked(suite)
-    models = [_Choice(part.name or _model_label(part.given), part.given) for part in parts(suite.content, "models")]
-    ways = [_Choice(part.name or _way_label(part.given), part.given) for part in parts(suite.content, "constraints")]
-    adapters = [_adapter(part) for part in parts(suite.content, "adapters")]
+    models, ways = _choices(suite, "models", _model_label), _choices(suite, "constraints", _way_label)
+    adapters = [_adapter(part, ("adapters", at)) for at, part in enumerate(parts(suite.content, "adapters"))]
     count = asked.size * len(models) * len(adapters) * len(ways)
     if count > MOST:
         raise UserError(f"{count:,} runs, at most {MOST:,} are one suite", place=str(suite.file.path), fix="split it")
@@ -59,9 +63,16 @@ def expand(suite: OpenedSuite, given: Mapping[str, Any], out: Path) -> list[Plan
         settings = {"options": task.settings}
         values = _joined(common, task.values, model.values, adapter.values, way.values, given, settings)
         values["out"] = str(out / name)
-        runs.append(PlannedRun(name, group, _built(values, name, suite)))
+        sources = ((), *(choice.place for choice in (task, model, adapter, way)))
+        runs.append(PlannedRun(name, group, _built(values, name, suite), sources))
     _refuse_twins([run.name for run in runs], suite)
     return runs
+
+
+def _choices(suite: OpenedSuite, axis: str, label: Callable[[Mapping[str, Any]], str]) -> list[_Choice]:
+    """The entries of an axis, called by their `name`, or by what `label` makes of their values."""
+    entries = enumerate(parts(suite.content, axis))
+    return [_Choice(part.name or label(part.given), part.given, (axis, at)) for at, part in entries]
 
 
 class _Asked(NamedTuple):
@@ -84,9 +95,9 @@ class _Asked(NamedTuple):
 
 def _asked(suite: OpenedSuite) -> _Asked:
     tasks = []
-    for part in parts(suite.content, "tasks"):
+    for at, part in enumerate(parts(suite.content, "tasks")):
         settings = {**suite.content.settings, **part.settings}
-        tasks.append((_Choice(part.name or part.task, part.given), settings))
+        tasks.append((_Choice(part.name or part.task, part.given, ("tasks", at)), settings))
     return _Asked(tasks)
 
 
@@ -107,12 +118,12 @@ def _model_label(values: Mapping[str, Any]) -> str:
     return Path(str(values["model"]).rstrip("/")).name or "model"
 
 
-def _adapter(part: Any) -> _Choice:
+def _adapter(part: Any, place: Keys) -> _Choice:
     """An entry of `adapters`; the base alone adds nothing to a run's name."""
     values = dict(part.given)
     if values["adapter"] == BASE:
-        return _Choice(part.name or "", {name: value for name, value in values.items() if name != "adapter"})
-    return _Choice(part.name or Path(values["adapter"].rstrip("/")).name or "adapter", values)
+        return _Choice(part.name or "", {name: value for name, value in values.items() if name != "adapter"}, place)
+    return _Choice(part.name or Path(values["adapter"].rstrip("/")).name or "adapter", values, place)
 
 
 def _way_label(values: Mapping[str, Any]) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, create_model
 
-from listeval.errors import UserError, did_you_mean
+from listeval.errors import UserError, UserErrors, did_you_mean
 from listeval.runs.config import RunConfig, listed
 from listeval.suites.yaml_lines import YamlFile, read_yaml
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 Settings = dict[str, Annotated[list[Any], Field(min_length=1)]]
 """Task options, each with the values that it takes in turn."""
@@ -101,20 +105,48 @@ def read_suite(path: Path) -> OpenedSuite:
         raise _wrong(error, file) from None
 
 
-def _wrong(error: ValidationError, file: YamlFile) -> UserError:
-    first = error.errors()[0]
-    keys = [key for key in first["loc"] if isinstance(key, str | int)]
+def _wrong(error: ValidationError, file: YamlFile) -> UserErrors:
+    """Every fault of the file, in the order of its lines; of what follows from another one, only that."""
+    found = [(_keys(told, file), told) for told in error.errors()]
+    strange = [keys for keys, told in found if told["type"] == "extra_forbidden"]
+    lines: dict[str, UserError] = {}
+    for keys, told in found:
+        if told["type"] == "missing" and any(_meant(name) == keys for name in strange):
+            continue
+        own = keys if told["type"] in ("missing", "extra_forbidden") else file.known(keys)
+        lines.setdefault(dotted(own), fault(told, keys, _known(keys), file))
+    return UserErrors(sorted(lines.values(), key=line_of))
+
+
+def _keys(told: ErrorDetails, file: YamlFile) -> list[str | int]:
+    """The way to the value that is told of, without pydantic's own names for the forms that a value may have."""
+    known = len(file.known(told["loc"]))
+    return [key for at, key in enumerate(told["loc"]) if at < known or isinstance(key, int) or key.isidentifier()]
+
+
+def _meant(keys: list[str | int]) -> list[str | int]:
+    """The way to the known key that an unknown one was probably meant as."""
+    return [*keys[:-1], *get_close_matches(str(keys[-1]), _known(keys), n=1, cutoff=0.5)]
+
+
+def fault(told: ErrorDetails, keys: list[str | int], known: list[str], file: YamlFile) -> UserError:
+    """What pydantic says of the value behind `keys`, with its line; `known` are the names that may stand there."""
     name, place = dotted(keys), file.place(keys)
-    if first["type"] == "extra_forbidden":
-        return UserError(f"unknown key '{name}'", place=place, fix=did_you_mean(str(keys[-1]), _known(keys)))
-    if first["type"] == "missing":
+    if told["type"] == "extra_forbidden":
+        return UserError(f"unknown key '{name}'", place=place, fix=did_you_mean(str(keys[-1]), known))
+    if told["type"] == "missing":
         return UserError(f"no {name} is given", place=place, fix=f"add {keys[-1]}: ...")
-    if first["type"] == "model_type":
+    if told["type"] == "model_type":
         return UserError(f"{name} is neither a name nor a mapping", place=place, fix=f"write '{keys[0]}: [NAME]'")
-    said = first["msg"].removeprefix("Value error, ")
+    said = told["msg"].removeprefix("Value error, ")
     _, _, wanted = said.partition("Input should be ")
     fix = f"give {wanted.partition(', unable')[0]}" if wanted else "give another value"
-    return UserError(f"{name}: {said}, got {first.get('input')!r}", place=place, fix=fix)
+    return UserError(f"{name}: {said}, got {told.get('input')!r}", place=place, fix=fix)
+
+
+def line_of(error: UserError) -> int:
+    """The line in the place of a fault, to sort by."""
+    return int(error.place.rpartition(":")[2])
 
 
 def dotted(keys: list[str | int]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,22 @@ class YamlFile:
 
     def place(self, keys: Sequence[str | int]) -> str:
         """`FILE:LINE` of the value behind `keys`, or of as much of the way there as the file has."""
+        *_, line = self.root.start_mark.line, *self._steps(keys)
+        return f"{self.path}:{line + 1}"
+
+    def known(self, keys: Sequence[str | int]) -> list[str | int]:
+        """As much of the way to `keys` as the file has."""
+        return [key for _, key in zip(self._steps(keys), keys, strict=False)]
+
+    def _steps(self, keys: Sequence[str | int]) -> Iterator[int]:
+        """The line of each of `keys`, as far as the file has them."""
         node: yaml.Node = self.root
-        line = node.start_mark.line
         for key in keys:
             step = _step(node, key)
             if step is None:
-                break
+                return
             line, node = step
-        return f"{self.path}:{line + 1}"
+            yield line
 
 
 def read_yaml(path: Path) -> YamlFile:

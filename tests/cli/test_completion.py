@@ -5,11 +5,20 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from listeval.backends import ADAPTERS
+from listeval.backends.played import playing
+from listeval.cli.completion import PLAYED, WORDS
 from listeval.cli.main import main
 from listeval.contract import Kind
+from listeval.decoding.constraint import ENGINES, ConstraintKind
+from listeval.decoding.spacing import Spacing
+from listeval.runs.reask import ReaskWay
+from listopd.cliff.study import StudyFile, study_path
+from listopd.recipe import read_recipe
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -63,6 +72,21 @@ def offered(text):
         ("listeval label --rubric help", ["helpfulness"]),
         ("listeval rubrics show help", ["helpfulness"]),
         ("listeval show r --kind dup", ["duplicate_id"]),
+        ("listeval run --constraint per", ["permutation"]),
+        ("listeval run --backend vl", ["vllm"]),
+        ("listeval run --engine ll", ["llguidance"]),
+        ("listeval run --spacing g", ["gold"]),
+        ("listeval run --reask e", ["explain"]),
+        ("listeval run --model tiny-l", ["tiny-listopd", "tiny-l"]),
+        ("listeval run --model smol", ["smollm2", "smol"]),
+        ("listeval tasks check fashion --model tiny-t", ["tiny-teacher", "tiny-t"]),
+        ("listeval run --backend null --model g", ["gold", "garbage", "g"]),
+        ("listeval train sft w", ["warmstart", "w"]),
+        ("listeval train sft listopd", ["listopd"]),
+        ("listeval train opd asp", ["aspo", "asp"]),
+        ("listeval train plan w", ["warmstart", "w"]),
+        ("listeval cliff plan lab-k", ["lab-k8", "lab-k"]),
+        ("listeval cliff verify plant", ["planted", "plant"]),
         ("listeval nosuch ver", []),
         ("listeval run --nosuch x --ta", ["--task"]),
         ("listeval zzz", []),
@@ -74,6 +98,36 @@ def test_what_the_tab_key_offers(ask, line, words):
 
 def test_every_kind_is_offered(ask):
     assert offered(ask("bash_complete", "listeval show r --kind ")) == ["any", *(kind.value for kind in Kind)]
+
+
+def test_the_words_are_those_that_are_taken():
+    assert set(WORDS["--backend"]) == {*ADAPTERS, "auto"}
+    assert set(WORDS["--constraint"]) == set(get_args(ConstraintKind))
+    assert set(WORDS["--engine"]) == set(ENGINES)
+    assert set(WORDS["--spacing"]) == {one.value for one in Spacing}
+    assert set(WORDS["--reask"]) == set(get_args(ReaskWay))
+    assert all(playing(name) for name in PLAYED if name != "null")
+
+
+def test_every_recipe_that_is_offered_is_one(ask):
+    """By the stage that it is offered for."""
+    for stage in ("sft", "opd"):
+        names = [name for name in offered(ask("bash_complete", f"listeval train {stage} ")) if name]
+        assert names and all(getattr(read_recipe(name, ()), stage) is not None for name in names)
+    names = [name for name in offered(ask("bash_complete", "listeval cliff plan ")) if name]
+    assert names and all(StudyFile(study_path(name)).arms for name in names)
+
+
+def test_a_tab_key_waits_for_no_library():
+    said = "import sys; from listeval.cli.main import main; main([])"
+    heavy = ("pydantic", "numpy", "torch", "rich", "yaml")
+    lines = ["run --constraint ", "run --backend ", "run --engine ", "run --model ", "train opd ", "cliff plan "]
+    for line in lines:
+        words = f"listeval {line}"
+        told = {"_LISTEVAL_COMPLETE": "bash_complete", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        code = f"import atexit, sys\natexit.register(lambda: print([x for x in {heavy} if x in sys.modules]))\n{said}"
+        done = subprocess.run([sys.executable, "-c", code], env={**os.environ, **told}, capture_output=True, text=True)
+        assert done.stdout.splitlines()[-1] == "[]" and "plain," in done.stdout, (line, done.stdout, done.stderr)
 
 
 def test_zsh_and_fish_complete_a_verb(ask):

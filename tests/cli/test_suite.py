@@ -61,6 +61,23 @@ def test_a_suite_runs_and_shows_everything(cli, tmp_path):
     assert "<polyline" in page
 
 
+@pytest.mark.parametrize("width", [80, 60])
+def test_verdicts_keep_to_the_terminal_s_width(cli, monkeypatch, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    _, out, _ = cli("suite s.yaml --quiet --limit 3")
+    told = [block for block in out.split("\n\n") if block.startswith(("fashion_k=2: ", "msmarco_k=4: "))]
+    assert len(told) == 2 and all("\n" in block for block in told)
+    assert max(len(line) for block in told for line in block.splitlines()) <= width
+
+
+@pytest.mark.parametrize(("tasks", "said"), [("[fashion]", "1 run, 1 sample, 1 owed"), ("[fashion, json]", "2 runs, ")])
+def test_one_run_is_no_plural(cli, tmp_path, tasks, said):
+    (tmp_path / "s.yaml").write_text(f"tasks: {tasks}\nmodels: [gold]\nbackend: null\nlimit: 1\n")
+    assert said in cli("suite s.yaml --plan")[1]
+    (tmp_path / "s.yaml").write_text("tasks: [fashion]\nmodels: [gold]\nbackend: null\ndata: gone.jsonl\n")
+    assert "1 of 1 run failed: " in cli("suite s.yaml --quiet")[2]
+
+
 def test_as_json(cli):
     code, out, _ = cli("suite s.yaml --quiet --json --out o")
     told = json.loads(out)
@@ -162,7 +179,7 @@ def test_gates_are_held_against_every_run(cli, tmp_path):
     ("bad", "said"),
     [
         ("{task: fashion, name: bad, data: gone.jsonl}", "gone.jsonl"),
-        ("{task: fashion, name: bad, options: {k: -1}}", "k: "),
+        ("{task: fashion, name: bad, options: {k: 400}}", "400 reviews"),
         ("{task: fashion, name: bad, seeds: [99], samples: [nobody]}", "no example 'nobody'"),
     ],
 )

@@ -1,12 +1,14 @@
 """The command line is a frozen surface: verbs, flags, exit codes; and `--help` imports nothing heavy."""
 
+import re
 import subprocess
 import sys
 
 import click
 import pytest
 
-from listeval.cli.main import cli
+from docs.tools import cli_page
+from listeval.cli.main import _run, cli
 from listeval.errors import ExitCode
 
 FLAGS = {
@@ -133,3 +135,11 @@ def test_every_public_name_loads():
     import listeval
 
     assert all(getattr(listeval, name) for name in listeval.__all__)
+
+
+def test_every_heading_of_the_command_line_s_page_can_be_typed(capsys):
+    headings = re.findall(r"^##+ listeval (.+)$", cli_page.page(), re.MULTILINE)
+    assert {"run", "tasks show", "train", "train merge", "train push", "cliff plan"} <= set(headings)
+    for heading in headings:
+        assert _run([*heading.split(), "--help"]) == 0
+        assert capsys.readouterr().out.startswith(f"Usage: listeval {heading} ")

@@ -4,8 +4,10 @@ import json
 import re
 import sys
 
+import click
 import pytest
 
+from listeval.cli import tasks
 from listeval.cli.main import _run
 
 
@@ -93,6 +95,7 @@ def test_what_a_task_remembers_does_not_hide_that_it_draws_anew(cli, tmp_path):
 def test_a_terminal_is_told_which_check_runs_and_keeps_nothing_of_it(cli, monkeypatch):
     assert cli("tasks check fashion")[2] == ""
     monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    monkeypatch.setenv("COLUMNS", "500")
     code, out, err = cli("tasks check fashion")
     begun = re.findall(r"\r\x1b\[Kchecking fashion: (\w+) \.\.\.", err)
     assert code == 0 and begun == ["loading", *(line.split()[1] for line in out.splitlines())]
@@ -138,3 +141,29 @@ def test_what_a_user_can_get_wrong_is_one_line(cli, line, said):
     assert code == 2
     assert said in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("width", [80, 50])
+@pytest.mark.parametrize("task", ["fashion", "json", "bfcl", "mbpp"])
+def test_what_is_said_of_a_task_keeps_to_the_terminal_s_width(cli, monkeypatch, task, width):
+    monkeypatch.setenv("COLUMNS", str(width))
+    _, out, _ = cli(f"tasks show {task}")
+    ours = out.partition("\n\n[")[0].splitlines()
+    assert len(ours) > 3
+    assert [line for line in ours if len(line) > width and len(line.split()) > 1] == []
+    allowed = " --allow-code-execution" if task == "mbpp" else ""
+    _, out, _ = cli(f"tasks check {task} --model tiny-sft{allowed}")
+    assert [line for line in out.splitlines() if len(line) > width] == []
+    monkeypatch.setenv("COLUMNS", "10000")
+    whole = cli(f"tasks check {task} --model tiny-sft{allowed}")[1]
+    assert whole.split() == out.split() and whole.count("\n") < out.count("\n"), "only line ends differ"
+
+
+def test_a_reader_that_goes_away_is_no_fault_of_the_task(monkeypatch):
+    def gone(text="", **rest):
+        if "[contract]" in str(text):
+            raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(click, "echo", gone)
+    with pytest.raises(BrokenPipeError):
+        tasks.show_task.callback("fashion", (), None)

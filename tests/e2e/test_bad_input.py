@@ -25,6 +25,8 @@ def one_line(done, *words):
         (("run", "--task", "fashon", "--model", "m"), ("'fashon'", "did you mean 'fashion'")),
         (("run", "--model", "m"), ("task", "--task")),
         (("run", "--task", "fashion", "--model", "m", "--backend", "vlm"), ("'vlm'", "did you mean 'vllm'")),
+        (("run", "--task", "fashion", "--backend", "nul"), ("'nul'", "did you mean 'null'")),
+        (("run", "--backend", "hff"), ("'hff'", "did you mean 'hf'")),
         ((*RUN, "--set", "k"), ("NAME=VALUE",)),
         ((*RUN, "--set", "q=4"), ("'q'", "known: cap, k, labels, order, shots, split")),
         ((*RUN, "--set", "k=one"), ("--set k",)),
@@ -113,6 +115,19 @@ def test_a_full_disk_keeps_what_was_computed(listeval, tmp_path):
 def test_bad_config_files(listeval, tmp_path, content, words):
     (tmp_path / "c.yaml").write_bytes(content)
     one_line(listeval("run", "@c.yaml"), *words)
+
+
+def test_an_example_that_is_not_shown_is_not_there_or_of_another_kind(listeval, tmp_path):
+    run = ("run", "--task", "fashion", "--model", "gold", "--backend", "null", "--limit", 3, "--out", "r", "--quiet")
+    assert listeval(*run).returncode == 0
+    rows = [json.loads(line) for line in (tmp_path / "r" / "samples.jsonl").read_text().splitlines()]
+    first = rows[0]["example"]
+    for asked in ((), ("--kind", "any"), ("--kind", "empty")):
+        line = one_line(listeval("show", "r", "--sample", "nope", *asked), "no example 'nope'", "show r --kind any")
+        assert "of that kind" not in line
+        one_line(listeval("show", "r", "--sample", first[:-1], *asked), f"did you mean '{first}'")
+    one_line(listeval("show", "r", "--sample", first, "--kind", "empty"), f"'{first}' is ok here, not empty", "--kind")
+    assert listeval("show", "r", "--sample", first, "--kind", "ok").returncode == 0
 
 
 def test_a_damaged_run_is_named(listeval, tmp_path):

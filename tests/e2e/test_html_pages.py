@@ -154,6 +154,22 @@ def test_a_page_is_whole(view, name, width, scheme):
     assert seen and all(seen)
 
 
+@pytest.mark.parametrize("name", ["several", "lengths"])
+@pytest.mark.parametrize("width", [390, 320])
+def test_the_headline_of_several_runs_is_whole_on_a_phone(view, name, width):
+    page = view(name, width=width)
+    found = page.locator("table.cards")
+    assert found.evaluate("node => node.parentElement.scrollWidth <= node.parentElement.clientWidth")
+    cells = found.locator("tbody td").all()
+    labels = [cell.evaluate("node => getComputedStyle(node, '::before').content") for cell in cells]
+    assert len(cells) == 6 and {'"parse rate"', '"useful ndcg@1"'} <= set(labels)
+    boxes = [cell.bounding_box() for cell in cells]
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= width and box["height"] > 10 for box in boxes)
+    assert page.evaluate(CONTRAST) == []
+    wide = view(name, width=1000).locator("table.cards thead th").all_inner_texts()
+    assert "useful ndcg@1" in wide, "a table where there is room"
+
+
 @pytest.mark.parametrize("name", ["compare", "report", "several"])
 def test_what_models_wrote_is_shown_and_not_run(view, name):
     page = view(name, hash="#samples?kind=no_json")

@@ -287,6 +287,22 @@ def test_a_plan_of_what_starts_from_nothing_and_of_a_missing_model(tmp_path, pai
     assert isinstance(missing.exception, UserError) and "no configuration" in str(missing.exception)
 
 
+@pytest.mark.parametrize("student", [None, "./gone", "~/gone/too", "/gone/for/good"])
+def test_a_folder_that_is_not_there_is_no_fault_of_the_hub(student, pair, tmp_path, monkeypatch):
+    """The student of a bundled recipe is a folder that its warm start makes."""
+    monkeypatch.chdir(tmp_path)
+    given = [] if student is None else [f"opd.student={student}"]
+    missing = run("listopd", *given, f"opd.teacher={pair[1]}").exception
+    assert isinstance(missing, UserError)
+    assert "there is no such model folder" in str(missing) and "opd.student=PATH" in str(missing)
+    assert (student or "runs/sft/checkpoint") in str(missing) and "epo" not in str(missing)
+
+
+def test_a_mistyped_packaged_model_is_not_asked_of_the_hub(pair):
+    missing = run("listopd", "opd.student=tiny-stf", f"opd.teacher={pair[1]}").exception
+    assert isinstance(missing, UserError) and "did you mean 'tiny-sft'" in str(missing)
+
+
 def test_a_training_whose_weights_alone_are_too_large_is_refused_before_it_loads(pair, monkeypatch):
     changes = [f"opd.student={pair[0]}", f"opd.teacher={pair[1]}", "opd.engine=hf"]
     told = read_recipe("listopd", changes)

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from listeval.cli.main import main
 from listeval.comparison import compare
 from listeval.errors import UserError
-from listeval.report.gates import SIDES, CheckedGate, Gate, check_comparison, check_run, fail_if, fail_under
+from listeval.plugins.open import make_task
+from listeval.report.gates import SIDES, CheckedGate, Gate, check_comparison, check_run, check_task, fail_if, fail_under
 from listeval.report.junit import Suite, junit
 from listeval.runs import RunConfig, load_run, run
 from listeval.stats.intervals import Interval
@@ -250,3 +251,48 @@ def test_a_limit_is_refused_exactly_where_it_lies_beyond_what_the_figure_can_be(
                     assert refused(check, figure, end + beyond) and not refused(check, figure, end), (figure, end)
             assert not refused(check, figure, 0.5)
             assert not (math.isinf(most) and refused(check, figure, 1e9))
+
+
+LATE = ("--task", "fashion", "--model", "gold", "--backend", "null", "--limit", "4", "--quiet", "--out", "late")
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"),
+    [
+        (["--fail-under", "pars_rate=0.9"], "did you mean 'parse_rate'?"),
+        (["--fail-under", "parse_rate=95"], "can only be missed"),
+        (["--fail-if", "useful_ndcg@1 < -1"], "can never be missed"),
+        (["--fail-if", "mae > 11"], "can never be missed"),
+        (["--fail-under", "raw_parse_rate=0.9"], "no figure 'raw_parse_rate'"),
+        (["--fail-under", "rank_stability=0.9"], "no figure 'rank_stability'"),
+        (["--set", "order=shuffled", "--fail-under", "rank_stability=9"], "at most 1"),
+        (["--attempts", "2", "--fail-under", "raw_parse_rate=9"], "at most 1"),
+        (["--set", "k=2,4", "--fail-under", "pars_rate=0.9"], "did you mean 'parse_rate'?"),
+    ],
+)
+def test_a_gate_that_no_run_could_be_held_against_is_refused_before_the_run(runs, capsys, gate, said):
+    assert code("run", *LATE, *gate) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and err.count("\n") == 1 and said in err, err
+    assert not (runs / "late").exists()
+
+
+def test_a_gate_of_a_suite_is_held_against_its_tasks_before_it_runs(runs, capsys):
+    (runs / "s.yaml").write_text("tasks: [fashion, gsm8k]\nmodels: [gold]\nbackend: 'null'\nlimit: 2\n")
+    for line in (["suite", "s.yaml"], ["suite", "s.yaml", "--plan"]):
+        assert code(*line, "--quiet", "--fail-under", "mae=1") == 2
+        assert "a run of task 'gsm8k' like this has no figure 'mae'" in capsys.readouterr().err
+        assert not (runs / "runs").exists()
+
+
+@pytest.mark.parametrize("settings", [{}, {"seeds": (0, 1)}, {"attempts": 2}, {"options": {"order": "shuffled"}}])
+@pytest.mark.parametrize("task", ["fashion", "gsm8k", "msmarco", "json"])
+def test_every_figure_of_a_run_was_foreseen(runs, task, settings):
+    config = RunConfig(task=task, model="gold", backend="null", limit=2, out="f", **settings)
+    if "options" in settings and task in ("gsm8k", "json"):
+        pytest.skip("no list, no order")
+    made = make_task(task, config.options)
+    found = run(config)
+    gates = [Gate(name, "<", 0.0, name) for name in found.summary.metrics | found.estimates]
+    assert len(check_run(found, gates)) == len(gates)
+    check_task(made, gates, seeds=len(config.seeds), asks_again=config.attempts > 1)

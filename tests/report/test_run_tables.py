@@ -148,3 +148,43 @@ def test_an_answer_that_was_cut_off_is_marked_where_it_ends_and_nowhere_else():
         assert found.plain[span.start : span.end] == "⟨cut off here⟩"
         assert found.plain[: span.start].endswith(text.rstrip()[-20:])
         assert len(found.plain) < 1_000
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_each_task_of_several_has_tables_of_its_own_rows(start, width):
+    runs = [start("l", "m"), start("r", "faults", task="gsm8k"), start("l2", "gold"), start("j", "faults", task="json")]
+    text = said(runs, width)
+    blocks = [block.splitlines() for block in text.split("\n\n")[1:]]
+    heads = [block[0].split() for block in blocks]
+    assert [head[1:] for head in heads if head[0] == "metric"] == [["l", "l2"], ["r"], ["j"]]
+    for head, block in zip(heads, blocks, strict=True):
+        own = [run for run in runs if run.path.name in head[1:]]
+        rows = [line for line in block[1:] if "other kinds" not in line]
+        assert own and rows and all(len(line.split()) > 1 for line in rows), "no row is empty"
+        if head[0] == "kind":
+            found = {line.split()[0] for line in rows}
+            assert found == {k for k in Kind if k == Kind.OK or any(run.summary.kinds[k] for run in own)}
+            assert block[-1].startswith(f"{len(Kind) - len(found)} other kinds"), "below the table that it is of"
+        else:
+            assert "other kinds" not in "".join(block)
+
+
+@pytest.mark.parametrize(("model", "task"), [("faults", "fashion"), ("m", "fashion"), ("faults", "json")])
+@pytest.mark.parametrize("plain", [{}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}])
+def test_the_faulty_span_is_marked_without_colours_too(start, capsys, monkeypatch, model, task, plain):
+    for name in ("NO_COLOR", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in plain.items():
+        monkeypatch.setenv(name, value)
+    done = start("r", model, task)
+    spans = [row for row in done.rows if row["span"] and row["kind"] not in ("ok", "truncated")]
+    with pytest.raises(SystemExit):
+        main(["show", "r", "--limit", "99"])
+    shown = capsys.readouterr().out
+    assert spans and shown.count("⟦") == shown.count("⟧") == len(spans)
+    for row in spans:
+        start_, end = row["span"]
+        assert f"⟦{row['text'][start_:end]}⟧"[:9] in answer(row, styled=False).plain
+        [mark] = [span for span in answer(row).spans if span.style == "reverse"]
+        assert answer(row).plain[mark.start : mark.end] == row["text"][start_:end]
+        assert "⟦" not in answer(row).plain

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, get_args
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
+from listeval.bundled import recipes as bundled_recipes
 from listeval.disk import user_path
 from listeval.errors import UserError, did_you_mean, first_line
 from listeval.runs.unique_keys import yaml_values
@@ -227,7 +228,7 @@ def read_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
 
 def asked(name: str | Path, recipe: Recipe, stage: Stage, changes: Sequence[str] = ()) -> dict[str, Any]:
     """The values by dotted keys of what a recipe sets for `stage` and the changes do not; none for a bundled recipe."""
-    if _file(name).resolve().is_relative_to(_bundled().resolve()):
+    if _file(name).resolve().is_relative_to(bundled_recipes().resolve()):
         return {}
     given = [change.partition("=")[0] for change in changes]
     flat = dict(_flat(recipe.model_dump(exclude={"opd" if stage == "sft" else "sft", "options"})))
@@ -305,20 +306,12 @@ def _file(name: str | Path) -> Path:
     path = user_path(name)
     if path.is_dir():
         return path / "recipe.yaml"
-    bundled = _bundled() / f"{path.name.removesuffix('.yaml')}.yaml"
-    return bundled if not path.exists() and path.parent == Path() and bundled.exists() else path
-
-
-def _bundled() -> Path:
-    """Recipes in the wheel, or in the repository of an editable install."""
-    from listeval.bundled import bundled
-
-    inside = bundled() / "recipes"
-    return inside if inside.is_dir() else bundled() / "training" / "recipes"
+    shipped = bundled_recipes() / f"{path.name.removesuffix('.yaml')}.yaml"
+    return shipped if not path.exists() and path.parent == Path() and shipped.exists() else path
 
 
 def _known(file: Path) -> str:
-    names = sorted(path.stem for path in _bundled().glob("*.yaml"))
+    names = sorted(path.stem for path in bundled_recipes().glob("*.yaml"))
     return did_you_mean(file.stem, names) if names else "give the path of a YAML file"
 
 

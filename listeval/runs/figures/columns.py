@@ -97,6 +97,14 @@ def best_of(rows: Sequence[JudgedRow], table: RowTable, metrics: Sequence[Metric
     return columns
 
 
+def names(metrics: Sequence[Metric], seeds: int, *, asks_again: bool = False) -> list[str]:
+    """Every figure that the rows of a run with so many seeds have."""
+    useful = [USEFUL + metric.name for metric in metrics if metric.useful]
+    best = [at_name(metric.name, k) for metric in metrics for k in metric.at if k <= seeds]
+    found = [*RATES, *(metric.name for metric in metrics), *useful, *best]
+    return found + [RAW + name for name in found] if asks_again else found
+
+
 def at_name(metric: str, k: int) -> str:
     """`<metric>@<k>`."""
     return f"{metric}@{k}"

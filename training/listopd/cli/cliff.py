@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from listeval.cli.completion import studies
 from listeval.cli.consent import ConsentRequest, of_recipe, permit
 from listeval.cli.pulse import current
 from listeval.cli.say import say, say_block, say_json
@@ -37,7 +38,7 @@ def command() -> None:
 
 
 @command.command("plan")
-@click.argument("study")
+@click.argument("study", shell_complete=studies)
 @_OUT
 @_DEVICE
 @_JSON
@@ -55,7 +56,7 @@ def plan(study: str, out: str | None, device: str | None, as_json: bool, trust: 
 
 
 @command.command("lock")
-@click.argument("study")
+@click.argument("study", shell_complete=studies)
 @_OUT
 @_DEVICE
 @_JSON
@@ -75,7 +76,7 @@ def lock(study: str, out: str | None, device: str | None, as_json: bool, quiet: 
 
 
 @command.command("sweep")
-@click.argument("study")
+@click.argument("study", shell_complete=studies)
 @_OUT
 @_DEVICE
 @click.option("--jobs", type=click.IntRange(min=1), default=1, metavar="N", help="Processes at a time (recipes only).")
@@ -112,7 +113,7 @@ def sweep(
 
 
 @command.command("verify")
-@click.argument("study")
+@click.argument("study", shell_complete=studies)
 @_OUT
 @_JSON
 def verify(study: str, out: str | None, as_json: bool) -> ExitCode:
@@ -134,7 +135,7 @@ def verify(study: str, out: str | None, as_json: bool) -> ExitCode:
 
 
 @command.command("report")
-@click.argument("study")
+@click.argument("study", shell_complete=studies)
 @_OUT
 @_JSON
 def report(study: str, out: str | None, as_json: bool) -> None:

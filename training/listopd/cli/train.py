@@ -14,6 +14,7 @@ from typing import Any, Literal, Self
 
 import click
 
+from listeval.cli.completion import recipes
 from listeval.cli.consent import of_recipe, permit
 from listeval.cli.say import say, say_json
 from listeval.errors import ExitCode, UserError
@@ -46,7 +47,7 @@ class _Train(click.Command):
 
 @click.command("train", cls=_Train, short_help="Train: SFT warm start, or on-policy distillation (ListOPD).")
 @click.argument("stage", type=click.Choice(["sft", "opd", "plan", *_Train.others]))
-@click.argument("recipe_path", metavar="RECIPE")
+@click.argument("recipe_path", metavar="RECIPE", shell_complete=recipes)
 @click.argument("changes", metavar="[KEY=VALUE]...", nargs=-1)
 @click.option("--out", metavar="DIR", help="Run directory (default: runs/<recipe>-<stage>).")
 @click.option("--resume", is_flag=True, help="Go on from the last saved state in --out.")

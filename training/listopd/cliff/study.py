@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, Self
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from listeval.bundled import recipes
 from listeval.disk import user_path
 from listeval.errors import UserError, did_you_mean, first_line
 from listeval.runs.unique_keys import yaml_values
@@ -185,17 +186,9 @@ class StudyFile:
 
 def study_path(name: str) -> Path:
     """The file of that name, or the study that ships under it."""
-    from listeval.bundled import bundled
-
     path = user_path(name)
-    shipped = (root / "cliff" / f"{path.name.removesuffix('.yaml')}.yaml" for root in _roots(bundled()))
-    found = next((file for file in shipped if file.is_file()), None)
-    return path if found is None or path.exists() or path.parent != Path() else found
-
-
-def _roots(bundled: Path) -> tuple[Path, Path]:
-    """Recipes in the wheel, and in the repository of an editable install."""
-    return bundled / "recipes", bundled / "training" / "recipes"
+    shipped = recipes() / "cliff" / f"{path.name.removesuffix('.yaml')}.yaml"
+    return shipped if not path.exists() and path.parent == Path() and shipped.is_file() else path
 
 
 def _refused(error: ValidationError, path: Path) -> UserError:

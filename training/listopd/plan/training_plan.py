@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from listeval.disk import user_path
 from listeval.errors import UserError, first_line
 from listopd.floor import Machine, Size, Work, cards
 from listopd.plan.memory import Memory, Models, adapter_weights, memory
@@ -239,13 +238,12 @@ def _config(name: str) -> Any:
     """A checkpoint's configuration: a folder's, a short name's, or the hub's, of which nothing else is fetched."""
     from transformers import AutoConfig
 
-    from listeval.models.resolve import resolve
-    from listeval.models.short_names import SHORT_NAMES
+    from listeval.models.resolve import located
 
-    where = str(resolve(name).path) if name in SHORT_NAMES else name
-    local = user_path(where)
+    fix = "give a folder with its config.json, such as opd.student=PATH"
     try:
-        return AutoConfig.from_pretrained(local if local.is_dir() else where)
+        return AutoConfig.from_pretrained(located(name) or name)
+    except UserError as error:
+        raise UserError(error.cause, place=name, fix=f"{error.fix.rstrip('?')}, or {fix}") from None
     except (OSError, ValueError) as error:
-        fix = "give a folder with its config.json, such as opd.student=PATH"
         raise UserError(f"no configuration: {first_line(error)}", place=name, fix=fix) from None
