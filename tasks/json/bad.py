@@ -22,7 +22,7 @@ Path = tuple[str | int, ...]
 Breaks = Callable[["ValidationError"], bool]
 
 _STRANGER = "zq_no_such_key"
-_WRONG = ({}, [], None, "zq_no_such_value", -0.5)
+_WRONG: tuple[Any, ...] = ({}, [], None, "zq_no_such_value", -0.5)
 """What is put in a value's place, the first that the schema refuses."""
 _MOST = 64
 """So many changes are tried for a kind."""
