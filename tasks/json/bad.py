@@ -103,7 +103,8 @@ def _places(value: Any) -> Iterator[tuple[Path, Any]]:
 
 def _without_key(good: Any) -> Iterator[Any]:
     for path, part in _places(good):
-        for name in reversed(part if isinstance(part, dict) else ()):
+        names: list[str] = list(part) if isinstance(part, dict) else []
+        for name in reversed(names):
             yield _put(good, path, {key: each for key, each in part.items() if key != name})
 
 

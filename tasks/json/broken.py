@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -28,9 +28,7 @@ def broken_paths(row: Row, contract: Contract[Any]) -> Iterator[tuple[Path, Kind
     try:
         contract.validate(block)
     except ValidationError as error:
-        refused: Sequence[Mapping[str, Any]] = error.errors(
-            include_url=False, include_context=False, include_input=False
-        )
+        refused = error.errors(include_url=False, include_context=False, include_input=False)
     else:
         return
     value = from_json(block)

@@ -1,5 +1,4 @@
-"""The table by field path of a whole run: how often each field was expected, given, right, wrong, left out, made up, and
-how often an answer broke its schema there."""
+"""The table by field path of a whole run: how often a field was right, wrong, left out, made up, or broken."""
 
 from __future__ import annotations
 
