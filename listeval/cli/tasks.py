@@ -67,9 +67,11 @@ def show_task(name: str, settings: tuple[str, ...], data: str | None) -> None:
     say(f"data: {dataset.source}, {len(dataset.examples)} examples; {_counts(dataset.counts)}")
     for message in example.messages:
         say_block(f"\n[{inline(message.role)}]\n{message.content}")
+    # Worked out within, said outside: a reader that goes away is no fault of the task.
     with blame(task, f"cannot show its example '{example.id}'"):
-        say_block(f"\n[contract]\n{json.dumps(task.contract(example.target).json_schema())}")
-        say_block(f"\n[gold answer]\n{task.gold(example.target)}")
+        schema, gold = json.dumps(task.contract(example.target).json_schema()), str(task.gold(example.target))
+    say_block(f"\n[contract]\n{schema}")
+    say_block(f"\n[gold answer]\n{gold}")
 
 
 @command.command("new")
