@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from listeval.cli.completion import options_of
-from listeval.cli.say import say, say_strays
+from listeval.cli.say import say, say_strays, say_unfinished
 from listeval.errors import ExitCode, UserError
 from listeval.export import FORMATS
 
@@ -47,6 +47,7 @@ def command(
         raise UserError(f"only --to hub has a use for {flag}", place=flag, fix="leave it out")
     run = load_run(run_path)
     code = say_strays([run])
+    say_unfinished([run])
     if form == _HUB:
         from listeval.export.rows_card import push_rows
 

@@ -68,17 +68,23 @@ def wanted(fail_under: Sequence[str], fail_if: Sequence[str], fail_on: Any, juni
     return GateOptions(given, None if junit is None else writable(Path(junit), "JUnit file", "junit.xml"))
 
 
-def judge_runs(runs: Sequence[Run], asked: GateOptions) -> ExitCode:
-    """Say of each gate whether each run keeps to it, write the JUnit file, and give the exit code."""
+def judge_runs(runs: Sequence[Run], asked: GateOptions, failed: Sequence[tuple[str, UserError]] = ()) -> ExitCode:
+    """Say of each gate whether each run keeps to it, write the JUnit file, and give the exit code.
+
+    `failed` are runs that could not be made, by name: no gate is held against them, and the file says so.
+    """
     if not asked.gates and asked.junit is None:
         return ExitCode.OK
     from listeval.report.gates import check_run
     from listeval.report.junit import Suite
 
-    return _concluded(
-        [Suite(str(run.path), check_run(run, asked.gates), len(run.strays), run.summary.unanswered) for run in runs],
-        asked,
-    )
+    made = [
+        Suite(str(run.path), check_run(run, asked.gates), len(run.strays), run.summary.unanswered + run.without_row)
+        for run in runs
+    ]
+    code = _concluded([*made, *(Suite(name, [], 0, error=str(error)) for name, error in failed)], asked)
+    # What is not there is in no figure, so a gate that holds is no pass of the whole run.
+    return max(code, ExitCode.SAMPLES_ERRORED if any(suite.errored for suite in made) else ExitCode.OK)
 
 
 def judge_comparison(found: Comparison, asked: GateOptions) -> ExitCode:

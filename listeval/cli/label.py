@@ -167,10 +167,16 @@ def _say_what_is_left(campaign: Campaign, done: Tally) -> None:
     else:
         cause = f"{missing:,} of {done.n:,} texts have no label ({kinds})"
     why = f"`listeval show {place}/attempt-1` shows why"
+    fixes = []
     if "engine_error" in done.without:
-        fix = "the same command asks for them again"
+        fixes.append(f"the same command asks for them again, {why}")
+    elif missing == done.refused:
+        pass
     elif campaign.attempts < _MOST_ATTEMPTS:
-        fix = f"--attempts {min(campaign.attempts + 2, _MOST_ATTEMPTS)} goes on from here, {why}"
+        fixes.append(f"--attempts {min(campaign.attempts + 2, _MOST_ATTEMPTS)} goes on from here, {why}")
     else:
-        fix = f"{why}; take a judge that can answer in JSON"
-    say(f"listeval: {cause}. Fix: {fix}", err=True)
+        fixes.append(f"{why}; take a judge that can answer in JSON")
+    if done.refused:
+        new = " and another --out" if campaign.out else ""
+        fixes.append(f"a smaller --max-tokens{new}, or a judge of a greater length, makes room for what is too long")
+    say(f"listeval: {cause}. Fix: {'; '.join(fixes)}", err=True)

@@ -9,7 +9,7 @@ import click
 
 from listeval.cli.gate import judge_runs, run_gates, wanted
 from listeval.cli.right import right_answers_of
-from listeval.cli.say import say, say_block, say_json, say_strays
+from listeval.cli.say import say, say_block, say_json, say_strays, say_unfinished
 from listeval.cli.writable import writable
 from listeval.errors import ExitCode
 
@@ -44,6 +44,7 @@ def command(
     with collector_paused():
         runs = [load_run(path) for path in run_paths]
         code = say_strays(runs)
+        say_unfinished(runs)
         if target is not None:
             from listeval.report.page.run_page import write_runs_page
 

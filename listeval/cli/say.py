@@ -33,6 +33,18 @@ def say_json(value: Any, *, indent: int | None = None) -> None:
     click.echo(json.dumps(value, indent=indent).replace("\x7f", "\\u007f"))
 
 
+def say_unfinished(runs: Iterable[Run]) -> None:
+    """Name on stderr, a line a run, how many samples of it have no row yet.
+
+    Where no more are missing than rows are strays, `say_strays` has said what to do: a stray may stand for a sample.
+    """
+    for run in runs:
+        if run.without_row > len(run.strays):
+            whole = run.summary.n + run.without_row
+            fix = f"complete it: listeval run @{run.path}"
+            say(f"listeval: {run.without_row:,} of {whole:,} samples have no row ({run.path}). Fix: {fix}", err=True)
+
+
 def say_strays(runs: Iterable[Run]) -> ExitCode:
     """Name on stderr, a line a run, the rows that are not the run's own; the exit code that follows."""
     code = ExitCode.OK

@@ -8,7 +8,7 @@ import click
 
 from listeval.cli.consent import of_run, permit
 from listeval.cli.gate import judge_runs, run_gates, wanted
-from listeval.cli.say import say_json, say_strays
+from listeval.cli.say import say_json, say_strays, say_unfinished
 from listeval.errors import ExitCode
 
 
@@ -31,6 +31,7 @@ def command(
     with Progress(quiet=quiet) as progress:
         finished = rescore(run_path, allow_code_execution=allow_code_execution, observer=progress)
     code = say_strays([finished])
+    say_unfinished([finished])
     if as_json:
         say_json(finished.to_json())
     else:

@@ -81,7 +81,7 @@ def conclude(outcomes: Sequence[RunOutcome], asked: SuiteOutput) -> ExitCode:
         code = max(code, ExitCode.SAMPLES_ERRORED)
     for _, error in failed:
         code = max(code, error.exit_code if error.exit_code != ExitCode.USAGE else ExitCode.SAMPLES_ERRORED)
-    return max(code, judge_runs(runs, asked.gates))
+    return max(code, judge_runs(runs, asked.gates, failed))
 
 
 def _print(runs: Sequence[Run], found: Sequence[Curve], groups: Sequence[GroupLine], page: str) -> None:

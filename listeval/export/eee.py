@@ -124,6 +124,7 @@ def _generation(run: Run) -> dict[str, Any]:
         "constraint": run.manifest.constraint,
         "seeds": ",".join(map(str, config.seeds)),
         "attempts": str(config.attempts),
+        **({"samples_without_row": str(run.without_row)} if run.without_row else {}),
         "options": json.dumps(run.manifest.task.options, ensure_ascii=False),
     }
     return {

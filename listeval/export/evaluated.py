@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from listeval.contract import Kind
 from listeval.report.constrained import constraint_words, notes
 from listeval.report.markdown import code, escape, table
 from listeval.report.page.repeat import not_in_command, run_command, without_password
@@ -64,14 +63,19 @@ def limits(run: Run) -> Iterator[str]:
     config, found = run.manifest.config, run.summary
     if config.limit is not None or config.samples or run.hidden:
         yield "Only a part of the data was asked for, so the figures are of that part."
-    if failed := found.kinds[Kind.ENGINE_ERROR]:
-        yield f"The engine failed {failed} samples; no rate counts them."
-    if found.unscored:
-        yield f"{found.unscored} answers are unscored, which is not wrong: no mean counts them."
+    if run.without_row:
+        n = run.without_row
+        yield f"The run is not complete: {n} of {found.n + n} samples that were asked for have no row, and no figure."
+    if found.errors:
+        yield f"The engine failed {found.errors} samples; no rate counts them."
+    if found.prompt_too_long:
+        yield f"{found.prompt_too_long} prompts left no room for an answer and were not asked; no figure counts them."
+    if unscored := found.unscored - found.prompt_too_long:
+        yield f"{unscored} answers are unscored, which is not wrong: no mean counts them."
     if run.strays:
         yield f"{len(run.strays)} rows in the run's file are not its own and are left out."
     if config.attempts > 1:
-        yield f"An answer that broke its contract was asked for again, up to {config.attempts} times."
+        yield f"An answer that broke its contract was asked for again: a sample has up to {config.attempts} answers."
 
 
 def command(run: Run, model: str) -> str:

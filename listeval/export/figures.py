@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from listeval.contract import Kind
 from listeval.errors import UserError
+from listeval.report.shown import metrics_to_show
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.as_text import interval, is_rate
 from listeval.runs.figures.row_table import RowTable
@@ -42,8 +43,9 @@ def data_name(run: Run) -> str:
 
 
 def measured(run: Run) -> dict[str, Interval]:
-    """The figures that have a value. Raises UserError where the run measured nothing."""
-    found = {name: value for name, value in run.summary.metrics.items() if math.isfinite(value.value)}
+    """The figures that a report shows and that have a value. Raises UserError where the run measured nothing."""
+    shown = {name: run.summary.metrics[name] for name in metrics_to_show([run])}
+    found = {name: value for name, value in shown.items() if math.isfinite(value.value)}
     if not found:
         raise UserError(
             "no sample is answered, so there is no figure to export",
@@ -61,7 +63,7 @@ def per_sample(run: Run) -> list[dict[str, float]]:
     """
     rows, metrics = run.rows, run.metrics
     table = RowTable.of(run.judged)
-    rates = figures.rates(table)
+    rates = figures.rates(table, [name for name in figures.RATES if name in metrics_to_show([run])])
     scored = figures.scores(table, metrics) | figures.useful(table, metrics)
     found: list[dict[str, float]] = []
     for at, row in enumerate(rows):
@@ -78,7 +80,7 @@ def lower_is_better(run: Run) -> Mapping[str, bool]:
     less = {metric.name for metric in run.metrics if metric.less_is_better}
     at = {figures.at_name(metric.name, k) for metric in run.metrics for k in metric.at}
     known: dict[str, bool] = {}
-    for name in run.summary.metrics:
+    for name in metrics_to_show([run]):
         plain = name.removeprefix(figures.RAW)
         if is_rate(name) or plain.removeprefix(figures.USEFUL) in useful or plain in at:
             known[name] = name in _LOWER
@@ -95,12 +97,19 @@ def decisive(run: Run) -> tuple[str, Interval]:
     return name, found[name]
 
 
+def way(run: Run) -> str:
+    """What sets the answers apart from those of other runs: their constraint, and how many a sample may have."""
+    most = run.manifest.config.attempts
+    return f"constraint {run.manifest.constraint}{f', up to {most} answers a sample' if most > 1 else ''}"
+
+
 def in_words(run: Run) -> str:
     """How the figures were made, on one line: what a leaderboard's note has room for."""
     made, found = run.manifest, run.summary
+    of_all = f" of {found.n + run.without_row}" if run.without_row else ""
     names = dict.fromkeys((decisive(run)[0], figures.PARSE_RATE))
     told = ", ".join(f"{name} {interval(name, found.metrics[name])}{_of(found, name)}" for name in names)
-    return f"listeval {made.listeval}, constraint {made.constraint}, {found.n} samples: {told}"
+    return f"listeval {made.listeval}, {way(run)}, {found.n}{of_all} samples: {told}"
 
 
 def _of(found: Summary, name: str) -> str:

@@ -1,7 +1,7 @@
 """A run as a log of Inspect, written by inspect_ai's own classes and writer, so that its reader and viewer take it.
 
-Seeds are Inspect's epochs. A sample has a score for each figure that it counts for: an engine's failure is an error
-and has none, an unscored answer has the rates alone.
+Seeds are Inspect's epochs. A sample has a score for each figure that it counts for: an engine's failure and a
+prompt that was refused for its length are errors and have none, an unscored answer has the rates alone.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from listeval.disk import write_atomic
 from listeval.errors import UserError
 from listeval.export.figures import data_name, measured, per_sample
+from listeval.runs.rows import is_owed
 
 if TYPE_CHECKING:
     from listeval.runs.manifest import Manifest
@@ -49,12 +50,13 @@ def _log(run: Run) -> Any:
     seeds = {seed: at for at, seed in enumerate(made.config.seeds, start=1)}
     samples = [_sample(run, row, seeds[row["seed"]], own) for row, own in zip(run.rows, per_sample(run), strict=True)]
     results = EvalResults(
-        total_samples=run.summary.n,
-        completed_samples=run.summary.n - run.summary.errors,
+        total_samples=run.summary.n + run.without_row,
+        completed_samples=run.summary.n - run.summary.unanswered,
         scores=[_score(run, name, samples) for name in measured(run)],
     )
     stats = EvalStats(started_at=made.created, completed_at=_ended(made))
-    return EvalLog(status="success", eval=_spec(run), results=results, stats=stats, samples=samples)
+    status: Literal["success", "cancelled"] = "cancelled" if run.without_row else "success"
+    return EvalLog(status=status, eval=_spec(run), results=results, stats=stats, samples=samples)
 
 
 def _ended(made: Manifest) -> str:
@@ -98,7 +100,7 @@ def _sample(run: Run, row: Row, epoch: int, values: dict[str, float]) -> Any:
 
     why = f"{row['kind']}: {row['detail']}" if row["detail"] else row["kind"]
     output = _output(run, row)
-    failed = row["outcome"] == "error"
+    failed = is_owed(row["outcome"], row["reason"])
     said = EvalError(message=row["error"] or row["detail"], traceback="", traceback_ansi="") if failed else None
     return EvalSample(
         id=row["example"],
@@ -125,7 +127,7 @@ def _output(run: Run, row: Row) -> Any:
     )
 
     model = run.manifest.model.title
-    if row["outcome"] == "error":
+    if is_owed(row["outcome"], row["reason"]):
         return ModelOutput(model=model, error=row["error"] or row["detail"])
     thought = [ContentReasoning(reasoning=row["reasoning"])] if row["reasoning"] else []
     content = [*thought, ContentText(text=row["text"])] if thought else row["text"]

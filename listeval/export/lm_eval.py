@@ -11,17 +11,25 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from hashlib import sha256
+from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from listeval.disk import make_directory, write_atomic
 from listeval.export.figures import lower_is_better, measured, per_sample
+from listeval.runs.row_columns import free_name
 
 if TYPE_CHECKING:
     from listeval.runs.rows import Row
     from listeval.runs.store import Run
 
 _FILTER = "none"
+_KEYS = (
+    "doc_id", "doc", "target", "arguments", "resps", "filtered_resps", "filter", "metrics", "doc_hash", "prompt_hash",
+    "target_hash", "listeval",
+)  # fmt: skip
+"""Of a sample's line."""
+_OUTCOMES = ("scored", "unscored", "errors", "prompt_too_long")
 
 
 def write_lm_eval(run: Run, out: Path) -> Sequence[Path]:
@@ -45,6 +53,8 @@ def results_json(run: Run) -> dict[str, Any]:
         values |= {f"{name},{_FILTER}": value.value, f"{name}_stderr,{_FILTER}": "N/A"}
     options = made.task.options
     examples = len({row["example"] for row in run.rows})
+    # Of a run that was killed: as many of every seed as were asked for.
+    asked = ceil((run.summary.n + run.without_row) / len(config.seeds)) if run.without_row else 0
     return {
         "results": {task: values},
         "group_subtasks": {},
@@ -52,7 +62,7 @@ def results_json(run: Run) -> dict[str, Any]:
         "versions": {task: made.task.version},
         "n-shot": {task: options.get("shots", 0)},
         "higher_is_better": {task: {name: not lower for name, lower in lower_is_better(run).items()}},
-        "n-samples": {task: {"original": examples, "effective": examples}},
+        "n-samples": {task: {"original": max(examples, asked), "effective": examples}},
         "config": {
             "model": made.backend.name,
             "model_args": {"pretrained": made.model.name}
@@ -73,19 +83,26 @@ def results_json(run: Run) -> dict[str, Any]:
             "version": made.listeval,
             "identity": made.identity_hash,
             "constraint": made.constraint,
+            "attempts": {"most": config.attempts, "reask": config.reask},
             "intervals": {name: [_finite(value.low), _finite(value.high)] for name, value in found.items()},
             "kinds": run.summary.kinds,
-            "outcomes": {name: getattr(run.summary, name) for name in ("scored", "unscored", "errors")},
+            "outcomes": {name: getattr(run.summary, name) for name in _OUTCOMES},
         },
     }
 
 
 def sample_lines(run: Run) -> Iterator[dict[str, Any]]:
-    """One object a row. A figure that a row does not count for is not in it, so that no missing score reads as zero."""
-    sampling = _sampling(run)
-    for at, (row, values) in enumerate(zip(run.rows, per_sample(run), strict=True)):
+    """One object a row. A figure that a row does not count for is not in it, so that no missing score reads as zero.
+
+    A figure that is called as a key of lm-eval's is has `score_` before its name.
+    """
+    sampling, found = _sampling(run), per_sample(run)
+    keys: dict[str, str] = {}
+    for name in dict.fromkeys(name for values in found for name in values):
+        keys[name] = free_name(name, {*_KEYS, *keys.values()})
+    for at, (row, values) in enumerate(zip(run.rows, found, strict=True)):
         target = json.dumps(row["target"], ensure_ascii=False)
-        yield {
+        line = {
             "doc_id": at,
             "doc": row["target"],
             "target": target,
@@ -93,13 +110,13 @@ def sample_lines(run: Run) -> Iterator[dict[str, Any]]:
             "resps": [[row["text"]]],
             "filtered_resps": [row["text"]],
             "filter": _FILTER,
-            "metrics": list(values),
+            "metrics": [keys[name] for name in values],
             "doc_hash": _hash(json.dumps(row["target"], indent=2, ensure_ascii=False)),
             "prompt_hash": _hash(row["prompt"]),
             "target_hash": _hash(target),
-            **values,
             "listeval": _ours(row),
         }
+        yield line | {keys[name]: value for name, value in values.items()}
 
 
 def _ours(row: Row) -> dict[str, Any]:

@@ -6,6 +6,7 @@ the first useful metric over all answers, else the parse rate; its note says whi
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,10 +16,12 @@ from listeval.disk import write_atomic
 from listeval.errors import UserError
 from listeval.export.figures import data_name, decisive, hub_source, in_words, measured
 from listeval.export.hub_upload import check_name, hub
+from listeval.runs.figures.columns import RAW
 from listeval.runs.figures.words import title
 
 if TYPE_CHECKING:
     from listeval.runs.store import Run
+    from listeval.stats.intervals import Interval
 
 
 def write_eval_results(run: Run, out: Path, dataset: str) -> Sequence[Path]:
@@ -52,8 +55,7 @@ def results(run: Run, dataset: str = "") -> list[Any]:
     """All figures as huggingface_hub's `EvalResult`. Raises UserError as `export` does."""
     client = hub()
     repository, revision = _dataset(run, dataset)
-    name, constraint = data_name(run), run.manifest.constraint
-    over = run.summary.over
+    name = data_name(run)
     return [
         client.EvalResult(
             task_type="text-generation",
@@ -62,13 +64,32 @@ def results(run: Run, dataset: str = "") -> list[Any]:
             dataset_name=name,
             dataset_revision=revision,
             metric_type=figure,
-            metric_name=title(figure) if constraint == "none" else f"{title(figure)}, constraint {constraint}",
+            metric_name=_called(run, figure),
             metric_value=value.value,
-            metric_args={"samples": over[figure], "constraint": constraint}
-            | ({"interval": [value.low, value.high], "level": 0.95} if value.low == value.low else {}),
+            metric_args=_about(run, figure, value),
         )
         for figure, value in measured(run).items()
     ]
+
+
+def _called(run: Run, figure: str) -> str:
+    """The figure in words, with what a table of results has no other place for. A `raw_` one is of first answers."""
+    made = run.manifest
+    constraint = [] if made.constraint == "none" else [f"constraint {made.constraint}"]
+    again = [f"up to {made.config.attempts} answers"] if made.config.attempts > 1 and not figure.startswith(RAW) else []
+    return ", ".join([title(figure), *constraint, *again])
+
+
+def _about(run: Run, figure: str, value: Interval) -> dict[str, Any]:
+    made = run.manifest
+    told: dict[str, Any] = {"samples": run.summary.over[figure], "constraint": made.constraint}
+    if math.isfinite(value.low):
+        told |= {"interval": [value.low, value.high], "level": 0.95}
+    if made.config.attempts > 1:
+        told["attempts"] = made.config.attempts
+    if run.without_row:
+        told["samples_without_row"] = run.without_row
+    return told
 
 
 def _dataset(run: Run, said: str) -> tuple[str, str | None]:

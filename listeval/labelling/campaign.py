@@ -172,10 +172,15 @@ def _refuse_link(path: Path) -> None:
         )
 
 
+def is_refused(row: Row, attempt: int) -> bool:
+    """Whether a text has no room beside the budget of a first answer, which no further attempt makes smaller."""
+    return row["reason"] == TOO_LONG and attempt == 1
+
+
 def _is_broken(row: Row, attempt: int) -> bool:
     """Whether a text is to be asked for once more; also one that a retry refused for the budget that it asked for."""
     if row["reason"] == TOO_LONG:
-        return attempt > 1
+        return not is_refused(row, attempt)
     return row["outcome"] == "scored" and row["kind"] != Kind.OK
 
 

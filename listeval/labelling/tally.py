@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 
 from listeval.contract import Kind
 from listeval.errors import UserError
-from listeval.labelling.campaign import Campaign
+from listeval.labelling.campaign import Campaign, is_refused
 from listeval.labelling.labels import Label
+from listeval.runs.rows import TOO_LONG, Row
 from listeval.stats.intervals import Interval, mean_interval
 from listeval.task import Piece
 
@@ -57,11 +58,16 @@ class Tally:
     labels: Sequence[Label]
     without: dict[str, int]
     """Texts that have no label, by what became of their last answer."""
+    refused: int
+    """Of these, how many the first attempt had no room for."""
     first_fault: str
     """What was wrong with the last answer to the first of them."""
     kinds: dict[str, int]
-    """Every answer that was asked for, by kind."""
+    """Every answer that was asked for, by kind; a prompt that was refused is none."""
     tokens: Tokens
+    """Of the answers whose tokens the server told."""
+    untold: int
+    """Answers whose tokens it did not tell; where there is one, nobody knows the cost."""
     grade: Interval
 
     @property
@@ -69,8 +75,13 @@ class Tally:
         """How often each grade was given, grades ascending."""
         return dict(sorted(Counter(label.grade for label in self.labels).items()))
 
+    def cost(self, price: Price | None) -> float | None:
+        """US dollars; None without a price, and where the server did not tell what it was asked and answered."""
+        return None if self.untold else self.tokens.cost(price)
+
     def to_json(self, price: Price | None) -> dict[str, Any]:
-        """JSON values; a mean of nothing is null."""
+        """JSON values; a mean of nothing is null, and so are tokens that are not told."""
+        read, written = (None, None) if self.untold else self.tokens
         return {
             "n": self.n,
             "labelled": len(self.labels),
@@ -78,9 +89,10 @@ class Tally:
             "kinds": self.kinds,
             "grade": {name: None if value != value else value for name, value in self.grade._asdict().items()},
             "histogram": {f"{grade:g}": n for grade, n in self.histogram.items()},
-            "tokens_in": self.tokens.read,
-            "tokens_out": self.tokens.written,
-            "cost_usd": self.tokens.cost(price),
+            "tokens_in": read,
+            "tokens_out": written,
+            "tokens_untold": self.untold,
+            "cost_usd": self.cost(price),
         }
 
 
@@ -89,12 +101,18 @@ def tally(campaign: Campaign, pieces: Sequence[Piece]) -> Tally:
     wanted = {piece.key: piece for piece in pieces}
     kinds: Counter[str] = Counter()
     last: dict[str, tuple[str, str]] = {}
-    read = written = 0
-    for _, row in campaign.answers():
-        if row["example"] in wanted:
+    refused: set[str] = set()
+    read = written = untold = 0
+    for attempt, row in campaign.answers():
+        if row["example"] not in wanted:
+            continue
+        last[row["example"]] = row["reason"] or row["kind"], row["detail"]
+        if row["reason"] == TOO_LONG:
+            refused.update([row["example"]] if is_refused(row, attempt) else [])
+        else:
             kinds[row["kind"]] += 1
-            last[row["example"]] = row["reason"] or row["kind"], row["detail"]
             read, written = read + row["n_prompt_tokens"], written + row["n_tokens"]
+            untold += _is_untold(row)
     labels = [label for key, label in campaign.labels().items() if key in wanted]
     labelled = {label.key for label in labels}
     missing = [last[key] for key in wanted if key not in labelled and key in last]
@@ -104,15 +122,26 @@ def tally(campaign: Campaign, pieces: Sequence[Piece]) -> Tally:
         n=len(pieces),
         labels=labels,
         without=dict(Counter(kind for kind, _ in missing).most_common()),
+        refused=len(refused - labelled),
         first_fault=missing[0][1] if missing else "",
         kinds={kind.value: kinds[kind.value] for kind in Kind},
         tokens=Tokens(read, written),
+        untold=untold,
         grade=mean_interval(grades, products, bounds=(scale.low, scale.high)),
     )
 
 
+def _is_untold(row: Row) -> bool:
+    """Whether the server answered without its counts: no prompt is of no token, and no text either."""
+    answered = row["outcome"] != "error"
+    return answered and not (row["n_prompt_tokens"] and (row["n_tokens"] or not row["text"]))
+
+
 class Estimate(NamedTuple):
-    """What `label` is about to ask: texts without an answer, those whose answers all broke the contract, and tokens."""
+    """What `label` is about to ask: texts without an answer, those whose answers all broke the contract, and tokens.
+
+    A text that is refused for its length is none of them: it is not sent.
+    """
 
     new: int
     again: int
@@ -125,7 +154,8 @@ def estimate(campaign: Campaign, pieces: Sequence[Piece]) -> Estimate:
     spent: dict[str, int] = {}
     for attempt, row in campaign.answers():
         if row["outcome"] != "error":
-            spent[row["example"]] = campaign.attempts if row["kind"] == Kind.OK else attempt
+            over = row["kind"] == Kind.OK or is_refused(row, attempt)
+            spent[row["example"]] = campaign.attempts if over else attempt
     new = [piece for piece in pieces if piece.key not in spent]
     again = [piece for piece in pieces if spent.get(piece.key, campaign.attempts) < campaign.attempts]
     texts = [campaign.rubric.render(piece.text, piece.context) for piece in (*new, *again)]

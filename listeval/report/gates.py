@@ -103,26 +103,29 @@ def _number(text: str) -> float | None:
 def check_run(run: Run, gates: Sequence[Gate]) -> list[CheckedGate]:
     """Every gate against the run's figures, those of its task's appendix among them.
 
-    Raises UserError for a figure that the run does not have, and for a limit that none of its values could keep to.
+    Raises UserError for a figure that the run does not have, and for a limit beyond all that it can be.
     """
     known = run.summary.metrics | run.estimates
     ranges = {**BOUNDS, **figures.bounds(run.metrics)} if run.order else figures.bounds(run.metrics)
     for gate in gates:
         if gate.figure not in known:
             raise _unknown(gate, known, "this run has no figure", f"see its figures: listeval report {run.path}")
-        _refuse_unreachable(gate, figures.bounds_of(gate.figure, ranges))
+        _refuse_unreachable(gate, gate.figure, figures.bounds_of(gate.figure, ranges))
     return [_checked(gate, run.path.resolve().name, known[gate.figure], interval) for gate in gates]
 
 
 def check_comparison(found: Comparison, gates: Sequence[Gate]) -> list[CheckedGate]:
     """Every gate against the paired difference of every arm but the baseline, arm minus baseline.
 
-    Raises UserError for a figure of which no difference is taken.
+    Raises UserError for a figure of which no difference is taken, and for a limit beyond all that it can be.
     """
+    ranges = figures.bounds(found.metrics)
     for contrast in found.contrasts:
         for gate in gates:
             if gate.figure not in contrast.differences:
                 raise _unknown(gate, contrast.differences, "no difference is taken of", "")
+            least, most = figures.bounds_of(gate.figure, ranges)
+            _refuse_unreachable(gate, f"the difference of {gate.figure}", (least - most, most - least))
     return [
         _checked(gate, contrast.arm.name, contrast.differences[gate.figure].difference, _changed)
         for contrast in found.contrasts
@@ -144,11 +147,14 @@ def _unknown(gate: Gate, known: Mapping[str, object], cause: str, fix: str) -> U
     return UserError(f"{cause} '{gate.figure}'", place=f"gate {gate.text}", fix="; ".join(filter(None, (close, fix))))
 
 
-def _refuse_unreachable(gate: Gate, within: Bounds) -> None:
+def _refuse_unreachable(gate: Gate, what: str, within: Bounds) -> None:
+    """A limit beyond the ends is a slip, 95 for 0.95: the gate says the same of every answer. An end itself is none."""
     least, most = within
-    if (gate.sign[0] == "<" and gate.limit > most) or (gate.sign[0] == ">" and gate.limit < least):
-        within_ = " and ".join(
-            f"{words} {end:g}" for words, end in (("at least", least), ("at most", most)) if math.isfinite(end)
-        )
-        cause = f"{gate.figure} is always {within_}, so this gate can only be missed"
-        raise UserError(cause, place=f"gate {gate.text}", fix=f"give a limit that is {within_}")
+    if least <= gate.limit <= most:
+        return
+    within_ = " and ".join(
+        f"{words} {end:g}" for words, end in (("at least", least), ("at most", most)) if math.isfinite(end)
+    )
+    only = "only" if (gate.limit > most) == (gate.sign[0] == "<") else "never"
+    cause = f"{what} is always {within_}, so this gate can {only} be missed"
+    raise UserError(cause, place=f"gate {gate.text}", fix=f"give a limit that is {within_}")

@@ -22,11 +22,13 @@ class Suite(NamedTuple):
     left_out: int
     """Rows in the directory that are not the run's own."""
     errored: int | None = None
-    """Samples of the run without an answer from the engine; a comparison pairs those that have one."""
+    """Samples of the run without an answer, those without a row among them; a comparison pairs what has one."""
+    error: str = ""
+    """Why there is no run to hold to any gate; empty where there is one."""
 
 
 def junit(suites: Sequence[Suite]) -> bytes:
-    """The document. A missed gate is a failure; samples without an answer and foreign rows are an error."""
+    """The document. A missed gate is a failure; samples without an answer, foreign rows and a failed run are errors."""
     root = ET.Element("testsuites", _counts(suites))
     for suite in suites:
         element = ET.SubElement(root, "testsuite", {"name": _text(suite.name)} | _counts([suite]))
@@ -46,8 +48,10 @@ def junit(suites: Sequence[Suite]) -> bytes:
 def _samples(element: ET.Element, suite: Suite) -> None:
     """The case that stands for exit code 1."""
     answered = "" if suite.errored is None else "every sample has an answer, and "
-    case = _case(element, suite, f"{answered}every row is the run's own")
-    if _broken(suite):
+    case = _case(element, suite, "the run is made" if suite.error else f"{answered}every row is the run's own")
+    if suite.error:
+        ET.SubElement(case, "error", type="run", message=_text(suite.error)).text = _text(suite.error)
+    elif _broken(suite):
         said = f"{suite.errored or 0} samples without an answer, {suite.left_out} rows are not the run's own"
         ET.SubElement(case, "error", type="samples", message=said).text = said
 
@@ -57,7 +61,7 @@ def _case(element: ET.Element, suite: Suite, name: str) -> ET.Element:
 
 
 def _broken(suite: Suite) -> bool:
-    return (suite.errored or 0) + suite.left_out > 0
+    return bool(suite.error) or (suite.errored or 0) + suite.left_out > 0
 
 
 def _counts(suites: Sequence[Suite]) -> dict[str, str]:

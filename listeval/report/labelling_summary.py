@@ -26,15 +26,21 @@ def print_tally(done: Tally, price: Price | None, console: Console | None = None
     table.add_row("texts", f"{done.n:,}")
     table.add_row("labelled", f"{len(done.labels):,} ({share(len(done.labels), done.n)})")
     table.add_row("mean grade", interval("grade", done.grade))
-    cost = done.tokens.cost(price)
-    spent = f"{done.tokens.read:,} tokens in, {done.tokens.written:,} out"
-    table.add_row("asked in all", spent + (f", ${cost:,.4f}" if cost is not None else ""))
+    table.add_row("asked in all", _spent(done, price))
     for kind, n in done.kinds.items():
         if n:
             table.add_row(f"answers {kind}", f"{n:,}")
     out.print(table)
     if done.labels:
         out.print(_histogram({f"{grade:g}": n for grade, n in done.histogram.items()}))
+
+
+def _spent(done: Tally, price: Price | None) -> str:
+    if done.untold:
+        return f"of {done.untold:,} answers the server does not tell the tokens, so their sum and cost are not known"
+    cost = done.cost(price)
+    spent = f"{done.tokens.read:,} tokens in, {done.tokens.written:,} out"
+    return spent + (f", ${cost:,.4f}" if cost is not None else "")
 
 
 def _histogram(counts: Mapping[str, int]) -> Table:

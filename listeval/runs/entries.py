@@ -78,6 +78,8 @@ class DataEntry(Entry):
     source: str
     fingerprint: str
     counts: dict[str, Any] = {}
+    asked: Annotated[int, Field(ge=0, le=MOST)] | None = None
+    """Samples of this seed that a complete run has; null in runs from before it was noted."""
 
 
 class AdapterEntry(Entry):

@@ -28,7 +28,7 @@ from listeval.runs.observer import Observer, SilentObserver
 from listeval.runs.prompts import keep_clock
 from listeval.runs.prove import prove
 from listeval.runs.run_loop import RunLoop
-from listeval.runs.scope import scope_of, widest
+from listeval.runs.scope import counted, scope_of, widest
 from listeval.runs.seed_data import SeedData
 from listeval.runs.store import Run
 from listeval.runs.tracking.tracked import Tracked, tracked
@@ -144,8 +144,9 @@ def _adopt(new: Manifest, directory: Path, task: Task, data: SeedData, backend: 
 
         # Settings and versions stay those behind the rows until this process makes one.
         kept: dict[str, Any] = {name: getattr(old, name) for name in ("created", "attempts", "backend", "control_text")}
-        both = {"config": widest(old.config, new.config, examples), "data": {**old.data, **new.data}}
-        new = new.model_copy(update=kept | both)
+        config = widest(old.config, new.config, examples)
+        data_of_both = counted(config, [(new.config, new.data), (old.config, old.data)], examples)
+        new = new.model_copy(update=kept | {"config": config, "data": data_of_both})
     keep_clock(backend, new, old)
     new.write(directory)
     return new

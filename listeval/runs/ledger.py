@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
 from listeval.disk import read_regular
 from listeval.errors import UserError
 from listeval.runs.rows import LineWriter, RowHead, row_heads
+
+if TYPE_CHECKING:
+    from listeval.runs.stored_row import JudgedRow
 
 FILE = ".owed"
 
@@ -34,6 +38,15 @@ def read_ledger(directory: Path) -> frozenset[bytes] | None:
         return None
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", place=str(path), fix="check the file") from None
+
+
+def lost(directory: Path, created: str, rows: Iterable[JudgedRow]) -> int:
+    """How many samples the run asked for that none of `rows` answers; 0 where it keeps no ledger.
+
+    What it had not yet asked for is not among them. Raises UserError where the ledger cannot be read.
+    """
+    found = (mark(created, row.key, row.example, row.seed) for row in rows)
+    return len((read_ledger(directory) or frozenset()).difference(found))
 
 
 class Ledger:

@@ -32,7 +32,9 @@ def refused_row(asked: SampleRequest, limit: int) -> Row:
     """The row of a prompt that does not fit: unscored with the reason, never cut."""
     need, budget = len(asked.request.prompt.token_ids), asked.request.sampling.max_tokens
     row = _row(asked, Completion(asked.request.key, "", "error", n_prompt_tokens=need))
-    detail = f"prompt of {need:,} tokens + {budget:,} to generate > the model's {limit:,}"
+    # A server that renders its prompts does not tell their length: the budget alone is too much.
+    wanted = f"prompt of {need:,} tokens + {budget:,}" if need else f"{budget:,} tokens"
+    detail = f"{wanted} to generate > the model's {limit:,}"
     row["outcome"], row["reason"], row["detail"] = "unscored", TOO_LONG, detail
     return row
 

@@ -6,7 +6,7 @@ No package is needed for it. What a row may hold of any shape (`value`, `target`
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def table(runs: Sequence[Run], *, named: bool = False) -> dict[str, TypedColumn]
     taken = [*own, *_BEFORE, *_AFTER]
     scores: dict[str, TypedColumn] = {}
     for metric in dict.fromkeys(metric.name for run in runs for metric in run.metrics):
-        name = _free(metric, [*taken, *scores])
+        name = free_name(metric, [*taken, *scores])
         scores[name] = TypedColumn("number", [row["scores"].get(metric) for row in rows])
     return own | _columns(rows, _BEFORE) | scores | _columns(rows, _AFTER)
 
@@ -81,7 +81,8 @@ def _columns(rows: Sequence[Row], fields: dict[str, _Field]) -> dict[str, TypedC
     return {name: TypedColumn(holds, list(map(read, rows))) for name, (holds, read) in fields.items()}
 
 
-def _free(name: str, taken: Sequence[str]) -> str:
+def free_name(name: str, taken: Collection[str]) -> str:
+    """`name`, with `score_` before it as often as it takes to be none of `taken`."""
     while name in taken:
         name = f"score_{name}"
     return name

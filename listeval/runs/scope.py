@@ -6,14 +6,17 @@ it, and rows that are there stay counted. A command that asks for less works on 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from listeval.runs.config import RunConfig
+from listeval.runs.entries import DataEntry
 from listeval.task import Example
 
 Examples = Callable[[int], Sequence[Example]]
 """The examples of a seed, in their order."""
+_Asked = tuple[RunConfig, Mapping[str, DataEntry]]
+"""A configuration, and what the manifest says of its data by seed."""
 
 
 def chosen(examples: Sequence[Example], config: RunConfig) -> list[tuple[int, Example]]:
@@ -44,6 +47,27 @@ def widest(old: RunConfig, new: RunConfig, examples: Examples) -> RunConfig:
         return _scoped(new, seeds, (), limit)
     left = [found for config in (old, new) for seed in config.seeds for found in chosen(examples(seed), config)]
     return _scoped(new, seeds, tuple(dict.fromkeys(example.id for _, example in left)), None)
+
+
+def counted(config: RunConfig, known: Sequence[_Asked], examples: Examples) -> dict[str, DataEntry]:
+    """The entries of all data in `known`, a configuration each with its own, as `config` asks for them.
+
+    Of a seed that several have the first one's entry is taken. `config` covers them all, as `widest` makes it.
+    """
+    entries = {name: entry for _, data in reversed(known) for name, entry in data.items()}
+    return {name: _counted(config, name, entry, known, examples) for name, entry in entries.items()}
+
+
+def _counted(config: RunConfig, seed: str, entry: DataEntry, known: Sequence[_Asked], examples: Examples) -> DataEntry:
+    like = [data[seed] for own, data in known if seed in data and scope_of(own)[1:] == scope_of(config)[1:]]
+    asked = like[0].asked if like else len(chosen(examples(int(seed)), config))
+    return entry if asked == entry.asked else entry.model_copy(update={"asked": asked})
+
+
+def planned(config: RunConfig, data: Mapping[str, DataEntry]) -> int | None:
+    """How many samples a run of `config` has when it is complete; None where its entries do not say."""
+    found = [data[str(seed)].asked if str(seed) in data else None for seed in dict.fromkeys(config.seeds)]
+    return None if None in found else sum(n for n in found if n is not None)
 
 
 def _covers(one: RunConfig, other: RunConfig, examples: Examples) -> bool:

@@ -92,7 +92,8 @@ class SeedData(Mapping[int, Dataset]):
             self._held[seed] = found
         else:
             self._let_go()
-        return SeedHead(_entry(found), size, len(chosen(found.examples, self._config)))
+        asked = len(chosen(found.examples, self._config))
+        return SeedHead(_entry(found, asked), size, asked)
 
     def _read(self, seed: int) -> Dataset:
         return with_system(load(self._task, self._config.data, seed), self._config.system)
@@ -122,6 +123,11 @@ def _distinct_ids(dataset: Dataset) -> set[str]:
     return set(ids)
 
 
-def _entry(dataset: Dataset) -> DataEntry:
-    name = dataset.name or Path(dataset.source).name
-    return DataEntry(name=name, source=dataset.source, fingerprint=dataset.fingerprint, counts=dict(dataset.counts))
+def _entry(dataset: Dataset, asked: int) -> DataEntry:
+    return DataEntry(
+        name=dataset.name or Path(dataset.source).name,
+        source=dataset.source,
+        fingerprint=dataset.fingerprint,
+        counts=dict(dataset.counts),
+        asked=asked,
+    )

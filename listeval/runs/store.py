@@ -22,11 +22,13 @@ from listeval.runs.collector import collector_paused
 from listeval.runs.config import WITHOUT_MODEL, RunConfig
 from listeval.runs.fields import MOST, recorded
 from listeval.runs.figures.order_figures import OrderEffect, is_shuffled, order_effect
+from listeval.runs.ledger import lost
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
 from listeval.runs.row_decoder import Shape
 from listeval.runs.rows import Row
+from listeval.runs.scope import planned
 from listeval.runs.stored_row import JudgedRow, StoredRow
 from listeval.runs.stored_rows import StoredRows, StrayRow, read_stored
 from listeval.stats.intervals import Interval
@@ -123,6 +125,14 @@ class Run:
     def hidden(self) -> int:
         """How many samples of an earlier, larger configuration the rows leave out."""
         return len(self._light.rows) - len(self.judged)
+
+    @cached_property
+    def without_row(self) -> int:
+        """How many samples that were asked for have no row: of a run that was killed, or is still being made."""
+        whole = planned(self.manifest.config, self.manifest.data)
+        if whole is None:
+            return lost(self.path, self.manifest.created, self._light.rows.values())
+        return max(0, whole - len(self.judged))
 
     @property
     def strays(self) -> list[StrayRow]:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -71,7 +72,7 @@ def test_it_labels_says_what_it_cost_and_where_the_labels_are(label, server):
     assert code == 0
     found = json.loads(out)
     assert (found["n"], found["labelled"], found["without"], found["kinds"]["ok"]) == (12, 12, {}, 12)
-    assert (found["tokens_in"], found["tokens_out"]) == (132, 84)
+    assert (found["tokens_in"], found["tokens_out"], found["tokens_untold"]) == (132, 84, 0)
     assert found["cost_usd"] == pytest.approx((132 + 2 * 84) / 1e6)
     assert found["grade"]["low"] < found["grade"]["value"] < found["grade"]["high"]
     assert sum(found["histogram"].values()) == 12
@@ -82,6 +83,22 @@ def test_it_labels_says_what_it_cost_and_where_the_labels_are(label, server):
     assert "12 texts, 0 of them new: about 0 tokens in" in err
     assert "mean grade" in out and "labels: store/labels.jsonl" in out
     assert len(server.calls) == 12
+
+
+@pytest.mark.parametrize("left", [{}, {"completion_tokens": 7}, {"prompt_tokens": 11}, {"prompt_tokens": 0}, None])
+@pytest.mark.parametrize("some", ["Review", "Review 1"], ids=["all", "some"])
+def test_tokens_that_a_server_does_not_tell_cost_nobody_knows_what(label, server, left, some):
+    def rule(call):
+        reply = good(call)
+        return replace(reply, body={**reply.body, "usage": left}) if some in text(call) else reply
+
+    server.rule = rule
+    code, out, _ = label("--price", "1,2", "--json")
+    found = json.loads(out)
+    assert code == 0 and found["tokens_untold"] == (12 if some == "Review" else 3)
+    assert (found["tokens_in"], found["tokens_out"], found["cost_usd"]) == (None, None, None)
+    _, out, _ = label("--price", "1,2")
+    assert "does not tell the tokens" in out and "$" not in out
 
 
 def test_the_labels_rank_in_place_of_votes(label, cli, tmp_path):
@@ -151,6 +168,19 @@ def test_what_the_server_failed_is_asked_by_the_same_command(label, server):
     server.rule = good
     assert label()[0] == 0
     assert max(asked(server).values()) == 8
+
+
+def test_texts_without_room_are_told_what_makes_room_and_nothing_else(label, server):
+    server.models = [{"id": "tiny", "max_model_len": 400}]
+    for again in (False, True):
+        code, out, err = label("--price", "1,2")
+        line = one_line(err)
+        assert code == 1 and "none of 12 texts has a label (prompt_too_long 12; 512 tokens to generate" in line
+        assert "a smaller --max-tokens and another --out" in line and "--attempts" not in line
+        assert ("12 of them new" in err) != again and "asked again" not in err
+        assert "engine_error" not in out
+    assert not server.calls
+    assert label("--max-tokens", 300, "--out", "other")[0] == 0
 
 
 def test_fields_that_a_server_does_not_take_are_named(label, server):

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import xml.etree.ElementTree as ET
 
 import pytest
 
@@ -154,6 +155,29 @@ def test_gates_are_held_against_every_run(cli, tmp_path):
     assert err.count("gate held") == 3
     assert (tmp_path / "j.xml").read_text().count("<testsuite ") == 6
     assert cli("suite s.yaml --quiet --fail-under nonsense")[0] == 2
+
+
+@pytest.mark.parametrize("gates", ["", " --fail-under parse_rate=0.1"])
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        ("{task: fashion, name: bad, data: gone.jsonl}", "gone.jsonl"),
+        ("{task: fashion, name: bad, options: {k: -1}}", "k: "),
+        ("{task: fashion, name: bad, seeds: [99], samples: [nobody]}", "no example 'nobody'"),
+    ],
+)
+def test_a_run_that_failed_is_an_error_in_the_junit_file(cli, tmp_path, gates, bad, said):
+    (tmp_path / "s.yaml").write_text(f"tasks: [fashion, {bad}]\nmodels: [gold]\nbackend: null\nlimit: 2\n")
+    code, _, err = cli(f"suite s.yaml --quiet --junit j.xml{gates}")
+    root = ET.parse(tmp_path / "j.xml").getroot()
+    assert code == 1 and (root.get("errors"), root.get("failures")) == ("1", "0")
+    suite = next(one for one in root if one.get("name") == "bad_gold_none")
+    (case,) = suite
+    error = case.find("error")
+    assert (suite.get("tests"), suite.get("errors")) == ("1", "1") and error is not None
+    assert said in error.get("message", "") and f"failed: {error.text}" in err
+    other = next(one for one in root if one is not suite)
+    assert (other.get("tests"), other.get("errors")) == ("2" if gates else "1", "0")
 
 
 def test_one_line_names_what_is_wrong_with_the_file(cli, tmp_path):

@@ -3,6 +3,7 @@
 import json
 import math
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,11 @@ from listeval.cli.main import main
 from listeval.errors import UserError
 from listeval.export import FORMATS, export
 from listeval.export.eee import record
+from listeval.export.evaluated import limits
 from listeval.export.figures import lower_is_better, per_sample
 from listeval.export.lm_eval import results_json, sample_lines
+from listeval.export.model_card import results
+from listeval.report.shown import metrics_to_show
 from listeval.runs import RunConfig, load_run, run
 from tests.export.conftest import change
 from tests.export.peers import peer
@@ -53,8 +57,8 @@ def test_only_known_directions_are_claimed(mixed):
 
 
 def test_lm_eval_has_the_keys_of_a_real_output(mixed, tmp_path):
-    results, samples = export(mixed, "lm-eval", tmp_path / "lm")
-    found = json.loads(results.read_text())
+    file, samples = export(mixed, "lm-eval", tmp_path / "lm")
+    found = json.loads(file.read_text())
     assert found.keys() - {"listeval"} == LM_EVAL
     value = mixed.summary.metrics["parse_rate"].value
     assert found["results"]["fashion"]["parse_rate,none"] == value
@@ -135,9 +139,9 @@ def test_the_record_fits_its_owner_s_schema(mixed):
 
 
 def test_the_hub_s_own_reader_takes_eval_results(mixed, tmp_path):
-    results = pytest.importorskip("huggingface_hub._eval_results")
+    theirs = pytest.importorskip("huggingface_hub._eval_results")
     (out,) = export(mixed, "hf-eval-results", tmp_path / "x.yaml", dataset="owner/name")
-    (entry,) = results.parse_eval_result_entries(yaml.safe_load(out.read_text()))
+    (entry,) = theirs.parse_eval_result_entries(yaml.safe_load(out.read_text()))
     assert (entry.dataset_id, entry.task_id) == ("owner/name", "fashion")
     assert entry.value == mixed.summary.metrics["useful_ndcg@1"].value
     assert "useful_ndcg@1" in entry.notes and "constraint none" in entry.notes
@@ -149,6 +153,46 @@ def test_the_hub_s_own_reader_takes_a_model_index(mixed, tmp_path):
     card = hub.ModelCard(out.read_text(), ignore_metadata_errors=False)
     found = {one.metric_type: one.metric_value for one in card.data.eval_results}
     assert found == {name: value.value for name, value in mixed.summary.metrics.items()}
+
+
+@pytest.mark.parametrize("most", [1, 2, 4])
+def test_every_format_that_has_figures_says_that_answers_were_asked_again(tmp_path, most):
+    pytest.importorskip("huggingface_hub")
+    again = {"attempts": most, "temperature": 0.7} if most > 1 else {}
+    done = run(RunConfig(task="fashion", model="m", backend="null", limit=8, out=str(tmp_path / "r"), **again))
+    said = f"up to {most} answers"
+    (out,) = export(done, "hf-eval-results", tmp_path / "x.yaml", dataset="owner/name")
+    assert (said in out.read_text()) == (most > 1)
+    for one in results(done):
+        assert (said in one.metric_name) == (most > 1 and not one.metric_type.startswith("raw_"))
+        assert one.metric_args.get("attempts", 1) == most
+    assert results_json(done)["listeval"]["attempts"]["most"] == most
+    (details,) = {
+        one["generation_config"]["additional_details"]["attempts"] for one in record(done, 1)["evaluation_results"]
+    }
+    assert details == str(most)
+    assert any(said in line for line in limits(done)) == (most > 1)
+
+
+@pytest.mark.parametrize(("task", "lists"), [("gsm8k", False), ("json", False), ("bfcl", False), ("fashion", True)])
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_no_export_states_a_figure_that_a_report_withholds(tmp_path, task, lists, attempts):
+    again = {"attempts": attempts, "temperature": 0.5} if attempts > 1 else {}
+    done = run(RunConfig(task=task, model="m", backend="null", limit=5, out=str(tmp_path / "r"), **again))
+    named = {
+        "samples": {name for own in per_sample(done) for name in own},
+        "directions": set(lower_is_better(done)),
+        "lm-eval": set(results_json(done)["listeval"]["intervals"]),
+        "eee": {
+            one["metric_config"]["metric_id"].removeprefix("listeval.") for one in record(done, 1)["evaluation_results"]
+        },
+    }
+    if find_spec("huggingface_hub"):
+        named["model-index"] = {one.metric_type for one in results(done)}
+    for where, names in named.items():
+        assert names <= set(metrics_to_show([done])), where
+        assert ("fmc" in names) == lists, where
+    assert done.manifest.task.contract and ("fmc" in metrics_to_show([done])) == lists
 
 
 def test_data_of_the_hub_needs_no_word(mixed, tmp_path):
@@ -212,6 +256,26 @@ def test_the_verb_names_what_it_wrote(mixed_path, tmp_path, capsys):
 def test_samples_without_a_figure_say_so(mixed):
     lines = list(sample_lines(mixed))
     assert all(set(line["metrics"]) <= set(line) for line in lines)
+
+
+@pytest.mark.parametrize("name", [*sorted(LM_EVAL_SAMPLE), "listeval"])
+def test_a_metric_that_is_called_as_a_key_of_lm_eval_takes_no_key_s_place(mixed, name):
+    plain = list(sample_lines(mixed))
+    entry = next(one for one in mixed.manifest.task.metrics if one.name == "ndcg@1")
+    mixed.manifest.task.metrics.append(entry.model_copy(update={"name": name, "useful": False}))
+    mixed.manifest.task.metrics.append(entry.model_copy(update={"name": f"score_{name}", "useful": False}))
+    for row in mixed.rows:
+        row["scores"] |= {name: 0.25, f"score_{name}": 0.5} if row["scores"].get("ndcg@1") is not None else {}
+    given = 0
+    for line, before in zip(sample_lines(mixed), plain, strict=True):
+        assert {key: line[key] for key in before if key != "metrics"} == {
+            key: value for key, value in before.items() if key != "metrics"
+        }
+        assert set(line["metrics"]) <= set(line) - LM_EVAL_SAMPLE - {"listeval"}
+        added = [line[key] for key in line["metrics"] if key not in before["metrics"]]
+        assert sorted(added) in ([], [0.25, 0.5])
+        given += len(added)
+    assert given
 
 
 def test_a_figure_without_an_end_is_in_no_record_and_the_record_fits(tmp_path):

@@ -164,6 +164,9 @@ def test_another_run_s_manifest_makes_every_row_a_stray(cli, runs):
     code, out, err = cli("report r --json")
     assert (code, json.loads(out)["n"], json.loads(out)["left_out"]) == (1, 0, 8)
     assert "8 rows left out" in err and err.count("\n") == 1
+    (runs.folder / "samples.jsonl").write_bytes(lines(runs.folder)[0])
+    err = cli("report r --json")[2]
+    assert "1 rows left out" in err and "8 of 8 samples have no row" in err and err.count("\n") == 2
 
 
 def test_scoring_again_keeps_strays_as_they_are(cli, runs):

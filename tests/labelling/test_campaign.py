@@ -16,6 +16,8 @@ from listeval.labelling.tally import estimate, tally
 from listeval.runs import load_run
 from listeval.runs.execute import run_task
 from listeval.runs.observer import SilentObserver
+from listeval.runs.row_decoder import read_rows
+from listeval.runs.rows import encode
 from listeval.task import Piece, Pieces
 from tests.backends.fake_server import FakeServer, Reply, chat
 from tests.labelling.judges import asked, first, good, grades, prose, text
@@ -266,6 +268,37 @@ def test_more_attempts_go_on_after_those_that_are_spent(judged, length):
         assert (len(done.labels), {found.attempt for found in done.labels}) == (8, {9})
         label(raised(campaign, 9))
         assert set(asked(server).values()) == {9}
+
+
+def refuse(campaign, keys, attempt=1):
+    """Write over the rows of `keys` what a prompt leaves that has no room."""
+    path = campaign.directory / f"attempt-{attempt}" / "samples.jsonl"
+    rows = list(read_rows(path))
+    for row in rows:
+        if row["example"] in keys:
+            row |= {"outcome": "unscored", "reason": "prompt_too_long", "kind": "engine_error", "n_tokens": 0}
+            row |= {"detail": "prompt of 900 tokens", "n_prompt_tokens": 900, "text": "", "value": None, "scores": {}}
+    path.write_bytes(b"".join(map(encode, rows)))
+
+
+@pytest.mark.parametrize("n", [1, 5, 8])
+def test_a_text_that_the_first_attempt_has_no_room_for_costs_nothing_and_is_not_asked_again(judged, n):
+    with judged(good) as (_, campaign):
+        label(campaign)
+        refuse(campaign, {piece.key for piece in TEXTS.pieces[:n]})
+        done = tally(campaign, TEXTS.pieces)
+        assert (len(done.labels), done.without, done.refused) == (8 - n, {"prompt_too_long": n}, n)
+        assert (sum(done.kinds.values()), done.tokens) == (8 - n, (11 * (8 - n), 7 * (8 - n)))
+        for attempts in (1, 3, 9):
+            assert estimate(raised(campaign, attempts), TEXTS.pieces) == (0, 0, (0, 0))
+
+
+def test_a_text_that_only_a_retry_had_no_room_for_is_asked_again(judged):
+    with judged(prose, attempts=2) as (_, campaign):
+        label(campaign)
+        refuse(campaign, {piece.key for piece in TEXTS.pieces[:3]}, attempt=2)
+        assert tally(campaign, TEXTS.pieces).refused == 0
+        assert estimate(raised(campaign, 3), TEXTS.pieces)[:2] == (0, 8)
 
 
 def test_an_attempt_that_refused_its_budget_does_not_end_the_campaign(judged):

@@ -3,14 +3,16 @@
 import json
 import math
 import xml.etree.ElementTree as ET
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from listeval.cli.main import main
+from listeval.comparison import compare
 from listeval.errors import UserError
-from listeval.report.gates import SIDES, CheckedGate, Gate, check_run, fail_if, fail_under
+from listeval.report.gates import SIDES, CheckedGate, Gate, check_comparison, check_run, fail_if, fail_under
 from listeval.report.junit import Suite, junit
 from listeval.runs import RunConfig, load_run, run
 from listeval.stats.intervals import Interval
@@ -123,6 +125,12 @@ def test_run_prints_its_table_then_fails(runs, capsys):
         (("report", "good", "--fail-under", "parse_rate=95"), "can only be missed"),
         (("report", "good", "--fail-under", "ndcg@1=1.5"), "can only be missed"),
         (("report", "good", "--fail-if", "parse_rate > -1"), "can only be missed"),
+        (("report", "good", "--fail-if", "parse_rate < -2"), "can never be missed"),
+        (("report", "good", "--fail-if", "fmc > 5"), "can never be missed"),
+        (("score", "good", "--fail-under", "useful_ndcg@1=-0.02"), "can never be missed"),
+        (("compare", "good", "bad", "--fail-if", "parse_rate < -2"), "can never be missed"),
+        (("compare", "good", "bad", "--fail-if", "fmc > 1.5"), "can never be missed"),
+        (("compare", "good", "bad", "--fail-if", "useful_ndcg@1 < 1.02"), "can only be missed"),
         (("compare", "good", "bad", "--fail-if", "ndcg@1 < 0"), "no difference is taken of 'ndcg@1'"),
         (("compare", "good", "bad", "--fail-if", "parse_rate=1"), "not a condition"),
         (("report", "good", "--junit", "no/such.xml"), "cannot write the JUnit file"),
@@ -168,9 +176,21 @@ def test_samples_without_an_answer_are_an_error_not_a_missed_gate(runs):
     first = json.loads(rows[0]) | {"outcome": "error", "kind": "engine_error", "error": "gone", "scores": {}}
     (runs / "good" / "samples.jsonl").write_text("\n".join([json.dumps(first, separators=(",", ":")), *rows[1:], ""]))
     assert load_run("good").summary.errors == 1
-    code("report", "good", "--fail-under", "parse_rate=1", "--junit", "j.xml")
+    assert code("report", "good", "--fail-under", "parse_rate=1", "--junit", "j.xml") == 1
     root = ET.parse("j.xml").getroot()
     assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("2", "0", "1")
+    assert code("report", "good", "mixed", "--fail-under", "parse_rate=1") == 4, "a missed gate says more"
+    assert code("report", "good") == 0, "reading is no test"
+
+
+def test_samples_without_a_row_are_an_error_too(runs):
+    lines = (runs / "good" / "samples.jsonl").read_bytes().splitlines(keepends=True)
+    (runs / "good" / "samples.jsonl").write_bytes(b"".join(lines[:5]))
+    assert code("score", "good", "--fail-under", "parse_rate=1", "--quiet") == 1
+    assert code("report", "good", "--fail-under", "parse_rate=1", "--junit", "j.xml") == 1
+    root = ET.parse("j.xml").getroot()
+    assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("2", "0", "1")
+    assert "7 samples without an answer" in (runs / "j.xml").read_text()
 
 
 @given(st.text(), st.text(), st.booleans())
@@ -200,3 +220,33 @@ def test_a_limit_beyond_the_closed_side_of_a_count_is_refused_and_any_on_its_ope
     err = capsys.readouterr().err
     assert "invented_fields is always at least 0, so" in err and "inf" not in err
     assert code("report", "fields", "--fail-if", "invented_fields > 1000000") == 0
+    assert code("report", "fields", "--fail-if", "invented_fields < -1") == 2
+    assert "can never be missed" in capsys.readouterr().err
+
+
+_OF_RUNS = [("parse_rate", 0, 1), ("fmc", 0, 1), ("ndcg@1", 0, 1), ("useful_ndcg@1", 0, 1)]
+_OF_DIFFERENCES = [("parse_rate", -1, 1), ("fmc", -1, 1), ("useful_ndcg@1", -1, 1), ("tokens", -math.inf, math.inf)]
+
+
+@pytest.mark.parametrize("sign", ["<", "<=", ">", ">="])
+@pytest.mark.parametrize("side", SIDES)
+def test_a_limit_is_refused_exactly_where_it_lies_beyond_what_the_figure_can_be(runs, sign, side):
+    """An end itself is a limit that a figure can have, whichever way the gate looks."""
+    good, compared = load_run("good"), compare(["good", "bad"])
+
+    def refused(check, figure, limit):
+        try:
+            check([fail_if(f"{figure} {sign} {limit}", side)])
+        except UserError as error:
+            assert "so this gate can " in str(error)
+            return True
+        return False
+
+    of_runs, of_differences = partial(check_run, good), partial(check_comparison, compared)
+    for check, ends in ((of_runs, _OF_RUNS), (of_differences, _OF_DIFFERENCES)):
+        for figure, least, most in ends:
+            for end, beyond in ((least, -0.5), (most, 0.5)):
+                if math.isfinite(end):
+                    assert refused(check, figure, end + beyond) and not refused(check, figure, end), (figure, end)
+            assert not refused(check, figure, 0.5)
+            assert not (math.isinf(most) and refused(check, figure, 1e9))

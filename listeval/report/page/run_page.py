@@ -242,6 +242,8 @@ def _warnings(runs: Sequence[Run], marks: Sequence[str]) -> list[str]:
         lines = [*run.notices, *(line for line in notes(run) if line.startswith("warning"))]
         if run.strays:
             lines.append(f"{len(run.strays):,} rows of the file are not this run's own, and left out")
+        if run.without_row:
+            lines.append(f"{run.without_row:,} samples that were asked for have no row: the run is not complete")
         if run.hidden:
             lines.append(f"{run.hidden:,} samples of an earlier, larger configuration are left out")
         found += [f"{mark} {line}".strip() for line in lines]

@@ -8,23 +8,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from hashlib import sha256
 from typing import TYPE_CHECKING, NamedTuple
 
 from listeval.comparison.training import training_lambda
 from listeval.report.page.axis import Axis, around, at_points
 from listeval.runs.figures import as_text, words
 from listeval.runs.metrics import seed_values
+from listeval.runs.told_apart import data_words, short
 from listeval.stats.intervals import Interval
 
 if TYPE_CHECKING:
     from listeval.runs import Run
 
-LAMBDA, SEED = "λ", "seed"
+LAMBDA, SEED, BUDGET = "λ", "seed", "max tokens"
 _TOLD = ("system", "enable_thinking", "chat_template_arg", "dtype", "spacing", "reask", "engine_arg")
 """Further keys of a configuration that change answers."""
-_LONGEST = 40
-"""Characters of such a value in a line's name."""
 _STYLES = 6
 """Lines that look different; a further one looks like the first again, and its name tells it."""
 
@@ -82,13 +80,14 @@ def curves(runs: Sequence[Run], values: Sequence[Mapping[str, Interval]], names:
 def _settings(
     runs: Sequence[Run], values: Sequence[Mapping[str, Interval]]
 ) -> Iterator[tuple[str, list[SettingPoint]]]:
-    traits = [_traits(run) for run in runs]
+    traits = [_traits(run) | {"data": data} for run, data in zip(runs, data_words(runs), strict=True)]
     for setting in dict.fromkeys(name for own in traits for name, value in own.items() if isinstance(value, float)):
+        apart = _apart(setting, traits)
         points = []
         for own, figures in zip(traits, values, strict=True):
             x = own.get(setting)
             if isinstance(x, float):
-                points.append(SettingPoint(_rest(own, setting, traits), x, figures))
+                points.append(SettingPoint(_rest(own, apart), x, figures))
         if any(len({p.x for p in points if p.line == line}) > 1 for line in {p.line for p in points}):
             yield setting, points
     seeds = [
@@ -113,26 +112,36 @@ def _traits(run: Run) -> dict[str, float | str]:
     # Checkpoints along λ are models of different names; that is the setting itself, not another line.
     found |= {"model": manifest.model.title} if lam is None else {LAMBDA: lam}
     found |= {"constraint": manifest.constraint, "engine": manifest.backend.name, "task": manifest.task.name}
-    found |= {"temperature": config.temperature, "max tokens": float(config.max_tokens or 0)}
+    found |= {"temperature": config.temperature, BUDGET: float(config.max_tokens or 0)}
     found |= {"attempts": float(config.attempts)}
     told = {name: getattr(config, name) for name in _TOLD}
-    found |= {name.replace("_", " "): _short(value) for name, value in told.items() if value is not None}
-    return found | ({SEED: float(config.seeds[0])} if len(config.seeds) == 1 else {})
+    found |= {name.replace("_", " "): short(value) for name, value in told.items() if value is not None}
+    # How much of the data was asked for is no setting: as a word, it parts lines and is no axis.
+    found |= {"limit": str(config.limit or "none"), "samples": short(",".join(config.samples) or "all")}
+    seeds = config.seeds
+    return found | ({SEED: float(seeds[0])} if len(seeds) == 1 else {"seeds": ",".join(map(str, seeds))})
 
 
-def _short(value: object) -> str:
-    """Words for a line's name; of a long text the beginning, and what tells it from others that begin so."""
-    text = " ".join(str(value).split())
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}... ({sha256(text.encode()).hexdigest()[:6]})"
+def _apart(setting: str, traits: Sequence[Mapping[str, float | str]]) -> list[str]:
+    """What tells lines apart: everything but the setting in which runs differ.
+
+    Budgets follow a setting, so they tell nothing but where runs that are else alike have several.
+    """
+    names = dict.fromkeys(name for own in traits for name in own)
+    found = [name for name in names if name != setting and len({own.get(name) for own in traits}) > 1]
+    without = [name for name in found if name != BUDGET]
+    places: dict[tuple[object, ...], set[object]] = {}
+    for own in traits:
+        places.setdefault(tuple(map(own.get, (setting, *without))), set()).add(own.get(BUDGET))
+    return found if any(len(budgets) > 1 for budgets in places.values()) else without
 
 
-def _rest(own: Mapping[str, float | str], setting: str, traits: Sequence[Mapping[str, float | str]]) -> str:
-    """What a run's line is called: everything but the setting in which runs differ, budgets that follow it left out."""
-    differing = [
-        name for name in own if name not in (setting, "max tokens") and len({other.get(name) for other in traits}) > 1
-    ]
-    shown = [f"{own[name]:g}" if isinstance(own[name], float) else str(own[name]) for name in differing]
-    return ", ".join(f"{name} {value}" for name, value in zip(differing, shown, strict=True))
+def _rest(own: Mapping[str, float | str], apart: Sequence[str]) -> str:
+    """What a run's line is called: that of it which is told `apart`."""
+    there = {name: own[name] for name in apart if name in own}
+    return ", ".join(
+        f"{name} {value:g}" if isinstance(value, float) else f"{name} {value}" for name, value in there.items()
+    )
 
 
 def plot(figure: str, setting: str, points: Sequence[SettingPoint]) -> CurvePlot:

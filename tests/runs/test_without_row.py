@@ -1,0 +1,106 @@
+"""How many samples of a run have no row, whatever ended it and however often its scope was changed."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from listeval.cli.main import main
+from listeval.runs import RunConfig, load_run
+from listeval.runs.entries import DataEntry
+from listeval.runs.ledger import FILE
+from listeval.runs.scope import counted, planned, widest
+from tests.runs.test_scope import cells, examples, scopes
+
+
+def entries(config):
+    """What a manifest says of the data of `config`."""
+    own = {seed: len([place for at, place in cells(config) if at == seed]) for seed in config.seeds}
+    return {str(seed): DataEntry(source="s", fingerprint="f", asked=n) for seed, n in own.items()}
+
+
+@given(st.lists(scopes, min_size=1, max_size=4))
+def test_a_run_owes_what_its_scope_covers_whatever_led_to_it(asked):
+    config, data = asked[0], entries(asked[0])
+    for new in asked[1:]:
+        both = widest(config, new, examples)
+        config, data = both, counted(both, [(new, entries(new)), (config, data)], examples)
+        assert planned(config, data) == len(cells(config))
+
+
+@given(scopes)
+def test_the_same_scope_again_counts_no_data(config):
+    def none(seed):
+        raise AssertionError
+
+    data = entries(config)
+    assert counted(config, [(config, data), (config, data)], none) == data
+
+
+def test_one_seed_that_is_not_counted_leaves_the_whole_unknown():
+    config = RunConfig(task="t", model="m", seeds=(0, 1))
+    data = entries(config)
+    assert planned(config, data) == 24
+    del data["1"]
+    assert planned(config, data) is None
+    assert planned(config, data | {"1": DataEntry(source="s", fingerprint="f")}) is None
+
+
+@pytest.mark.parametrize("left", [0, 1, 7, 23])
+@pytest.mark.parametrize("noted", [True, False], ids=["asked", "by the ledger"])
+def test_rows_that_are_gone_are_counted_and_going_on_makes_them(start, left, noted):
+    done = start(limit=12, seeds=(0, 1))
+    assert done.without_row == 0
+    rows = (done.path / "samples.jsonl").read_bytes().splitlines(keepends=True)
+    (done.path / "samples.jsonl").write_bytes(b"".join(rows[:left]))
+    if not noted:
+        values = json.loads((done.path / "manifest.json").read_text())
+        for entry in values["data"].values():
+            del entry["asked"]
+        (done.path / "manifest.json").write_text(json.dumps(values))
+    assert load_run(done.path).without_row == 24 - left
+    assert start(limit=12, seeds=(0, 1)).without_row == 0
+    assert load_run(done.path).without_row == 0
+
+
+def test_a_run_from_before_both_says_nothing(start):
+    done = start(limit=3)
+    values = json.loads((done.path / "manifest.json").read_text())
+    del values["data"]["0"]["asked"]
+    (done.path / "manifest.json").write_text(json.dumps(values))
+    (done.path / FILE).unlink()
+    assert load_run(done.path).without_row == 0
+
+
+def test_a_run_that_was_stopped_before_it_asked_for_all_owes_the_rest(start):
+    """A ledger has what was asked for, and an engine that takes one prompt at a time was asked for little."""
+    done = start(limit=None)
+    for name in ("samples.jsonl", FILE):
+        lines = (done.path / name).read_bytes().splitlines(keepends=True)
+        (done.path / name).write_bytes(b"".join(lines[:7]))
+    assert (load_run(done.path).summary.n, load_run(done.path).without_row) == (7, 49)
+
+
+def test_samples_that_the_engine_failed_have_rows(start):
+    done = start(limit=6)
+    row = json.loads((done.path / "samples.jsonl").read_text().splitlines()[0])
+    row |= {"outcome": "error", "kind": "engine_error", "error": "gone", "scores": {}}
+    lines = (done.path / "samples.jsonl").read_text().splitlines()[1:]
+    (done.path / "samples.jsonl").write_text("\n".join([json.dumps(row, separators=(",", ":")), *lines, ""]))
+    found = load_run(done.path)
+    assert (found.summary.errors, found.without_row) == (1, 0)
+
+
+@pytest.mark.parametrize("verb", [["report"], ["score", "--quiet"], ["export", "--to", "csv", "--out", "x.csv"]])
+def test_who_reads_an_unfinished_run_is_told_once(start, tmp_path, monkeypatch, capsys, verb):
+    monkeypatch.chdir(tmp_path)
+    done = start(limit=9)
+    lines = (done.path / "samples.jsonl").read_bytes().splitlines(keepends=True)
+    for there, said in ((9, 0), (4, 1)):
+        (done.path / "samples.jsonl").write_bytes(b"".join(lines[:there]))
+        with pytest.raises(SystemExit) as stop:
+            main([verb[0], str(done.path), *verb[1:]])
+        err = capsys.readouterr().err
+        assert stop.value.code == 0 and err.count("5 of 9 samples have no row") == said
+        assert err.count(f"listeval run @{done.path}") == said
