@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -58,13 +59,19 @@ def bad_answers(schema: Mapping[str, Any], good: Any) -> dict[Kind, str]:
 
 def _errors(schema: Mapping[str, Any]) -> Callable[[Any], list[ValidationError]]:
     """What `jsonschema` refuses in a value, within each option of an `anyOf`; no address is opened."""
+    validator = _validator(json.dumps(schema))
+    # `multipleOf` is not exact there, and no change here is about it.
+    return lambda value: [e for one in validator.iter_errors(value) for e in _parts(one) if e.validator != "multipleOf"]
+
+
+@lru_cache(maxsize=64)
+def _validator(schema: str) -> Any:
     from jsonschema import Draft202012Validator
     from jsonschema.validators import validator_for
     from jsonschema_specifications import REGISTRY
 
-    validator = validator_for(schema, default=Draft202012Validator)(schema, registry=REGISTRY)
-    # `multipleOf` is not exact there, and no change here is about it.
-    return lambda value: [e for one in validator.iter_errors(value) for e in _parts(one) if e.validator != "multipleOf"]
+    read = json.loads(schema)
+    return validator_for(read, default=Draft202012Validator)(read, registry=REGISTRY)
 
 
 def _parts(error: ValidationError) -> Iterator[ValidationError]:
