@@ -99,6 +99,8 @@ class Metrics(BaseModel):
     """What the order of the items did, for a run with `order=shuffled`."""
     files: list[str]
     """Further files that the task's appendix wrote beside this one."""
+    rows_digest: str | None = None
+    """Tells which rows the figures are of; `figures` and `order` are shown only while it fits."""
 
 
 class Repair(_Closed):

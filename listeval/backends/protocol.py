@@ -139,6 +139,8 @@ class BackendOptions:
     """What is put on top of the model first."""
     adapters: tuple[Adapter, ...] = ()
     """What `Adaptable.adapt` may ask for later, where an engine has to know that when it starts."""
+    uncounted: frozenset[int] = frozenset()
+    """Lines of recorded answers that are not replayed, from 1: rows that their run does not count."""
     extra: Mapping[str, object] = field(default_factory=dict)
     """Arguments of the engine's own (`listeval.backends.engine_arg`)."""
 

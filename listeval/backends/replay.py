@@ -4,8 +4,8 @@
 strings or objects with `text` (and, where known, `example`, `seed`, `finish_reason` in any vendor's
 word, `reasoning`, else `prompt`, `n_tokens`, `n_prompt_tokens`, `error`). Rows that name their example answer
 by (example, seed), or any seed where they name none; rows that do not are handed out in
-file order, one per request. Only `open` can fail; a request that was never recorded
-becomes an error of its own.
+file order, one per request. Rows of a run that its figures do not count are left out. Only `open` can fail; a request
+that was never recorded becomes an error of its own.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ def open(model: str, options: BackendOptions) -> ReplayBackend:
         raise UserError(
             f"cannot read recorded answers: {error.strerror}", place=str(path), fix="make it readable"
         ) from None
-    tape = _read(content, path)
+    tape = _read(content, path, options.uncounted)
     if not tape.keyed and not tape.ordered:
         raise UserError("no rows in the recorded answers", place=str(path), fix=_ROW)
-    return ReplayBackend(model, path, tape, sha256(content).hexdigest())
+    return ReplayBackend(model, path, tape, sha256(_without(content, options.uncounted)).hexdigest(), options.uncounted)
 
 
 @dataclass(slots=True)
@@ -75,7 +75,10 @@ class ReplayBackend:
     renderer = None
     capabilities = Capabilities(token_prompts=False, logprobs=False)
 
-    def __init__(self, name: str, path: Path, tape: RecordedAnswers, fingerprint: str) -> None:
+    def __init__(
+        self, name: str, path: Path, tape: RecordedAnswers, fingerprint: str, uncounted: frozenset[int] = frozenset()
+    ) -> None:
+        self._uncounted = uncounted
         self._path, self._keyed, self._ordered = path, tape.keyed, tape.ordered
         self._matching = "example" if tape.keyed else "order"
         self.model = ModelInfo(name=name, fingerprint=fingerprint, path=str(path))
@@ -85,8 +88,10 @@ class ReplayBackend:
         return {}
 
     def settings(self) -> Mapping[str, object]:
-        """How rows meet requests: by `example` or by `order`."""
-        return {"matching": self._matching}
+        """How rows meet requests (by `example` or by `order`), and how many were left out, the first at which line."""
+        lines = self._uncounted
+        left = {"not_replayed": {"rows": len(lines), "first_line": min(lines)}} if lines else {}
+        return {"matching": self._matching, **left}
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """One recorded answer per request, in order."""
@@ -110,11 +115,18 @@ class ReplayBackend:
         """Nothing to free."""
 
 
-def _read(content: bytes, path: Path) -> RecordedAnswers:
-    """Every row of the file. Of a run's rows for one sample the last counts: it was owed again."""
+def _without(content: bytes, uncounted: frozenset[int]) -> bytes:
+    """The bytes of the lines that are replayed, which make the answers."""
+    if not uncounted:
+        return content
+    return b"\n".join(line for number, line in enumerate(content.split(b"\n"), 1) if number not in uncounted)
+
+
+def _read(content: bytes, path: Path, uncounted: frozenset[int]) -> RecordedAnswers:
+    """Every row of the file but the `uncounted`. Of a run's rows for one sample the last counts: it was owed again."""
     tape, lines = RecordedAnswers(), content.split(b"\n")
     for number, line in enumerate(lines, 1):
-        if not line.strip():
+        if number in uncounted or not line.strip():
             continue
         place = f"{path}:{number}"
         try:

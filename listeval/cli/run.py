@@ -183,9 +183,9 @@ def command(
     if config is not None and Path(config[1:]).is_dir():
         del from_file["out"]  # a run's directory is where the user says that it is
     values |= {name: value for name, value in flags.items() if value is not None}
-    values["options"] = {**(values.get("options") or {}), **dict(map(parse_setting, settings))}
-    own: dict[str, Any] = {**flags, "options": dict(map(parse_setting, settings))}
-    _take(values, own, {"chat_template_arg": TEMPLATE.read(template_args), "engine_arg": ENGINE.read(engine_args)})
+    own: dict[str, Any] = dict(flags)
+    given = {"chat_template_arg": TEMPLATE.read(template_args), "engine_arg": ENGINE.read(engine_args)}
+    _take(values, own, {"options": dict(map(parse_setting, settings)), **given})
     if system is not None:
         values["system"] = _text_or_file(system)
     typed = [f"--{name.replace('_', '-')}" for name, value in own.items() if value is not None]
@@ -205,11 +205,15 @@ def command(
 
 
 def _take(values: dict[str, Any], own: dict[str, Any], given: Mapping[str, Mapping[str, Any]]) -> None:
-    """Add to the mappings in `values` what the user gave by name; `own` is what the user said."""
+    """Add to the mappings in `values` what the user gave by name; `own` is what the user said.
+
+    What is no mapping there stays, for the configuration to refuse.
+    """
     for key, told in given.items():
-        own[key] = told
-        if told:
-            values[key] = {**(values.get(key) or {}), **told}
+        own[key] = told or None
+        known = values.get(key)
+        if told and isinstance(known, Mapping | None):
+            values[key] = {**(known or {}), **told}
 
 
 def _several(runs: Sequence[PlannedRun], asked: SuiteOutput, quiet: bool) -> ExitCode:
@@ -263,8 +267,10 @@ def parse_setting(text: str) -> tuple[str, Any]:
         raise UserError(f"'{text}' is not NAME=VALUE", place="--set", fix="write --set k=4")
     import yaml
 
+    from listeval.runs.plain_yaml import load_plain
+
     try:
-        return name, yaml.safe_load(value)
+        return name, load_plain(value)
     except yaml.YAMLError:
         return name, value
 

@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from listeval.bundled import bundled
 from listeval.errors import UserError, did_you_mean
+from listeval.runs.plain_yaml import load_plain
 
 GRADE = "grade"
 """The field of a judge's answer that holds the overall grade."""
@@ -137,7 +138,7 @@ def read_rubric(file: Path) -> Rubric:
     """The rubric in `file`. Raises UserError naming the file, and the line or the field at fault."""
     fix = "correct the file; `listeval rubrics show helpfulness` prints a good one"
     try:
-        values = yaml.safe_load(file.read_text(encoding="utf-8"))
+        values = load_plain(file.read_text(encoding="utf-8"))
     except yaml.MarkedYAMLError as error:
         line = f":{error.problem_mark.line + 1}" if error.problem_mark else ""
         raise UserError(f"not YAML: {error.problem}", place=f"{file}{line}", fix=fix) from None

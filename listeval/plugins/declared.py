@@ -19,6 +19,7 @@ OURS = frozenset(
     {
         "n", "scored", "unscored", "errors", "prompt_too_long", "parse_rate", "bare_rate", "fmc", "kinds", "flags",
         "verdicts", "masked", "warnings", "by_seed", "raw_kinds", "further", "figures", "order", "files", "tokens",
+        "rows_digest",
     }
 )  # fmt: skip
 """Figures of every run, by the names that no metric can have beside them."""

@@ -109,7 +109,9 @@ def check_run(run: Run, gates: Sequence[Gate]) -> list[CheckedGate]:
     ranges = {**BOUNDS, **figures.bounds(run.metrics)} if run.order else figures.bounds(run.metrics)
     for gate in gates:
         if gate.figure not in known:
-            raise _unknown(gate, known, "this run has no figure", f"see its figures: listeval report {run.path}")
+            see = f"see its figures: listeval report {run.path}"
+            anew = f"make those over the whole run anew: listeval score {run.path}"
+            raise _unknown(gate, known, "this run has no figure", anew if run.is_outdated else see)
         _refuse_unreachable(gate, gate.figure, figures.bounds_of(gate.figure, ranges))
     return [_checked(gate, run.path.resolve().name, known[gate.figure], interval) for gate in gates]
 

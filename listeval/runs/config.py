@@ -256,9 +256,21 @@ def build_config(values: dict[str, Any]) -> RunConfig:
         config = RunConfig.model_validate(values)
     except ValidationError as error:
         raise config_error(error, list(RunConfig.model_fields)) from None
+    except RecursionError:
+        raise _too_deep() from None
+    for name, value in config:
+        # A prompt may hold anything; no file, server or engine has such a name.
+        if name != "system" and isinstance(value, str) and "\0" in value:
+            raise UserError(f"{value!r} holds a NUL", place=f"--{name.replace('_', '-')}", fix="write it without")
     try:
         config.model_dump_json()
-    except PydanticSerializationError:
+    except PydanticSerializationError as error:
+        if "depth" in str(error):
+            raise _too_deep() from None
         # A manifest is UTF-8, and Python spells other bytes of a file name by lone surrogates.
         raise UserError("a name holds bytes that are not UTF-8", fix="rename the file or folder") from None
     return config
+
+
+def _too_deep() -> UserError:
+    return UserError("a value nests too deep", fix="write it flatter")

@@ -11,6 +11,7 @@ import yaml
 
 from listeval.errors import UserError
 from listeval.runs.manifest import read_manifest
+from listeval.runs.plain_yaml import load_plain, merged_pairs
 
 
 def decoded(content: bytes) -> str:
@@ -34,7 +35,7 @@ def read_config(path: Path) -> dict[str, Any]:
             f"no configuration: {error.strerror}", place=str(path), fix="name a run or a config file"
         ) from None
     try:
-        values = json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+        values = json.loads(text) if path.suffix == ".json" else load_plain(text)
     except (ValueError, RecursionError, yaml.YAMLError) as error:
         cause = f"not a configuration: {' '.join(str(error).split())}"
         raise UserError(cause, place=str(path), fix="correct the file") from None
@@ -57,7 +58,7 @@ def _names_null(config: dict[str, Any], text: str) -> bool:
         return True  # JSON that is no YAML (tabs) has one way to write it.
     if not isinstance(root, yaml.MappingNode):
         return False
-    pairs = {key.value: value for key, value in root.value}
-    if isinstance(pairs.get("config"), yaml.MappingNode):
-        pairs = {key.value: value for key, value in pairs["config"].value}
+    pairs = merged_pairs(root)
+    if isinstance(inner := pairs.get("config"), yaml.MappingNode):
+        pairs = merged_pairs(inner)
     return str(pairs["backend"].value).lower() == "null"

@@ -16,6 +16,7 @@ from listeval.backends import open_backend
 from listeval.backends.protocol import Adaptable, Backend, BackendOptions, Constrainable
 from listeval.runs.config import RunConfig
 from listeval.runs.observer import Observer
+from listeval.runs.recorded_run import uncounted_lines
 
 LOCAL = ("hf", "vllm")
 """Engines that load weights from a folder here."""
@@ -72,6 +73,8 @@ class Engines:
             constraints=tuple(dict.fromkeys(o.constraint for o in others if o.constraint is not None)),
             adapters=tuple(dict.fromkeys(o.adapter for o in others if o.adapter is not None)),
         )
+        if config.backend == "replay":
+            options = replace(options, uncounted=uncounted_lines(config.model))
         self._backend = open_backend(config.backend, config.model, options)
         self._load = load
         return self._backend

@@ -129,6 +129,17 @@ class BackendEntry(Entry):
         return _mapping(self.settings.get("left_out"))
 
     @property
+    def finish_reasons(self) -> dict[str, int]:
+        """How often a server ended an answer with each of its words."""
+        found = _mapping(self.settings.get("finish_reasons"))
+        return {name: count for name, count in found.items() if type(count) is int and count > 0}
+
+    @property
+    def not_replayed(self) -> dict[str, Any]:
+        """`rows` of recorded answers that were left out, and the `first_line` of them; empty where none was."""
+        return _mapping(self.settings.get("not_replayed"))
+
+    @property
     def constraint(self) -> dict[str, Any]:
         """What the engine recorded of its constraint; empty where there is none."""
         return _mapping(self.settings.get("constraint"))

@@ -15,6 +15,7 @@ from listeval.plugins import open as opening
 from listeval.runs import preparation
 from listeval.runs.config import RunConfig
 from listeval.runs.engines import Engines
+from listeval.runs.live_manifest import LiveManifest
 from listeval.runs.lock import exclusive
 from listeval.runs.manifest import (
     Manifest,
@@ -99,18 +100,19 @@ def _work(task: Task, config: RunConfig, data: SeedData, watch: Tracked, engines
     with exclusive(directory):
         if isinstance(backend, Logging):
             backend.log_to(directory)
-        manifest = _adopt(manifest, directory, task, data, backend)
+        live = _adopt(manifest, directory, task, data, backend)
+        manifest = live.manifest
         if config.decoding is not None:
             contract = preparation.first_contract(task, data, config)
-            prove(backend, config.decoding, contract, manifest, directory, watch)
+            prove(backend, config.decoding, contract, live, watch)
         watch.open(manifest, directory)
         watch.begin(data.asked)
         if scope_of(config) != scope_of(manifest.config):
             watch.note("only part of this run is asked for; its other rows stay and are counted")
         owed = preparation.samples(task, data, config, manifest.identity_hash)
         with engines.generating():
-            RunLoop(task, backend, manifest, directory, watch).work(owed)
-    return Run(directory, manifest)
+            RunLoop(task, backend, live, watch).work(owed)
+    return Run(directory, live.standing)
 
 
 def check_before_opening(config: RunConfig, identity: dict[str, Any]) -> None:
@@ -128,7 +130,7 @@ def check_before_opening(config: RunConfig, identity: dict[str, Any]) -> None:
     check_same_identity(known, identity, directory)
 
 
-def _adopt(new: Manifest, directory: Path, task: Task, data: SeedData, backend: Backend) -> Manifest:
+def _adopt(new: Manifest, directory: Path, task: Task, data: SeedData, backend: Backend) -> LiveManifest:
     """The manifest to go on with: the history and the clock of an earlier attempt, this one's configuration, the scope
     of both.
     """
@@ -148,5 +150,6 @@ def _adopt(new: Manifest, directory: Path, task: Task, data: SeedData, backend: 
         data_of_both = counted(config, [(new.config, new.data), (old.config, old.data)], examples)
         new = new.model_copy(update=kept | {"config": config, "data": data_of_both})
     keep_clock(backend, new, old)
-    new.write(directory)
-    return new
+    live = LiveManifest(new, directory, old)
+    live.write()
+    return live

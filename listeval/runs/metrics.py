@@ -145,14 +145,18 @@ def _kinds(rows: Sequence[JudgedRow]) -> dict[str, int]:
 
 
 def _first_answer(row: JudgedRow) -> JudgedRow:
-    """The row as it would be had its sample not been asked again; a sample that is owed an answer has none."""
-    if row.outcome == "error" or not row.attempts:
+    """The row as it would be had its sample not been asked again; a sample that is owed an answer has none.
+
+    A figure that does not know the last answer, since the instrument failed on it, does not know the first one either:
+    dropped from one side alone, it would make the other side the better one.
+    """
+    if row.outcome == "error" or row.kind == Kind.ENGINE_ERROR or not row.attempts:
         return row
     first = row.attempts[0]
     # Where no answer is right or wrong, no score has a value, whatever became of the last answer.
     scores = {} if any(score is not None for score in row.scores.values()) else row.scores
     kind, missing, bare = first["kind"], first["missing"], first.get("bare")
-    return replace(row, outcome="scored", kind=kind, missing=missing, bare=bare, scores=scores)
+    return replace(row, kind=kind, missing=missing, bare=bare, scores=scores)
 
 
 class _Mean(NamedTuple):

@@ -36,6 +36,7 @@ def notices(manifest: Manifest, rows: Sequence[JudgedRow]) -> list[str]:
         *_no_room(rows),
         *_switches(manifest, answered),
         *_left_out(manifest),
+        *_not_replayed(manifest),
         *_control_text(manifest),
         *_planted(manifest, rows),
     ]
@@ -77,6 +78,13 @@ def _thinking_switches(config: RunConfig) -> Iterator[tuple[str, bool]]:
 def _left_out(manifest: Manifest) -> Iterator[str]:
     if left_out := manifest.backend.left_out:
         yield f"the server takes no {', '.join(sorted(left_out))}: requests went without"
+
+
+def _not_replayed(manifest: Manifest) -> Iterator[str]:
+    if left := manifest.backend.not_replayed:
+        n = left.get("rows")
+        rows = "1 row of the recorded run is" if n == 1 else f"{n} rows of the recorded run are"
+        yield f"{rows} not counted there, so not replayed: see line {left.get('first_line')} of its samples.jsonl"
 
 
 def _control_text(manifest: Manifest) -> Iterator[str]:

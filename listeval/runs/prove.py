@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from listeval.backends import canary
@@ -12,7 +11,7 @@ from listeval.contract import Contract
 from listeval.decoding.constraint import Constraint
 from listeval.decoding.proof.audit import audit
 from listeval.runs.entries import AuditEntry, CanaryEntry
-from listeval.runs.manifest import Manifest
+from listeval.runs.live_manifest import LiveManifest
 from listeval.runs.observer import Observer
 
 
@@ -20,11 +19,12 @@ def prove(
     backend: Backend,
     constraint: Constraint,
     contract: Contract[Any],
-    manifest: Manifest,
-    directory: Path,
+    live: LiveManifest,
     watch: Observer,
 ) -> None:
-    """Audit the engine on `contract` and send the canary; both results go into the manifest on disk.
+    """Audit the engine on `contract` and send the canary; both results go into the manifest.
+
+    Those behind answers that are there stay on the disk until there is a new one.
 
     Raises UserError for a contract that the engine cannot take, CanaryFailed where it does not constrain.
     """
@@ -37,6 +37,7 @@ def prove(
         spacing["measured"] = f"{answered['spacing']} (seen once)"
     if constraint.kind == "schema":
         measured["unique_items_asked"] = ask_unique(backend)
+    manifest = live.manifest
     manifest.audit, manifest.canary = AuditEntry.model_validate(measured), CanaryEntry.model_validate(answered)
-    manifest.write(directory)
+    live.write()
     canary.check(answered, constraint, backend.name)

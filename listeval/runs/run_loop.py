@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 from listeval import __version__
@@ -18,8 +17,9 @@ from listeval.plugins.blame import blame
 from listeval.runs.fields import MOST
 from listeval.runs.interrupts import Interrupts
 from listeval.runs.ledger import Ledger
+from listeval.runs.live_manifest import LiveManifest
 from listeval.runs.make_rows import make_rows, refused_row
-from listeval.runs.manifest import Attempt, Manifest
+from listeval.runs.manifest import Attempt
 from listeval.runs.observer import Observer
 from listeval.runs.preparation import Sample, SampleRequest, render
 from listeval.runs.prompts import ControlTextCount
@@ -38,11 +38,12 @@ class _PendingSample(NamedTuple):
 
 
 class RunLoop:
-    """Works on the run in `directory` until nothing is owed; whoever holds it also holds the run's lock."""
+    """Works on the run of a manifest until nothing is owed; whoever holds it also holds the run's lock."""
 
-    def __init__(self, task: Task, backend: Backend, manifest: Manifest, directory: Path, watch: Observer) -> None:
-        self.task, self.backend, self.manifest, self.directory, self.watch = task, backend, manifest, directory, watch
-        self._most, self._way = manifest.config.attempts, manifest.config.reask
+    def __init__(self, task: Task, backend: Backend, live: LiveManifest, watch: Observer) -> None:
+        self.task, self.backend, self.live, self.watch = task, backend, live, watch
+        self.manifest, self.directory = live.manifest, live.directory
+        self._most, self._way = self.manifest.config.attempts, self.manifest.config.reask
         self._waiting: dict[str, _PendingSample] = {}
         """By the key of the request that is with the engine."""
         self._due: dict[int, deque[_PendingSample]] = defaultdict(deque)
@@ -140,9 +141,13 @@ class RunLoop:
         return bool(limit) and len(request.prompt.token_ids) + request.sampling.max_tokens > (limit or 0)
 
     def _record(self, journal: RowWriter, ledger: Ledger, batch: Sequence[Completion]) -> None:
+        if any(completion.error is None for completion in batch):
+            self.live.answered()
         cases = [self._waiting.pop(completion.key) for completion in batch]
         answers = [(case.asked, completion) for case, completion in zip(cases, batch, strict=True)]
         rows = make_rows(self.task, answers, self.manifest.promise)
+        # A row that was refused a further attempt shows an answer that counted when it came.
+        self._tokens += sum(row["n_tokens"] for row in rows)
         final = [row for case, row in zip(cases, rows, strict=True) if self._settle(case, row)]
         while self._refused:
             row = self._refused.popleft()
@@ -152,7 +157,6 @@ class RunLoop:
         ledger.note(self._asked.popleft() for _ in range(len(self._asked)))
         if rows:
             journal.append(rows)
-            self._tokens += sum(row["n_tokens"] for row in rows)
             self._made += len(final)
             self.watch.rows(final)
 
@@ -182,9 +186,4 @@ class RunLoop:
             tokens=min(self._tokens, MOST),
             versions={"listeval": __version__, **self.backend.versions()},
         )
-        self.manifest.attempts.append(attempt)
-        self.manifest.control_text = dict(self._spelled.counts)
-        # What a server turned out not to take is known only now.
-        self.manifest.backend.settings = dict(self.backend.settings())
-        self.manifest.backend.versions = dict(self.backend.versions())
-        self.manifest.write(self.directory)
+        self.live.ended(attempt, self.backend, self._spelled.counts)

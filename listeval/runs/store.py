@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -29,7 +30,7 @@ from listeval.runs.notices import notices
 from listeval.runs.row_decoder import Shape
 from listeval.runs.rows import Row
 from listeval.runs.scope import planned
-from listeval.runs.stored_row import JudgedRow, StoredRow
+from listeval.runs.stored_row import JudgedRow, StoredRow, digest
 from listeval.runs.stored_rows import StoredRows, StrayRow, read_stored
 from listeval.stats.intervals import Interval
 from listeval.task import Appendix, Metric, Task
@@ -59,9 +60,15 @@ class _Estimate(BaseModel):
 
 
 class _StoredMetrics(BaseModel):
-    """The part of `metrics.json` that does not follow from the rows alone."""
+    """The part of `metrics.json` that does not follow from the rows alone, and what says which rows it is of."""
 
     n: int | None = None
+    scored: int | None = None
+    unscored: int | None = None
+    errors: int | None = None
+    kinds: dict[str, int] = {}
+    rows_digest: str | None = None
+    """As `digest`; absent in files from before it was noted, of which the counts have to tell."""
     figures: dict[str, _Known] = {}
     order: dict[str, _Estimate | list[_Estimate]] = {}
     files: list[str] = []
@@ -175,8 +182,11 @@ class Run:
 
     @cached_property
     def notices(self) -> list[str]:
-        """Where the answers contradict what the run asked for."""
-        return notices(self.manifest, self.judged)
+        """Where the answers contradict what the run asked for, and figures that are not shown."""
+        found = notices(self.manifest, self.judged)
+        if self.is_outdated:
+            found.append(f"figures over the whole run are of earlier rows, so not shown: listeval score {self.path}")
+        return found
 
     @cached_property
     def figures(self) -> dict[str, float | None]:
@@ -198,11 +208,37 @@ class Run:
         alone = {name: Interval(math.nan if x is None else x, math.nan, math.nan) for name, x in self.figures.items()}
         return alone | {name: known[name] for name in alone.keys() & known.keys()}
 
+    @property
+    def is_concluded(self) -> bool:
+        """Whether `metrics.json` is of the rows as they are now. Raises UserError where it is damaged."""
+        return self._is_of_rows(self._metrics())
+
+    @property
+    def is_outdated(self) -> bool:
+        """Whether `metrics.json` keeps an appendix's figures that are not of the rows as they are now."""
+        try:
+            kept = self._metrics()
+        except UserError:
+            return False  # Whoever asks for its figures is told.
+        return bool(kept.figures or kept.order) and not self._is_of_rows(kept)
+
     @cached_property
     def _current(self) -> _StoredMetrics:
         """What `metrics.json` keeps, where it is of these rows."""
         kept = self._metrics()
-        return kept if kept.n == self.summary.n else _StoredMetrics()
+        vouched = not (kept.figures or kept.order) or self._is_of_rows(kept)
+        return kept if vouched else _StoredMetrics()
+
+    def _is_of_rows(self, kept: _StoredMetrics) -> bool:
+        if kept.n != len(self.judged):
+            return False
+        if kept.rows_digest is not None:
+            return kept.rows_digest == digest(self.judged)
+        now = self.summary
+        if (kept.scored, kept.unscored, kept.errors) != (now.scored, now.unscored, now.errors):
+            return False
+        # A kind that is newer than the file has no row.
+        return +Counter(kept.kinds) == +Counter(now.kinds)
 
     def _metrics(self) -> _StoredMetrics:
         """What is read of `metrics.json`; empty where it is not there. Raises UserError where it is damaged."""
@@ -267,6 +303,7 @@ class Run:
         finally:
             metrics = self.summary.to_json() | {"figures": figures, "files": sorted(files)}
             metrics |= {} if order is None else {"order": order.to_json()}
+            metrics["rows_digest"] = digest(self.judged)
             for stale in set(self._files_before()) - files.keys():
                 (self.path / stale).unlink(missing_ok=True)
             for name, data in files.items():

@@ -6,7 +6,8 @@ most of the time and of the memory that reading takes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 from operator import attrgetter
 from typing import Any, cast
 
@@ -132,6 +133,15 @@ class StoredRow(JudgedRow, kw_only=True, frozen=True, gc=False):
             cause = f"the row's '{name}' is damaged: {first_line(error)}"
             fix = "restore its line in samples.jsonl or delete it, then run again"
             raise UserError(cause, place=f"example '{self.example}', seed {self.seed}", fix=fix) from None
+
+
+def digest(rows: Iterable[JudgedRow]) -> str:
+    """Tells sets of judged rows apart (sha256, hex): which samples, in which order, and what became of each."""
+    encoder, found = msgspec.json.Encoder(), sha256()
+    for row in rows:
+        judged = (row.key, row.outcome, row.reason, row.kind, row.flags, row.missing, row.scores, row.verdict)
+        found.update(encoder.encode(judged))
+    return found.hexdigest()
 
 
 _ATTRIBUTES = dict(zip(StoredRow.__struct_encode_fields__, StoredRow.__struct_fields__, strict=True))

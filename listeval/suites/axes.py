@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from listeval.plugins.registry import load_task
 from listeval.runs.config import RunConfig
+from listeval.runs.plain_yaml import load_plain
 from listeval.suites.expand import PlannedRun, clean
 from listeval.task import TaskOptions
 
@@ -60,7 +61,7 @@ def _parts(value: object) -> list[Any]:
 
 def _read(text: str) -> Any:
     try:
-        return yaml.safe_load(text)
+        return load_plain(text)
     except yaml.YAMLError:
         return text
 

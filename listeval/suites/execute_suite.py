@@ -130,9 +130,9 @@ def _by_load(found: Sequence[Prospect]) -> list[Prospect]:
 
 
 def _finished(config: RunConfig) -> Run:
-    """A run whose rows are all there. Its metrics are made anew where a kill left none."""
+    """A run whose rows are all there. Its metrics are made anew where a kill left none, or those of fewer rows."""
     done = load_run(config.out or "")
-    if not (done.path / "metrics.json").is_file():
+    if not done.is_concluded:
         task = opening.make_task(config.task, config.options)
         with opening.ready(task):
             done.conclude(task)

@@ -11,6 +11,7 @@ import yaml
 
 from listeval.errors import UserError
 from listeval.runs.config_file import decoded
+from listeval.runs.plain_yaml import load_plain, merged_pairs
 
 _NAMED = ("backend", "model")
 """Keys whose `null` is a name: that of the engine without a model."""
@@ -44,7 +45,7 @@ def read_yaml(path: Path) -> YamlFile:
     try:
         text = decoded(path.read_bytes())
         root = yaml.compose(text, Loader=yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        values = load_plain(text)
     except OSError as error:
         raise UserError(f"no suite: {error.strerror}", place=str(path), fix="name a suite file") from None
     except yaml.MarkedYAMLError as error:
@@ -95,8 +96,8 @@ def _with_null_names(root: yaml.MappingNode, values: dict[str, Any]) -> dict[str
     `backend:` and `backend: ~` give none.
     """
     changed = dict(values)
-    for key, node in root.value:
-        name, items = key.value, values.get(key.value)
+    for name, node in merged_pairs(root).items():
+        items = values.get(name)
         if name in _NAMED and _says_null(node):
             changed[name] = "null"
         elif isinstance(items, list) and isinstance(node, yaml.SequenceNode):
@@ -109,7 +110,7 @@ def _item(axis: str, node: yaml.Node, value: Any) -> Any:
     if axis == "models" and value is None and _says_null(node):
         return "null"
     if isinstance(node, yaml.MappingNode) and isinstance(value, dict):
-        named = {key.value: "null" for key, part in node.value if key.value in _NAMED and _says_null(part)}
+        named = {key: "null" for key, part in merged_pairs(node).items() if key in _NAMED and _says_null(part)}
         return {**value, **named}
     return value
 

@@ -74,6 +74,8 @@ def test_changes_replace_values_by_their_path():
         ("precision.device=cuda:1", "precision.device: .*'cpu' or 'cuda'"),
         ("precision.packing=maybe", "precision.packing"),
         ("opd.steps={", "the value of 'opd.steps' is no YAML"),
+        ("opd.steps=!!bool x", "the value of 'opd.steps' is no YAML"),
+        ("options.k=&a [*a]", "the value of 'options.k' is no YAML"),
         ("opd.steps", "not of the form key=value"),
         ("opd.batch.x=1", "'batch' in 'opd.batch.x' has no keys of its own"),
     ],
@@ -92,7 +94,7 @@ def test_a_section_that_is_missing_is_named():
 def test_an_unknown_recipe_and_a_broken_file(tmp_path):
     with pytest.raises(UserError, match=r"no such recipe.*did you mean 'listopd'"):
         read_recipe("listop")
-    for text, said in (("a: [", "cannot be read"), ("- 1", "not a mapping")):
+    for text, said in (("a: [", "cannot be read"), ("options: &a {k: *a}", "holds itself"), ("- 1", "not a mapping")):
         (tmp_path / "r.yaml").write_text(text)
         with pytest.raises(UserError, match=said):
             read_recipe(tmp_path / "r.yaml")

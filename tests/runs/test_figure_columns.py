@@ -125,3 +125,43 @@ def test_what_is_known_of_a_figure_holds_for_its_first_answers_too():
     assert figures.bounds_of("raw_parse_rate", known) == figures.bounds_of("fmc", known) == (0.0, 1.0)
     assert figures.bounds_of("raw_a", known) == (-1.0, 1.0) and figures.bounds_of("tokens", known) == (0.0, math.inf)
     assert figures.bounds_of("nobody", known) == (-math.inf, math.inf)
+
+
+@st.composite
+def asked_again(draw):
+    """Rows of a run that asks again: whatever came of a last answer, all before it broke the contract."""
+    found = draw(rows())
+    for row in found:
+        row["scores"] = dict.fromkeys(row["scores"], 0.5)
+        earlier = draw(st.lists(st.sampled_from([Kind.MISSING_ID, Kind.NO_JSON]), max_size=2))
+        came_of_it = draw(st.sampled_from(["scored", "unscored", "error"]))
+        if came_of_it != "scored":
+            failed = came_of_it == "error" or draw(st.booleans())
+            row |= {"outcome": came_of_it, "scores": {}} | ({"kind": "engine_error", "bare": None} if failed else {})
+        else:
+            row["bare"] = draw(st.booleans())
+        kinds = [*earlier, row["kind"]] if earlier else []
+        row["attempts"] = [
+            {
+                "attempt": at, "seed": 0, "kind": kind, "detail": "", "missing": 0, "text": "", "reasoning": None,
+                "finish_reason": "stop", "n_tokens": 1, "n_prompt_tokens": 1, "latency_s": 0.0, "masked": None,
+                "bare": False,
+            }
+            for at, kind in enumerate(kinds, 1)
+        ] or None  # fmt: skip
+    return found
+
+
+@given(asked_again())
+def test_figures_of_first_and_of_final_answers_are_over_the_same_samples(found):
+    summary = summarise(judged(*found), METRICS, asks_again=True)
+    for name in ("parse_rate", "fmc", "useful_a"):
+        assert summary.over[f"raw_{name}"] == summary.over[name], name
+    # A first answer that was asked again is never right, so no figure of the run falls by asking.
+    for name in ("parse_rate", "useful_a"):
+        raw, final = summary.metrics[f"raw_{name}"].value, summary.metrics[name].value
+        assert math.isnan(raw) == math.isnan(final) and not raw > final + 1e-12, name
+    unscored = [row for row in found if row["outcome"] == "unscored"]
+    dropped = summarise(judged(*(row for row in found if row not in unscored)), METRICS, asks_again=True)
+    assert summary.metrics["useful_a"].value == pytest.approx(dropped.metrics["useful_a"].value, nan_ok=True)
+    assert summary.metrics["raw_useful_a"].value == pytest.approx(dropped.metrics["raw_useful_a"].value, nan_ok=True)

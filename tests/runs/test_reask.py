@@ -184,6 +184,29 @@ def test_a_longer_prompt_that_does_not_fit_leaves_the_answer_that_there_is(start
     assert (done.summary.errors, done.summary.unscored, done.summary.further.samples) == (0, 0, 0)
     failed = [row for row in done.rows if row["kind"] != "ok"]
     assert failed and all("not asked again" in row["detail"] and row["attempts"] is None for row in failed)
+    assert done.manifest.attempts[0].tokens == sum(row["n_tokens"] for row in done.rows) > 0
+
+
+@pytest.mark.parametrize("most", [2, 3])
+def test_what_was_generated_counts_once_whichever_attempt_does_not_fit(start, asked, monkeypatch, most):
+    """Prompts grow with what the last answer was: some fit, some do not."""
+
+    class Growing(null.NullBackend):
+        def __init__(self):
+            super().__init__("m")
+            self.model = ModelInfo("m", "f", max_length=3000 + 512)
+            self.renderer = self
+
+        def render(self, messages):
+            longer = len(messages) > 2 and len(messages[-2].content) % 2
+            return Prompt(tuple(messages), "", tuple(range(4000 if longer else 2000)))
+
+    monkeypatch.setattr(null, "open", lambda model, options: Growing())
+    done = start(max_tokens=512, attempts=most, reask="explain")
+    refused = [row for row in done.rows if "not asked again" in row["detail"]]
+    assert refused and sum(len(row["attempts"] or [row]) for row in done.rows) == len(asked) > 40
+    generated = sum(one["n_tokens"] for row in done.rows for one in row["attempts"] or [row])
+    assert done.manifest.attempts[0].tokens == generated
 
 
 def test_scoring_anew_reads_every_attempt_again(start):

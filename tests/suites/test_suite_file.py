@@ -62,6 +62,19 @@ def test_a_suite_is_every_combination(write):
     assert {run.config.out for run in runs} == {f"out/{run.name}" for run in runs}
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "<<: {backend: null}\ntasks: [fashion]\nmodels: [null]\n",
+        "tasks: [fashion]\nmodels: [{<<: {model: null}, name: x}]\nbackend: null\n",
+        "<<: {models: [null], backend: null}\ntasks: [fashion]\n",
+    ],
+)
+def test_null_names_the_null_engine_also_where_it_is_merged_in(write, text):
+    (run,) = expand(read_suite(write(text)), {}, Path("out"))
+    assert (run.config.model, run.config.backend) == ("null", "null")
+
+
 def test_what_the_command_line_says_wins(write):
     runs = expand(read_suite(write(GOOD)), {"limit": 3, "seeds": ["7"]}, Path("out"))
     assert {(run.config.limit, run.config.seeds) for run in runs} == {(3, (7,))}
@@ -98,7 +111,9 @@ def test_what_is_wrong_is_said_with_its_line(write, text, line, words):
         assert word in str(told.value), str(told.value)
 
 
-@pytest.mark.parametrize("content", [b"- a\n", b"", b"\x80\xff", b"a: b: c"])
+@pytest.mark.parametrize(
+    "content", [b"- a\n", b"", b"\x80\xff", b"a: b: c", b"k: !!bool x", b"k: !!timestamp x", b"k: &s {k: [*s]}"]
+)
 def test_what_is_no_mapping_is_one_line(tmp_path, content):
     (tmp_path / "s.yaml").write_bytes(content)
     with pytest.raises(UserError, match=r"s\.yaml"):

@@ -16,6 +16,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from listeval.disk import user_path
 from listeval.errors import UserError, did_you_mean, first_line
+from listeval.runs.plain_yaml import load_plain
 from listeval.task import MOST
 from listopd.extrapolation import AutoSpec, ConstantSpec, ExtrapolationSpec
 from listopd.objective.spec import ObjectiveSpec
@@ -209,7 +210,7 @@ def read_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
     """
     file = _file(name)
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = load_plain(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError("there is no such recipe", place=str(file), fix=_known(file)) from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -253,7 +254,7 @@ def _set(content: dict[str, Any], change: str) -> None:
         if not isinstance(content, dict):
             raise UserError(f"'{name}' in '{key}' has no keys of its own", fix="give the path of one value")
     try:
-        content[last] = yaml.safe_load(text)
+        content[last] = load_plain(text)
     except yaml.YAMLError as error:
         cause = f"the value of '{key}' is no YAML: {first_line(error)}"
         raise UserError(cause, fix="for example opd.steps=40") from None

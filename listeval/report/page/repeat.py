@@ -89,8 +89,10 @@ def _yaml(value: Any) -> str:
     """A value on one line as `--set` reads it: a text that YAML takes for itself stays bare."""
     import yaml
 
+    from listeval.runs.plain_yaml import load_plain
+
     try:
-        if isinstance(value, str) and value and yaml.safe_load(value) == value:
+        if isinstance(value, str) and value and load_plain(value) == value:
             return value
     except yaml.YAMLError:
         pass

@@ -32,7 +32,7 @@ def crew(pairs, checkpoint):
         network = load_network(opened, torch.device("cpu"), None, frozen=False)
         trainee = Trainee(network, Optimiser(lr=1e-2), Accelerator(cpu=True), temperature, vocab)
         opened = opened._replace(stops=stops or opened.stops)
-        questions = load_questions(training_task(recipe), recipe, opened, None).kept
+        questions = load_questions(training_task(recipe), recipe, opened, None, max_tokens).kept
         return HFSampler(trainee, opened, max_tokens, temperature, recipe), trainee, questions
 
     return make

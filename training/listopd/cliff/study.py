@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from listeval.disk import user_path
 from listeval.errors import UserError, did_you_mean, first_line
+from listeval.runs.plain_yaml import load_plain
 from listopd.cliff.arms import WITHOUT_LAMBDA, ArmSpec, Method, StudyPair
 from listopd.cliff.claims import PredictionSpec
 from listopd.recipe import Seed
@@ -162,7 +163,7 @@ class StudyFile:
         self.path = path
         try:
             self.content = path.read_bytes()
-            value = yaml.safe_load(self.content.decode("utf-8"))
+            value = load_plain(self.content.decode("utf-8"))
         except FileNotFoundError:
             raise UserError("there is no such study", place=str(path), fix="give the path of a YAML file") from None
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
