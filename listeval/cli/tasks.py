@@ -60,8 +60,9 @@ def show_task(name: str, settings: tuple[str, ...], data: str | None) -> None:
     if not dataset.examples:
         raise UserError(f"task '{name}' has no example here", place=dataset.source, fix="give other --data or options")
     example = dataset.examples[0]
+    # Worked out within, said outside: a reader that goes away is no fault of the task.
     with blame(task, f"cannot show its example '{example.id}'"):
-        schema, gold = task.contract(example.target).json_schema(), task.gold(example.target)
+        schema, gold = json.dumps(task.contract(example.target).json_schema()), str(task.gold(example.target))
     say_wrapped(f"{task.name} (version {task.version}): {task.summary}", 2)
     say_wrapped(f"metrics: {', '.join(metric.name for metric in task.metrics)}", 2)
     for option, field in zip(task.Options.option_names(), task.Options.model_fields.values(), strict=True):
@@ -69,7 +70,7 @@ def show_task(name: str, settings: tuple[str, ...], data: str | None) -> None:
     say_wrapped(f"data: {dataset.source}, {len(dataset.examples)} examples; {_counts(dataset.counts)}", 2)
     for message in example.messages:
         say_block(f"\n[{inline(message.role)}]\n{message.content}")
-    say_block(f"\n[contract]\n{json.dumps(schema)}")
+    say_block(f"\n[contract]\n{schema}")
     say_block(f"\n[gold answer]\n{gold}")
 
 

@@ -15,6 +15,7 @@ from listeval.comparison.arms import Arm
 
 _TIMELESS = {"replay": "replayed answers have no speed", "null": "answers of the null engine have no speed"}
 _TIMELESS |= {"openai": "the machine behind a server is not known"}
+ONCE = "timed fewer than twice"
 _ENOUGH = 0.1
 """The share of the run's rows that an attempt must have made for its pace to stand for the run."""
 
@@ -37,7 +38,7 @@ def speed(arm: Arm, arms: Sequence[Arm]) -> Speed:
     before, after = (_timings(arms, one) for one in (base, arm))
     once = [one.name for one, found in ((base, before), (arm, after)) if len(found) < 2]
     if once:
-        return Speed(None, f"{' and '.join(once)} timed fewer than twice")
+        return Speed(None, f"{' and '.join(once)} {ONCE}")
     low, high = min(before) / max(after), max(before) / min(after)
     if low <= 1 <= high:
         return Speed(None, "no difference beyond that of a repetition")

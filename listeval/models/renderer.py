@@ -39,11 +39,15 @@ RESERVED = {
 """What a template is given by the renderer, never by a user."""
 
 
+class NotMentioned(UserError):
+    """The template is told something that it does not read."""
+
+
 class Renderer:
     """Renders chat messages with a tokenizer's own template, ending where the answer begins.
 
     `enable_thinking` None leaves the template's default; True or False is passed to the template, as every one of
-    `arguments` is. What the template does not mention is refused (UserError): it would change nothing.
+    `arguments` is. What the template does not mention is refused (NotMentioned): it would change nothing.
     """
 
     def __init__(
@@ -59,7 +63,7 @@ class Renderer:
             self._options[_THINKING] = enable_thinking
         for name in self._options:
             if not re.search(rf"\b{re.escape(name)}\b", self.template):
-                raise UserError(
+                raise NotMentioned(
                     f"the chat template does not mention {name}, so the option would change nothing",
                     place=_name(tokenizer),
                     fix="leave the option out for this model",
@@ -70,6 +74,12 @@ class Renderer:
             self._fast.no_truncation()
             self._fast.no_padding()
         self._clock = datetime.now().astimezone().replace(microsecond=0) if _CLOCK in self.template else None
+
+    @property
+    def thinking(self) -> bool | None:
+        """What the template is told of thinking; None for nothing."""
+        told: bool | None = self._options.get(_THINKING)
+        return told
 
     @property
     def clock(self) -> datetime | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from listeval.contract import Kind
 from listeval.runs.config import RunConfig
@@ -37,6 +38,7 @@ def notices(manifest: Manifest, rows: Sequence[JudgedRow]) -> list[str]:
         *_left_out(manifest),
         *_not_replayed(manifest),
         *_control_text(manifest),
+        *_planted(manifest, rows),
     ]
 
 
@@ -58,8 +60,7 @@ def _switches(manifest: Manifest, answered: Sequence[JudgedRow]) -> Iterator[str
     if called := sum(_CALLS in (row.reasoning or "") for row in answered):
         yield f"no tools were sent, yet {called} of {n} answers came as tool calls"
     budget = config.max_tokens
-    played = manifest.backend.name == "null" and manifest.model.name.startswith("faults")
-    if budget and not played and (longer := sum(row.n_tokens > budget for row in answered)):
+    if budget and not _plays_faults(manifest) and (longer := sum(row.n_tokens > budget for row in answered)):
         yield f"--max-tokens {budget} was asked for, yet {longer} of {n} answers are longer"
     if config.structured and (loose := sum(_breaks_schema(row) for row in answered)):
         yield f"the schema was sent along, yet {loose} of {n} answers break it"
@@ -90,6 +91,23 @@ def _control_text(manifest: Manifest) -> Iterator[str]:
     for fate, meaning in _FATES.items():
         if n := manifest.control_text.get(fate, 0):
             yield f"{n} {'prompt spells' if n == 1 else 'prompts spell'} control tokens in their data: {meaning}"
+
+
+def _plays_faults(manifest: Manifest) -> bool:
+    return manifest.backend.name == "null" and manifest.model.name.partition(":")[0] == "faults"
+
+
+def _planted(manifest: Manifest, rows: Sequence[JudgedRow]) -> Iterator[str]:
+    """Faults that were asked for and are not there."""
+    if not _plays_faults(manifest):
+        return
+    missed: Any = manifest.backend.settings.get("not_planted") or {}
+    if missed:
+        counts = ", ".join(f"{kind} in {n}" for kind, n in sorted(missed.items()))
+        yield f"not planted, for the task knows no such answer there (its `bad`): {counts}; answered right instead"
+    elif rows and all(row.kind == Kind.OK for row in rows):
+        n = "the only sample" if len(rows) == 1 else f"one of the {len(rows)} samples"
+        yield f"no fault was planted: none of the shares of {manifest.model.name} fell to {n}"
 
 
 def _thought(row: JudgedRow) -> bool:

@@ -139,7 +139,7 @@ class Json(Task[Right, Any]):
         return bad_answers(self.contract(target).json_schema(), json.loads(self.gold(target)))
 
     def appendix(self, rows: Sequence[Row]) -> Appendix:
-        return Appendix({"fields.csv": field_table(rows, self._rule)})
+        return Appendix({"fields.csv": field_table(rows, self._rule, self.contract)})
 
     @property
     def _rule(self) -> Rule:

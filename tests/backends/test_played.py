@@ -105,6 +105,29 @@ def test_a_kind_that_an_example_cannot_show_is_gold_and_counted(play):
 
 
 @pytest.mark.parametrize(
+    ("task", "kind"), [("gsm8k", "duplicate_id"), ("fashion", "contract_other"), ("json", "too_long")]
+)
+def test_a_kind_that_could_not_be_planted_is_told(play, task, kind):
+    done = play(task, f"faults:{kind}=0.9,empty=0.1", limit=20)
+    counted = done.manifest.backend.settings["not_planted"][kind]
+    (told,) = done.notices
+    assert told.startswith("not planted") and f"{kind} in {counted};" in told
+
+
+@pytest.mark.parametrize(("model", "limit", "said"), [
+    ("faults:empty=0.0", 3, "fell to one of the 3 samples"), ("faults:empty=0", 1, "fell to the only sample"),
+])  # fmt: skip
+def test_a_run_in_which_nothing_was_planted_says_so(play, model, limit, said):
+    (told,) = play("json", model, limit=limit).notices
+    assert told.startswith("no fault was planted") and said in told
+
+
+@pytest.mark.parametrize("model", ["faults:empty=1", "gold", "m"])
+def test_where_all_was_planted_or_nothing_asked_there_is_nothing_to_tell(play, model):
+    assert play("json", model, limit=6).notices == []
+
+
+@pytest.mark.parametrize(
     "model",
     ["faults:nonsense=0.1", "faults:ok=0.5", "faults:constraint_ignored=1", "faults:truncated", "faults:truncated=x",
      "faults:truncated=-0.1", "faults:truncated=0.6,empty=0.6", "faults:truncated=nan"],

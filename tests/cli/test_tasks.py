@@ -1,14 +1,17 @@
 """`listeval tasks`: a new plug-in passes its checks at once, and a check fails with exit code 1."""
 
+import ast
 import json
 import re
 import sys
+from pathlib import Path
 
-import click
 import pytest
 
-from listeval.cli import tasks
 from listeval.cli.main import _run
+from listeval.cli.tasks import show_task
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -159,11 +162,28 @@ def test_what_is_said_of_a_task_keeps_to_the_terminal_s_width(cli, monkeypatch, 
     assert whole.split() == out.split() and whole.count("\n") < out.count("\n"), "only line ends differ"
 
 
-def test_a_reader_that_goes_away_is_no_fault_of_the_task(monkeypatch):
-    def gone(text="", **rest):
-        if "[contract]" in str(text):
-            raise BrokenPipeError(32, "Broken pipe")
+@pytest.mark.parametrize("name", ["gsm8k", "json", "fashion"])
+@pytest.mark.parametrize("error", [BrokenPipeError(32, "Broken pipe"), OSError(28, "No space left on device")])
+@pytest.mark.parametrize("part", ["[user]", "[contract]", "[gold answer]"])
+def test_a_reader_that_goes_away_is_no_fault_of_the_task(monkeypatch, name, error, part):
+    def echo(text, **rest):
+        if text.startswith(f"\n{part}"):
+            raise error
 
-    monkeypatch.setattr(click, "echo", gone)
-    with pytest.raises(BrokenPipeError):
-        tasks.show_task.callback("fashion", (), None)
+    monkeypatch.setattr("click.echo", echo)
+    with pytest.raises(type(error)) as raised:
+        show_task.callback(name, (), None)
+    assert raised.value is error, "main says what became of the output"
+
+
+def test_nothing_is_printed_where_a_task_is_to_blame():
+    """What is computed in a `with blame(...)` is the task's; what is said in it would be, too."""
+    printing = {"say", "say_block", "say_json", "print", "echo", "secho"}
+    blocks = 0
+    for file in [*(ROOT / "listeval").rglob("*.py"), *(ROOT / "training").rglob("*.py")]:
+        for node in ast.walk(ast.parse(file.read_text())):
+            if isinstance(node, ast.With) and any("blame(" in ast.unparse(item) for item in node.items):
+                blocks += 1
+                called = {ast.unparse(x.func).rpartition(".")[2] for x in ast.walk(node) if isinstance(x, ast.Call)}
+                assert not called & printing, f"{file}:{node.lineno}"
+    assert blocks > 8

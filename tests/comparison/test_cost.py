@@ -1,12 +1,15 @@
 """Speed is claimed of repeated runs on one machine alone; what training cost is read where it was left."""
 
 import json
+import re
 
 import pytest
 from planted import edit_manifest, ranked
 
 from listeval.comparison import compare
+from listeval.report.comparison.as_markdown import comparison_markdown
 from listeval.report.comparison.headline import cost_of
+from listeval.report.comparison.page import comparison_page
 from listeval.report.comparison.sentence import sentence
 from listeval.report.comparison.tables import costs
 
@@ -64,6 +67,29 @@ def test_no_speed_is_claimed(make_run, before, after, why):
     assert (found.verdict.findings[0].speed.ratio, found.verdict.findings[0].speed.why) == (None, why)
     assert "the speed" not in sentence(found.verdict)
     assert json.dumps(found.to_json())
+    told = costs(found).note
+    assert f"No speed is claimed of [2]: {why}." in told and "--json" not in told
+    assert ("named as an arm, too" in told) == ("fewer than twice" in why)
+    for text in (comparison_page(found), re.sub(r"\\(.)", r"\1", comparison_markdown(found))):
+        assert f"No speed is claimed of [2]: {why}." in text
+
+
+def test_the_reason_is_each_arm_s_own_and_a_claimed_speed_needs_none(make_run):
+    base, fast, other = (make_run(name, rule, max_tokens=n) for name, rule, n in
+                         (("a", half, 512), ("b", ranked, 900), ("c", ranked, 901)))  # fmt: skip
+    timed(base, 20.0, 21.0), timed(fast, 10.0, 11.0), timed(other, 10.0, 11.0, cpu="another")
+    note = costs(compare([base, fast, other])).note
+    assert "No speed is claimed of [3]: another machine. The speeds do not compare." in note and "[2]" not in note
+    assert "speed" not in costs(compare([base, fast])).note
+
+
+def test_runs_and_their_repetitions_as_arms_are_timed_twice(make_run):
+    """As the guide has it: compare A B A2 B2."""
+    first = [timed(make_run("a", half), 20.0), timed(make_run("b", ranked, max_tokens=900), 10.0)]
+    again = [timed(make_run("a2", half), 21.0), timed(make_run("b2", ranked, max_tokens=900), 11.0)]
+    found = compare([*first, *again])
+    assert found.verdict.findings[0].speed.ratio == pytest.approx((20 / 11, 2.1))
+    assert "No speed is claimed of [3]: no difference beyond that of a repetition." in costs(found).note
 
 
 def test_a_run_repeated_in_another_directory_is_a_repetition(make_run):

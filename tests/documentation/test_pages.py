@@ -75,6 +75,22 @@ def test_the_readme_has_at_most_a_thousand_words_one_table_and_one_picture():
     assert len(re.findall(r"!\[", text)) == 1
 
 
+GUIDES = sorted(path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs" / "guides").glob("*.md"))
+TASKS = sorted(path.parent.name for path in (ROOT / "tasks").glob("*/task.py"))
+
+
+@pytest.mark.parametrize("guide", [*GUIDES, "new-task.md"])
+def test_a_guide_is_found_from_the_home_page(guide):
+    assert f"]({guide})" in (ROOT / "docs" / "index.md").read_text()
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_task_is_found_from_the_readme_and_the_list_of_tasks(task):
+    named = re.search(r"^## Tasks\n(.*?)^## ", (ROOT / "README.md").read_text(), re.S | re.M)
+    assert named is not None and f"`{task}`" in named[1]
+    assert f"[`{task}`](" in (ROOT / "docs" / "tasks" / "index.md").read_text()
+
+
 @pytest.mark.parametrize("term", ["FMC", "scaffold", "canary", "constraint", "repair"])
 def test_a_term_is_explained_where_it_first_stands_in_the_readme(term):
     """Code says names, not terms; the first other mention is the bold one, or the clause that has it."""

@@ -26,11 +26,27 @@ _LAYER = re.compile(r"\.layers\.\d+\.")
 
 
 def open_model(name: str, thinking: bool | None = None) -> Checkpoint:
-    """All of a checkpoint but its weights. Raises UserError where there is none."""
+    """All of a checkpoint but its weights; `thinking` is a recipe's.
+
+    False asks for no thinking: of a template without that switch it asks nothing. Raises UserError where there is no
+    checkpoint, and for True where the template has no switch.
+    """
     from listeval.backends.protocol import BackendOptions
     from listeval.models.checkpoint import open_checkpoint
+    from listeval.models.renderer import NotMentioned
 
-    return open_checkpoint(name, BackendOptions(enable_thinking=thinking))
+    try:
+        return open_checkpoint(name, BackendOptions(enable_thinking=thinking))
+    except NotMentioned:
+        if not thinking:
+            return open_checkpoint(name, BackendOptions())
+        cause = f"the chat template of {name} has no switch for thinking (enable_thinking)"
+        raise UserError(cause, place="thinking", fix="thinking=null, or a model whose template has one") from None
+
+
+def told_thinking(name: str, thinking: bool | None) -> bool | None:
+    """What a recipe's `thinking` tells a checkpoint's template; None for nothing. Raises UserError as `open_model`."""
+    return None if thinking is None else open_model(name, thinking).renderer.thinking
 
 
 def agree(student: Checkpoint, other: Checkpoint, role: str, than: str = "student") -> None:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from accelerate import Accelerator
 
     from listeval.models.checkpoint import Checkpoint
+    from listeval.models.renderer import Renderer
     from listeval.task import Task
     from listopd.floor import Machine
     from listopd.questions import Questions
@@ -40,6 +41,7 @@ def make_manifest(
         "stage": "opd" if isinstance(spec, Opd) else "sft",
         "steps": steps,
         "clock": _clock(models),
+        "thinking": _learner(models).thinking,
         "task": task_entry(task).model_dump(mode="json"),
         "data": {"source": questions.source, "fingerprint": questions.fingerprint, "counts": questions.counts},
         "models": {role: model and _model(model) for role, model in models.items()},
@@ -61,8 +63,12 @@ def _model(checkpoint: Checkpoint) -> dict[str, Any]:
 
 def _clock(models: Mapping[str, Checkpoint | None]) -> str | None:
     """What the template of whoever learns printed; None for a template without a clock."""
-    renderer = next(model.renderer for role, model in models.items() if model and role in ("start", "student"))
-    return renderer.clock.isoformat() if renderer.clock is not None else None
+    clock = _learner(models).clock
+    return clock.isoformat() if clock is not None else None
+
+
+def _learner(models: Mapping[str, Checkpoint | None]) -> Renderer:
+    return next(model.renderer for role, model in models.items() if model and role in ("start", "student"))
 
 
 def _objective(spec: Sft | Opd) -> dict[str, Any] | None:

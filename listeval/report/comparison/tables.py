@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from listeval.comparison.speed import ONCE
 from listeval.comparison.ways import ArmSetup
 from listeval.contract import Kind
 from listeval.report.comparison.headline import cost_lines, remarks, rule
@@ -228,13 +229,25 @@ def costs(comparison: Comparison) -> FigureTable:
         "tokens: generated for one answer, over all its attempts; extra: against the baseline; masked: mean "
         "probability that a constraint took from a step. A repaired arm costs what its run cost."
     )
-    if not comparison.speeds_compare:
-        note += " Speeds are not of one engine and one machine, or of answers that were not made: do not compare them."
-    elif all(f.speed.ratio is None for f in comparison.verdict.findings):
-        note += " No speed is claimed: see why in --json."
+    note += _speeds(comparison)
     if all(c.training is None for c in comparison.costs):
         return FigureTable("Cost", header[:-1], [row[:-1] for row in rows], note)
     return FigureTable("Cost", header, rows, note)
+
+
+def _speeds(comparison: Comparison) -> str:
+    """Of which arms no speed is claimed, and why; empty where one is claimed of all."""
+    whys: dict[str, list[str]] = {}
+    for at, finding in enumerate(comparison.verdict.findings, 1):
+        if finding.speed.ratio is None:
+            whys.setdefault(finding.speed.why, []).append(mark(at))
+    if not whys:
+        return ""
+    told = "; ".join(f"{', '.join(arms)}: {why}" for why, arms in whys.items())
+    again = any(why.endswith(ONCE) for why in whys)
+    advice = " A repetition (listeval run @RUN --out NEW) counts where it is named as an arm, too." if again else ""
+    apart = "" if comparison.speeds_compare else " The speeds do not compare."
+    return f" No speed is claimed of {told}.{apart}{advice}"
 
 
 def _trained(c: Cost) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from listeval.contract import Kind
 from listeval.disk import read_regular
 from listeval.report.comparison.tables import FigureTable
 from listeval.runs.figures.as_text import share
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _MOST = 300
 """Rows that a page has room for; the file has them all."""
+_COUNTS = {"expected", "right"}
+_KINDS = {kind.value for kind in Kind}
 _OWN_SAMPLES = "Right answers of the expected ones, each run over its own samples that kept their contract."
 
 
@@ -48,7 +51,16 @@ def _files(run: Run) -> dict[str, list[list[str]]]:
 
 def _whole(name: str, rows: Sequence[Sequence[str]]) -> FigureTable:
     header, *rest = rows
-    return FigureTable(name, header, rest[:_MOST], _left_out(name, len(rest)))
+    return FigureTable(name, header, rest[:_MOST], " ".join([_counted(header), _left_out(name, len(rest))]).strip())
+
+
+def _counted(header: Sequence[str]) -> str:
+    """Which answers the counts are over; empty where the columns are others."""
+    if not set(header) >= _COUNTS:
+        return ""
+    kinds = ", ".join(name for name in header if name in _KINDS)
+    broken = f"; {kinds}: of those that broke it and are JSON" if kinds else ""
+    return f"Of the labelled answers that kept their contract{broken}."
 
 
 def _beside(name: str, files: Sequence[list[list[str]] | None], marks: Sequence[str]) -> FigureTable | None:
@@ -64,7 +76,7 @@ def _beside(name: str, files: Sequence[list[list[str]] | None], marks: Sequence[
 def _right_rates(rows: Sequence[Sequence[str]]) -> dict[str, str]:
     """`95.0 % (19 of 20)` by name, as far as the rows have counts; empty for another kind of table."""
     header = list(rows[0])
-    if not {"expected", "right"} <= set(header):
+    if not set(header) >= _COUNTS:
         return {}
     expected, right = header.index("expected"), header.index("right")
     found = {}

@@ -122,21 +122,21 @@ def probed(monkeypatch):
 
 @pytest.mark.parametrize(("limit", "asked"), [({}, None), ({"limit": 7}, 7)])
 def test_what_is_foretold_is_what_the_arms_are_trained_for_and_evaluated_on(probed, tmp_path, limit, asked):
-    changes = {"options.k": 4, "thinking": False, "opd.objective.temperature": 0.7}
+    changes = {"options.k": 4, "thinking": None, "opd.objective.temperature": 0.7}
     own = spec(changes=changes, evaluation={"seeds": [3], "max_tokens": 9, **limit})
     config, recipe = probed(own), read_recipe("listopd", changes_of(ARM, own))
     assert (config.task, config.options, config.enable_thinking) == (recipe.task, recipe.options, recipe.thinking)
     assert config.score_temperature == recipe.opd.objective.temperature == 0.7
     assert (config.options, config.limit, config.seeds, config.max_tokens) == ({"k": 4}, asked, (3,), 9)
     told = Job(own, recipe, ARM, tmp_path, None)._evaluation(20)
-    assert ("--limit" in told) == (asked is not None) and "k=4" in told and "--no-thinking" in told
+    assert ("--limit" in told) == (asked is not None) and "k=4" in told
 
 
 def test_a_curve_that_failed_its_self_test_is_not_locked(monkeypatch):
     curve = SimpleNamespace(self_test=SimpleNamespace(held=False), advice="The curve is not to be trusted: ...")
     monkeypatch.setattr("listopd.probe.run_probe.probe", lambda config: SimpleNamespace(curve=curve))
     with pytest.raises(UserError, match="not to be trusted"):
-        foretell(spec(), ARM.pair, (1.0, 1.5), None)
+        foretell(spec(changes={"thinking": None}), ARM.pair, (1.0, 1.5), None)
 
 
 def test_an_answer_that_nobody_could_judge_is_neither_good_nor_bad(monkeypatch):
@@ -146,7 +146,7 @@ def test_an_answer_that_nobody_could_judge_is_neither_good_nor_bad(monkeypatch):
     )
     part = ProbePart("gold", 3, 0, 0, 0.0, (), (), (), math.nan, None)
     monkeypatch.setattr("listopd.probe.run_probe.probe", lambda config: SimpleNamespace(curve=curve, parts=[part]))
-    (told,) = foretell(spec(), ARM.pair, (1.0,), None).outcomes
+    (told,) = foretell(spec(changes={"thinking": None}), ARM.pair, (1.0,), None).outcomes
     assert [(one.parsed, one.known, one.cluster) for one in told] == [
         (True, True, "x"),
         (False, True, "x"),

@@ -214,13 +214,63 @@ def test_the_table_by_field_adds_up():
     rows = [
         {**row, "value": {"a": 1, "b": [1, 3, 4]}},
         {**row, "value": {"b": []}},
-        {**row, "kind": "bad_value", "value": None},
+        {**row, "kind": "no_json", "value": None, "text": "words", "span": None},
         {**row, "target": {**target, "labelled": False}, "value": {"zzz": 1}},
     ]
     table = list(csv.DictReader(io.StringIO(task.appendix(rows).files["fields.csv"])))
     got = {line.pop("path"): tuple(map(int, line.values())) for line in table}
-    # expected, present, right, wrong, omitted, invented
-    assert got == {"$.a": (2, 1, 1, 0, 1, 0), "$.b": (0, 0, 0, 0, 0, 1), "$.b[]": (4, 2, 1, 1, 2, 1)}
+    # expected, present, right, wrong, omitted, invented; then nothing, for no schema was broken
+    assert got == {
+        path: (*counts, 0, 0, 0)
+        for path, counts in {"$.a": (2, 1, 1, 0, 1, 0), "$.b": (0, 0, 0, 0, 0, 1), "$.b[]": (4, 2, 1, 1, 2, 1)}.items()
+    }
+
+
+ORDER = {
+    "type": "object",
+    "properties": {
+        "a": {"type": "integer"}, "area": {"enum": ["x", "y"]},
+        "lines": {"type": "array", "items": {"type": "object", "properties": {"n": {"type": "integer"}},
+                                             "required": ["n"], "additionalProperties": False}},
+    },
+    "required": ["a"], "additionalProperties": False,
+}  # fmt: skip
+BROKEN = {
+    "one missing": ('{"area": "x"}', {"$.a": "missing_key"}),
+    "a value out of its enum, in words": ('Sure: {"a": 1, "area": "z"} !', {"$.area": "bad_value"}),
+    "a type within a list": ('{"a": 1, "lines": [{"n": 1}, {"n": "2"}]}', {"$.lines[].n": "bad_value"}),
+    "several": ('{"area": 3, "lines": [{}], "b": 1}', {"$.a": "missing_key", "$.area": "bad_value", "$.b": "extra_key",
+                                                       "$.lines[].n": "missing_key"}),
+    "unknown within a list": ('{"a": 1, "lines": [{"n": 1, "m": 2}]}', {"$.lines[].m": "extra_key"}),
+    "a key that stands twice": ('{"a": 1, "a": 2}', {}),
+    "no JSON": ("words", {}),
+    "broken JSON": ('{"a": 1,,}', {}),
+    "another type": ("[1]", {}),
+    "kept": ('{"a": 1}', {}),
+}  # fmt: skip
+
+
+def broken(tmp_path, texts, labelled=True, **options):
+    """The table of a run whose answers are given: the columns that count what broke, by path."""
+    rows = [{"prompt": f"p{n}", **({"expected": {"a": 1}} if labelled else {})} for n in range(len(texts))]
+    answers = write(tmp_path / "answers.jsonl", *({"text": text, "finish_reason": "stop"} for text in texts))
+    data = write(tmp_path / "d.jsonl", *rows)
+    config = {"task": "json", "backend": "replay", "model": answers, "data": data, "options": options}
+    done = listeval.run(RunConfig(**config, out=str(tmp_path / "run")))
+    lines = list(csv.DictReader(io.StringIO((done.path / "fields.csv").read_text())))
+    kinds = ("missing_key", "extra_key", "bad_value")
+    return {line["path"]: {kind: int(line[kind]) for kind in kinds if line[kind] != "0"} for line in lines}, lines
+
+
+@pytest.mark.parametrize("labelled", [True, False])
+@pytest.mark.parametrize(("text", "expected"), BROKEN.values(), ids=BROKEN)
+def test_what_an_answer_broke_is_counted_by_path(tmp_path, text, expected, labelled):
+    (tmp_path / "schema.json").write_text(json.dumps(ORDER))
+    found, lines = broken(tmp_path, [text, text], labelled, schema=str(tmp_path / "schema.json"))
+    assert {path: told for path, told in found.items() if told} == {path: {k: 2} for path, k in expected.items()}
+    whole = sum(int(line["expected"]) for line in lines)
+    kept = [json.loads(text)] if text == '{"a": 1}' else []
+    assert whole == 2 * len(kept) * labelled, "what broke its contract is not among the expected ones"
 
 
 @pytest.fixture
@@ -250,6 +300,16 @@ def test_a_model_is_imported_with_the_user_s_word_only(tmp_path, model):
     ):
         with pytest.raises(UserError, match=said):
             load(data, contract=name)
+
+
+def test_what_an_answer_broke_of_a_model_is_counted_by_path(tmp_path, model):
+    naming.allow_import(model)
+    texts = ['{"parts": [{"n": "1"}]}', '{"a": "1", "b": 2}', '{"a": 1, "parts": [{}, {"n": 1, "m": 1}]}']
+    found, _ = broken(tmp_path, texts, labelled=False, contract=model)
+    assert found == {
+        "$.a": {"missing_key": 1, "bad_value": 1}, "$.b": {"extra_key": 1}, "$.parts[].m": {"extra_key": 1},
+        "$.parts[].n": {"missing_key": 1, "bad_value": 1},
+    }  # fmt: skip
 
 
 def test_a_plain_model_is_read_strictly_at_every_depth(model):

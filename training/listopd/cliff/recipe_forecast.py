@@ -11,6 +11,7 @@ from listopd.cliff.arms import PairForecast, StudyPair
 from listopd.cliff.recipe_changes import study_recipe
 from listopd.cliff.records import ENGINE_ERROR, OK, AnswerOutcome
 from listopd.cliff.study import RecipeRunnerSpec
+from listopd.networks import told_thinking
 
 BROKEN = "broken"
 """A target curve keeps whether an answer kept its contract, prompt by prompt, not how it failed."""
@@ -33,7 +34,7 @@ def foretell(spec: RecipeRunnerSpec, pair: StudyPair, lams: Sequence[float], dev
         "data": asked.data,
         "seeds": asked.seeds,
         "max_tokens": asked.max_tokens,
-        "enable_thinking": recipe.thinking,
+        "enable_thinking": told_thinking(pair.based_on, recipe.thinking),
         "score_temperature": recipe.opd and recipe.opd.objective.temperature,
         "device": device,
     }

@@ -23,6 +23,7 @@ from listopd.cliff.recipe_changes import changes_of
 from listopd.cliff.records import AnswerOutcome, begin, finish, log_file, read_log, write_outcomes
 from listopd.cliff.study import RecipeRunnerSpec
 from listopd.journal import has_state
+from listopd.networks import told_thinking
 from listopd.recipe import Recipe
 
 _SHORT = 400
@@ -84,7 +85,7 @@ class Job:
         self.words = f"evaluating {self.arm.id} after {budget} steps"
         asked = self.spec.evaluation
         options = {**self.recipe.options, **asked.options}
-        told: dict[str, Any] = {
+        given: dict[str, Any] = {
             "--task": asked.task or self.recipe.task,
             "--model": str(self._checkpoint(budget)),
             "--backend": asked.backend,
@@ -96,9 +97,10 @@ class Job:
             "--batch-size": asked.batch_size,
             "--device": self.device,
         }
-        flags = [word for name, value in told.items() if value is not None for word in (name, str(value))]
+        flags = [word for name, value in given.items() if value is not None for word in (name, str(value))]
         settings = [word for name, value in options.items() for word in ("--set", f"{name}={json.dumps(value)}")]
-        thinking = {None: [], True: ["--thinking"], False: ["--no-thinking"]}[self.recipe.thinking]
+        told = told_thinking(self.arm.pair.student, self.recipe.thinking)
+        thinking = {None: [], True: ["--thinking"], False: ["--no-thinking"]}[told]
         return [sys.executable, "-m", "listeval", "run", *flags, *settings, *thinking, "--quiet"]
 
     def _checkpoint(self, budget: int) -> str | Path:

@@ -184,7 +184,7 @@ def _open(device: torch.device, student: Checkpoint, max_tokens: int, recipe: Re
         dtype=compute_type(recipe.precision, device),
         device=device.type,
         max_model_len=min(n for n in lengths if n is not None),
-        enable_thinking=recipe.thinking,
+        enable_thinking=student.renderer.thinking,
         extra=extra,
     )
     return vllm.open(str(student.path), options)
