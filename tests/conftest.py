@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from listeval.cli import signals
 from tests.hub_server import SHA, Hub, serving
 from tests.hub_uploads import Uploads, taking
 
@@ -27,6 +28,12 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 def _state(tmp_path_factory: pytest.TempPathFactory) -> None:
     """What listeval remembers of this user's folders goes to the tests' own place."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture(autouse=True)
+def _no_signal_seen() -> None:
+    """A process runs one command, but tests run many in theirs: a signal of one is none of the next."""
+    signals._seen.clear()
 
 
 @pytest.fixture(scope="session")

@@ -20,7 +20,7 @@ CHANGES = {
     "another kind": lambda row: row | {"kind": "no_json", "scores": {}},
     "another score": lambda row: row | {"scores": dict.fromkeys(row["scores"], 0.125)},
     "a score that is not defined": lambda row: row | {"scores": dict.fromkeys(row["scores"])},
-    "another sample": lambda row: row | {"key": "0" * 32},
+    "another sample": lambda row: row | {"example": "F9999-0-0"},
 }
 
 
