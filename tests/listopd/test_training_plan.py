@@ -242,6 +242,7 @@ def test_a_sequence_longer_than_a_pass_is_a_pass(pair, per_pass, prompt, answer)
 )
 def test_what_the_recipe_does_not_bound_is_called_assumed(pair, changes, assumed, said):
     asked = [f"opd.student={pair[0]}", f"opd.teacher={pair[1]}", "opd.max_tokens=null", "max_prompt=null", *changes]
+    asked += ["--card", "h100"]
     assert said in run("listopd", *asked).output
     assert json.loads(run("listopd", *asked, "--json").output)["plans"][0]["assumed"] == assumed
 
