@@ -99,7 +99,7 @@ def page(report: Report, folder: Path, rounds: int) -> None:
     seconds = interleave(contenders, rounds=rounds)
     case = f"{ARMS} arms x {PAGE_ROWS:,} rows"
     report.figure(case, contenders[0].name, seconds[contenders[0].name], "s in all", PAGE_S)
-    report.figure(case, contenders[1].name, seconds[contenders[1].name], "s in all")
+    report.figure(case, contenders[1].name, seconds[contenders[1].name], "s in all", PAGE_S)
     size = len(comparison_page(found).encode()) / 1e6
     report.facts[f"size of the page (goal: at most {PAGE_MB:g} MB)"] = f"{size:.2f} MB"
 
