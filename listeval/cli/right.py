@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from listeval.cli.say import say
 from listeval.errors import UserError, first_line
 
 if TYPE_CHECKING:
+    from listeval.report.page.samples import RightAnswer
     from listeval.runs.store import Run
 
 
-def right_answers(run: Run, *, trusted: bool) -> Callable[[Mapping[str, Any]], str | None] | None:
+def right_answers(run: Run, *, trusted: bool) -> RightAnswer | None:
     """What the task says is the right answer to a row's target, None for an example without one.
 
     None, and a line on stderr, where the code is not to be had.
@@ -46,9 +47,9 @@ def right_answers(run: Run, *, trusted: bool) -> Callable[[Mapping[str, Any]], s
     return right
 
 
-def right_answers_of(runs: Sequence[Run], *, trusted: bool) -> list[Callable[[Mapping[str, Any]], str | None] | None]:
+def right_answers_of(runs: Sequence[Run], *, trusted: bool) -> list[RightAnswer | None]:
     """Those of each run; a task with its options is made once."""
-    made: dict[str, Callable[[Mapping[str, Any]], str | None] | None] = {}
+    made: dict[str, RightAnswer | None] = {}
     found = []
     for run in runs:
         key = f"{run.manifest.task.name} {sorted(run.manifest.task.options.items())!r}"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
@@ -15,6 +15,7 @@ from listeval.visible import inline, visible
 __all__ = ["answer", "print_rows", "visible"]
 
 if TYPE_CHECKING:
+    from listeval.report.page.samples import RightAnswer
     from listeval.runs.rows import Row
 
 _HEAD, _AROUND = 700, 300
@@ -24,7 +25,7 @@ def print_rows(
     rows: Sequence[Row],
     *,
     with_prompt: bool = False,
-    right: Callable[[Mapping[str, Any]], str | None] | None = None,
+    right: RightAnswer | None = None,
     console: Console | None = None,
 ) -> None:
     """Each row: id, verdict in words, the (shortened) answer with the faulty span marked, and the right answer.
