@@ -7,6 +7,7 @@ import gc
 import json
 import os
 import sys
+import time
 from pathlib import Path
 
 import torch
@@ -36,11 +37,19 @@ class Given:
 
 
 def live_bytes():
-    """Of all tensors that this process holds, every storage once."""
+    """Of all tensors that this process goes on holding, every storage once.
+
+    gloo's threads give back what they gathered once they get Python's lock, which on a busy machine takes a while: the
+    least of three looks.
+    """
     gc.collect()
-    tensors = [x for x in gc.get_objects() if isinstance(x, torch.Tensor)]
-    plain = [x.to_local() if hasattr(x, "to_local") else x for x in tensors]
-    return sum({x.untyped_storage()._cdata: x.untyped_storage().nbytes() for x in plain}.values())
+    looks = []
+    for _ in range(3):
+        time.sleep(0.1)
+        tensors = [x for x in gc.get_objects() if isinstance(x, torch.Tensor)]
+        plain = [x.to_local() if hasattr(x, "to_local") else x for x in tensors]
+        looks.append(sum({x.untyped_storage()._cdata: x.untyped_storage().nbytes() for x in plain}.values()))
+    return min(looks)
 
 
 def frozen_bytes(models, spec, recipe, accelerator, vocab):
