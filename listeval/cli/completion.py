@@ -80,8 +80,7 @@ def models(context: click.Context, parameter: click.Parameter, begun: str) -> li
     """Short names of models, what the null engine plays, and folders."""
     from listeval.models.short_names import SHORT_NAMES
 
-    known = PLAYED if context.params.get("backend") == "null" else (*SHORT_NAMES, "null")
-    return _or_files(known, begun)
+    return _or_files(PLAYED if context.params.get("backend") == "null" else SHORT_NAMES, begun)
 
 
 def recipes(context: click.Context, parameter: click.Parameter, begun: str) -> list[Any]:
