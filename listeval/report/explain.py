@@ -34,10 +34,7 @@ def print_rows(
     """
     out = console or ReportConsole()
     for row in rows:
-        out.print(Text(inline(f"{row['example']} (seed {row['seed']})"), style="bold"), end="  ")
-        said = row["kind"] if row["verdict"] is None else f"{row['kind']}, {row['verdict']}"
-        out.print(Text(inline(said), style="green" if row["kind"] == "ok" else "red"), end="")
-        out.print(Text(f": {inline(row['detail'] or Kind(row['kind']).meaning)}"))
+        out.print(_head(row))
         facts = [f"{row['n_tokens']} tokens", f"finished by {row['finish_reason']}", *row["flags"]]
         facts += [f"{name} {value:.3f}" for name, value in row["scores"].items() if value is not None]
         out.print(Text(inline(", ".join(facts)), style="dim"))
@@ -53,6 +50,17 @@ def print_rows(
         if row["reasoning"]:
             out.print(Text(f"--- reasoning ---\n{visible(_clip(row['reasoning']))}", style="dim"))
         out.print()
+
+
+def _head(row: Row) -> Text:
+    """Which answer, its kind and why: one text, so that it is wrapped as one line is."""
+    said = row["kind"] if row["verdict"] is None else f"{row['kind']}, {row['verdict']}"
+    return Text.assemble(
+        (inline(f"{row['example']} (seed {row['seed']})"), "bold"),
+        "  ",
+        (inline(said), "green" if row["kind"] == "ok" else "red"),
+        f": {inline(row['detail'] or Kind(row['kind']).meaning)}",
+    )
 
 
 def answer(row: Row, *, styled: bool = True) -> Text:

@@ -7,9 +7,10 @@ import pytest
 from listeval.cli.main import main
 from listeval.contract import Kind
 from listeval.report.console import ReportConsole
-from listeval.report.explain import answer
+from listeval.report.explain import answer, print_rows
 from listeval.report.terminal import print_runs
 from listeval.runs import RunConfig, load_run, run
+from tests.row_shapes import stored
 
 
 @pytest.fixture
@@ -29,6 +30,20 @@ def said(runs, width=80, **options):
     with console.capture() as capture:
         print_runs(runs, console, **options)
     return capture.get()
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+@pytest.mark.parametrize("detail", ["", "the item 'B07' " * 8, "a" * 100], ids=["meaning", "words", "one word"])
+def test_no_line_of_an_answer_is_wider_than_the_terminal(width, detail):
+    [row] = stored({"example": "ticket-number-17", "kind": "missing_key", "verdict": "partly right", "detail": detail})
+    console = ReportConsole()
+    console.size = (width, 25)
+    with console.capture() as capture:
+        print_rows([row.row()], console=console)
+    lines = capture.get().splitlines()
+    assert max(map(len, lines)) <= width
+    head = "ticket-number-17 (seed 0)  missing_key, partly right: " + (detail or Kind.MISSING_KEY.meaning)
+    assert "".join(" ".join(lines).split()).startswith("".join(head.split()))
 
 
 def kinds_in(text):
