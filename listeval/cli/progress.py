@@ -21,7 +21,7 @@ class Progress:
 
     def __init__(self, *, quiet: bool, show_prompt: bool = False) -> None:
         self.quiet, self.show_prompt = quiet, show_prompt
-        self.total = self.done = self.ok = self.before = 0
+        self.total = self.done = self.answered = self.ok = self.before = 0
         self.started = time.monotonic()
         self.bar: Any = None
         self.task: Any = None
@@ -63,7 +63,7 @@ class Progress:
 
     def begin(self, total: int) -> None:
         self._say_before()  # of the run before this one
-        self.done = self.ok = self.before = 0
+        self.done = self.answered = self.ok = self.before = 0
         self.total = total
         self.started = time.monotonic()
         self.pulse.now(self._line)
@@ -76,6 +76,7 @@ class Progress:
 
     def rows(self, rows: list[Row]) -> None:
         self.done += len(rows)
+        self.answered += sum(row["kind"] != "engine_error" for row in rows)
         self.ok += sum(row["kind"] == "ok" for row in rows)
         if self.bar is not None:
             self.bar.update(self.task, completed=self.done, description=self._rate())
@@ -92,8 +93,11 @@ class Progress:
         return f"{self.done}/{self.total} {self._rate()}, {self._left()}"
 
     def _rate(self) -> str:
-        new = self.done - self.before
-        return f"{100 * self.ok / new:.0f} % parse" if new else "no answer yet"
+        """Of the answers that this process got: what earlier rows hold is not read, so none of them is in the rate."""
+        if not self.answered:
+            return "no answer yet"
+        share = f"{100 * self.ok / self.answered:.0f} % parse"
+        return f"{share} (of {self.answered} new)" if self.before else share
 
     def _left(self) -> str:
         seconds, new = time.monotonic() - self.started, self.done - self.before

@@ -96,9 +96,37 @@ def test_what_is_done_stands_in_the_line(fast):
     with Progress(quiet=False) as progress:
         progress.begin(10)
         assert progress._line().startswith("0/10 no answer yet")
-        progress.skip()
         progress.rows([{"kind": "ok"}, {"kind": "empty"}])
-        assert progress._line().startswith("3/10 50 % parse")
+        assert progress._line().startswith("2/10 50 % parse, ")
+
+
+KINDS = st.lists(st.sampled_from(["ok", "empty", "engine_error"]), max_size=9)
+
+
+@given(st.integers(0, 9), KINDS)
+def test_the_rate_is_of_answers_and_says_of_which_where_rows_were_there_before(before, kinds):
+    progress = Progress(quiet=True)
+    with progress:
+        progress.begin(20)
+        for _ in range(before):
+            progress.skip()
+        progress.rows([{"kind": kind} for kind in kinds])
+        said = progress._line().partition(",")[0]
+    answered = [kind for kind in kinds if kind != "engine_error"]
+    share = f"{100 * answered.count('ok') / len(answered):.0f} % parse" if answered else "no answer yet"
+    of = f" (of {len(answered)} new)" if answered and before else ""
+    assert said == f"{before + len(kinds)}/20 {share}{of}"
+
+
+def test_a_second_run_of_one_process_begins_anew(fast):
+    with Progress(quiet=True) as progress:
+        progress.begin(2)
+        progress.skip()
+        progress.rows([{"kind": "ok"}])
+        progress.begin(4)
+        assert progress._line().startswith("0/4 no answer yet")
+        progress.rows([{"kind": "empty"}])
+        assert progress._line().startswith("1/4 0 % parse, ")
 
 
 def command(*args: str, cwd: Path) -> subprocess.Popen:
