@@ -41,20 +41,24 @@ def read(listings: Sequence[Listing], qrels: Qrels, judges: Sequence[DataFile], 
     be read or says something else than another row or the qrels, and where no candidate has a grade.
     """
     drafts: dict[str, _Draft] = {}
-    unjudged: set[str] = set()
+    ungraded: list[tuple[Found, str, str]] = []
     for listing in listings:
         places: dict[str, str] = {}
         for place, row in rows(listing.file):
             form, found = _found(row, listing.run, place)
             if places.setdefault(found.qid, place) != place:
                 raise _bad(f"query {found.qid} stands twice, first at {places[found.qid]}", place)
+            split = found.split or _split(listing.file.name)
             grades = qrels.get(found.qid)
             if grades is None and not form.has_grades:
-                unjudged.add(found.qid)
+                # Another file, a later one perhaps, may hold the grades of this query.
+                ungraded.append((found, split, place))
                 continue
-            draft = drafts.setdefault(found.qid, _Draft(found.qid))
-            draft.add(found, found.split or _split(listing.file.name), grades or {}, place)
-    unjudged -= drafts.keys()
+            drafts.setdefault(found.qid, _Draft(found.qid)).add(found, split, grades or {}, place)
+    for found, split, place in ungraded:
+        if found.qid in drafts:
+            drafts[found.qid].add(found, split, {}, place)
+    unjudged = {found.qid for found, _, _ in ungraded} - drafts.keys()
     queries = [_query(qid, draft, qrels) for qid, draft in drafts.items()]
     if not any(passage.grade is not None for query in queries for passage in query.passages.values()):
         raise _no_grades(len(queries) + len(unjudged), qrels, source)

@@ -168,11 +168,42 @@ def test_several_qrels_are_joined_and_must_agree(tmp_path):
         local(tmp_path)
 
 
-def test_a_list_whose_grades_stand_in_another_file_counts_its_query_once(tmp_path):
-    write(tmp_path / "candidates.a.jsonl", lines(REQUEST))
-    write(tmp_path / "candidates.b.jsonl", lines(JOINED))
+def untitled(*docids, run=None, query="how deep"):
+    """A first-stage list of query 7 without grades, the best passage first, as the file of each form has it."""
+    texts = {"11": "Very deep.", "12": "Not so.", "14": "Deeper."}
+    if run is None:
+        hits = [{"content": texts[d], "qid": 7, "docid": d, "rank": at} for at, d in enumerate(docids, 1)]
+        return {"query": query, "hits": hits}
+    return {
+        "query": {"text": query, "qid": 7},
+        "candidates": [{"docid": d, "score": 9 - at, "doc": {"contents": texts[d]}} for at, d in enumerate(docids)],
+    }
+
+
+@pytest.mark.parametrize("form", [None, "request"])
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")], ids=["list first", "grades first"])
+def test_a_list_whose_grades_stand_in_another_file_is_asked_with_them(tmp_path, names, form):
+    first, graded = (f"candidates.{name}.jsonl" for name in names)
+    stranger = {"query": "else", "hits": [{"content": "x", "qid": 5, "docid": "1", "rank": 1}]}
+    write(tmp_path / first, lines(untitled("14", "11", run=form), *[stranger] * (form is None)))
+    write(tmp_path / graded, lines(JOINED))
     reading = local(tmp_path)
-    assert (len(reading.queries), reading.unjudged) == (1, 0)
+    [query] = reading.queries
+    own = [ranked for ranked in query.runs.values() if ranked == ["14", "11"]]
+    assert len(own) == 1 and len(query.runs) == 3
+    assert {p.docid: p.grade for p in query.passages.values()} == {"11": 3, "12": 0, "13": None, "14": None}
+    assert reading.unjudged == (form is None)
+
+
+@pytest.mark.parametrize("names", ["ab", "ba"])
+def test_a_list_that_contradicts_the_file_of_its_grades_is_refused(tmp_path, names):
+    write(tmp_path / f"candidates.{names[0]}.jsonl", lines(REQUEST))
+    write(tmp_path / f"candidates.{names[1]}.jsonl", lines(JOINED))
+    with pytest.raises(UserError, match="another text of passage 11"):
+        local(tmp_path)
+    write(tmp_path / f"candidates.{names[0]}.jsonl", lines(untitled("12", query="how high")))
+    with pytest.raises(UserError, match="query 7 has another text than"):
+        local(tmp_path)
 
 
 def test_the_fingerprint_is_of_lists_and_grades(tmp_path):
