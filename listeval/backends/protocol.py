@@ -208,3 +208,14 @@ class Logging(Backend, Protocol):
 
     def log_to(self, directory: Path) -> None:
         """Append its log to a file there. Raises UserError where that cannot be written."""
+
+
+@runtime_checkable
+class Recorded(Backend, Protocol):
+    """Answers that were made before: whether they are those to some data shows before the first is asked for."""
+
+    def meet(self, examples: Mapping[int, Sequence[str]], limit: int | None) -> None:
+        """Look how the answers meet the ids of `examples` by seed, of which a run may ask for the first `limit` only.
+
+        What does not meet is in `settings` from now on. Raises UserError where nothing meets.
+        """

@@ -1,11 +1,12 @@
 """The replay engine: recorded answers in place of a model.
 
 `--model PATH` is a run directory, its `samples.jsonl`, or any JSONL whose rows are JSON
-strings or objects with `text` (and, where known, `example`, `seed`, `finish_reason` in any vendor's
+strings or objects with `text` (and, where known, `example` or `id`, `seed`, `finish_reason` in any vendor's
 word, `reasoning`, else `prompt`, `n_tokens`, `n_prompt_tokens`, `error`). Rows that name their example answer
 by (example, seed), or any seed where they name none; rows that do not are handed out in
-file order, one per request. Rows of a run that its figures do not count are left out. Only `open` can fail; a request
-that was never recorded becomes an error of its own.
+file order, one per request. Rows of a run that its figures do not count are left out. A request that was never recorded
+becomes an error of its own. How the rows meet the examples of the data is looked at before the first request: rows of
+which none names an example are refused, and what does not meet otherwise is noted in the settings.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ class ReplayBackend:
         self._uncounted = uncounted
         self._path, self._keyed, self._ordered = path, tape.keyed, tape.ordered
         self._matching = "example" if tape.keyed else "order"
+        self._unmet: dict[str, object] = {}
         self.model = ModelInfo(name=name, fingerprint=fingerprint, path=str(path))
 
     def versions(self) -> Mapping[str, str]:
@@ -88,10 +90,33 @@ class ReplayBackend:
         return {}
 
     def settings(self) -> Mapping[str, object]:
-        """How rows meet requests (by `example` or by `order`), and how many were left out, the first at which line."""
+        """How rows meet requests (by `example` or by `order`), and how many were left out, the first at which line.
+
+        `unmet` tells of rows that name no example of the data, the `first` name among them; or, for rows in order, of
+        their number where it is not that of the `examples`.
+        """
         lines = self._uncounted
         left = {"not_replayed": {"rows": len(lines), "first_line": min(lines)}} if lines else {}
-        return {"matching": self._matching, **left}
+        return {"matching": self._matching, **left, **({"unmet": self._unmet} if self._unmet else {})}
+
+    def meet(self, examples: Mapping[int, Sequence[str]], limit: int | None) -> None:
+        """See `Recorded`."""
+        self._unmet = _unordered(len(self._ordered), examples, limit) if self._ordered else self._unnamed(examples)
+
+    def _unnamed(self, examples: Mapping[int, Sequence[str]]) -> dict[str, object]:
+        """Rows of the seeds at hand that name none of their examples. Raises UserError where no row names one."""
+        ids = {seed: frozenset(own) for seed, own in examples.items()}
+        anywhere = frozenset[str]().union(*ids.values())
+        asked = [(name, seed) for name, seed in self._keyed if seed is None or seed in ids]
+        unmet = [name for name, seed in asked if name not in (anywhere if seed is None else ids[seed])]
+        if asked and anywhere and len(unmet) == len(asked):
+            raise UserError(
+                f"no recorded answer names an example of the data: the first is '{unmet[0]}'",
+                place=str(self._path),
+                fix=f"""give each row its "example" (ids look like '{next(iter(examples.values()))[0]}'), """
+                'or give none a name and they answer in order',
+            )
+        return {"rows": len(unmet), "first": unmet[0]} if unmet else {}
 
     def generate(self, requests: Iterable[Request]) -> Iterator[Completion]:
         """One recorded answer per request, in order."""
@@ -113,6 +138,13 @@ class ReplayBackend:
 
     def close(self) -> None:
         """Nothing to free."""
+
+
+def _unordered(rows: int, examples: Mapping[int, Sequence[str]], limit: int | None) -> dict[str, object]:
+    """The number of ordered rows and of the examples that they stand for, where these are not one number."""
+    sizes = [len(own) for own in examples.values()]
+    unlike = [size for size in sizes if rows not in (size, size if limit is None else min(size, limit))]
+    return {"rows": rows, "examples": unlike[0]} if unlike else {}
 
 
 def _without(content: bytes, uncounted: frozenset[int]) -> bytes:
@@ -142,7 +174,7 @@ def _read(content: bytes, path: Path, uncounted: frozenset[int]) -> RecordedAnsw
 def _add(tape: RecordedAnswers, row: Any, place: str) -> None:
     if not isinstance(row, dict) or not isinstance(row.get("text"), str):
         raise UserError("row has no text", place=place, fix=_ROW)
-    example, seed = row.get("example"), row.get("seed")
+    example, seed = _example(row), row.get("seed")
     if example is None:
         tape.ordered.append(_completion(row, place))
     elif not isinstance(example, str) or not isinstance(seed, int | None):
@@ -155,6 +187,16 @@ def _add(tape: RecordedAnswers, row: Any, place: str) -> None:
     if tape.keyed and tape.ordered:
         fix = "give every row an example, or none"
         raise UserError("some rows name their example and some do not", place=place, fix=fix)
+
+
+def _example(row: Mapping[str, Any]) -> Any:
+    """What names the row's example, None where nothing does. An `id` may be a number, as in users' data."""
+    if (example := row.get("example")) is not None:
+        return example
+    own = row.get("id")
+    if own == "" or own != own:  # a frame's NaN
+        return None
+    return str(own) if isinstance(own, int | float) and not isinstance(own, bool) else own
 
 
 def _completion(row: Mapping[str, Any], place: str) -> Completion:

@@ -140,6 +140,13 @@ class BackendEntry(Entry):
         return _mapping(self.settings.get("not_replayed"))
 
     @property
+    def unmet(self) -> dict[str, Any]:
+        """Of recorded answers: `rows` that name no example of the data and the `first` name, or `rows` in order and the
+        `examples` that they were to answer; empty where all met.
+        """
+        return _mapping(self.settings.get("unmet"))
+
+    @property
     def constraint(self) -> dict[str, Any]:
         """What the engine recorded of its constraint; empty where there is none."""
         return _mapping(self.settings.get("constraint"))

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from listeval.backends import choose
-from listeval.backends.protocol import Backend, Logging
+from listeval.backends.protocol import Backend, Logging, Recorded
 from listeval.decoding.bind import bind
 from listeval.disk import absolute_path, make_directory
 from listeval.plugins import open as opening
@@ -94,6 +94,8 @@ def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: SeedDa
 def _work(task: Task, config: RunConfig, data: SeedData, watch: Tracked, engines: Engines) -> Run:
     """Open the model and make every row that is owed."""
     backend = engines.open(config, watch)
+    if isinstance(backend, Recorded):
+        backend.meet({seed: [example.id for example in data[seed].examples] for seed in data}, config.limit)
     manifest = preparation.make_manifest(config, task, data, backend)
     directory = Path(config.out) if config.out else preparation.default_out(manifest)
     make_directory(directory)

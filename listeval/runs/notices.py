@@ -37,6 +37,7 @@ def notices(manifest: Manifest, rows: Sequence[JudgedRow]) -> list[str]:
         *_switches(manifest, answered),
         *_left_out(manifest),
         *_not_replayed(manifest),
+        *_unmet(manifest),
         *_control_text(manifest),
         *_planted(manifest, rows),
     ]
@@ -85,6 +86,17 @@ def _not_replayed(manifest: Manifest) -> Iterator[str]:
         n = left.get("rows")
         rows = "1 row of the recorded run is" if n == 1 else f"{n} rows of the recorded run are"
         yield f"{rows} not counted there, so not replayed: see line {left.get('first_line')} of its samples.jsonl"
+
+
+def _unmet(manifest: Manifest) -> Iterator[str]:
+    unmet = manifest.backend.unmet
+    n = unmet.get("rows")
+    if "examples" in unmet:
+        found = f"{n} recorded {'answer' if n == 1 else 'answers'} in order, but {unmet['examples']} examples"
+        yield f'{found}: one that is absent or too many shifts all after it; name each one\'s "example" instead'
+    elif unmet:
+        found = f"{n} recorded {'answer names' if n == 1 else 'answers name'} no example of the data, so"
+        yield f"{found} {'it is' if n == 1 else 'they are'} not counted: the first is '{unmet.get('first')}'"
 
 
 def _control_text(manifest: Manifest) -> Iterator[str]:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from listeval.backends import replay
 from listeval.backends.protocol import BackendOptions, Completion, Message, Prompt, Request, Sampling
@@ -38,6 +40,94 @@ def test_rows_are_found_by_example_and_seed(tmp_path: Path) -> None:
     found = answers(path, ask("y", 7), ask("x", 0), ask("x", 1))
     assert [(c.key, c.text) for c in found] == [("y/7", "any seed"), ("x/0", "x0"), ("x/1", "x1")]
     assert (found[1].finish_reason, found[1].reasoning, found[1].n_tokens) == ("length", "hm", 3)
+
+
+def named(rows: list[tuple[str, int | None]], style: str) -> list[dict[str, Any]]:
+    """Rows of (example, seed), named by one field or by both, which then say different things."""
+    found: list[dict[str, Any]] = []
+    for name, seed in rows:
+        row: dict[str, Any] = {"text": f"{name} {seed}"}
+        row |= {"example": {"example": name}, "id": {"id": name}, "both": {"example": name, "id": "other"}}[style]
+        found.append(row | ({} if seed is None else {"seed": seed}))
+    return found
+
+
+@given(
+    st.sets(st.tuples(st.sampled_from("abcdef"), st.sampled_from([None, 0, 1])), min_size=1),
+    st.sampled_from(["example", "id", "both"]),
+    st.randoms(use_true_random=False),
+)
+def test_answers_meet_their_examples_by_name_in_whatever_order(
+    tmp_path_factory: pytest.TempPathFactory, rows: set[tuple[str, int | None]], style: str, chance: Any
+) -> None:
+    shuffled = sorted(rows, key=str)
+    chance.shuffle(shuffled)
+    path = write(tmp_path_factory.getbasetemp() / "named.jsonl", *named(shuffled, style))
+    wanted = [(name, seed) for name in "abcdef" for seed in (0, 1)]
+    asked = [ask(name, seed)._replace(place="abcdef".index(name)) for name, seed in wanted]
+    for (name, seed), found in zip(wanted, answers(path, *asked), strict=True):
+        own = (name, seed) if (name, seed) in rows else (name, None)
+        assert found.text == (f"{own[0]} {own[1]}" if own in rows else "")
+        assert (found.error is None) is (own in rows)
+
+
+@pytest.mark.parametrize("unnamed", [{}, {"id": None}, {"id": float("nan")}, {"id": "", "example": None}])
+def test_an_id_that_says_nothing_names_nothing(tmp_path: Path, unnamed: dict[str, Any]) -> None:
+    path = write(tmp_path / "a.jsonl", {"text": "first", **unnamed}, {"text": "second", **unnamed})
+    found = answers(path, ask("x"), ask("y")._replace(place=1))
+    assert [c.text for c in found] == ["first", "second"]
+
+
+def test_a_number_is_an_id_as_in_the_data(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", {"text": "two", "id": 2}, {"text": "none", "id": 0})
+    assert [c.text for c in answers(path, ask("0"), ask("2"))] == ["none", "two"]
+
+
+XY = {0: ["x", "y"], 1: ["x", "z"]}
+"""Examples by seed."""
+
+
+@pytest.mark.parametrize(
+    ("rows", "unmet"),
+    [
+        ([{"id": "x"}, {"id": "z"}], None),
+        ([{"id": "x"}, {"id": "w"}, {"id": "v"}], {"rows": 2, "first": "w"}),
+        ([{"example": "x", "seed": 0}, {"example": "z", "seed": 0}], {"rows": 1, "first": "z"}),
+        ([{"example": "x", "seed": 0}, {"example": "w", "seed": 7}], None),
+        ([{}, {}], None),
+        ([{}], {"rows": 1, "examples": 2}),
+        ([{}, {}, {}], {"rows": 3, "examples": 2}),
+    ],
+)
+def test_rows_that_meet_no_example_are_told(tmp_path: Path, rows: list[dict[str, Any]], unmet: object) -> None:
+    backend = replay.open(str(write(tmp_path / "a.jsonl", *({"text": "t", **row} for row in rows))), BackendOptions())
+    backend.meet(XY, None)
+    assert backend.settings().get("unmet") == unmet
+
+
+def test_what_is_told_is_of_the_data_that_was_met_last(tmp_path: Path) -> None:
+    backend = replay.open(
+        str(write(tmp_path / "a.jsonl", {"text": "t", "id": "x"}, {"text": "t", "id": "w"})), BackendOptions()
+    )
+    for examples, told in ((XY, True), ({0: ["x", "w"]}, False), (XY, True)):
+        backend.meet(examples, None)
+        assert ("unmet" in backend.settings()) is told
+
+
+@pytest.mark.parametrize(("limit", "told"), [(None, True), (1, False), (2, True), (3, True)])
+def test_as_many_rows_in_order_as_are_asked_for_are_right(tmp_path: Path, limit: int | None, told: bool) -> None:
+    backend = replay.open(str(write(tmp_path / "a.jsonl", "one")), BackendOptions())
+    backend.meet(XY, limit)
+    assert ("unmet" in backend.settings()) is told
+
+
+@pytest.mark.parametrize("rows", [[{"id": "chatcmpl-1"}], [{"example": "X"}, {"example": "Y", "seed": 0}]])
+def test_rows_of_which_none_names_an_example_are_refused(tmp_path: Path, rows: list[dict[str, Any]]) -> None:
+    path = write(tmp_path / "a.jsonl", *({"text": "t", **row} for row in rows))
+    backend = replay.open(str(path), BackendOptions())
+    with pytest.raises(UserError, match="no recorded answer names an example of the data") as caught:
+        backend.meet(XY, None)
+    assert caught.value.place == str(path) and "'x'" in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_rows_without_an_example_are_handed_out_in_order(tmp_path: Path) -> None:
@@ -110,6 +200,11 @@ def test_a_torn_row_in_the_middle_of_a_run_is_named(tmp_path: Path) -> None:
         (b"[1]\n", 1, "no text"),
         (b"7\n", 1, "no text"),
         (b'{"text": "a", "example": 3}\n', 1, "example must be"),
+        (b'{"text": "a", "id": ["x"]}\n', 1, "example must be"),
+        (b'{"text": "a", "id": true}\n', 1, "example must be"),
+        (b'{"text": "a", "id": "x", "seed": "0"}\n', 1, "seed an integer"),
+        (b'{"text": "a", "id": "x"}\n"b"\n', 2, "some rows name their example"),
+        (b'{"text": "a", "id": "x"}\n{"text": "b", "example": "x"}\n', 2, "second answer for example x"),
         (b'{"text": "a", "example": "x", "seed": "0"}\n', 1, "seed an integer"),
         (b'{"text": "a", "finish_reason": "tired"}\n', 1, "unknown finish_reason 'tired'"),
         (b'{"text": "a", "finish_reason": ["stop"]}\n', 1, "unknown finish_reason"),

@@ -99,3 +99,42 @@ def test_a_run_that_counts_no_row_has_no_answers(start, pair, tmp_path):
     foreign(run, other)
     with pytest.raises(UserError, match="no rows in the recorded answers"):
         start(backend="replay", model=str(run.path), out=str(tmp_path / "again"))
+
+
+def told(run, rows, path):
+    """Answers in the shape in which `Run.frame` and users' own files have them."""
+    path.write_text("".join(json.dumps({"id": row["example"], "text": row["text"]}) + "\n" for row in rows))
+    return {"backend": "replay", "model": str(path), "limit": 8, "out": str(path.with_suffix(""))}
+
+
+def test_answers_in_the_order_of_their_coming_meet_their_examples_by_id(start, pair, tmp_path):
+    run, _ = pair
+    done = start(**told(run, run.rows[::-1], tmp_path / "reversed.jsonl"))
+    assert done.summary.kinds == run.summary.kinds and done.notices == []
+    assert [row["text"] for row in done.rows] == [row["text"] for row in run.rows]
+    one_less = start(**told(run, run.rows[1:], tmp_path / "fewer.jsonl"))
+    assert [row["text"] for row in one_less.rows[1:]] == [row["text"] for row in run.rows[1:]]
+    assert one_less.summary.errors == 1
+
+
+def test_answers_that_meet_no_example_are_told_of_and_refused_where_all_are_such(start, pair, tmp_path):
+    run, _ = pair
+    other = [{"example": "elsewhere", "text": "[]"}]
+    done = start(**told(run, [*other, *run.rows], tmp_path / "more.jsonl"))
+    assert done.notices == [
+        "1 recorded answer names no example of the data, so it is not counted: the first is 'elsewhere'"
+    ]
+    assert load_run(done.path).notices == done.notices
+    with pytest.raises(UserError, match="no recorded answer names an example of the data"):
+        start(**told(run, other, tmp_path / "none.jsonl"))
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(("less", "told"), [(0, False), (1, True), (-1, True)])
+def test_answers_in_order_are_counted_against_the_examples(start, pair, tmp_path, less, told):
+    run, _ = pair
+    texts = [row["text"] for row in run.rows]
+    path = tmp_path / "ordered.jsonl"
+    path.write_text("".join(json.dumps(text) + "\n" for text in [*texts, "[]"][: len(texts) - less]))
+    done = start(backend="replay", model=str(path), limit=8, out=str(tmp_path / "ordered"))
+    assert [line for line in done.notices if "in order" in line] == done.notices and bool(done.notices) is told
