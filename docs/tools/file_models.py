@@ -141,9 +141,9 @@ class Cost(_Closed):
     """Over all finished attempts."""
     seconds_per_1000: float | None
     """Seconds for 1,000 answers."""
-    tokens: float
+    tokens: float | None
     """Generated tokens an answer, over all its attempts."""
-    prompt_tokens: float
+    prompt_tokens: float | None
     """Prompt tokens an answer."""
     compile_ms: float | None
     """Milliseconds to compile the constraint of one answer (median)."""

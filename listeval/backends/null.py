@@ -83,12 +83,13 @@ class NullBackend:
         if self._delay_s:
             time.sleep(max(0.0, start + self._delay_s - time.perf_counter()))
         draft = self._draft(request)
+        written = len(draft.text) + len(draft.reasoning or "")
         return Completion(
             key=request.key,
             text=draft.text,
             finish_reason=draft.finish_reason,
-            # No tokenizer here: four characters stand for a token.
-            n_tokens=len(draft.text) // 4,
+            # No tokenizer here: four characters stand for a token. Where a model writes least, it ends its turn.
+            n_tokens=max(1, written // 4) if draft.error is None else 0,
             n_prompt_tokens=sum([len(message.content) for message in request.prompt.messages]) // 4,
             reasoning=draft.reasoning,
             latency_s=time.perf_counter() - start,

@@ -114,7 +114,7 @@ class ReplayBackend:
                 f"no recorded answer names an example of the data: the first is '{unmet[0]}'",
                 place=str(self._path),
                 fix=f"""give each row its "example" (ids look like '{next(iter(examples.values()))[0]}'), """
-                'or give none a name and they answer in order',
+                "or give none a name and they answer in order",
             )
         return {"rows": len(unmet), "first": unmet[0]} if unmet else {}
 

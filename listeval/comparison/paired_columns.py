@@ -41,7 +41,8 @@ def _of_arm(table: RowTable, common: NDArray[np.bool_], metrics: Sequence[Metric
         **figures.useful(table, metrics),
         **{COMMON + name: np.where(common, column, np.nan) for name, column in own.items()},
         **own,
-        TOKENS: table.spent,
+        # As `Cost.tokens`: of an arm that does not tell all of them none is taken.
+        TOKENS: np.full(len(table), np.nan) if np.isnan(table.spent).any() else table.spent,
     }
 
 

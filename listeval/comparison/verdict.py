@@ -3,8 +3,9 @@
 Each arm is held against the baseline by the rule of `decision`. Of those that may be recommended the one with the
 highest U leads; those that cannot be told apart from it (the paired interval of U holds zero, or lies within the
 margin) are tied with it, and the cheapest of the tied is named, by what it changes (`thresholds.order`), then by
-generated tokens, then by U. Where none may be recommended the choice is `keep` if an arm is shown to be worse, to trade
-quality away or not to beat chance, else `none`. The sentence is made in `report.comparison.sentence`.
+generated tokens (unknown ones after all others), then by U. Where none may be recommended the choice is `keep` if an
+arm is shown to be worse, to trade quality away or not to beat chance, else `none`. The sentence is made in
+`report.comparison.sentence`.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class Assessment:
     way: Way
     """The dearest of them."""
     standing: Standing
-    tokens: float
-    """Generated tokens an answer against the baseline."""
+    tokens: float | None
+    """Generated tokens an answer against the baseline; None where those of either are unknown."""
     speed: Speed
 
     @property
@@ -217,9 +218,17 @@ def _finding(c: Comparison, contrast: Contrast, standing: Standing) -> Assessmen
         ways=found,
         way=max(found, key=c.thresholds.order.index),
         standing=standing,
-        tokens=contrast.cost.tokens - c.base_cost.tokens,
+        tokens=_extra_tokens(contrast, c),
         speed=speed(contrast.arm, c.arms),
     )
+
+
+def _extra_tokens(contrast: Contrast, c: Comparison) -> float | None:
+    own, before = contrast.cost.tokens, c.base_cost.tokens
+    if own is None or before is None:
+        # A repair of the baseline's run asked for nothing more, whatever that took.
+        return 0.0 if contrast.arm.run.path == c.base.run.path else None
+    return own - before
 
 
 def _ordered(
@@ -233,7 +242,8 @@ def _ordered(
         return f.differences[c.decisive].after, f.differences[PARSE_RATE].after
 
     def dear(f: Assessment) -> tuple[tuple[int, ...], float, float]:
-        return c.thresholds.rank(f.ways), f.tokens, -worth(f)[0]
+        tokens = f.contrast.cost.tokens
+        return c.thresholds.rank(f.ways), math.inf if tokens is None else tokens, -worth(f)[0]
 
     lead = max(better, key=worth)
     apart = _behind(c, lead, [f for f in better if f is not lead])

@@ -17,6 +17,7 @@ from listeval.disk import write_atomic
 from listeval.errors import UserError
 from listeval.export.figures import data_name, measured, per_sample
 from listeval.runs.rows import is_owed
+from listeval.runs.token_counts import read_tokens, written_tokens
 
 if TYPE_CHECKING:
     from listeval.runs.manifest import Manifest
@@ -133,11 +134,14 @@ def _output(run: Run, row: Row) -> Any:
     content = [*thought, ContentText(text=row["text"])] if thought else row["text"]
     message = ChatMessageAssistant(content=content, model=model)
     stop = _STOPS.get(row["finish_reason"], "unknown")
-    read, written = row["n_prompt_tokens"], row["n_tokens"]
+    read = read_tokens(row["kind"], row["n_prompt_tokens"])
+    written = written_tokens(row["kind"], row["n_tokens"], row["n_prompt_tokens"])
     return ModelOutput(
         model=model,
         choices=[ChatCompletionChoice(message=message, stop_reason=stop)],
-        usage=ModelUsage(input_tokens=read, output_tokens=written, total_tokens=read + written),
+        usage=None
+        if read is None or written is None
+        else ModelUsage(input_tokens=read, output_tokens=written, total_tokens=read + written),
         time=row["latency_s"],
     )
 

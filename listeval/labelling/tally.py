@@ -12,6 +12,7 @@ from listeval.errors import UserError
 from listeval.labelling.campaign import Campaign, is_refused
 from listeval.labelling.labels import Label
 from listeval.runs.rows import TOO_LONG, Row
+from listeval.runs.token_counts import read_tokens, written_tokens
 from listeval.stats.intervals import Interval, mean_interval
 from listeval.task import Piece
 
@@ -132,9 +133,9 @@ def tally(campaign: Campaign, pieces: Sequence[Piece]) -> Tally:
 
 
 def _is_untold(row: Row) -> bool:
-    """Whether the server answered without its counts: no prompt is of no token, and no text either."""
-    answered = row["outcome"] != "error"
-    return answered and not (row["n_prompt_tokens"] and (row["n_tokens"] or not row["text"]))
+    """Whether the server answered without its counts."""
+    read = read_tokens(row["kind"], row["n_prompt_tokens"])
+    return None in (read, written_tokens(row["kind"], row["n_tokens"], row["n_prompt_tokens"]))
 
 
 class Estimate(NamedTuple):

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from listeval.contract import Kind
 from listeval.report.console import ReportConsole
+from listeval.runs.token_counts import written_tokens
 from listeval.visible import inline, visible
 
 __all__ = ["answer", "print_rows", "visible"]
@@ -35,7 +36,9 @@ def print_rows(
     out = console or ReportConsole()
     for row in rows:
         out.print(_head(row))
-        facts = [f"{row['n_tokens']} tokens", f"finished by {row['finish_reason']}", *row["flags"]]
+        tokens = written_tokens(row["kind"], row["n_tokens"], row["n_prompt_tokens"])
+        said = "tokens unknown" if tokens is None else f"{tokens} tokens"
+        facts = [said, f"finished by {row['finish_reason']}", *row["flags"]]
         facts += [f"{name} {value:.3f}" for name, value in row["scores"].items() if value is not None]
         out.print(Text(inline(", ".join(facts)), style="dim"))
         for one in (row["attempts"] or ())[:-1]:

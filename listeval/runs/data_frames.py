@@ -19,7 +19,10 @@ INSTALL = "pip install 'listeval[frames]'"
 
 
 def data_frame(columns: Mapping[str, TypedColumn]) -> pandas.DataFrame:
-    """Columns as a DataFrame: numbers are float64, counts int64, a truth that may be unknown is pandas' `boolean`."""
+    """Columns as a DataFrame: numbers are float64, a truth that may be unknown is pandas' `boolean`.
+
+    Counts are int64, where one is unknown pandas' `Int64`.
+    """
     try:
         import pandas
     except ImportError:
@@ -31,7 +34,11 @@ def data_frame(columns: Mapping[str, TypedColumn]) -> pandas.DataFrame:
         "texts": object,
         "any": object,
     }
-    found = {name: pandas.Series(held.values, dtype=kinds.get(held.holds)) for name, held in columns.items()}
+    unknown = {name for name, held in columns.items() if held.holds == "integer" and None in held.values}
+    found = {
+        name: pandas.Series(held.values, dtype="Int64" if name in unknown else kinds.get(held.holds))
+        for name, held in columns.items()
+    }
     texts = [name for name, held in columns.items() if held.holds == "text" and not held.values]
     return pandas.DataFrame(found).astype(dict.fromkeys(texts, "str"))
 

@@ -9,6 +9,8 @@ import json
 from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
+from listeval.runs.token_counts import read_tokens, written_tokens
+
 if TYPE_CHECKING:
     from listeval.runs.rows import Row
     from listeval.runs.store import Run
@@ -51,8 +53,11 @@ _AFTER: dict[str, _Field] = {
     "value": ("any", lambda row: row["value"]),
     "target": ("any", lambda row: row["target"]),
     "finish_reason": ("text", lambda row: row["finish_reason"]),
-    "n_tokens": ("integer", lambda row: row["n_tokens"]),
-    "n_prompt_tokens": ("integer", lambda row: row["n_prompt_tokens"]),
+    "n_tokens": (
+        "integer",
+        lambda row: written_tokens(row["kind"], row["n_tokens"], row["n_prompt_tokens"]),
+    ),
+    "n_prompt_tokens": ("integer", lambda row: read_tokens(row["kind"], row["n_prompt_tokens"])),
     "latency_s": ("number", lambda row: float(row["latency_s"])),
     "masked": ("number", lambda row: row["masked"]),
     "answers": ("integer", lambda row: len(row["attempts"] or (0,))),

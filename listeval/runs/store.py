@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, islice
+from itertools import chain, groupby, islice
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -32,6 +32,7 @@ from listeval.runs.rows import Row
 from listeval.runs.scope import planned
 from listeval.runs.stored_row import JudgedRow, StoredRow, digest
 from listeval.runs.stored_rows import StoredRows, StrayRow, read_stored
+from listeval.runs.token_counts import written_tokens
 from listeval.stats.intervals import Interval
 from listeval.task import Appendix, Metric, Task
 
@@ -258,12 +259,21 @@ class Run:
     def tokens_per_second(self) -> float | None:
         """Generated tokens over generation time, all finished attempts together.
 
-        None before one finished, and where no model generates.
+        None before one finished, where no model generates, and where the tokens of an answer are unknown.
         """
-        if self.manifest.backend.name in WITHOUT_MODEL:
+        if self.manifest.backend.name in WITHOUT_MODEL or not self._tells_tokens:
             return None
         seconds = sum(a.seconds for a in self.manifest.attempts)
         return round(sum(a.tokens for a in self.manifest.attempts) / seconds, 1) if seconds else None
+
+    @cached_property
+    def _tells_tokens(self) -> bool:
+        """Whether the generated tokens of every answer are known."""
+        answers = ((one.kind, one.n_tokens, one.n_prompt_tokens) for one in self.judged)
+        tried = (
+            (one["kind"], one["n_tokens"], one["n_prompt_tokens"]) for row in self.judged for one in row.attempts or ()
+        )
+        return not any(written_tokens(*one) is None for one in chain(answers, tried))
 
     def to_json(self) -> dict[str, Any]:
         """What `--json` prints: one object, metric names as in the task."""

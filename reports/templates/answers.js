@@ -87,7 +87,8 @@ const factsOf = (filters, arm, place, cell) => {
     .map((name, at) => [name, filters.scoreAt(arm, at, place)])
     .filter(([, value]) => value !== null)
     .map(([name, value]) => `${name} ${value}`);
-  const said = [`${filters.index.tokens[arm][place]} tokens`, `finished by ${cell.f || "?"}`, ...filters.flagsAt(arm, place), ...scores];
+  const tokens = filters.index.tokens[arm][place];
+  const said = [tokens === null ? "tokens unknown" : `${tokens} tokens`, `finished by ${cell.f || "?"}`, ...filters.flagsAt(arm, place), ...scores];
   return (cell.v ? [cell.v, ...said] : said).join(" · ");
 };
 

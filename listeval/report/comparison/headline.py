@@ -63,7 +63,7 @@ def cost_lines(comparison: Comparison) -> list[str]:
 def cost_of(f: Assessment) -> str:
     """`+3.2 tokens an answer, trained in 200 steps, 1,204 s on cpu, at 1.2 to 1.4x the speed`."""
     made = f.contrast.cost.training
-    parts = ["no further token" if f.tokens == 0 else f"{f.tokens:+,.1f} tokens an answer"]
+    parts = [_further_tokens(f.tokens)]
     if "train" in f.ways:
         parts.append("training not recorded" if made is None else f"trained in {made.steps:,} steps")
     if made is not None:
@@ -72,6 +72,12 @@ def cost_of(f: Assessment) -> str:
         low, high = f.speed.ratio
         parts.append(f"at {low:.2g} to {high:.2g}x the speed")
     return ", ".join(parts)
+
+
+def _further_tokens(tokens: float | None) -> str:
+    if tokens is None:
+        return "tokens not recorded"
+    return f"{tokens:+,.1f} tokens an answer" if tokens else "no further token"
 
 
 def remarks(comparison: Comparison) -> list[str]:

@@ -221,8 +221,8 @@ def costs(comparison: Comparison) -> FigureTable:
     header = ["", "tok/s", "s per 1,000", "tokens", "extra", "compile ms", "masked", "training"]
     rows = []
     for at, (c, (_, contrast)) in enumerate(zip(comparison.costs, comparison.sides, strict=True)):
-        extra = "" if contrast is None else f"{contrast.differences[TOKENS].difference.value:+,.1f}"
-        cells = [_dash(c.tokens_per_second, ",.0f"), _dash(c.seconds_per_1000, ",.1f"), f"{c.tokens:,.1f}", extra]
+        extra = "" if contrast is None else _dash(contrast.differences[TOKENS].difference.value, "+,.1f")
+        cells = [_dash(c.tokens_per_second, ",.0f"), _dash(c.seconds_per_1000, ",.1f"), _dash(c.tokens, ",.1f"), extra]
         cells += [_dash(c.compile_ms, ".2f"), _dash(c.masked, ".3f"), _trained(c)]
         rows.append([marked(comparison, at), *cells])
     note = (
@@ -258,4 +258,4 @@ def _trained(c: Cost) -> str:
 
 
 def _dash(figure: float | None, form: str) -> str:
-    return "-" if figure is None else format(figure, form)
+    return "-" if figure is None or math.isnan(figure) else format(figure, form)

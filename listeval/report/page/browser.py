@@ -110,7 +110,7 @@ def _index(samples: Samples, metrics: Sequence[str]) -> dict[str, Any]:
         "seeds": [key.seed for key in samples.keys],
         "kinds": [_kinds(table) for table in samples.tables],
         "scores": [[_scores(table, name) for name in metrics] for table in samples.tables],
-        "tokens": [table.tokens.tolist() for table in samples.tables],
+        "tokens": [[None if n != n else int(n) for n in table.tokens.tolist()] for table in samples.tables],
         "flags": [
             [[place, [_FLAGS.index(flag) for flag in flags if flag in _FLAGS]]
              for place, flags in enumerate(table.flags) if flags]

@@ -5,11 +5,11 @@ Rows lie scattered in memory: to look at each again for every figure takes far l
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from listeval.contract import Kind
 from listeval.runs.reask import SampleAttempt
 from listeval.runs.stored_row import JudgedRow
+from listeval.runs.token_counts import read_tokens, written_tokens
 from listeval.stats.intervals import Floats
 
 KINDS = tuple(kind.value for kind in Kind)
@@ -45,12 +46,12 @@ class RowTable:
     """Whether the row has scores of its own, be they undefined."""
     scores: Mapping[str, Floats]
     """By every metric that any row has; NaN where a row has no score."""
-    tokens: NDArray[np.int64]
-    """Generated tokens of the last answer."""
+    tokens: Floats
+    """Generated tokens of the last answer; NaN where they are unknown, -1 where there is no row."""
     spent: Floats
-    """Generated tokens of all attempts."""
+    """Generated tokens of all attempts; NaN where those of one are unknown."""
     prompt_spent: Floats
-    """Prompt tokens of all attempts."""
+    """Prompt tokens of all attempts; NaN where those of one are unknown."""
     masked: Floats
     """Mean probability mass that a constraint took away from a step; NaN where unknown."""
     flags: Sequence[Sequence[str]]
@@ -61,6 +62,8 @@ class RowTable:
         found = [_NOTHING if row is None else _FIELDS(row) for row in rows]
         columns = zip(*found, strict=True) if found else [()] * len(_NOTHING)
         kinds, missing, bare, given, tokens, asked, masked, flags, attempts = columns
+        written = list(map(written_tokens, kinds, tokens, asked))
+        read = list(map(read_tokens, kinds, asked))
         # None becomes NaN.
         return cls(
             kinds=np.array([_CODES.get(kind, ABSENT) for kind in kinds], dtype=np.uint8),
@@ -68,9 +71,9 @@ class RowTable:
             bare=np.array(bare, dtype=np.float64),
             judged=np.array(list(map(bool, given)), dtype=bool),
             scores=_scores(given),
-            tokens=np.array(tokens, dtype=np.int64),
-            spent=_of_all_attempts(tokens, attempts, "n_tokens"),
-            prompt_spent=_of_all_attempts(asked, attempts, "n_prompt_tokens"),
+            tokens=np.array(written, dtype=np.float64),
+            spent=_of_all_attempts(written, attempts, _written),
+            prompt_spent=_of_all_attempts(read, attempts, _read),
             masked=np.array(masked, dtype=np.float64),
             flags=flags,
         )
@@ -95,16 +98,29 @@ class RowTable:
         return dict(zip(KINDS, np.bincount(self.kinds, minlength=ABSENT + 1).tolist(), strict=False))
 
 
+def _written(one: SampleAttempt) -> int | None:
+    return written_tokens(one["kind"], one["n_tokens"], one["n_prompt_tokens"])
+
+
+def _read(one: SampleAttempt) -> int | None:
+    return read_tokens(one["kind"], one["n_prompt_tokens"])
+
+
 def _of_all_attempts(
-    last: Sequence[int],
+    last: Sequence[int | None],
     attempts: Sequence[Sequence[SampleAttempt] | None],
-    name: Literal["n_tokens", "n_prompt_tokens"],
+    took: Callable[[SampleAttempt], int | None],
 ) -> Floats:
-    """What each sample took, whose `last` attempt took that."""
+    """What each sample took, whose `last` attempt took that; None becomes NaN."""
     if not any(attempts):
         return np.array(last, dtype=np.float64)
     tried = zip(last, attempts, strict=True)
-    return np.array([sum(one[name] for one in own) if own else n for n, own in tried], dtype=np.float64)
+    return np.array([_sum(map(took, own)) if own else n for n, own in tried], dtype=np.float64)
+
+
+def _sum(counts: Iterable[int | None]) -> int | None:
+    known = list(counts)
+    return None if None in known else sum(n for n in known if n is not None)
 
 
 def _scores(given: Sequence[Mapping[str, float | None]]) -> dict[str, Floats]:

@@ -40,7 +40,9 @@ def counts(summary: Summary) -> str:
 
 def asked_again(further: ReaskCounts) -> str:
     """What asking again came to, and what it cost."""
+    told = f"{further.tokens:,} tokens written, {further.prompt_tokens:,} read"
+    if further.answers and not (further.tokens and further.prompt_tokens):
+        told = "tokens unknown"
     return (
-        f"{further.samples} asked again, {further.mended} of them mended, by {further.answers} further answers "
-        f"({further.tokens:,} tokens written, {further.prompt_tokens:,} read)"
+        f"{further.samples} asked again, {further.mended} of them mended, by {further.answers} further answers ({told})"
     )

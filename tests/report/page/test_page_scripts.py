@@ -153,7 +153,7 @@ def test_nothing_was_written_of_an_answer_without_a_value(call, text):
 FIRST, SECOND = [[0.5, None, 0.25, None]], [[None, 0.75, 1.0, None]]
 INDEX = {
     "ids": ["a", "b", "c", "d"], "seeds": [0, 0, 0, 0], "kinds": ["0000", "000~"], "flags": [[], []],
-    "scores": [FIRST, SECOND], "tokens": [[4, 3, 2, 1], [9, 8, 7, -1]],
+    "scores": [FIRST, SECOND], "tokens": [[4, 3, None, 1], [9, 8, 7, -1]],
 }  # fmt: skip
 ANY = dict.fromkeys(("arm", "kind", "from", "flag", "metric", "least", "most", "text"), "") | {"changed": False}
 
@@ -166,7 +166,8 @@ ANY = dict.fromkeys(("arm", "kind", "from", "flag", "metric", "least", "most", "
         ("score|m|up", "0", "cabd"),
         ("score|m|down", "1", "cba"),
         ("tokens||up", "1", "cba"),
-        ("tokens||up", "0", "dcba"),
+        ("tokens||up", "0", "dbac"),
+        ("tokens||down", "0", "abdc"),
         ("id||up", "", "abcd"),
     ],
 )
