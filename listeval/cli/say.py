@@ -56,15 +56,19 @@ def say_unfinished(runs: Iterable[Run]) -> None:
 
     Where no more are missing than rows are strays, `say_strays` has said what to do: a stray may stand for a sample.
     """
+    from listeval.runs.completing import completing
+
     for run in runs:
         if run.without_row > len(run.strays):
             whole = run.summary.n + run.without_row
-            fix = f"complete it: listeval run @{run.path}"
+            fix = f"complete it: {completing(run.path, run.manifest.config)}"
             say(f"listeval: {run.without_row:,} of {whole:,} samples have no row ({run.path}). Fix: {fix}", err=True)
 
 
 def say_strays(runs: Iterable[Run]) -> ExitCode:
     """Name on stderr, a line a run, the rows that are not the run's own; the exit code that follows."""
+    from listeval.runs.completing import completing
+
     code = ExitCode.OK
     for run in runs:
         if not run.strays:
@@ -72,6 +76,6 @@ def say_strays(runs: Iterable[Run]) -> ExitCode:
         code = ExitCode.SAMPLES_ERRORED
         named = "; ".join(f"samples.jsonl:{stray.number}, {stray.why}" for stray in run.strays[:_NAMED])
         rest = f"; and {len(run.strays) - _NAMED} more" if len(run.strays) > _NAMED else ""
-        fix = f"delete those lines, then complete it: listeval run @{run.path}"
+        fix = f"delete those lines, then complete it: {completing(run.path, run.manifest.config)}"
         say(f"listeval: {len(run.strays)} rows left out ({run.path}: {named}{rest}). Fix: {fix}", err=True)
     return code

@@ -10,6 +10,7 @@ from typing import Any
 from listeval.comparison.repaired import Repairs, repaired_rows
 from listeval.contract.repair import POLICIES
 from listeval.errors import UserError, did_you_mean
+from listeval.runs.completing import completing
 from listeval.runs.lock import refuse_unfinished
 from listeval.runs.store import Run, load_run
 from listeval.runs.stored_row import StoredRow
@@ -72,7 +73,8 @@ def _open(name: str, path: Path, policies: tuple[str, ...], opened: dict[Path, R
         run = opened[path.resolve()] = load_run(path)
         refuse_unfinished(path)
         if not run.stored:
-            raise UserError("the run has no rows", place=str(path), fix=f"complete it: listeval run @{path}")
+            fix = f"complete it: {completing(path, run.manifest.config)}"
+            raise UserError("the run has no rows", place=str(path), fix=fix)
     if not policies:
         return Arm(name, run, run.stored)
     rows, repairs = repaired_rows(run, policies)

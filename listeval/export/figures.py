@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.report.shown import metrics_to_show
+from listeval.runs.completing import completing
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.as_text import interval, is_rate
 from listeval.runs.figures.row_table import RowTable
@@ -50,7 +51,7 @@ def measured(run: Run) -> dict[str, Interval]:
         raise UserError(
             "no sample is answered, so there is no figure to export",
             place=str(run.path),
-            fix=f"complete it: listeval run @{run.path}",
+            fix=f"complete it: {completing(run.path, run.manifest.config)}",
         )
     return found
 
