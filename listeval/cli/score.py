@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from listeval.cli.consent import of_run, permit
 from listeval.cli.gate import judge_runs, run_gates, wanted
-from listeval.cli.say import say_json, say_strays, say_unfinished
+from listeval.cli.say import say, say_json, say_strays, say_unfinished
 from listeval.errors import ExitCode
+
+if TYPE_CHECKING:
+    from listeval.runs import Run
 
 
 @click.command("score", short_help="Parse and score a run's answers again, without a model.")
@@ -32,6 +37,7 @@ def command(
         finished = rescore(run_path, allow_code_execution=allow_code_execution, observer=progress)
     code = say_strays([finished])
     say_unfinished([finished])
+    _say_newer_files(finished)
     if as_json:
         say_json(finished.to_json())
     else:
@@ -39,3 +45,17 @@ def command(
 
         print_runs([finished])
     return max(code, judge_runs([finished], asked))
+
+
+def _say_newer_files(run: Run) -> None:
+    """Name on stderr each file of the task's options, such as a schema, that was written after the run was made."""
+    made = datetime.fromisoformat(run.manifest.created).timestamp()
+    for name, value in run.manifest.config.options.items():
+        try:
+            newer = isinstance(value, str) and Path(value).is_absolute() and Path(value).stat().st_mtime > made
+        except (OSError, ValueError):
+            continue
+        if newer:
+            cause = f"{name}={value} was written after the run, whose rows keep what was right when they were made"
+            fix = f"to judge its answers by the file: listeval run ... --backend replay --model {run.path}"
+            say(f"listeval: {cause}. Fix: {fix}", err=True)

@@ -181,11 +181,12 @@ def check_same_identity(old: Mapping[str, Any], new: Mapping[str, Any], director
     changed = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
     if changed:
         shown = "; ".join(f"{n}: {_short(before.get(n))} -> {_short(after.get(n))}" for n in changed[:3])
-        raise UserError(
-            f"this directory holds another run ({shown})",
-            place=str(directory),
-            fix="choose another --out, or leave it out",
-        )
+        fix = "choose another --out, or leave it out"
+        if "data" in changed:
+            shown += "; data are all files that decide what is asked and what is right, a schema among them"
+        if changed == ["data"]:
+            fix += f"; --backend replay --model {directory} judges the answers that are there by these files"
+        raise UserError(f"this directory holds another run ({shown})", place=str(directory), fix=fix)
 
 
 def _flat(value: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
