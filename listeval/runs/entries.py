@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from listeval.runs.fields import MOST
+from listeval.runs.file_contents import without_paths
 from listeval.task import Metric
 
 _Real = Annotated[float, Field(allow_inf_nan=False, ge=-MOST, le=MOST)]
@@ -64,10 +65,13 @@ class TaskEntry(Entry):
     verdicts: list[str] = []
     contract: str = ""
     """Shape of its answers: `KeyedList`, `Record`, `Calls`, ...; empty where it is not known."""
+    files: list[str] = []
+    """Options that name a file whose content is in the data's fingerprint; none in runs from before it was noted."""
 
     def behind_rows(self) -> dict[str, Any]:
-        """The part that determines prompts and scores, for a run's identity."""
-        return self.model_dump(mode="json", exclude={"metrics", "verdicts", "contract"})
+        """The part that determines prompts and scores, for a run's identity; files are told by their content."""
+        kept = self.model_dump(mode="json", exclude={"metrics", "verdicts", "contract", "files"})
+        return without_paths(kept, self.files)
 
 
 class DataEntry(Entry):
