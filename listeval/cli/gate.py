@@ -108,7 +108,12 @@ def judge_runs(runs: Sequence[Run], asked: GateOptions, failed: Sequence[tuple[s
     ]
     code = _concluded([*made, *(Suite(name, [], 0, error=str(error)) for name, error in failed)], asked)
     # What is not there is in no figure, so a gate that holds is no pass of the whole run.
-    return max(code, ExitCode.SAMPLES_ERRORED if any(suite.errored for suite in made) else ExitCode.OK)
+    for suite in made if code == ExitCode.OK else ():
+        if suite.errored:
+            code = ExitCode.SAMPLES_ERRORED
+            n = f"{suite.errored:,} {'sample has' if suite.errored == 1 else 'samples have'} no answer"
+            say(f"listeval: {n}, and no gate counts what is not there. Fix: listeval run @{suite.name}", err=True)
+    return code
 
 
 def judge_comparison(found: Comparison, asked: GateOptions) -> ExitCode:

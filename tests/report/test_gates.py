@@ -31,6 +31,10 @@ def runs(tmp_path, monkeypatch):
     return tmp_path
 
 
+def err(capsys):
+    return capsys.readouterr().err
+
+
 def code(*args):
     with pytest.raises(SystemExit) as stop:
         main([str(arg) for arg in args])
@@ -172,16 +176,31 @@ def test_junit_says_what_the_exit_code_says(runs):
     ]
 
 
-def test_samples_without_an_answer_are_an_error_not_a_missed_gate(runs):
+def test_samples_without_an_answer_are_an_error_not_a_missed_gate(runs, capsys):
     rows = (runs / "good" / "samples.jsonl").read_text().splitlines()
     first = json.loads(rows[0]) | {"outcome": "error", "kind": "engine_error", "error": "gone", "scores": {}}
     (runs / "good" / "samples.jsonl").write_text("\n".join([json.dumps(first, separators=(",", ":")), *rows[1:], ""]))
     assert load_run("good").summary.errors == 1
     assert code("report", "good", "--fail-under", "parse_rate=1", "--junit", "j.xml") == 1
+    assert "1 sample has no answer, and no gate counts what is not there. Fix: listeval run @good" in err(capsys)
     root = ET.parse("j.xml").getroot()
     assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("2", "0", "1")
     assert code("report", "good", "mixed", "--fail-under", "parse_rate=1") == 4, "a missed gate says more"
     assert code("report", "good") == 0, "reading is no test"
+
+
+@pytest.mark.parametrize("line", [["run", "@good", "--limit", "2"], ["suite", "s.yaml", "--limit", "2"]], ids=str)
+def test_a_part_that_is_all_there_is_no_pass_of_a_run_that_is_not_and_says_why(runs, capsys, line):
+    (runs / "s.yaml").write_text("tasks: [fashion]\nmodels: [gold]\nbackend: 'null'\nout: many\n")
+    whole = runs / "good"
+    if line[0] == "suite":
+        assert code("suite", "s.yaml", "--quiet", "--limit", "12") == 0
+        (whole,) = (path.parent for path in (runs / "many").rglob("samples.jsonl"))
+    lines = (whole / "samples.jsonl").read_bytes().splitlines(keepends=True)
+    (whole / "samples.jsonl").write_bytes(b"".join(lines[:5]))
+    capsys.readouterr()
+    assert code(*line, "--quiet", "--json", "--fail-under", "parse_rate=1") == 1
+    assert "7 samples have no answer, and no gate counts what is not there" in err(capsys)
 
 
 def test_samples_without_a_row_are_an_error_too(runs):
