@@ -135,8 +135,12 @@ class BackendEntry(Entry):
     @property
     def finish_reasons(self) -> dict[str, int]:
         """How often a server ended an answer with each of its words."""
-        found = _mapping(self.settings.get("finish_reasons"))
-        return {name: count for name, count in found.items() if type(count) is int and count > 0}
+        return _counts(self.settings.get("finish_reasons"))
+
+    @property
+    def not_planted(self) -> dict[str, int]:
+        """How often an example had no answer of the kind of fault drawn for it, by kind."""
+        return _counts(self.settings.get("not_planted"))
 
     @property
     def not_replayed(self) -> dict[str, Any]:
@@ -230,3 +234,7 @@ class IdentityEntry(Entry):
 
 def _mapping(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _counts(value: Any) -> dict[str, int]:
+    return {name: count for name, count in _mapping(value).items() if type(count) is int and count > 0}
