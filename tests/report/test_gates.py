@@ -130,11 +130,12 @@ def test_run_prints_its_table_then_fails(runs, capsys):
         (("report", "good", "--fail-under", "parse_rate=95"), "can only be missed"),
         (("report", "good", "--fail-under", "ndcg@1=1.5"), "can only be missed"),
         (("report", "good", "--fail-if", "parse_rate > -1"), "can only be missed"),
-        (("report", "good", "--fail-if", "parse_rate < -2"), "can never be missed"),
-        (("report", "good", "--fail-if", "fmc > 5"), "can never be missed"),
-        (("score", "good", "--fail-under", "useful_ndcg@1=-0.02"), "can never be missed"),
-        (("compare", "good", "bad", "--fail-if", "parse_rate < -2"), "can never be missed"),
-        (("compare", "good", "bad", "--fail-if", "fmc > 1.5"), "can never be missed"),
+        (("report", "good", "--fail-if", "parse_rate < -2"), "missed only where the figure is not measured"),
+        (("report", "good", "--fail-if", "fmc > 5"), "missed only where the figure is not measured"),
+        (("score", "good", "--fail-under", "useful_ndcg@1=-0.02"), "missed only where the figure is not measured"),
+        (("compare", "good", "bad", "--fail-if", "parse_rate < -2"), "missed only where the figure is not measured"),
+        (("compare", "good", "bad", "--fail-if", "fmc > 1.5"), "missed only where the figure is not measured"),
+        (("report", "good", "--fail-if", "fmc > 5", "--fail-on", "low"), "missed only where its low end is not known"),
         (("compare", "good", "bad", "--fail-if", "useful_ndcg@1 < 1.02"), "can only be missed"),
         (("compare", "good", "bad", "--fail-if", "ndcg@1 < 0"), "no difference is taken of 'ndcg@1'"),
         (("compare", "good", "bad", "--fail-if", "parse_rate=1"), "not a condition"),
@@ -241,7 +242,7 @@ def test_a_limit_beyond_the_closed_side_of_a_count_is_refused_and_any_on_its_ope
     assert "invented_fields is always at least 0, so" in err and "inf" not in err
     assert code("report", "fields", "--fail-if", "invented_fields > 1000000") == 0
     assert code("report", "fields", "--fail-if", "invented_fields < -1") == 2
-    assert "can never be missed" in capsys.readouterr().err
+    assert "missed only where the figure is not measured" in capsys.readouterr().err
 
 
 _OF_RUNS = [("parse_rate", 0, 1), ("fmc", 0, 1), ("ndcg@1", 0, 1), ("useful_ndcg@1", 0, 1)]
@@ -280,8 +281,8 @@ LATE = ("--task", "fashion", "--model", "gold", "--backend", "null", "--limit", 
     [
         (["--fail-under", "pars_rate=0.9"], "did you mean 'parse_rate'?"),
         (["--fail-under", "parse_rate=95"], "can only be missed"),
-        (["--fail-if", "useful_ndcg@1 < -1"], "can never be missed"),
-        (["--fail-if", "mae > 11"], "can never be missed"),
+        (["--fail-if", "useful_ndcg@1 < -1"], "missed only where the figure is not measured"),
+        (["--fail-if", "mae > 11"], "missed only where the figure is not measured"),
         (["--fail-under", "raw_parse_rate=0.9"], "no figure 'raw_parse_rate'"),
         (["--fail-under", "rank_stability=0.9"], "no figure 'rank_stability'"),
         (["--set", "order=shuffled", "--fail-under", "rank_stability=9"], "at most 1"),
