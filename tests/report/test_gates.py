@@ -4,6 +4,7 @@ import json
 import math
 import xml.etree.ElementTree as ET
 from functools import partial
+from shutil import rmtree
 
 import pytest
 from hypothesis import given
@@ -295,6 +296,42 @@ def test_a_gate_that_no_run_could_be_held_against_is_refused_before_the_run(runs
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and said in err, err
     assert not (runs / "late").exists()
+
+
+FOUR = ("run", "--task", "gsm8k", "--backend", "null", "--model", "gold", "--limit", "2", "--quiet", "--seeds=0,1,2,3")
+
+
+@pytest.mark.parametrize("out", [("--out", "gs"), ()], ids=["--out", "default"])
+def test_a_figure_of_all_seeds_is_foreseen_where_a_run_of_some_goes_on(runs, capsys, out):
+    assert code(*FOUR, *out) == 0
+    capsys.readouterr()
+    more = [*FOUR[:-1], "--seeds=4", *out, "--fail-under"]
+    assert code(*more, "accuracy@6=0.1") == 2 and "no figure 'accuracy@6'" in err(capsys)
+    assert code(*more, "accuracy@5=2") == 2 and "at most 1" in err(capsys)
+    other = ("--model", "m", "--fail-under", "accuracy@5=0.1")
+    assert out or (code(*more[:-1], *other) == 2 and "no figure 'accuracy@5'" in err(capsys))
+    assert code(*more, "accuracy@5=0.1") == 0
+    less = [*FOUR[:-1], "--seeds=0", *out, "--fail-under"]
+    assert code(*less, "accuracy@5=0.1") == 0
+    if out:
+        assert code("run", "@gs", "--seeds", "0", "--quiet", "--fail-under", "accuracy@5=0.1") == 0
+
+
+def test_a_figure_of_all_seeds_is_foreseen_of_each_run_of_a_suite(runs, capsys):
+    (runs / "s.yaml").write_text("tasks: [gsm8k]\nmodels: [gold, m]\nbackend: 'null'\nlimit: 1\nout: many\n")
+    line = ("suite", "s.yaml", "--quiet")
+    assert code(*line, "--seeds", "0,1,2,3,4") == 0
+    gates = ("--seeds", "0", "--fail-under", "accuracy@5=0")
+    assert code(*line, *gates) == 0
+    rmtree(next(path.parent for path in (runs / "many").rglob("manifest.json") if "gold" not in path.parent.name))
+    capsys.readouterr()
+    assert code(*line, *gates) == 2 and "no figure 'accuracy@5'" in err(capsys)
+
+
+def test_a_run_that_cannot_be_read_is_left_for_the_run_to_say(runs, capsys):
+    (runs / "good" / "manifest.json").write_text("{")
+    line = ("run", "--task", "fashion", "--backend", "null", "--model", "gold", "--out", "good", "--quiet")
+    assert code(*line, "--fail-under", "pars_rate=0.9") == 2 and "did you mean 'parse_rate'" in err(capsys)
 
 
 def test_a_gate_of_a_suite_is_held_against_its_tasks_before_it_runs(runs, capsys):
