@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from listeval.comparison.arms import Arm
 from listeval.errors import UserError
+from listeval.runs.damage import located
 from listeval.runs.figures.row_table import RowTable
 from listeval.runs.file_contents import same_task, without_paths
 from listeval.runs.stored_row import StoredRow
@@ -61,9 +62,13 @@ def pair(arms: Sequence[Arm], *, across_prompts: bool = False) -> Pairing:
 
     Raises UserError where the runs are of different tasks, share no example, or share none that can be paired.
     """
-    base = arms[0]
     for arm in arms[1:]:
-        _refuse_other_task(base, arm)
+        _refuse_other_task(arms[0], arm)
+    with located([arm.run.path for arm in arms]):
+        return _paired(arms, across_prompts)
+
+
+def _paired(arms: Sequence[Arm], across_prompts: bool) -> Pairing:
     tables = [{(row.example, row.seed): row for row in arm.rows} for arm in arms]
     everywhere = set(tables[0]).intersection(*tables[1:])
     if not everywhere:
