@@ -26,11 +26,11 @@ def _found(config: RunConfig, task: Task) -> Iterator[Manifest]:
     if config.out is not None:
         yield from _read(Path(config.out))
         return
-    options = task_entry(task).options
+    options = task_entry(task).behind_rows()["options"]
     for directory in Path("runs").glob(f"{escape(task.name)}-*"):
         for found in _read(directory):
             same = (found.config.model, found.config.adapter) == (config.model, config.adapter)
-            if same and found.task.options == options:
+            if same and found.task.behind_rows()["options"] == options:
                 yield found
 
 
