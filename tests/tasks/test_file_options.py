@@ -23,6 +23,8 @@ NAMED = sorted(
     for name, field in load_task(task).Options.model_fields.items()
     if "file" in (field.description or "")
 )
+KINDS = [("fashion", "labels"), ("json", "schema")]
+"""One task of each kind: the review tasks share their options."""
 WRONG = {
     "missing": lambda folder: folder / "nowhere.json",
     "a folder": lambda folder: folder,
@@ -152,7 +154,7 @@ def another_template(path):
 
 
 @pytest.mark.parametrize("old", [(), ("a",), ("b",)], ids=str)
-@pytest.mark.parametrize(("task", "option"), NAMED)
+@pytest.mark.parametrize(("task", "option"), KINDS)
 def test_the_same_file_elsewhere_is_the_same_option(task, option, old, twice):
     here, there = twice(task, option)
     for name, options in (("a", here), ("b", there)):
@@ -164,7 +166,7 @@ def test_the_same_file_elsewhere_is_the_same_option(task, option, old, twice):
     assert compare(["a", "b"]).pairing.notes == ["b: 2 rendered prompts differ (same messages, another chat template)"]
 
 
-@pytest.mark.parametrize(("task", "option"), NAMED)
+@pytest.mark.parametrize(("task", "option"), KINDS)
 def test_runs_from_before_are_brought_together_by_scoring_them(task, option, twice):
     for name, options in zip("ab", twice(task, option), strict=True):
         edit(of(task, options, name).path, as_before)
@@ -177,7 +179,7 @@ def test_runs_from_before_are_brought_together_by_scoring_them(task, option, twi
 
 @pytest.mark.parametrize("old", [False, True], ids=["new", "from before"])
 @pytest.mark.parametrize("out", ["r", ""], ids=["--out", "default"])
-@pytest.mark.parametrize(("task", "option"), NAMED)
+@pytest.mark.parametrize(("task", "option"), KINDS)
 def test_the_same_command_goes_on_where_the_file_lies_elsewhere(task, option, out, old, twice, tmp_path):
     here, there = twice(task, option)
     first = of(task, here, out)
@@ -202,7 +204,7 @@ def test_the_same_command_goes_on_where_the_file_lies_elsewhere(task, option, ou
         assert done.manifest.config.options == options
 
 
-@pytest.mark.parametrize(("task", "option"), NAMED)
+@pytest.mark.parametrize(("task", "option"), KINDS)
 def test_another_content_in_the_same_place_is_another_run(task, option, twice):
     here, _ = twice(task, option)
     of(task, here, "r")
