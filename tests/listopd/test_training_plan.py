@@ -18,6 +18,7 @@ from listopd.batch import AnsweredPrompt, default_tokens, pad, passes  # noqa: E
 from listopd.cli.train import command  # noqa: E402
 from listopd.floor import Machine, Size, Work, cards, known  # noqa: E402
 from listopd.networks import checkpoint_activations, round_products  # noqa: E402
+from listopd.plan import outline  # noqa: E402
 from listopd.plan import training_plan as planning  # noqa: E402
 from listopd.plan.memory import Models, memory  # noqa: E402
 from listopd.plan.outline import KeptBytes, Outline, cut, kept_for_backward  # noqa: E402
@@ -77,6 +78,22 @@ def test_an_outline_counts_what_a_network_has():
     assert outline.size.body == Size.of(network).body and outline.size.attention == Size.of(network).attention
     round_products(network, torch.bfloat16)
     assert outline.rounded_bytes == sum(p.numel() * p.itemsize for p in network.parameters()) < outline.bytes
+
+
+def test_networks_are_built_once_a_configuration_however_many_cards(pair, monkeypatch):
+    built = []
+    network = outline._network
+    monkeypatch.setattr(outline, "_network", lambda config, device: built.append(config) or network(config, device))
+    told = read_recipe("listopd", [f"opd.student={pair[0]}", f"opd.teacher={pair[1]}", "opd.engine=hf"])
+    for counted in (outline._outline, outline._kept_bytes):
+        counted.cache_clear()
+    one = planning.make_plan(told, "opd", "opd", planning.asked_cards("L4"))
+    first = len(built)
+    assert sum(config.num_hidden_layers > 2 for config in built) == 2, "student and teacher; the base is the student"
+    every = planning.make_plan(told, "opd", "opd", cards())
+    assert len(built) == first and one.on[0] in every.on
+    small, deeper = (Outline.of(qwen3(64, layers, 2, 96, groups=1, vocab=99)) for layers in (2, 3))
+    assert small.weights < deeper.weights, "another configuration is counted anew"
 
 
 def recipe(**precision):
