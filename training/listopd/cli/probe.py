@@ -92,7 +92,7 @@ def command(
     values = {name: value for name, value in flags.items() if value is not None}
     if "recipe" in values:
         _permit(values, trusted=trust)
-        values = {**read_plan(values["recipe"]), **values}
+        values = read_plan(values["recipe"], values)
     elif missing := [f"--{name}" for name in ("teacher", "base", "task") if name not in values]:
         raise UserError(f"missing {', '.join(missing)}", fix="give them, or --recipe with the recipe of a training")
     values["options"] = {**values.get("options", {}), **dict(map(parse_setting, settings))}

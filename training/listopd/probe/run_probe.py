@@ -41,7 +41,6 @@ def probe(config: ProbeConfig, say: Say = lambda line: None, answers: Path | Non
     from listopd.probe.answers import questions
 
     task = make_task(config.task, config.options)
-    config = _with_thinking(config)
     models = _open(config)
     limits = [model.info.max_length for model in models.values() if model.info.max_length is not None]
     most = min(limits, default=None)
@@ -82,15 +81,6 @@ def _open(config: ProbeConfig) -> dict[str, Checkpoint]:
         if role in found:
             agree(found["base"], found[role], role, than="base")
     return found
-
-
-def _with_thinking(config: ProbeConfig) -> ProbeConfig:
-    """With what the recipe's `thinking` tells the template; a flag says what it says."""
-    from listopd.networks import told_thinking
-
-    if config.recipe is None:
-        return config
-    return config.model_copy(update={"enable_thinking": told_thinking(config.base, config.enable_thinking)})
 
 
 def _with_steps(config: ProbeConfig, base: Checkpoint, most: int | None) -> ProbeConfig:
