@@ -81,7 +81,7 @@ def command(
     --teacher, --base and --task are needed unless a recipe names them; a flag given beside it counts more.
 
     With --curve the untrained target is decoded greedily at every λ, and its answers are judged by the contract:
-    where training would break. With --out a curve that was stopped goes on.
+    where training would break. With --out a curve that was stopped goes on, with the date that its prompts had.
     """
     from listeval.cli.run import parse_setting
     from listopd.curve.locked import LIMIT

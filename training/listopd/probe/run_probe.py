@@ -42,6 +42,7 @@ def probe(config: ProbeConfig, say: Say = lambda line: None, answers: Path | Non
 
     task = make_task(config.task, config.options)
     models = _open(config)
+    _keep_clock(config, models, answers)
     limits = [model.info.max_length for model in models.values() if model.info.max_length is not None]
     most = min(limits, default=None)
     found = questions(task, config, models["base"], most)
@@ -81,6 +82,23 @@ def _open(config: ProbeConfig) -> dict[str, Checkpoint]:
         if role in found:
             agree(found["base"], found[role], role, than="base")
     return found
+
+
+def _keep_clock(config: ProbeConfig, models: dict[str, Checkpoint], answers: Path | None) -> None:
+    """One time in all prompts: that of the training whose directory is the recipe, else of the curve that goes on."""
+    from listeval.disk import user_path
+    from listopd.curve.stored_answers import stored_clock
+    from listopd.journal import recorded_clock
+
+    told = models["base"].renderer.clock
+    if told is None:
+        return
+    if answers is not None:
+        told = stored_clock(answers) or told
+    if config.recipe is not None and user_path(config.recipe).is_dir():
+        told = recorded_clock(user_path(config.recipe)) or told
+    for model in models.values():
+        model.renderer.set_clock(told)
 
 
 def _with_steps(config: ProbeConfig, base: Checkpoint, most: int | None) -> ProbeConfig:
@@ -209,6 +227,7 @@ def _manifest(
     from listeval.runs.environment import environment
     from listeval.runs.preparation import task_entry
 
+    clock = models["base"].renderer.clock
     return {
         "listeval": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -218,6 +237,7 @@ def _manifest(
             str(seed): {"name": d.name, "source": d.source, "fingerprint": d.fingerprint, "counts": dict(d.counts)}
             for seed, d in found.data.items()
         },
+        "clock": clock and clock.isoformat(),
         "prompts": {"measured": len(found.kept), "too_long": found.too_long},
         "models": {
             role: {name: getattr(model.info, name) for name in model.info.__slots__ if name != "path"}
