@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
+class GoldIsThought(UserError):
+    """The chat template makes thoughts of right answers, so nothing can be read off them."""
+
+
 def probe(config: ProbeConfig, say: Say = lambda line: None, answers: Path | None = None) -> ProbeResult:
     """Measure p and b of every structural step, and the λ* that follows; `say` is told what is being done.
 
@@ -51,20 +55,20 @@ def probe(config: ProbeConfig, say: Say = lambda line: None, answers: Path | Non
     if found.too_long:
         say(f"{found.too_long} prompts are too long for the models and left out")
     networks = _load(config, models, say)
-    rollouts = _roll_out(config, task, models, networks, found, say) if config.on != "gold" else None
+    rollouts = _roll_out(config, task, models, networks, found, say) if config.reads_rollouts else None
     parts = tuple(_parts(config, models["base"], networks, found, rollouts, say))
     curve = _curve(config, task, models, networks, found, parts, answers, say) if config.curve else None
     return ProbeResult(_manifest(config, task, models, networks, found), _counts(config, rollouts), parts, curve)
 
 
 def _check_gold(config: ProbeConfig, base: Checkpoint, found: ProbeQuestions) -> None:
-    """Raises UserError where right answers are to be read and the template makes them thoughts."""
+    """Raises GoldIsThought where right answers are to be read and the template makes them thoughts."""
     from listeval.models.marks import opened_by
 
-    if config.on != "rollouts" and opened_by(found.kept[0].prompt.text, base.renderer.own_marks) is not None:
+    if config.reads_gold and opened_by(found.kept[0].prompt.text, base.renderer.own_marks) is not None:
         cause = "its chat template opens a reasoning block in the prompt, so a right answer behind it is a thought"
         fix = "--on rollouts, or --no-thinking where the template knows that"
-        raise UserError(cause, place=base.info.name, fix=fix)
+        raise GoldIsThought(cause, place=base.info.name, fix=fix)
 
 
 def _open(config: ProbeConfig) -> dict[str, Checkpoint]:
@@ -75,7 +79,7 @@ def _open(config: ProbeConfig) -> dict[str, Checkpoint]:
 
     options = BackendOptions(dtype=config.dtype, enable_thinking=config.enable_thinking)
     names = {"base": config.base, "teacher": config.teacher}
-    if config.on != "gold":
+    if config.reads_rollouts:
         names["student"] = config.student or config.base
     found = {role: open_checkpoint(name, options) for role, name in names.items()}
     for role in ("teacher", "student"):
@@ -164,7 +168,7 @@ def _sources(
 ) -> Iterator[tuple[str, list[ProbeAnswer]]]:
     from listopd.probe.answers import ProbeAnswer
 
-    if config.on != "rollouts":
+    if config.reads_gold:
         yield "gold", [ProbeAnswer(question, question.gold, True) for question in found.kept]
     if rollouts is not None:
         yield "rollouts", rollouts.answers
