@@ -90,6 +90,19 @@ def check_version(accelerator: Accelerator) -> None:
         raise UserError(cause, place="accelerate launch", fix="--fsdp_version 2")
 
 
+def leave_group() -> None:
+    """Leave a gloo group that a training left open because it failed or was stopped; `end_training` leaves any other.
+
+    gloo's threads abort a Python that ends before they do. Of other backends nobody leaves a group alone: NCCL waits
+    for what the others still compute.
+    """
+    import torch
+
+    group = torch.distributed
+    if group.is_available() and group.is_initialized() and group.get_backend() == "gloo":
+        group.destroy_process_group()
+
+
 def is_main() -> bool:
     """Whether this process is the one that speaks; also after training has ended."""
     from accelerate import PartialState
