@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -96,8 +97,9 @@ def leave_group() -> None:
     gloo's threads abort a Python that ends before they do. Of other backends nobody leaves a group alone: NCCL waits
     for what the others still compute.
     """
-    import torch
-
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
     group = torch.distributed
     if group.is_available() and group.is_initialized() and group.get_backend() == "gloo":
         group.destroy_process_group()
