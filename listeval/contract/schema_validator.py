@@ -11,11 +11,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from listeval.contract.exact_multiples import exact
 from listeval.contract.schema_nodes import followed, nodes, pointed
+from listeval.contract.schema_refusals import broken_by, sentence
 from listeval.errors import first_line
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import SchemaError
 
 
 def schema_validator(schema: Mapping[str, Any]) -> Any:
@@ -44,11 +48,18 @@ def why_no_schema(schema: Any) -> str | None:
         type(validator).check_schema(schema)
     except SchemaError as error:
         place = "/".join(map(str, error.absolute_path))
-        return f"no JSON Schema: {error.message[:160]}" + (f" at {place}" if place else "")
+        return f"no JSON Schema: {_unsound(error, validator)}" + (f" at {place}" if place else "")
     except (ValueError, TypeError, RecursionError) as error:
         return f"no JSON Schema: {first_line(error)}"
     faults = (_why_unusable(node, schema) for node in nodes(schema))
     return next((fault for fault in faults if fault), None)
+
+
+def _unsound(error: SchemaError, validator: Any) -> str:
+    """What the draft refuses in a schema, in words."""
+    if not error.context:
+        return sentence(error)
+    return broken_by(error, type(validator).META_SCHEMA)[0].said.removeprefix("does not fit: ")
 
 
 def _why_unusable(node: Mapping[str, Any], root: Mapping[str, Any]) -> str | None:
