@@ -118,7 +118,7 @@ class Json(Task[Right, Any]):
     def labelled(self, target: Right) -> bool:
         return target["labelled"]
 
-    def contract(self, target: Right) -> Contract[Any]:
+    def contract(self, target: Right) -> Schema:
         if target["schema"] is not None:
             return Schema(target["schema"])
         return ModelSchema(_model(target["model"]))

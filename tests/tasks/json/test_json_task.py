@@ -312,6 +312,43 @@ def test_what_an_answer_broke_of_a_model_is_counted_by_path(tmp_path, model):
     }  # fmt: skip
 
 
+UNION = """
+from typing import Literal
+from pydantic import BaseModel
+
+class A(BaseModel):
+    kind: Literal["a"]
+    x: int
+
+class B(BaseModel):
+    kind: Literal["b"]
+    y: int
+
+class Ticket(BaseModel):
+    a: str | int | None = None
+    u: A | B
+"""
+
+
+def test_an_answer_counts_once_at_a_path_of_its_own_whatever_unions_and_lists_there_are(tmp_path, model):
+    (tmp_path / "own_contracts.py").write_text(UNION)
+    naming.allow_import(model)
+    texts = ['{"a": {"n": 1}, "u": {"kind": "a", "x": 1}}', '{"a": [], "u": {"kind": "a"}}']
+    found, _ = broken(tmp_path, texts, labelled=False, contract=model)
+    assert found == {"$.a": {"bad_value": 2}, "$.u.x": {"missing_key": 1}}
+
+
+def test_every_refusal_of_an_answer_is_in_the_table():
+    schema = {"properties": {"a": {"items": {"type": "integer"}}}, "required": ["z"]}
+    text = json.dumps({"a": ["x"] * 100})
+    row = {"outcome": "scored", "kind": "missing_key", "text": text, "span": (0, len(text)), "value": None,
+           "target": {"schema": schema, "model": "", "labelled": False, "expected": None}}  # fmt: skip
+    table = list(csv.DictReader(io.StringIO(make_task("json", {}).appendix([row]).files["fields.csv"])))
+    assert [(line["path"], line["missing_key"], line["bad_value"]) for line in table] == [
+        ("$.a[]", "0", "100"), ("$.z", "1", "0"),
+    ]  # fmt: skip
+
+
 def test_a_plain_model_is_read_strictly_at_every_depth(model):
     naming.allow_import(model)
     contract = ModelSchema(listeval.named_class(model, "--set contract"))
