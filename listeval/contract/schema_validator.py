@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from listeval.contract.exact_multiples import exact
 from listeval.contract.schema_nodes import followed, nodes, pointed
 from listeval.contract.schema_refusals import broken_by, sentence
+from listeval.contract.schema_words import doubts, why_says_nothing, words_of_draft
 from listeval.errors import first_line
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ def why_no_schema(schema: Any) -> str | None:
         return "a schema is a JSON object"
     try:
         validator = schema_validator(schema)
+        if fault := why_says_nothing(schema, words_of_draft(validator)):
+            return fault
         type(validator).check_schema(schema)
     except SchemaError as error:
         place = "/".join(map(str, error.absolute_path))
@@ -53,6 +56,11 @@ def why_no_schema(schema: Any) -> str | None:
         return f"no JSON Schema: {first_line(error)}"
     faults = (_why_unusable(node, schema) for node in nodes(schema))
     return next((fault for fault in faults if fault), None)
+
+
+def schema_doubts(schema: Mapping[str, Any]) -> list[str]:
+    """What a schema that can be used says in vain: keys that are no keywords of its draft, a line each."""
+    return list(doubts(schema, words_of_draft(schema_validator(schema))))
 
 
 def _unsound(error: SchemaError, validator: Any) -> str:

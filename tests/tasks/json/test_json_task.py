@@ -401,3 +401,34 @@ def test_a_file_that_names_a_model_needs_the_user_s_word(tmp_path, model):
     entry = TaskEntry(name="json", version=1, options=options, code="", metrics=[], verdicts=[])
     assert [ask.what for ask in of_run(entry)] == [f"import '{model}'"]
     assert load_task("json").Options.imports == ("contract",)
+
+
+def test_what_a_schema_says_in_vain_is_said_once_with_its_place(tmp_path, capsys):
+    common = tmp_path / "schema.json"
+    common.write_text(json.dumps({**SCHEMA, "requierd": ["a"]}))
+    slip = {"prompt": "p", "schema": {"type": "object", "tpye": 1}}
+    benchmark = {"unique_id": "u", "json_schema": slip["schema"]}
+    task = make_task("json", {"schema": str(common)})
+    data = write(tmp_path / "d.jsonl", {"prompt": "p"}, {"prompt": "p"}, slip, slip, benchmark)
+    task.load(data, 0)
+    again = type(task)(task.options).load(data, 0)
+    assert len(again.examples) == 5
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        f"listeval: 'requierd' is no keyword of JSON Schema (did you mean 'required'?), and is not checked ({common})",
+        "listeval: 'tpye' is no keyword of JSON Schema (did you mean 'type'?), and is not checked"
+        f" ({data}:3 and 1 more)",
+    ]
+
+
+@pytest.mark.parametrize("schema", [{"name": "t", "schema": SCHEMA}, {"a": 1}, {"requierd": ["a"]}])
+def test_a_schema_that_is_none_is_refused_at_its_place(tmp_path, schema):
+    data = write(tmp_path / "d.jsonl", {"prompt": "p", "schema": schema})
+    with pytest.raises(UserError) as caught:
+        load(data)
+    assert (caught.value.place, caught.value.fix) == (f"{data}:1", "correct the schema")
+    common = tmp_path / "schema.json"
+    common.write_text(json.dumps(schema))
+    with pytest.raises(UserError) as caught:
+        load(write(tmp_path / "e.jsonl", {"prompt": "p"}), schema=str(common))
+    assert (caught.value.place, caught.value.fix) == (str(common), "correct the schema")
