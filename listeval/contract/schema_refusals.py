@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _VALUE, _SENTENCE = 60, 200
 """So many characters of a value are shown, and of a whole sentence."""
+UNREADABLE = "Python's re cannot read the pattern"
 _COUNTED = {
     "minItems": "at least {} items", "maxItems": "at most {} items", "minLength": "at least {} characters",
     "maxLength": "at most {} characters", "minProperties": "at least {} keys", "maxProperties": "at most {} keys",
@@ -55,7 +56,9 @@ def broken_by(refusal: Refusal, root: Any) -> list[Broken]:
 def sentence(refusal: Refusal) -> str:
     """What a refusal says, with the value cut and the reason whole."""
     said, whole = refusal.message, repr(refusal.instance)
-    if refusal.validator == "const":
+    if (refusal.validator, refusal.validator_value) == ("format", "regex"):
+        said = f"{UNREADABLE} {shown(refusal.instance)}: {refusal.cause} (JSON Schema's patterns are ECMA-262)"
+    elif refusal.validator == "const":
         said = f"{shown(refusal.validator_value)} was expected"
     elif refusal.validator == "oneOf" and not refusal.context:
         said = f"{shown(refusal.instance)} is valid under more than one of the given schemas"
