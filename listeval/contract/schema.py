@@ -1,9 +1,10 @@
 """`Schema`: an answer of any type that a JSON Schema describes, one schema a document.
 
 The JSON Schema decides (draft 2020-12, or the one that `$schema` names); its refusals become errors of the shape stage,
-so kinds, places and sentences are those of every other contract. Beyond the schema JSON's own rules hold: a key stands
-once in an object, and numbers are finite. `format` is an annotation, as the standard has it, and is not checked;
-`multipleOf` is exact in decimals.
+so kinds, places and sentences are those of every other contract. The root is the answer's own: a list that holds the
+object which the schema asks for is a list. Beyond the schema JSON's own rules hold: a key stands once in an object, and
+numbers are finite. `format` is an annotation, as the standard has it, and is not checked; `multipleOf` is exact in
+decimals.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Schema(Contract[Any]):
     """
 
     depth: ClassVar[int] = 0
+    takes_wrapped: ClassVar[bool] = False
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = dict(schema)
