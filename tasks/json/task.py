@@ -85,8 +85,8 @@ class Json(Task[Right, Any]):
     metrics = (
         Metric("exact", useful=True, bounds=(0.0, 1.0)),
         Metric("leaf_accuracy", useful=True, bounds=(0.0, 1.0)),
-        Metric("path_precision", bounds=(0.0, 1.0)),
-        Metric("path_recall", bounds=(0.0, 1.0)),
+        Metric("path_precision", bounds=(0.0, 1.0), more_is_better=True),
+        Metric("path_recall", bounds=(0.0, 1.0), more_is_better=True),
         Metric("omitted_fields", bounds=(0.0, None), less_is_better=True),
         Metric("invented_fields", bounds=(0.0, None), less_is_better=True),
     )
