@@ -55,16 +55,19 @@ class Raised:
     """Inside the block a signal raises Stopped in the main thread, and what it breaks on its way is not shown."""
 
     def __enter__(self) -> None:
-        self._before, self._hook = {number: signal.getsignal(number) for number in CODES}, sys.unraisablehook
+        self._before = {number: signal.getsignal(number) for number in CODES}
+        self._hooks = sys.excepthook, sys.unraisablehook
         _seen.clear()
         _install(_raise)
-        hook = self._hook
-        sys.unraisablehook = lambda told: None if _seen else hook(told)
+        # The first is how extension modules print what broke an import of theirs before they raise their own error.
+        shown, unraisable = self._hooks
+        sys.excepthook = lambda *told: None if _seen else shown(*told)
+        sys.unraisablehook = lambda told: None if _seen else unraisable(told)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        sys.unraisablehook = self._hook
+        sys.excepthook, sys.unraisablehook = self._hooks
         if _in_main_thread():
             for number, handler in self._before.items():
                 signal.signal(number, handler)

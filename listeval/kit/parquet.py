@@ -63,7 +63,7 @@ def parquet_rows(first: bytes, rest: IO[bytes], name: str) -> Iterator[ParquetRo
     except ImportError:
         raise UserError.missing_package("datasets", "pip install 'listeval[hub]'", "reading Parquet") from None
     # It makes a folder for what it might convert, and the user's own may be read-only.
-    with TemporaryDirectory(prefix="listeval-") as folder, _silence():
+    with TemporaryDirectory(prefix="listeval-") as folder, _untold():
         # `datasets` takes a name for a pattern, and for addresses joined by `::`.
         here = _on_disk(first, rest, Path(folder))
         file = glob.escape(str(here))
@@ -101,13 +101,19 @@ def _on_disk(first: bytes, rest: IO[bytes], folder: Path) -> Path:
 
 
 @contextmanager
-def _silence() -> Iterator[None]:
-    """`datasets` logs what it also raises."""
+def _untold() -> Iterator[None]:
+    """Neither on stderr, where `datasets` logs what it also raises, nor at its makers' servers, which count loads.
+
+    They count local files, too; without a network each asks for its address for seconds.
+    """
+    from datasets import config
     from datasets.utils import logging
 
-    before = logging.get_verbosity()
+    before, counted = logging.get_verbosity(), config.HF_UPDATE_DOWNLOAD_COUNTS
     logging.set_verbosity(logging.CRITICAL)
+    config.HF_UPDATE_DOWNLOAD_COUNTS = False
     try:
         yield
     finally:
         logging.set_verbosity(before)
+        config.HF_UPDATE_DOWNLOAD_COUNTS = counted

@@ -51,7 +51,7 @@ HOSTILE = {
     "right to left": "\u202e" + TEXT,
     "regret a thousand times": "I'm sorry " * 10**5,
     "words": "word " * (MIB // 5),
-    "a long id": TEXT.replace("R3", "R" * MIB),
+    "a long id": TEXT.replace("R3", "R" * (MIB // 8)),
 }
 
 

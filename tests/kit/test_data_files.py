@@ -221,6 +221,16 @@ def test_parquet_is_read_group_by_group_and_leaves_nothing_behind(tmp_path, monk
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
+def test_nobody_is_told_that_a_parquet_file_is_read(tmp_path, monkeypatch):
+    config = pytest.importorskip("datasets", reason="Parquet is read through datasets").config
+    monkeypatch.setattr(config, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(config, "HF_UPDATE_DOWNLOAD_COUNTS", True)
+    asked = []
+    monkeypatch.setattr("socket.getaddrinfo", lambda host, *_, **__: asked.append(host) or [])
+    assert [row for _, row in rows(local_file(write(tmp_path, parquet(), "a.parquet")))] == ROWS
+    assert asked == [] and config.HF_UPDATE_DOWNLOAD_COUNTS is True
+
+
 NAMES = (
     *("a[1].parquet", "a*.parquet", "a?.parquet", "a[!b].parquet", "{1}.parquet", "**", "a::b.parquet", "a b%20#1"),
     *("zip::x", ".hidden/a.parquet", "__run/a.parquet", "k=[8]/a.parquet", "http:/a.parquet", "~a.parquet", "é.json"),

@@ -15,7 +15,7 @@ _QUIET = {
     "RAY_worker_niceness": "0",  # engines are the work, not its background
     "RAY_ENABLE_AUTO_CONNECT": "0",  # what is asked of a cluster that was left must fail, not start another
 }
-_ENGINE_ENV = {"VLLM_LOGGING_LEVEL": "ERROR", "RAY_USAGE_STATS_ENABLED": "0"}
+_ENGINE_ENV = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
 _CPU_ENV = {"VLLM_CPU_KVCACHE_SPACE": "2"}
 _SEATS = 4
 """Logical CPUs beside the engines' own: Ray Data's tasks need some, or they wait for each other for ever."""

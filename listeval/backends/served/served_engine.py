@@ -20,7 +20,7 @@ from typing import Any
 from listeval.backends.openai import openai_engine as openai
 from listeval.backends.protocol import BackendOptions, Completion, Request
 from listeval.backends.served.server import Server, free_port
-from listeval.backends.vllm.quiet import check_installed
+from listeval.backends.vllm.quiet import check_installed, report_nothing
 from listeval.backends.vllm.vllm_constraint import served_arguments
 from listeval.backends.vllm.vllm_engine import CEILING, KV_GIB, KV_SPACE, engine_arguments
 from listeval.errors import UserError
@@ -46,6 +46,7 @@ def open(model: str, options: BackendOptions) -> ServedBackend:
     url = f"http://127.0.0.1:{port}"
     command = serve_command({**arguments, "host": "127.0.0.1", "port": port, "served_model_name": checkpoint.info.name})
     memory = {} if KV_SPACE in os.environ else {KV_SPACE: KV_GIB}
+    report_nothing()
     server = Server(command, {**environment, **memory, "VLLM_API_KEY": key})
     try:
         server.wait(f"{url}/health", options.timeout_s)

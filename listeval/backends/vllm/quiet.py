@@ -82,7 +82,13 @@ def opened_log() -> EngineLog:
         os.environ[_LOUD] = "ERROR"
         _set_by_us.add(_LOUD)
     os.environ.setdefault("VLLM_LOGGING_STREAM", "ext://sys.stderr")
+    report_nothing()
     return log
+
+
+def report_nothing() -> None:
+    """vLLM tells its makers of model and machine at each start; not from here, unless the user says so."""
+    os.environ.setdefault("VLLM_NO_USAGE_STATS", "1")
 
 
 _set_by_us: set[str] = set()
