@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.contract.closest import Misfit, Path, Sort, closest
@@ -49,7 +50,8 @@ def broken_by(refusal: Refusal, root: Any) -> list[Broken]:
         return list(_keys(refusal)) or [_value(refusal, sentence(refusal), *_due(refusal))]
     numbers, place = list(options), len(refusal.absolute_path)
     misfits = [[Misfit(each.path[place:], each.sort) for each in faults] for faults in options.values()]
-    best = closest(misfits, lambda at, key: key in _names(refusal.validator_value[numbers[at]], root))
+    names = cache(lambda at: _names(refusal.validator_value[numbers[at]], root))
+    best = closest(misfits, lambda at, key: key in names(at))
     return options[numbers[best]] if best is not None else [_neither(refusal, list(options.values()))]
 
 
