@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from listeval.report.gates import CheckedGate, Gate
     from listeval.report.junit import Suite
     from listeval.runs import Run, RunConfig
+    from listeval.task import Task
 
 Verb = Callable[..., Any]
 
@@ -76,20 +77,33 @@ def foresee(configs: Iterable[RunConfig], asked: GateOptions) -> None:
     if not asked.gates:
         return
     from listeval.plugins.open import make_task
-    from listeval.report.gates import check_task
 
     seen: set[str] = set()
     for config in configs:
-        seeds, asks_again = len(config.seeds), config.attempts > 1
-        like = f"{config.task} {config.options!r} {seeds} {asks_again}"
+        like = f"{config.task} {config.options!r} {len(config.seeds)} {config.attempts > 1}"
         if like in seen:
             continue
-        seen.add(like)
         try:
             task = make_task(config.task, config.options)
         except UserError:
             continue
-        check_task(task, asked.gates, seeds=seeds, asks_again=asks_again)
+        if _foreseen(task, config, asked.gates):
+            seen.add(like)
+
+
+def _foreseen(task: Task, config: RunConfig, gates: Sequence[Gate]) -> bool:
+    """Whether the gates can be held against a run of `config` alone, whatever is there of it. Raises as `foresee`."""
+    from listeval.report.gates import check_task
+
+    asks_again = config.attempts > 1
+    try:
+        check_task(task, gates, seeds=len(config.seeds), asks_again=asks_again)
+        return True
+    except UserError:
+        from listeval.runs.begun import seeds_of_both
+
+        check_task(task, gates, seeds=seeds_of_both(config, task), asks_again=asks_again)
+        return False
 
 
 def judge_runs(runs: Sequence[Run], asked: GateOptions, failed: Sequence[tuple[str, UserError]] = ()) -> ExitCode:
@@ -108,7 +122,12 @@ def judge_runs(runs: Sequence[Run], asked: GateOptions, failed: Sequence[tuple[s
     ]
     code = _concluded([*made, *(Suite(name, [], 0, error=str(error)) for name, error in failed)], asked)
     # What is not there is in no figure, so a gate that holds is no pass of the whole run.
-    return max(code, ExitCode.SAMPLES_ERRORED if any(suite.errored for suite in made) else ExitCode.OK)
+    for suite in made if code == ExitCode.OK else ():
+        if suite.errored:
+            code = ExitCode.SAMPLES_ERRORED
+            n = f"{suite.errored:,} {'sample has' if suite.errored == 1 else 'samples have'} no answer"
+            say(f"listeval: {n}, and no gate counts what is not there. Fix: listeval run @{suite.name}", err=True)
+    return code
 
 
 def judge_comparison(found: Comparison, asked: GateOptions) -> ExitCode:

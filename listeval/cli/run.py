@@ -197,7 +197,7 @@ def command(
         configs = with_adapters(resolved, [str(absolute(name, bare=True)) for name in adapters])
         several = axes(resolved)
         runs = planned(configs, several)
-        foresee((run.config for run in runs), asked)
+        foresee([run.config for run in runs] if several else configs, asked)
         if several:
             return _several(runs, SuiteOutput.of(resolved, asked, as_json), quiet)
         with Progress(quiet=quiet, show_prompt=show_prompt) as progress:

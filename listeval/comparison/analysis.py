@@ -21,6 +21,7 @@ from listeval.comparison.result import DEFAULTS, Comparison, Contrast
 from listeval.comparison.thresholds import Thresholds
 from listeval.comparison.ways import keeps_parsed_answers, two_by_twos
 from listeval.runs.collector import collector_paused
+from listeval.runs.damage import located
 from listeval.runs.figures.columns import COMMON, USEFUL, Columns, bounds
 from listeval.runs.figures.order_figures import BOUNDS, FIRST, SLOPE, STABILITY
 from listeval.runs.figures.row_table import KINDS, RowTable
@@ -67,7 +68,9 @@ def compare_arms(
     table, pairing = with_order(arms, table, pairing)
     draws = ResamplingSettings(resamples or int(min(10_000, max(2_000, _DRAWS / pairing.n_clusters))), seed)
     metric = names[1].removeprefix(USEFUL) if len(names) > 1 else None
-    luck = chance(arms[0].run.manifest.task, [row.target for row in pairing.rows[0]], metric)
+    with located([arms[0].run.path]):
+        targets = [row.target for row in pairing.rows[0]]
+    luck = chance(arms[0].run.manifest.task, targets, metric)
     scale = _scale(metric, metrics, table, luck)
     base_guard, known = _guards(table, pairing.clusters, scale, thresholds, draws)
     guarding = None if scale is None else Guarding(scale, thresholds.margin * scale.span)

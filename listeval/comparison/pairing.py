@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from listeval.comparison.arms import Arm
 from listeval.errors import UserError
+from listeval.runs.damage import located
 from listeval.runs.figures.row_table import RowTable
+from listeval.runs.file_contents import same_task, without_paths
 from listeval.runs.stored_row import StoredRow
 from listeval.stats.intervals import cluster_index
 
@@ -60,9 +62,13 @@ def pair(arms: Sequence[Arm], *, across_prompts: bool = False) -> Pairing:
 
     Raises UserError where the runs are of different tasks, share no example, or share none that can be paired.
     """
-    base = arms[0]
     for arm in arms[1:]:
-        _refuse_other_task(base, arm)
+        _refuse_other_task(arms[0], arm)
+    with located([arm.run.path for arm in arms]):
+        return _paired(arms, across_prompts)
+
+
+def _paired(arms: Sequence[Arm], across_prompts: bool) -> Pairing:
     tables = [{(row.example, row.seed): row for row in arm.rows} for arm in arms]
     everywhere = set(tables[0]).intersection(*tables[1:])
     if not everywhere:
@@ -103,8 +109,9 @@ class _Rendering(NamedTuple):
 class _View(NamedTuple):
     """What decides how a run's prompts come about: from what, and rendered how."""
 
-    source: dict[str, Any]
-    """Besides the data, what an example's messages are made of."""
+    task: dict[str, Any]
+    """Its name, code and options: besides the data and the system turn, what an example's messages are made of."""
+    system: Any
     data: dict[str, str]
     """Fingerprints by seed."""
     rendering: _Rendering
@@ -121,12 +128,14 @@ class _View(NamedTuple):
             backend=manifest.backend.name,
             arguments=(identity.get("enable_thinking"), identity.get("chat_template_arg")),
         )
-        return cls({name: identity.get(name) for name in ("task", "system")}, data, rendering)
+        task = without_paths(identity.get("task", {}), manifest.task.files)
+        return cls(task, identity.get("system"), data, rendering)
 
     def same_messages(self, other: _View, seed: int) -> bool:
         """Whether both render the same messages for one example of this seed."""
         data = [view.data.get(str(seed)) for view in (self, other)]
-        return self.source == other.source and data[0] == data[1] and data[0] is not None
+        same = self.system == other.system and same_task(self.task, other.task)
+        return same and data[0] == data[1] and data[0] is not None
 
     def rendered_otherwise(self, other: _View) -> str:
         """What makes two prompts of the same messages, in words."""
@@ -189,7 +198,7 @@ def _notes(arms: Sequence[Arm], rows: Sequence[Sequence[StoredRow]], views: Sequ
             notes.append(f"{arm.name}: {differ} rendered prompts differ ({why})")
         if view.data != views[0].data:
             notes.append(f"{arm.name}: the data's fingerprint differs; targets and prompts of the pairs are equal")
-        if _scored_by(arm) != _scored_by(arms[0]):
+        if not same_task(_scored_by(arm), _scored_by(arms[0])):
             notes.append(f"{arm.name}: the task's code or options differ; `listeval score` brings runs to one code")
     return notes
 

@@ -11,6 +11,7 @@ from listeval.contract import Contract, Flag, KeyedList, Kind
 from listeval.contract.repair import repair
 from listeval.errors import UserError, first_line, placed
 from listeval.plugins.open import make_task, permit, ready
+from listeval.runs.damage import located
 from listeval.runs.make_rows import parse_and_score
 from listeval.runs.rows import Row
 from listeval.runs.store import Run
@@ -49,7 +50,8 @@ def repaired_rows(run: Run, policies: Sequence[str]) -> tuple[list[StoredRow], R
     """
     task = _task(run)
     scored = [row for row in run.stored if row.outcome == "scored"]
-    broken = [row.row() for row in scored if row.kind != Kind.OK]
+    with located([run.path]):
+        broken = [row.row() for row in scored if row.kind != Kind.OK]
     changed, notes = [], {}
     for row in broken:
         contract = _contract(task, row, run)

@@ -168,13 +168,17 @@ def _unknown(gate: Gate, known: Mapping[str, object], cause: str, fix: str) -> U
 
 
 def _refuse_unreachable(gate: Gate, what: str, within: Bounds) -> None:
-    """A limit beyond the ends is a slip, 95 for 0.95: the gate says the same of every answer. An end itself is none."""
+    """A limit beyond the ends is a slip, 95 for 0.95: the gate says the same of every figure that was measured, however
+    good it is; one that was not measured misses every gate. An end itself is none.
+    """
     least, most = within
     if least <= gate.limit <= most:
         return
     within_ = " and ".join(
         f"{words} {end:g}" for words, end in (("at least", least), ("at most", most)) if math.isfinite(end)
     )
-    only = "only" if (gate.limit > most) == (gate.sign[0] == "<") else "never"
-    cause = f"{what} is always {within_}, so this gate can {only} be missed"
+    always = (gate.limit > most) == (gate.sign[0] == "<")
+    unknown = "the figure is not measured" if gate.side == "value" else f"its {gate.side} end is not known"
+    so = "can only be missed" if always else f"can be missed only where {unknown}"
+    cause = f"{what} is always {within_}, so this gate {so}"
     raise UserError(cause, place=f"gate {gate.text}", fix=f"give a limit that is {within_}")

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
 from listeval.runs.fields import MOST
+from listeval.runs.file_contents import without_paths
 from listeval.task import Metric
 
 _Real = Annotated[float, Field(allow_inf_nan=False, ge=-MOST, le=MOST)]
@@ -45,11 +46,13 @@ class MetricEntry(Entry):
     at: list[Annotated[int, Field(ge=1, le=MOST)]] = []
     less_is_better: bool = False
     """Whether less of it is better; absent where that is not said."""
+    more_is_better: bool = False
+    """Whether more of it is better; absent where that is not said."""
 
     @property
     def metric(self) -> Metric:
         """The metric itself."""
-        return Metric(self.name, self.useful, self.bounds, self.at, self.less_is_better)
+        return Metric(self.name, self.useful, self.bounds, self.at, self.less_is_better, self.more_is_better)
 
 
 class TaskEntry(Entry):
@@ -64,10 +67,13 @@ class TaskEntry(Entry):
     verdicts: list[str] = []
     contract: str = ""
     """Shape of its answers: `KeyedList`, `Record`, `Calls`, ...; empty where it is not known."""
+    files: list[str] = []
+    """Options that name a file whose content is in the data's fingerprint; none in runs from before it was noted."""
 
     def behind_rows(self) -> dict[str, Any]:
-        """The part that determines prompts and scores, for a run's identity."""
-        return self.model_dump(mode="json", exclude={"metrics", "verdicts", "contract"})
+        """The part that determines prompts and scores, for a run's identity; files are told by their content."""
+        kept = self.model_dump(mode="json", exclude={"metrics", "verdicts", "contract", "files"})
+        return without_paths(kept, self.files)
 
 
 class DataEntry(Entry):
@@ -131,8 +137,12 @@ class BackendEntry(Entry):
     @property
     def finish_reasons(self) -> dict[str, int]:
         """How often a server ended an answer with each of its words."""
-        found = _mapping(self.settings.get("finish_reasons"))
-        return {name: count for name, count in found.items() if type(count) is int and count > 0}
+        return _counts(self.settings.get("finish_reasons"))
+
+    @property
+    def not_planted(self) -> dict[str, int]:
+        """How often an example had no answer of the kind of fault drawn for it, by kind."""
+        return _counts(self.settings.get("not_planted"))
 
     @property
     def not_replayed(self) -> dict[str, Any]:
@@ -226,3 +236,7 @@ class IdentityEntry(Entry):
 
 def _mapping(value: Any) -> dict[str, Any]:
     return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _counts(value: Any) -> dict[str, int]:
+    return {name: count for name, count in _mapping(value).items() if type(count) is int and count > 0}

@@ -144,10 +144,11 @@ def _adopt(new: Manifest, directory: Path, task: Task, data: SeedData, backend: 
         def examples(seed: int) -> Sequence[Example]:
             return (data[seed] if seed in data else opening.load(task, new.config.data, seed)).examples
 
-        # Settings and versions stay those behind the rows until this process makes one.
-        kept: dict[str, Any] = {name: getattr(old, name) for name in ("created", "attempts", "backend", "control_text")}
+        # Settings and versions stay those behind the rows until this process makes one; keys of rows hold the identity.
+        same = ("created", "identity", "attempts", "backend", "control_text")
+        kept: dict[str, Any] = {name: getattr(old, name) for name in same}
         config = widest(old.config, new.config, examples)
-        data_of_both = counted(config, [(new.config, new.data), (old.config, old.data)], examples)
+        data_of_both = counted((old.config, old.data), (new.config, new.data), examples)
         new = new.model_copy(update=kept | {"config": config, "data": data_of_both})
     keep_clock(backend, new, old)
     live = LiveManifest(new, directory, old)

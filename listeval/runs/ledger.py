@@ -67,6 +67,10 @@ class Ledger:
         """What stands for a sample of this run."""
         return mark(self.created, key, example, seed)
 
+    def knew(self, mark: bytes) -> bool:
+        """Whether the sample was noted before this process."""
+        return mark in self._known
+
     def note(self, marks: Iterable[bytes]) -> None:
         """Write down those that are not there. Raises UserError when the disk is full."""
         new = [one for one in dict.fromkeys(marks) if one not in self._known]

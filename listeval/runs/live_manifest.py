@@ -39,25 +39,36 @@ class LiveManifest:
         self.standing.write(self.directory)
 
     def ended(self, attempt: Attempt, backend: Backend, control_text: Mapping[str, int]) -> None:
-        """Note this process as one more attempt, and what it learned of its engine and saw in its prompts.
+        """Note this process as one more attempt, and what it learned of its engine.
 
-        What was learned for the rows of earlier attempts goes on to hold for these. Raises as `write`.
+        What was learned for the rows of earlier attempts goes on to hold for these; `control_text` counts the prompts
+        of all attempts. Raises as `write`.
         """
-        manifest, earlier = self.manifest, self._earlier
+        manifest = self.manifest
         manifest.attempts.append(attempt)
-        # A process that is asked for a part of the run sees a part of its prompts.
-        manifest.control_text = dict(Counter(manifest.control_text) | Counter(control_text))
+        manifest.control_text = dict(control_text)
         # What a server turned out not to take is known only now.
         now = BackendEntry(name=backend.name, settings=dict(backend.settings()), versions=dict(backend.versions()))
-        if earlier.left_out:
-            now.settings["left_out"] = earlier.left_out | now.left_out
-        if earlier.finish_reasons:
-            now.settings["finish_reasons"] = dict(Counter(earlier.finish_reasons) + Counter(now.finish_reasons))
-        manifest.backend.settings, manifest.backend.versions = now.settings, now.versions
+        manifest.backend = self._behind_answers(now)
         self.write()
+
+    def _behind_answers(self, now: BackendEntry) -> BackendEntry:
+        """The engine behind all answers: this process's, with what earlier ones learned; theirs where it has none."""
+        earlier = self._earlier
+        learned: dict[str, Any] = {"left_out": earlier.left_out | now.left_out}
+        if self._kept:
+            return _with_settings(earlier, learned)
+        learned["finish_reasons"] = dict(Counter(earlier.finish_reasons) + Counter(now.finish_reasons))
+        learned["not_planted"] = dict(Counter(earlier.not_planted) + Counter(now.not_planted))
+        return _with_settings(now, learned)
 
     def answered(self) -> None:
         """This process has an answer, whose row is about to be written. Raises as `write`."""
         if self._kept:
             self._kept = {}
             self.write()
+
+
+def _with_settings(entry: BackendEntry, learned: Mapping[str, Any]) -> BackendEntry:
+    """The entry with those settings that say something; what is empty stays as it is."""
+    return entry.model_copy(update={"settings": entry.settings | {k: v for k, v in learned.items() if v}})

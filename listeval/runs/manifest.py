@@ -27,6 +27,7 @@ from listeval.runs.entries import (
     TaskEntry,
 )
 from listeval.runs.fields import MOST
+from listeval.runs.file_contents import like
 
 SCHEMA = 1
 
@@ -177,7 +178,8 @@ def check_same_run(old: Manifest, new: Manifest, directory: Path) -> None:
 
 def check_same_identity(old: Mapping[str, Any], new: Mapping[str, Any], directory: Path) -> None:
     """`check_same_run` of identities, or of the same part of both."""
-    before, after = _flat(old), _flat(new)
+    before = _flat({**old, "task": like(old.get("task", {}), new.get("task", {}))})
+    after = _flat(new)
     changed = [name for name in sorted(before.keys() | after.keys()) if before.get(name) != after.get(name)]
     if changed:
         shown = "; ".join(f"{n}: {_short(before.get(n))} -> {_short(after.get(n))}" for n in changed[:3])

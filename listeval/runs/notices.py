@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from listeval.contract import Kind
 from listeval.runs.config import RunConfig
@@ -101,8 +100,7 @@ def _planted(manifest: Manifest, rows: Sequence[JudgedRow]) -> Iterator[str]:
     """Faults that were asked for and are not there."""
     if not _plays_faults(manifest):
         return
-    missed: Any = manifest.backend.settings.get("not_planted") or {}
-    if missed:
+    if missed := manifest.backend.not_planted:
         counts = ", ".join(f"{kind} in {n}" for kind, n in sorted(missed.items()))
         yield f"not planted, for the task knows no such answer there (its `bad`): {counts}; answered right instead"
     elif rows and all(row.kind == Kind.OK for row in rows):

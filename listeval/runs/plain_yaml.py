@@ -10,15 +10,16 @@ import yaml
 def load_plain(text: str | bytes) -> Any:
     """The value of a text; nothing of it runs code.
 
-    Raises yaml.YAMLError, also where PyYAML raises something else (`!!bool x`, a 13th month, a text that nests too
-    deep), and for a value that holds itself, which no reader of a configuration comes to the end of.
+    Raises yaml.YAMLError, also where PyYAML raises something else (`!!bool x`, a 13th month, a number that is too
+    large, a text that nests too deep), and for a value that holds itself, which no reader of a configuration comes to
+    the end of.
     """
     try:
         value = yaml.safe_load(text)
         _refuse_cycles(value, set(), set())
     except RecursionError:
         raise yaml.YAMLError("it nests too deep") from None
-    except ValueError as error:
+    except (ValueError, ArithmeticError) as error:
         raise yaml.YAMLError(str(error)) from None
     except (LookupError, AttributeError, TypeError):
         raise yaml.YAMLError("a value is none of its tag (!!...)") from None
@@ -36,7 +37,8 @@ def merged_pairs(node: yaml.MappingNode) -> dict[str, yaml.Node]:
 
 
 def _refuse_cycles(value: object, above: set[int], known: set[int]) -> None:
-    if not isinstance(value, dict | list) or id(value) in known:
+    # A pair of `!!pairs` and `!!omap` is a tuple.
+    if not isinstance(value, dict | list | tuple) or id(value) in known:
         return
     if id(value) in above:
         raise ValueError("a value holds itself (an alias inside its own anchor)")

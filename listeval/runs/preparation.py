@@ -19,12 +19,13 @@ from listeval.backends.protocol import Backend, Prompt, Request, Sampling
 from listeval.contract import Contract
 from listeval.contract.separators import Separators
 from listeval.errors import UserError, first_line
+from listeval.kit.file_option import files_named
 from listeval.models.adapter import open_adapter
 from listeval.runs.config import RunConfig
 from listeval.runs.entries import BackendEntry, EnvironmentEntry, MetricEntry, ModelEntry, TaskEntry
 from listeval.runs.environment import environment
 from listeval.runs.fields import each_number, spelled
-from listeval.runs.manifest import Manifest
+from listeval.runs.manifest import Manifest, hash_json
 from listeval.runs.scope import chosen
 from listeval.runs.seed_data import SeedData
 from listeval.task import Dataset, Example, Metric, Target, Task
@@ -109,7 +110,9 @@ def make_manifest(config: RunConfig, task: Task, data: SeedData, backend: Backen
 
 def task_entry(task: Task, target: Target | None = None) -> TaskEntry:
     """What the manifest says of a task: its options, a hash of its code and prompts, the contract of a `target`."""
-    shape = {} if target is None else {"contract": _contract_name(task, target)}
+    more: dict[str, Any] = {} if target is None else {"contract": _contract_name(task, target)}
+    if files := files_named(task.options):
+        more["files"] = files
     return TaskEntry(
         name=task.name,
         version=task.version,
@@ -117,7 +120,7 @@ def task_entry(task: Task, target: Target | None = None) -> TaskEntry:
         code=task.code,
         metrics=[_metric_entry(metric) for metric in task.metrics],
         verdicts=list(task.verdicts),
-        **shape,
+        **more,
     )
 
 
@@ -126,8 +129,9 @@ def _metric_entry(metric: Metric) -> MetricEntry:
     values = metric._asdict()
     if metric.bounds is not None:
         values["bounds"] = tuple(None if end is None or math.isinf(end) else end for end in metric.bounds)
-    if not metric.less_is_better:
-        del values["less_is_better"]
+    for direction in ("less_is_better", "more_is_better"):
+        if not values[direction]:
+            del values[direction]
     return MetricEntry(**values)
 
 
@@ -149,7 +153,14 @@ def default_out(manifest: Manifest) -> Path:
     model = Path(manifest.model.name.rstrip("/")).name or "model"
     if manifest.model.adapter is not None:
         model += f"-{manifest.model.adapter.name}"
-    return Path("runs") / f"{manifest.task.name}-{model}-{manifest.identity_hash[:8]}"
+
+    def called(identity: Mapping[str, Any]) -> Path:
+        return Path("runs") / f"{manifest.task.name}-{model}-{hash_json(identity)[:8]}"
+
+    # A run from before its identity left out where its files lie is called by that.
+    identity = manifest.identity
+    before = called({**identity, "task": {**identity["task"], "options": manifest.task.options}})
+    return before if before.exists() else called(identity)
 
 
 def samples(task: Task, data: Mapping[int, Dataset], config: RunConfig, identity_hash: str) -> Iterator[Sample]:

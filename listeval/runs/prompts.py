@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from listeval.backends.protocol import Backend, Message
@@ -30,25 +30,37 @@ def keep_clock(backend: Backend, manifest: Manifest, earlier: Manifest | None) -
 
 
 class ControlTextCount:
-    """Counts the prompts whose data spells control tokens, by what becomes of them.
+    """Counts the prompts whose data spells control tokens, by what becomes of them: of this process and of all.
 
     `encoded_as_text`: nothing more. `as_the_template_writes`: the template's own marks are plain text, too, and no
     encoding tells them apart. `as_the_server_renders`: whatever the server makes of them.
     """
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, earlier: Mapping[str, int]) -> None:
+        """`earlier` counts those of the attempts before this process."""
         self._renderer = backend.renderer
         self._rendered_there = backend.renderer is None and backend.name not in ("replay", "null")
-        self.counts: Counter[str] = Counter()
+        self._seen: Counter[str] = Counter()
+        self._all = Counter(earlier)
 
-    def see(self, messages: Sequence[Message]) -> None:
-        """Count one prompt."""
+    @property
+    def counts(self) -> dict[str, int]:
+        """Of all attempts. One that was killed noted samples and no counts: what is seen again makes up for it."""
+        return dict(self._all | self._seen)
+
+    def fate(self, messages: Sequence[Message]) -> str:
+        """What becomes of control tokens that this prompt's data spells; empty where it spells none."""
         if self._rendered_there:
-            if spells_usual_marks(message.content for message in messages):
-                self.counts["as_the_server_renders"] += 1
-        elif isinstance(self._renderer, Renderer):
-            control = self._renderer.control
-            if any(control.unprotected(message.content) for message in messages):
-                self.counts["as_the_template_writes"] += 1
-            elif any(control.spelled(message.content) for message in messages):
-                self.counts["encoded_as_text"] += 1
+            return "as_the_server_renders" if spells_usual_marks(message.content for message in messages) else ""
+        if not isinstance(self._renderer, Renderer):
+            return ""
+        control = self._renderer.control
+        if any(control.unprotected(message.content) for message in messages):
+            return "as_the_template_writes"
+        return "encoded_as_text" if any(control.spelled(message.content) for message in messages) else ""
+
+    def count(self, fate: str, *, first: bool) -> None:
+        """Count one prompt; `first` says that no attempt had asked it before."""
+        if fate:
+            self._seen[fate] += 1
+            self._all[fate] += first

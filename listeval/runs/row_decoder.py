@@ -13,7 +13,7 @@ import msgspec
 
 from listeval.errors import UserError
 from listeval.runs.rows import Row, not_a_row, whole_blocks
-from listeval.runs.stored_row import JudgedRow, StoredRow
+from listeval.runs.stored_row import DamagedRow, JudgedRow, StoredRow
 
 Shape = TypeVar("Shape", bound=JudgedRow)
 """As much of a row as is read."""
@@ -41,8 +41,16 @@ def numbered_rows(path: Path, shape: type[Shape]) -> Iterator[tuple[int, Shape]]
 
 def read_rows(path: Path) -> Iterator[Row]:
     """Rows in the order of the file, a later row of the same key replacing an earlier one. Raises as above."""
-    latest = {row.key: row for _, row in numbered_rows(path, StoredRow)}
-    return (row.row() for row in latest.values())
+    latest = {row.key: (number, row) for number, row in numbered_rows(path, StoredRow)}
+    return (_whole(row, path, number) for number, row in latest.values())
+
+
+def _whole(row: StoredRow, path: Path, number: int) -> Row:
+    try:
+        return row.row()
+    except DamagedRow as error:
+        error.stands(f"{path}:{number}")
+        raise
 
 
 @cache

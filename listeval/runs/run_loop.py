@@ -50,9 +50,10 @@ class RunLoop:
         """By the attempt that comes next."""
         # Filled by the engine's thread, emptied by ours.
         self._refused: deque[Row] = deque()
-        self._asked: deque[bytes] = deque()
+        self._asked: deque[tuple[bytes, str]] = deque()
+        """Mark of a sample, and what becomes of control tokens in its data."""
         self._tokens = self._made = 0
-        self._spelled = ControlTextCount(backend)
+        self._spelled = ControlTextCount(backend, self.manifest.control_text)
 
     def work(self, samples: Iterator[Sample]) -> None:
         """Make every row of `samples` that is not there. On Ctrl-C what the engine had finished is kept."""
@@ -88,10 +89,9 @@ class RunLoop:
     ) -> Iterator[Request]:
         limit, sampling = self.backend.model.max_length, self.manifest.config.sampling
         for number, sample in enumerate(samples):
-            self._spelled.see(sample.example.messages)
             mark = ledger.mark(sample.key, sample.example.id, sample.seed)
             there = mark in done
-            self._asked.append(mark)
+            self._asked.append((mark, self._spelled.fate(sample.example.messages)))
             if there:
                 self.watch.skip()
                 if number:
@@ -154,7 +154,10 @@ class RunLoop:
             rows.append(row)
             final.append(row)
         # A sample is noted before its row is written, so no kill leaves a row that looks like another run's.
-        ledger.note(self._asked.popleft() for _ in range(len(self._asked)))
+        asked = [self._asked.popleft() for _ in range(len(self._asked))]
+        ledger.note(mark for mark, _ in asked)
+        for mark, fate in asked:
+            self._spelled.count(fate, first=not ledger.knew(mark))
         if rows:
             journal.append(rows)
             self._made += len(final)

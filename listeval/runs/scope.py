@@ -15,7 +15,7 @@ from listeval.task import Example
 
 Examples = Callable[[int], Sequence[Example]]
 """The examples of a seed, in their order."""
-_Asked = tuple[RunConfig, Mapping[str, DataEntry]]
+Asked = tuple[RunConfig, Mapping[str, DataEntry]]
 """A configuration, and what the manifest says of its data by seed."""
 
 
@@ -49,18 +49,33 @@ def widest(old: RunConfig, new: RunConfig, examples: Examples) -> RunConfig:
     return _scoped(new, seeds, tuple(dict.fromkeys(example.id for _, example in left)), None)
 
 
-def counted(config: RunConfig, known: Sequence[_Asked], examples: Examples) -> dict[str, DataEntry]:
-    """The entries of all data in `known`, a configuration each with its own, as `config` asks for them.
+def counted(old: Asked, new: Asked, examples: Examples) -> dict[str, DataEntry]:
+    """The entries of the data of both, with as many samples as commands asked for of each seed.
 
-    Of a seed that several have the first one's entry is taken. `config` covers them all, as `widest` makes it.
+    `widest` may cover more: seed 0 whole and five samples of seed 1 make a scope of two seeds, of whose second no more
+    than five are asked for until a command names both. Of a seed that both have the new entry is taken.
     """
-    entries = {name: entry for _, data in reversed(known) for name, entry in data.items()}
-    return {name: _counted(config, name, entry, known, examples) for name, entry in entries.items()}
+    entries = {**old[1], **new[1]}
+    both = old[1].keys() & new[1].keys()
+    return {name: _counted(int(name), old, new, examples) if name in both else entries[name] for name in entries}
 
 
-def _counted(config: RunConfig, seed: str, entry: DataEntry, known: Sequence[_Asked], examples: Examples) -> DataEntry:
-    like = [data[seed] for own, data in known if seed in data and scope_of(own)[1:] == scope_of(config)[1:]]
-    asked = like[0].asked if like else len(chosen(examples(int(seed)), config))
+def _counted(seed: int, old: Asked, new: Asked, examples: Examples) -> DataEntry:
+    """A seed that both ask for."""
+    (one, known), (other, asked) = old, new
+    entry, before = asked[str(seed)], known[str(seed)].asked
+    if entry.asked is None or scope_of(one)[1:] == scope_of(other)[1:]:
+        return entry
+    if before is not None and not (one.samples or other.samples):
+        # Limits ask for the first ones.
+        return _asking(entry, max(before, entry.asked))
+    there, wanted = ({place for place, _ in chosen(examples(seed), config)} for config in (one, other))
+    # Of a scope that covers more than was asked for, nobody knows what was: what lies beyond it is further for certain.
+    certain = len(there) if before is None else before
+    return _asking(entry, max(len(wanted), certain + len(wanted - there)))
+
+
+def _asking(entry: DataEntry, asked: int) -> DataEntry:
     return entry if asked == entry.asked else entry.model_copy(update={"asked": asked})
 
 

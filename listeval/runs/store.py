@@ -21,6 +21,7 @@ from listeval.errors import UserError, first_line
 from listeval.plugins.blame import blame
 from listeval.runs.collector import collector_paused
 from listeval.runs.config import WITHOUT_MODEL, RunConfig
+from listeval.runs.damage import located
 from listeval.runs.fields import MOST, recorded
 from listeval.runs.figures.order_figures import OrderEffect, is_shuffled, order_effect
 from listeval.runs.ledger import lost
@@ -121,7 +122,9 @@ class Run:
 
         The order is the data's, not that of arrival, so sums are the same however a run was interrupted.
         """
-        return _decoded(self.stored)
+        stored = self.stored
+        with located([self.path]):
+            return _decoded(stored)
 
     @cached_property
     def stored(self) -> list[StoredRow]:
@@ -149,7 +152,9 @@ class Run:
     @property
     def every(self) -> list[Row]:
         """The latest row of every sample, whatever the configuration asks for now, in the order of the file."""
-        return _decoded(self._whole.rows.values())
+        stored = self._whole.rows.values()
+        with located([self.path]):
+            return _decoded(stored)
 
     @cached_property
     def _whole(self) -> StoredRows[StoredRow]:

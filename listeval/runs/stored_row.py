@@ -130,9 +130,20 @@ class StoredRow(JudgedRow, kw_only=True, frozen=True, gc=False):
         try:
             return msgspec.json.decode(json)
         except ValueError as error:
-            cause = f"the row's '{name}' is damaged: {first_line(error)}"
-            fix = "restore its line in samples.jsonl or delete it, then run again"
-            raise UserError(cause, place=f"example '{self.example}', seed {self.seed}", fix=fix) from None
+            raise DamagedRow(self, f"the row's '{name}' is damaged: {first_line(error)}") from None
+
+
+class DamagedRow(UserError):
+    """A text of `row` that cannot be read. A row does not know its file: `listeval.runs.damage.located` does."""
+
+    def __init__(self, row: StoredRow, cause: str) -> None:
+        fix = "restore its line in samples.jsonl or delete it, then run again"
+        super().__init__(cause, place=f"example '{row.example}', seed {row.seed}", fix=fix)
+        self.row, self.known = row, False
+
+    def stands(self, place: str) -> None:
+        """It is known where its line stands."""
+        self.place, self.known = f"{place}, {self.place}", True
 
 
 def digest(rows: Iterable[JudgedRow]) -> str:

@@ -133,7 +133,8 @@ def _but_for(option: str, run: Run) -> str:
     """Hash of all that the run's rows follow from and of what was asked for, without the option and what follows it."""
     identity = run.manifest.identity
     task = dict(identity.get("task") or {})
-    task["options"] = {name: value for name, value in _options(run).items() if name != option}
+    options: dict[str, Any] = run.manifest.task.behind_rows()["options"]
+    task["options"] = {name: value for name, value in options.items() if name != option}
     sampling = {name: value for name, value in (identity.get("sampling") or {}).items() if name != "max_tokens"}
     return hash_json([{**identity, "task": task, "sampling": sampling}, *scope_of(run.manifest.config)])
 

@@ -114,6 +114,17 @@ def test_a_kind_that_could_not_be_planted_is_told(play, task, kind):
     assert told.startswith("not planted") and f"{kind} in {counted};" in told
 
 
+@pytest.mark.parametrize("more", [{"limit": 9}, {"limit": 12}, {"limit": 8, "seeds": (1,)}], ids=str)
+def test_kinds_that_could_not_be_planted_are_counted_over_all_attempts(play, tmp_path, more):
+    model = "faults:duplicate_id=0.3"
+    first = play("gsm8k", model, limit=8).manifest.backend.not_planted
+    done = play("gsm8k", model, **more)
+    assert done.manifest.backend.not_planted["duplicate_id"] >= first["duplicate_id"] > 0
+    scope = {"limit": done.manifest.config.limit, "seeds": done.manifest.config.seeds}
+    at_once = play("gsm8k", model, **scope, out=str(tmp_path / "at once"))
+    assert (done.notices, done.manifest.backend.not_planted) == (at_once.notices, at_once.manifest.backend.not_planted)
+
+
 @pytest.mark.parametrize(("model", "limit", "said"), [
     ("faults:empty=0.0", 3, "fell to one of the 3 samples"), ("faults:empty=0", 1, "fell to the only sample"),
 ])  # fmt: skip

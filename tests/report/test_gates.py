@@ -4,6 +4,7 @@ import json
 import math
 import xml.etree.ElementTree as ET
 from functools import partial
+from shutil import rmtree
 
 import pytest
 from hypothesis import given
@@ -29,6 +30,10 @@ def runs(tmp_path, monkeypatch):
     for name, model in {"good": "gold", "bad": "garbage", "mixed": "m"}.items():
         run(RunConfig(task="fashion", model=model, backend="null", limit=12, out=name))
     return tmp_path
+
+
+def err(capsys):
+    return capsys.readouterr().err
 
 
 def code(*args):
@@ -126,11 +131,12 @@ def test_run_prints_its_table_then_fails(runs, capsys):
         (("report", "good", "--fail-under", "parse_rate=95"), "can only be missed"),
         (("report", "good", "--fail-under", "ndcg@1=1.5"), "can only be missed"),
         (("report", "good", "--fail-if", "parse_rate > -1"), "can only be missed"),
-        (("report", "good", "--fail-if", "parse_rate < -2"), "can never be missed"),
-        (("report", "good", "--fail-if", "fmc > 5"), "can never be missed"),
-        (("score", "good", "--fail-under", "useful_ndcg@1=-0.02"), "can never be missed"),
-        (("compare", "good", "bad", "--fail-if", "parse_rate < -2"), "can never be missed"),
-        (("compare", "good", "bad", "--fail-if", "fmc > 1.5"), "can never be missed"),
+        (("report", "good", "--fail-if", "parse_rate < -2"), "missed only where the figure is not measured"),
+        (("report", "good", "--fail-if", "fmc > 5"), "missed only where the figure is not measured"),
+        (("score", "good", "--fail-under", "useful_ndcg@1=-0.02"), "missed only where the figure is not measured"),
+        (("compare", "good", "bad", "--fail-if", "parse_rate < -2"), "missed only where the figure is not measured"),
+        (("compare", "good", "bad", "--fail-if", "fmc > 1.5"), "missed only where the figure is not measured"),
+        (("report", "good", "--fail-if", "fmc > 5", "--fail-on", "low"), "missed only where its low end is not known"),
         (("compare", "good", "bad", "--fail-if", "useful_ndcg@1 < 1.02"), "can only be missed"),
         (("compare", "good", "bad", "--fail-if", "ndcg@1 < 0"), "no difference is taken of 'ndcg@1'"),
         (("compare", "good", "bad", "--fail-if", "parse_rate=1"), "not a condition"),
@@ -172,16 +178,31 @@ def test_junit_says_what_the_exit_code_says(runs):
     ]
 
 
-def test_samples_without_an_answer_are_an_error_not_a_missed_gate(runs):
+def test_samples_without_an_answer_are_an_error_not_a_missed_gate(runs, capsys):
     rows = (runs / "good" / "samples.jsonl").read_text().splitlines()
     first = json.loads(rows[0]) | {"outcome": "error", "kind": "engine_error", "error": "gone", "scores": {}}
     (runs / "good" / "samples.jsonl").write_text("\n".join([json.dumps(first, separators=(",", ":")), *rows[1:], ""]))
     assert load_run("good").summary.errors == 1
     assert code("report", "good", "--fail-under", "parse_rate=1", "--junit", "j.xml") == 1
+    assert "1 sample has no answer, and no gate counts what is not there. Fix: listeval run @good" in err(capsys)
     root = ET.parse("j.xml").getroot()
     assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("2", "0", "1")
     assert code("report", "good", "mixed", "--fail-under", "parse_rate=1") == 4, "a missed gate says more"
     assert code("report", "good") == 0, "reading is no test"
+
+
+@pytest.mark.parametrize("line", [["run", "@good", "--limit", "2"], ["suite", "s.yaml", "--limit", "2"]], ids=str)
+def test_a_part_that_is_all_there_is_no_pass_of_a_run_that_is_not_and_says_why(runs, capsys, line):
+    (runs / "s.yaml").write_text("tasks: [fashion]\nmodels: [gold]\nbackend: 'null'\nout: many\n")
+    whole = runs / "good"
+    if line[0] == "suite":
+        assert code("suite", "s.yaml", "--quiet", "--limit", "12") == 0
+        (whole,) = (path.parent for path in (runs / "many").rglob("samples.jsonl"))
+    lines = (whole / "samples.jsonl").read_bytes().splitlines(keepends=True)
+    (whole / "samples.jsonl").write_bytes(b"".join(lines[:5]))
+    capsys.readouterr()
+    assert code(*line, "--quiet", "--json", "--fail-under", "parse_rate=1") == 1
+    assert "7 samples have no answer, and no gate counts what is not there" in err(capsys)
 
 
 def test_samples_without_a_row_are_an_error_too(runs):
@@ -222,7 +243,7 @@ def test_a_limit_beyond_the_closed_side_of_a_count_is_refused_and_any_on_its_ope
     assert "invented_fields is always at least 0, so" in err and "inf" not in err
     assert code("report", "fields", "--fail-if", "invented_fields > 1000000") == 0
     assert code("report", "fields", "--fail-if", "invented_fields < -1") == 2
-    assert "can never be missed" in capsys.readouterr().err
+    assert "missed only where the figure is not measured" in capsys.readouterr().err
 
 
 _OF_RUNS = [("parse_rate", 0, 1), ("fmc", 0, 1), ("ndcg@1", 0, 1), ("useful_ndcg@1", 0, 1)]
@@ -261,8 +282,8 @@ LATE = ("--task", "fashion", "--model", "gold", "--backend", "null", "--limit", 
     [
         (["--fail-under", "pars_rate=0.9"], "did you mean 'parse_rate'?"),
         (["--fail-under", "parse_rate=95"], "can only be missed"),
-        (["--fail-if", "useful_ndcg@1 < -1"], "can never be missed"),
-        (["--fail-if", "mae > 11"], "can never be missed"),
+        (["--fail-if", "useful_ndcg@1 < -1"], "missed only where the figure is not measured"),
+        (["--fail-if", "mae > 11"], "missed only where the figure is not measured"),
         (["--fail-under", "raw_parse_rate=0.9"], "no figure 'raw_parse_rate'"),
         (["--fail-under", "rank_stability=0.9"], "no figure 'rank_stability'"),
         (["--set", "order=shuffled", "--fail-under", "rank_stability=9"], "at most 1"),
@@ -275,6 +296,42 @@ def test_a_gate_that_no_run_could_be_held_against_is_refused_before_the_run(runs
     out, err = capsys.readouterr()
     assert out == "" and err.count("\n") == 1 and said in err, err
     assert not (runs / "late").exists()
+
+
+FOUR = ("run", "--task", "gsm8k", "--backend", "null", "--model", "gold", "--limit", "2", "--quiet", "--seeds=0,1,2,3")
+
+
+@pytest.mark.parametrize("out", [("--out", "gs"), ()], ids=["--out", "default"])
+def test_a_figure_of_all_seeds_is_foreseen_where_a_run_of_some_goes_on(runs, capsys, out):
+    assert code(*FOUR, *out) == 0
+    capsys.readouterr()
+    more = [*FOUR[:-1], "--seeds=4", *out, "--fail-under"]
+    assert code(*more, "accuracy@6=0.1") == 2 and "no figure 'accuracy@6'" in err(capsys)
+    assert code(*more, "accuracy@5=2") == 2 and "at most 1" in err(capsys)
+    other = ("--model", "m", "--fail-under", "accuracy@5=0.1")
+    assert out or (code(*more[:-1], *other) == 2 and "no figure 'accuracy@5'" in err(capsys))
+    assert code(*more, "accuracy@5=0.1") == 0
+    less = [*FOUR[:-1], "--seeds=0", *out, "--fail-under"]
+    assert code(*less, "accuracy@5=0.1") == 0
+    if out:
+        assert code("run", "@gs", "--seeds", "0", "--quiet", "--fail-under", "accuracy@5=0.1") == 0
+
+
+def test_a_figure_of_all_seeds_is_foreseen_of_each_run_of_a_suite(runs, capsys):
+    (runs / "s.yaml").write_text("tasks: [gsm8k]\nmodels: [gold, m]\nbackend: 'null'\nlimit: 1\nout: many\n")
+    line = ("suite", "s.yaml", "--quiet")
+    assert code(*line, "--seeds", "0,1,2,3,4") == 0
+    gates = ("--seeds", "0", "--fail-under", "accuracy@5=0")
+    assert code(*line, *gates) == 0
+    rmtree(next(path.parent for path in (runs / "many").rglob("manifest.json") if "gold" not in path.parent.name))
+    capsys.readouterr()
+    assert code(*line, *gates) == 2 and "no figure 'accuracy@5'" in err(capsys)
+
+
+def test_a_run_that_cannot_be_read_is_left_for_the_run_to_say(runs, capsys):
+    (runs / "good" / "manifest.json").write_text("{")
+    line = ("run", "--task", "fashion", "--backend", "null", "--model", "gold", "--out", "good", "--quiet")
+    assert code(*line, "--fail-under", "pars_rate=0.9") == 2 and "did you mean 'parse_rate'" in err(capsys)
 
 
 def test_a_gate_of_a_suite_is_held_against_its_tasks_before_it_runs(runs, capsys):

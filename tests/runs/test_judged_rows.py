@@ -11,9 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from listeval.comparison import compare
 from listeval.errors import UserError
 from listeval.plugins.registry import load_task
-from listeval.runs import Run, RunConfig, load_run, run, store
+from listeval.report.page.run_page import runs_page
+from listeval.runs import Run, RunConfig, load_run, rescore, run, store
+from listeval.runs.row_decoder import read_rows
 from listeval.runs.rows import Row
 from listeval.runs.stored_row import JudgedRow, StoredRow
 from listeval.task import Appendix
@@ -69,18 +72,71 @@ def test_a_row_is_the_same_whatever_of_it_is_decoded_when(value, target, prompt,
     assert msgspec.to_builtins(JudgedRow.of(whole)) == {name: whole[name] for name in JudgedRow.__struct_fields__}
 
 
-@pytest.mark.parametrize(
-    ("name", "damage"), [("prompt", b'"\xff"'), ("target", b'{"\xff": 1}'), ("value", b'["\xff"]')]
-)
-def test_a_text_that_is_damaged_is_told_with_its_sample(tmp_path, name, damage):
-    made = run(config(tmp_path / "run", seeds=(0,)))
+DAMAGE = {"prompt": b'"\xff"', "target": b'{"\xff": 1}', "value": b'["\xff"]'}
+READ = {
+    "rows": lambda run: run.rows,
+    "every": lambda run: run.every,
+    "a frame": lambda run: run.frame(),
+    "the file": lambda run: list(read_rows(run.path / "samples.jsonl")),
+    "scores": lambda run: rescore(run.path),
+}
+
+
+def damaged(made, name, line, kind="ok"):
+    """The run with damage to a text of its row in `line`, which is of `kind`; read anew."""
     path = made.path / "samples.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
-    held = re.escape(json.dumps(made.rows[1][name], ensure_ascii=False, separators=(",", ":")).encode())
-    lines[1] = re.sub(rb'(?<="%b":)%b' % (name.encode(), held), lambda _: damage, lines[1], count=1)
+    held = json.dumps(json.loads(lines[line - 1])[name], ensure_ascii=False, separators=(",", ":"))
+    held_there = rb'(?<="%b":)%b' % (name.encode(), re.escape(held.encode()))
+    replaced, n = re.subn(held_there, lambda _: DAMAGE[name], lines[line - 1])
+    assert n == 1
+    lines[line - 1] = replaced.replace(b'"kind":"ok"', b'"kind":"%b"' % kind.encode())
     path.write_bytes(b"".join(lines))
-    with pytest.raises(UserError, match=f"'{name}' is damaged.*seed 0"):
-        load_run(made.path).rows  # noqa: B018
+    return load_run(made.path)
+
+
+@pytest.mark.parametrize("read", READ)
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_text_that_is_damaged_is_told_with_its_line_and_sample(tmp_path, name, read):
+    made = damaged(run(config(tmp_path / "run", seeds=(0,), limit=3, model="gold")), name, 2)
+    with pytest.raises(UserError, match=f"'{name}' is damaged") as raised:
+        READ[read](made)
+    assert raised.value.place.startswith(f"{made.path / 'samples.jsonl'}:2, example '")
+    assert raised.value.place.endswith("seed 0")
+
+
+@pytest.mark.parametrize("at", [0, 1])
+@pytest.mark.parametrize("name", ["prompt", "target"])
+def test_a_damaged_text_of_a_compared_run_is_told_with_its_run(tmp_path, name, at):
+    runs = [run(config(tmp_path / arm, seeds=(0,), limit=3, model="gold")) for arm in "ab"]
+    path = damaged(runs[at], name, 2).path
+    with pytest.raises(UserError, match=f"'{name}' is damaged") as raised:
+        compare([one.path for one in runs])
+    assert raised.value.place.startswith(f"{path / 'samples.jsonl'}:2, example '")
+
+
+def test_a_target_that_is_damaged_in_both_runs_is_told_too(tmp_path):
+    runs = [run(config(tmp_path / arm, seeds=(0,), limit=3, model="gold")) for arm in "ab"]
+    for one in runs:
+        damaged(one, "target", 2)
+    with pytest.raises(UserError, match="'target' is damaged") as raised:
+        compare([one.path for one in runs])
+    assert raised.value.place.startswith(f"{runs[0].path / 'samples.jsonl'}:2, ")
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_a_damaged_text_is_told_by_a_repair_with_its_run(tmp_path, name):
+    path = damaged(run(config(tmp_path / "run", seeds=(0,), limit=3, model="gold")), name, 2, kind="missing_id").path
+    with pytest.raises(UserError, match=f"'{name}' is damaged") as raised:
+        compare([path, f"{path}+permutation"])
+    assert raised.value.place.startswith(f"{path / 'samples.jsonl'}:2, ")
+
+
+def test_a_damaged_text_is_told_by_a_page_with_its_run(tmp_path):
+    made = damaged(run(config(tmp_path / "run", seeds=(0,), limit=3, model="gold")), "prompt", 2)
+    with pytest.raises(UserError, match="'prompt' is damaged") as raised:
+        runs_page([made])
+    assert raised.value.place.startswith(f"{made.path / 'samples.jsonl'}:2, ")
 
 
 @pytest.mark.parametrize(

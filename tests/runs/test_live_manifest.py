@@ -5,6 +5,7 @@ import json
 import pytest
 
 from listeval import __version__
+from listeval.backends.openai.openai_engine import OpenAIBackend
 from listeval.chat import Message
 from listeval.errors import UserError
 from listeval.plugins.open import make_task
@@ -209,3 +210,53 @@ def test_more_prompts_that_spell_control_tokens_count(asked, planted):
     assert asked(Picky(), limit=2).manifest.control_text == {"as_the_server_renders": 2}
     assert asked(Picky(), limit=4).manifest.control_text == {"as_the_server_renders": 4}
     assert asked(Picky(), limit=9).manifest.control_text == {"as_the_server_renders": 5}
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ([{"limit": 3}, {"seeds": (1,), "limit": 2}], 5),
+        ([{"limit": 3}, {"seeds": (0, 1), "limit": 3}], 6),
+        ([{"samples": slice(0, 2)}, {"samples": slice(3, 5)}], 4),
+        ([{"samples": slice(0, 3)}, {"samples": slice(2, 5)}], 5),
+        ([{"limit": 2}, {"limit": 1}, {"limit": 2, "seeds": (0, 1)}, {"limit": 2, "seeds": (1,)}], 4),
+    ],
+    ids=str,
+)
+def test_prompts_of_disjoint_parts_add_up_and_none_counts_twice(asked, planted, parts, said):
+    for part in parts:
+        if "samples" in part:
+            part = {"samples": tuple(example.id for example in planted[part["samples"]])}
+        done = asked(Picky(), **part)
+    assert load_run(done.path).manifest.control_text == {"as_the_server_renders": said}
+
+
+@pytest.mark.parametrize("kept", [0, 2, 4])
+def test_prompts_of_a_process_that_was_killed_are_counted_when_they_are_seen_again(asked, planted, kept):
+    done = asked(Picky())
+    lines = (done.path / "samples.jsonl").read_bytes().splitlines(keepends=True)
+    (done.path / "samples.jsonl").write_bytes(b"".join(lines[:kept]))
+    values = json.loads((done.path / "manifest.json").read_text())
+    (done.path / "manifest.json").write_text(json.dumps(values | {"control_text": {}, "attempts": []}))
+    assert asked(Picky()).manifest.control_text == {"as_the_server_renders": 5}
+
+
+def behind(path):
+    found = load_run(path).manifest.backend
+    return {**found.settings, "left_out": None}, found.versions
+
+
+@pytest.mark.parametrize("limit", [6, 8])
+def test_an_attempt_whose_every_answer_failed_leaves_the_engine_behind_the_rows(asked, monkeypatch, limit):
+    done = asked(Picky("seed", busy=4))
+    before = behind(done.path)
+    monkeypatch.setattr(OpenAIBackend, "versions", lambda self: {"server": "99"})
+
+    asked(lambda call: BUSY, limit=limit, timeout_s=77.0)
+    made = load_run(done.path).manifest
+    assert behind(done.path) == before
+    assert len(made.attempts) == 2 and set(made.backend.left_out) == {"seed"}
+    asked(Picky(), limit=limit, timeout_s=55.0)
+    settings, versions = behind(done.path)
+    assert (settings["timeout_s"], versions) == (55.0, {"server": "99"})
+    assert load_run(done.path).manifest.backend.finish_reasons == {"stop": limit}

@@ -28,10 +28,23 @@ def test_what_stands_twice_by_an_alias_is_a_tree():
     assert load_plain("{a: &x [1], b: *x, c: [*x, *x]}") == {"a": [1], "b": [1], "c": [[1], [1]]}
 
 
-@pytest.mark.parametrize("text", ["&a [*a]", "&a {b: [*a]}", "{k: &b [1, {c: *b}]}", "[&a [], &b [*a, *b]]"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "&a [*a]", "&a {b: [*a]}", "{k: &b [1, {c: *b}]}", "[&a [], &b [*a, *b]]", "&a !!pairs [x: *a]",
+        "{k: &a !!omap [x: [*a]]}", "&a [!!pairs [x: *a]]", "{k: &a !!pairs [x: {b: *a}]}",
+    ],
+)  # fmt: skip
 def test_what_holds_itself_is_refused(text):
     with pytest.raises(yaml.YAMLError, match="holds itself"):
         load_plain(text)
+
+
+@pytest.mark.parametrize("long", [200, 1000])
+@pytest.mark.parametrize("text", ["x: 1{0}.0", "x: !!float 1{0}", "x: !!float '-1{0}.5'", "[1{0}.0]", "? 1{0}.0"])
+def test_a_number_that_is_too_large_is_an_error_of_yaml_s(text, long):
+    with pytest.raises(yaml.YAMLError, match="too large"):
+        load_plain(text.format(":00" * long))
 
 
 @given(st.lists(WORDS, max_size=9), st.sampled_from([" ", "\n", "\n  ", ""]))

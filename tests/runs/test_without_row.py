@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from listeval.cli.main import main
+from listeval.plugins.open import make_task
 from listeval.runs import RunConfig, load_run
 from listeval.runs.entries import DataEntry
 from listeval.runs.ledger import FILE
@@ -20,13 +21,33 @@ def entries(config):
     return {str(seed): DataEntry(source="s", fingerprint="f", asked=n) for seed, n in own.items()}
 
 
-@given(st.lists(scopes, min_size=1, max_size=4))
-def test_a_run_owes_what_its_scope_covers_whatever_led_to_it(asked):
-    config, data = asked[0], entries(asked[0])
+def after(asked):
+    """What a manifest says after these commands, and every sample that one of them asked for."""
+    config, data, cells_of_all = asked[0], entries(asked[0]), cells(asked[0])
     for new in asked[1:]:
-        both = widest(config, new, examples)
-        config, data = both, counted(both, [(new, entries(new)), (config, data)], examples)
-        assert planned(config, data) == len(cells(config))
+        config, data = widest(config, new, examples), counted((config, data), (new, entries(new)), examples)
+        cells_of_all |= cells(new)
+    return config, data, cells_of_all
+
+
+@given(scopes, scopes)
+def test_a_run_owes_what_two_commands_asked_for(old, new):
+    config, data, wanted = after([old, new])
+    assert planned(config, data) == len(wanted)
+
+
+@given(st.lists(scopes.map(lambda config: config.model_copy(update={"samples": ()})), min_size=1, max_size=5))
+def test_a_run_owes_what_seeds_and_limits_asked_for_whatever_their_order(asked):
+    config, data, wanted = after(asked)
+    assert planned(config, data) == len(wanted)
+
+
+@given(st.lists(scopes, min_size=1, max_size=5))
+def test_a_run_never_owes_what_no_command_asked_for(asked):
+    config, data, wanted = after(asked)
+    assert max(len(cells(one)) for one in asked) <= planned(config, data) <= len(wanted)
+    again = counted((config, data), (asked[-1], entries(asked[-1])), examples)
+    assert again == data, "nor more for asking twice"
 
 
 @given(scopes)
@@ -35,7 +56,29 @@ def test_the_same_scope_again_counts_no_data(config):
         raise AssertionError
 
     data = entries(config)
-    assert counted(config, [(config, data), (config, data)], none) == data
+    assert counted((config, data), (config, data), none) == data
+
+
+SEVERAL = {
+    "a seed more, of which little is asked": [{"limit": None}, {"seeds": (1,), "limit": 5}],
+    "less of the first": [{"limit": 5}, {"seeds": (1,), "limit": 7}],
+    "both, and then one": [{"limit": 5, "seeds": (0, 1)}, {"seeds": (2,), "limit": 3}, {"seeds": (1,), "limit": 4}],
+    "a sample of another seed": [{"limit": 3}, {"seeds": (1,), "limit": None, "samples": 2}],
+    "a sample, twice": [{"limit": 3}, *[{"seeds": (1,), "limit": None, "samples": 2}] * 2],
+}
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_a_run_is_whole_when_every_command_was(start, capsys, name):
+    for changes in SEVERAL[name]:
+        if "samples" in changes:
+            found = make_task("fashion", {}).load(None, changes["seeds"][0]).examples[: changes["samples"]]
+            changes = changes | {"samples": tuple(example.id for example in found)}
+        done = start(**changes)
+        assert done.without_row == load_run(done.path).without_row == 0
+    with pytest.raises(SystemExit) as stopped:
+        main(["report", str(done.path), "--fail-under", "parse_rate=0"])
+    assert stopped.value.code == 0 and "no row" not in capsys.readouterr().err
 
 
 def test_one_seed_that_is_not_counted_leaves_the_whole_unknown():

@@ -18,6 +18,7 @@ from listeval.report.page.repeat import compare_command
 from listeval.report.page.samples import RightAnswer, of_comparison
 from listeval.report.page.setting_curves import CurvePlot, curves
 from listeval.runs.collector import collector_paused
+from listeval.runs.damage import located
 
 if TYPE_CHECKING:
     from listeval.comparison import Comparison
@@ -34,7 +35,8 @@ def comparison_page(comparison: Comparison, right: RightAnswer | None = None) ->
     from markupsafe import Markup
 
     c, verdict = comparison, comparison.verdict
-    found = browser(of_comparison(c, right))
+    with located([arm.run.path for arm in c.arms]):
+        found = browser(of_comparison(c, right))
     return render_page(
         "comparison.html",
         title=f"{c.base.run.manifest.task.name}: {' / '.join(arm.name for arm in c.arms)}",

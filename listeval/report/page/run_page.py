@@ -22,6 +22,7 @@ from listeval.report.page.setting_curves import CurvePlot, curves
 from listeval.report.page.stacks import Stack, stack
 from listeval.report.page.wide import FigureCell, WideTable, figure_cell, titles
 from listeval.report.shown import kinds_to_show, metrics_to_show
+from listeval.runs.damage import located
 from listeval.runs.figures import as_text, words
 from listeval.runs.figures.columns import BARE_RATE, PARSE_RATE, RAW, USEFUL, bounds, bounds_of, first_useful
 
@@ -61,7 +62,8 @@ def runs_page(runs: Sequence[Run], rights: Sequence[RightAnswer | None] = ()) ->
 
     names, alone = names_of(runs), len(runs) == 1
     marks = marks_of(runs)
-    found = browser(of_runs(runs, rights or [None] * len(runs)))
+    with located([run.path for run in runs]):
+        found = browser(of_runs(runs, rights or [None] * len(runs)))
     present = [kind.value for kind in kinds_to_show(runs)]
     return render_page(
         "report.html",
