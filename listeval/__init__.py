@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from listeval.contract.documents import Document as Document
     from listeval.contract.documents import why_unusable as why_unusable
     from listeval.contract.model_schema import ModelSchema as ModelSchema
+    from listeval.contract.schema_validator import schema_doubts as schema_doubts
     from listeval.contract.schema_validator import why_no_schema as why_no_schema
     from listeval.decoding.proof.probes import example_answer as example_answer
     from listeval.errors import UserError as UserError
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
     from listeval.kit.listwise import list_answer as list_answer
     from listeval.kit.listwise import worked_examples as worked_examples
     from listeval.kit.named_class import named_class as named_class
+    from listeval.kit.notice import notice as notice
     from listeval.kit.order import ListOptions as ListOptions
     from listeval.kit.records import bad_records as bad_records
     from listeval.kit.records import record_answer as record_answer

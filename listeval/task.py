@@ -78,6 +78,8 @@ class Metric(NamedTuple):
     `at` is for a metric that is 1 for a right answer: a run with k or more seeds also gets
     `<name>@<k>`, how often one of k samples of an example is right (contract failures are wrong).
     `less_is_better` is for errors and for counts of faults; a metric with `useful` is never one of them.
+    `more_is_better` says the other way of a metric without `useful` or `at`, which say it themselves; where neither is
+    said, no export states a direction.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Metric(NamedTuple):
     bounds: tuple[float | None, float | None] | None = None
     at: Sequence[int] = ()
     less_is_better: bool = False
+    more_is_better: bool = False
 
 
 class Verdict(NamedTuple):

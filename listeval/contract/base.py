@@ -33,6 +33,8 @@ class Contract(ABC, Generic[V]):
     """How many levels of the answer are the contract's own shape (a list of objects: 1)."""
     noun: ClassVar[str]
     """What the contract asks for, in words, for messages."""
+    takes_wrapped: ClassVar[bool] = True
+    """Whether the block may stand within other JSON: the paper's rule for lists, and the flag `json_wrapped`."""
     separators: Separators | None = Separators()
     """How the task spaces its gold answers, for constrained decoding alone; None where no one way says it.
 
@@ -100,6 +102,10 @@ class Contract(ABC, Generic[V]):
         if span is None:
             return diagnose.no_block(self, text, reasoning)
         block = text if span == (0, len(text)) else text[span[0] : span[1]]
+        if block is not text and not self.takes_wrapped:
+            other = diagnose.within_other(self, text, span)
+            if other is not None:
+                return other
         try:
             value = self.validate(block)
         except ValidationError as error:

@@ -105,6 +105,17 @@ def _of_other_type(contract: Contract[Any], text: str, start: int, keys: Collect
     return _failure(Kind.WRONG_TYPE, detail, text, point, flags=surroundings(text, point, keys))
 
 
+def within_other(contract: Contract[Any], text: str, span: Span) -> Failure | None:
+    """Why an answer is no right one whose own JSON is only a part of it; None for a block that is in no other JSON."""
+    keys = contract.keys()
+    outer = _other_whole(text, span, keys)
+    if outer is None and Flag.JSON_WRAPPED in surroundings(text, span, keys):
+        outer = find_json(text, keys, stop=span[0])  # what holds the block is not whole
+    if outer is None:
+        return None
+    return _of_other_type(contract, text, outer, keys) if outer >= 0 else _other_json(contract, text)
+
+
 def invalid(contract: Contract[Any], text: str, span: Span, error: ValidationError, reasoning: str | None) -> Failure:
     """JSON and shape stages: a block that pydantic refused."""
     block = text if span == (0, len(text)) else text[span[0] : span[1]]
@@ -137,7 +148,8 @@ def _malformed(contract: Contract[Any], text: str, span: Span, said: str, reason
 
 def _other_whole(text: str, span: Span, keys: Collection[str]) -> int | None:
     """Where JSON begins that holds the block and more, -1 for the whole text; None where the block is in no other."""
-    if span[1] - span[0] != len(text.strip(BLANK)) and _is_json(unfenced(text)):
+    body = unfenced(text)
+    if span[1] - span[0] != len(body) and _is_json(body):
         return -1
     outer = find_json(text, keys, stop=span[0])
     read = value_at(text, outer) if outer >= 0 else None

@@ -14,11 +14,14 @@ from pathlib import Path
 from typing import Any, ClassVar, cast
 
 from pydantic import BaseModel, TypeAdapter
-from pydantic_core import CoreSchema, SchemaValidator
+from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 
 from listeval.contract.choices import as_json_tells
+from listeval.contract.closest import Path as Place
 from listeval.contract.schema import Schema
 from listeval.contract.schema_nodes import closed
+from listeval.contract.shape import broken_places
+from listeval.contract.taxonomy import Kind
 
 
 class ModelSchema(Schema):
@@ -36,6 +39,13 @@ class ModelSchema(Schema):
     def _validated(self, block: str) -> Any:
         _reader(self.model).validate_json(block, strict=True, extra="forbid")
         return json.loads(block)
+
+    def broken(self, block: str) -> list[tuple[Place, Kind]]:
+        try:
+            self._validated(block)
+        except ValidationError as error:
+            return broken_places(self, block, error)
+        return []
 
     def spec(self) -> dict[str, Any]:
         return {**super().spec(), "shape": "model", "code": _code_hash(self.model)}

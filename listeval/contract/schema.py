@@ -1,40 +1,38 @@
 """`Schema`: an answer of any type that a JSON Schema describes, one schema a document.
 
 The JSON Schema decides (draft 2020-12, or the one that `$schema` names); its refusals become errors of the shape stage,
-so kinds, places and sentences are those of every other contract. Beyond the schema JSON's own rules hold: a key stands
-once in an object, and numbers are finite. `format` is an annotation, as the standard has it, and is not checked;
-`multipleOf` is exact in decimals.
+so kinds, places and sentences are those of every other contract. The root is the answer's own: a list that holds the
+object which the schema asks for is a list. Beyond the schema JSON's own rules hold: a key stands once in an object, and
+numbers are finite. `format` is an annotation, as the standard has it, and is not checked; `multipleOf` is exact in
+decimals.
 """
 
 from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 from hashlib import sha256
 from itertools import islice
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from pydantic_core import InitErrorDetails, PydanticCustomError, SchemaValidator, ValidationError, core_schema
 
 from listeval.contract.base import Contract
+from listeval.contract.closest import Path
 from listeval.contract.extract import Extraction
 from listeval.contract.schema_nodes import followed
+from listeval.contract.schema_refusals import Broken, broken_by
 from listeval.contract.schema_validator import schema_validator
-
-if TYPE_CHECKING:
-    from jsonschema.exceptions import ValidationError as Refusal
+from listeval.contract.shape import broken_places
+from listeval.contract.taxonomy import Kind
 
 _TYPES = ("object", "array", "string", "number", "boolean", "null")
 _OPTIONS = ("anyOf", "oneOf")
 _MOST = 64
 """So many refusals of one answer are looked at; the first kind among them names it."""
-_SHOWN = 160
 _LATEST = "https://json-schema.org/draft/2020-12/schema"
-
-Path = tuple[str | int, ...]
 
 
 class Schema(Contract[Any]):
@@ -44,6 +42,7 @@ class Schema(Contract[Any]):
     """
 
     depth: ClassVar[int] = 0
+    takes_wrapped: ClassVar[bool] = False
 
     def __init__(self, schema: Mapping[str, Any]) -> None:
         self._schema = dict(schema)
@@ -55,18 +54,28 @@ class Schema(Contract[Any]):
 
     def _validated(self, block: str) -> Any:
         value = _READER.validate_json(block)
-        found = list(islice(self._errors(value), _MOST))
+        found = [_error(each) for each in islice(self._errors(value), _MOST)]
         if found:
             raise ValidationError.from_exception_data("Schema", found)
         return value
 
-    def _errors(self, value: Any) -> Iterator[InitErrorDetails]:
+    def broken(self, block: str) -> list[tuple[Path, Kind]]:
+        """Every place where a block of JSON breaks the schema, once for each kind of fault; none where it keeps it."""
+        try:
+            value = _READER.validate_json(block)
+        except ValidationError as error:  # a number that no float or int holds
+            return broken_places(self, block, error)
+        kinds = {"missing": Kind.MISSING_KEY, "extra_forbidden": Kind.EXTRA_KEY}
+        found = ((each.path, kinds.get(each.type, Kind.BAD_VALUE)) for each in self._errors(value))
+        return list(dict.fromkeys(found))
+
+    def _errors(self, value: Any) -> Iterator[Broken]:
         endless = next(_not_finite(value, ()), None)
         if endless is not None:
-            yield _error("schema_value", endless, "should be a finite number", value)
+            yield Broken(endless, "schema_value", "should be a finite number", value)
             return
         for refusal in schema_validator(self._schema).iter_errors(value):
-            yield from _explained(refusal)
+            yield from broken_by(refusal, self._schema)
 
     def keys(self) -> Collection[str]:
         return property_names(self._text)
@@ -148,57 +157,7 @@ def _not_finite(value: Any, path: Path) -> Iterator[Path]:
                 yield from _not_finite(part, (*path, key))
 
 
-def _explained(refusal: Refusal) -> Iterator[InitErrorDetails]:
-    """The errors of one refusal: that of the option which a value comes closest to, where there are options."""
-    from jsonschema.exceptions import best_match
-
-    best = best_match([refusal])
-    path, value = tuple(best.absolute_path), best.instance
-    if best.validator == "required":
-        yield from (_error("missing", (*path, name), "Field required", value) for name in _named(best, value))
-    elif best.validator == "dependentRequired":
-        wanted = (name for key, names in best.validator_value.items() if key in value for name in names)
-        absent = (name for name in wanted if name not in value)
-        yield from (_error("missing", (*path, name), "Field required", value) for name in absent)
-    elif best.validator == "additionalProperties" and best.validator_value is False:
-        yield from (_error("extra_forbidden", (*path, name), "unknown", value) for name in _strange(best, value))
-    elif list(best.absolute_schema_path)[-2:-1] == ["propertyNames"]:
-        yield _error("extra_forbidden", (*path, str(value)), "unknown", value)
-    elif best.validator == "unevaluatedProperties":
-        yield _error("extra_forbidden", (*path, _quoted(best.message)), "unknown", value)
-    elif best.validator == "maxItems" and not path:
-        yield _error("too_long", path, best.message[:_SHOWN], value)
-    elif best.validator in ("type", *_OPTIONS) and not path and _wrong_root(best):
-        yield _error("schema_type", path, best.message[:_SHOWN], value)
-    else:
-        said = best.message[:_SHOWN]
-        yield _error("schema_value", path, f"does not fit: {said}" if path else said, value)
-
-
-def _wrong_root(refusal: Refusal) -> bool:
-    """Whether it is the type of the answer's root that no option takes."""
-    if refusal.validator == "type":
-        return True
-    return bool(refusal.context) and all(part.validator == "type" and not part.path for part in refusal.context)
-
-
-def _named(refusal: Refusal, value: Mapping[str, Any]) -> list[str]:
-    """The key that this refusal is about; `jsonschema` refuses once for each that is absent."""
-    absent = [name for name in refusal.validator_value if name not in value]
-    return [name for name in absent if refusal.message.startswith(repr(name))] or absent[:1]
-
-
-def _strange(refusal: Refusal, value: Mapping[str, Any]) -> list[str]:
-    schema = refusal.schema if isinstance(refusal.schema, dict) else {}
-    known, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
-    return [name for name in value if name not in known and not any(re.search(p, name) for p in patterns)]
-
-
-def _quoted(message: str) -> str:
-    found = re.search(r"'([^']*)'", message)
-    return found[1] if found else "?"
-
-
-def _error(kind: str, path: Path, said: str, value: Any) -> InitErrorDetails:
+def _error(broken: Broken) -> InitErrorDetails:
     # The sentence is an argument: braces in it would be read as a template's.
-    return InitErrorDetails(type=PydanticCustomError(kind, "{said}", {"said": said}), loc=path, input=value)
+    kind = PydanticCustomError(broken.type, "{said}", {"said": broken.said})
+    return InitErrorDetails(type=kind, loc=broken.path, input=broken.value)

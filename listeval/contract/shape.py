@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pydantic_core import ErrorDetails, ValidationError, from_json
 
+from listeval.contract.closest import Misfit, Path, Sort, closest
 from listeval.contract.taxonomy import Kind
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ _TYPES = ("is_instance_of", "is_subclass_of", "model_attributes_type", "none_req
 class _Error(NamedTuple):
     """One error: its path in the answer, the union branches around it (place in the path, name), what is wrong."""
 
-    path: tuple[str | int, ...]
+    path: Path
     branches: tuple[tuple[int, str | int], ...]
     type: str
     message: str
@@ -36,12 +37,33 @@ def shape_fault(contract: Contract[Any], block: str, error: ValidationError) -> 
     found = error.errors(include_url=False, include_input=False)
     if found[0]["type"] == "json_invalid":
         return _of_json(found[0]["msg"])
-    deep = any(len(item["loc"]) > contract.depth + 1 for item in found)
-    answer = _loaded(block) if deep else None
-    errors = [_placed(item, answer, deep) for item in found]
-    kinds = [(_kind(contract, item), item) for item in (closest(errors) if deep else errors)]
+    errors = _told(contract, block, found)
+    kinds = [(_kind(contract, item), item) for item in errors]
     kind, first = min(kinds, key=lambda pair: _RANK[pair[0]])
     return kind, _sentence(contract, kind, first)
+
+
+def broken_places(contract: Contract[Any], block: str, error: ValidationError) -> list[tuple[Path, Kind]]:
+    """Each place of a block that pydantic refused, with what is wrong there: a missing or unknown key, or a value."""
+    found = _told(contract, block, error.errors(include_url=False, include_input=False))
+    return list(dict.fromkeys(_broken(item) for item in found))
+
+
+def _broken(error: _Error) -> tuple[Path, Kind]:
+    if error.type.startswith("union_tag"):
+        kind = Kind.MISSING_KEY if error.type == "union_tag_not_found" else Kind.BAD_VALUE
+        return (*error.path, _discriminator(error)), kind
+    return error.path, {"missing": Kind.MISSING_KEY, "extra_forbidden": Kind.EXTRA_KEY}.get(error.type, Kind.BAD_VALUE)
+
+
+def _told(contract: Contract[Any], block: str, found: Sequence[ErrorDetails]) -> list[_Error]:
+    """The errors at their places in the answer, of each union those of one branch."""
+    # The items of a list's contract are no union: only what is within them may be one.
+    plain = contract.depth + 1 if contract.depth else 0
+    if all(len(item["loc"]) <= plain for item in found):
+        return [_Error(item["loc"], (), item["type"], item["msg"], dict(item.get("ctx") or {})) for item in found]
+    answer = _loaded(block)
+    return _of_one_branch([_placed(item, answer) for item in found])
 
 
 def quote(word: str, limit: int = 40) -> str:
@@ -63,11 +85,9 @@ def _loaded(block: str) -> Any:
         return None
 
 
-def _placed(error: ErrorDetails, answer: Any, deep: bool) -> _Error:
+def _placed(error: ErrorDetails, answer: Any) -> _Error:
     """The error with the names of union branches taken out of its place: they are nowhere in the answer."""
     location, about = error["loc"], dict(error.get("ctx") or {})
-    if not deep:
-        return _Error(location, (), error["type"], error["msg"], about)
     path: list[str | int] = []
     branches: list[tuple[int, str | int]] = []
     for at, part in enumerate(location):
@@ -86,34 +106,41 @@ def _holds(value: Any, part: str | int) -> bool:
     return isinstance(value, dict) and part in value
 
 
-def closest(errors: Sequence[_Error]) -> list[_Error]:
-    """Of each union the errors of one branch: one that takes the value itself and has the fewest faults within.
+def _of_one_branch(errors: Sequence[_Error]) -> list[_Error]:
+    """Of each union the errors of the branch that the value comes closest to, see `closest`.
 
     Where no branch takes the value itself, their messages become one.
     """
-    unions: dict[tuple[str | int, ...], dict[str | int, list[_Error]]] = {}
+    unions: dict[Path, dict[str | int, list[_Error]]] = {}
     kept: list[_Error] = []
     for error in errors:
         if not error.branches:
             kept.append(error)
             continue
         place, name = error.branches[0]
-        unions.setdefault(error.path[:place], {}).setdefault(name, []).append(error)
+        inner = error._replace(branches=error.branches[1:])
+        unions.setdefault(error.path[:place], {}).setdefault(name, []).append(inner)
     for path, branches in unions.items():
-        within = [own for own in branches.values() if all(len(item.path) > len(path) for item in own)]
-        if within:
-            best = min(within, key=len)
-            kept += closest([item._replace(branches=item.branches[1:]) for item in best])
-        else:
-            kept.append(_either([item for own in branches.values() for item in own if item.path == path]))
+        options = [_of_one_branch(own) for own in branches.values()]
+        misfits = [[Misfit(item.path[len(path) :], _sort(item)) for item in own] for own in options]
+        best = closest(misfits, lambda *_: True)
+        own = [item for option in options for item in option if item.path == path and _sort(item)]
+        kept += [_either(own)] if best is None else options[best]
     return kept
+
+
+def _sort(error: _Error) -> Sort:
+    if error.type in ("literal_error", "enum"):
+        return Sort.CHOICE if " or " in str(error.about.get("expected")) else Sort.CONSTANT
+    typed = error.type.endswith("_type") or error.type in (*_TYPES, "int_from_float")
+    return Sort.TYPE if typed else Sort.OTHER
 
 
 def _either(errors: Sequence[_Error]) -> _Error:
     """One error for a value that no branch of a union takes."""
     first, *others = dict.fromkeys(item.message for item in errors)
     said = " or ".join([first, *(message.removeprefix("Input should be ") for message in others)])
-    return errors[0]._replace(branches=(), message=said)
+    return errors[0]._replace(message=said)
 
 
 def _kind(contract: Contract[Any], error: _Error) -> Kind:
@@ -156,10 +183,14 @@ def _sentence(contract: Contract[Any], kind: Kind, error: _Error) -> str:
 
 def _of_tag(where: str, path: str, error: _Error) -> str:
     """A discriminator that is absent, or names none of the forms that there are."""
-    key = str(error.about.get("discriminator", "")).strip("'")
+    key = _discriminator(error)
     named = quote(f"{path}.{key}" if path else key)
     if error.type == "union_tag_not_found":
         return f"{where} lacks {named}"
     known, tag = str(error.about.get("expected_tags", "")), str(error.about.get("tag", ""))
     shown = known if len(known) <= 120 else known[:119] + "…"
     return f"{where}: {named} should be one of {shown}, not {quote(tag)}"
+
+
+def _discriminator(error: _Error) -> str:
+    return str(error.about.get("discriminator", "")).strip("'")

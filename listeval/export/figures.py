@@ -78,15 +78,17 @@ def per_sample(run: Run) -> list[dict[str, float]]:
 def lower_is_better(run: Run) -> Mapping[str, bool]:
     """Which way is better, for the figures of which that is known: rates, and metrics that say so."""
     useful = {metric.name for metric in run.metrics if metric.useful}
-    less = {metric.name for metric in run.metrics if metric.less_is_better}
+    said = {
+        metric.name: metric.less_is_better for metric in run.metrics if metric.less_is_better != metric.more_is_better
+    }
     at = {figures.at_name(metric.name, k) for metric in run.metrics for k in metric.at}
     known: dict[str, bool] = {}
     for name in metrics_to_show([run]):
         plain = name.removeprefix(figures.RAW)
         if is_rate(name) or plain.removeprefix(figures.USEFUL) in useful or plain in at:
             known[name] = name in _LOWER
-        elif plain in less:
-            known[name] = True
+        elif plain in said:
+            known[name] = said[plain]
     return known
 
 

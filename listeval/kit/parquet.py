@@ -1,4 +1,7 @@
-"""Rows of a Parquet file through `datasets`: some rows at a time, nothing converted or kept on disk."""
+"""Rows of a Parquet file through `datasets`: some rows at a time, nothing converted or kept on disk.
+
+Where it has maps, which `datasets` knows nothing of, `parquet_maps` reads it.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from tempfile import TemporaryDirectory
 from typing import IO, Any
 
 from listeval.errors import UserError, first_line
+from listeval.kit.parquet_maps import ParquetMap, has_map, map_rows
 
 MAGIC = b"PAR1"
 """What a Parquet file begins with."""
@@ -32,7 +36,11 @@ def why_no_json(value: Any) -> str:
     left = [value]
     while left:
         node = left.pop()
-        if isinstance(node, dict):
+        if isinstance(node, ParquetMap):
+            if fault := node.fault():
+                return fault
+            left += node.values()
+        elif isinstance(node, dict):
             unclear = next((key for key, part in node.items() if part is None), None)
             if unclear is not None:
                 return f"is a Parquet struct without '{unclear}', which may be null or absent"
@@ -57,16 +65,23 @@ def parquet_rows(first: bytes, rest: IO[bytes], name: str) -> Iterator[ParquetRo
     # It makes a folder for what it might convert, and the user's own may be read-only.
     with TemporaryDirectory(prefix="listeval-") as folder, _untold():
         # `datasets` takes a name for a pattern, and for addresses joined by `::`.
-        file = glob.escape(str(_on_disk(first, rest, Path(folder))))
+        here = _on_disk(first, rest, Path(folder))
+        file = glob.escape(str(here))
         try:
+            if has_map(here):
+                yield from map(ParquetRow, map_rows(here, _BATCH))
+                return
             found = load_dataset(
                 "parquet", data_files=[file], split="train", streaming=True, cache_dir=folder, batch_size=_BATCH
             )
             yield from map(ParquetRow, found)
-        except (ArrowException, OSError, ValueError, OverflowError) as error:
-            # The last two are of values that Python does not have: text that is no UTF-8, days beyond its calendar.
+        except (ArrowException, OSError) as error:
             cause = f"not Parquet: {first_line(error)}"
             raise UserError(cause, place=name, fix="fetch the file again") from None
+        except (ValueError, OverflowError) as error:
+            # Of values that Python does not have: text that is no UTF-8, days beyond its calendar.
+            cause = f"Parquet that holds what cannot be read: {first_line(error)}"
+            raise UserError(cause, place=name, fix="write that column as text, or leave it out") from None
 
 
 def _on_disk(first: bytes, rest: IO[bytes], folder: Path) -> Path:

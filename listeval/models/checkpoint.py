@@ -114,12 +114,17 @@ def package_versions(*packages: str) -> dict[str, str]:
 
 def _max_length(config: Mapping[str, Any], asked: int | None, ceiling: int | None) -> int | None:
     """Prompt plus answer, in tokens; None where neither the model nor the user says."""
-    most = next((int(config[key]) for key in _LENGTH_KEYS if config.get(key)), None)
+    most = most_positions(config)
     if asked is not None and most is not None and asked > most:
         raise UserError(f"the model takes {most} tokens, not {asked}", place="--max-model-len", fix=f"at most {most}")
     if asked is not None:
         return asked
     return min((n for n in (most, ceiling) if n is not None), default=None)
+
+
+def most_positions(config: Mapping[str, Any]) -> int | None:
+    """Tokens of prompt and answer together that an architecture has positions for; None where it does not say."""
+    return next((int(config[key]) for key in _LENGTH_KEYS if config.get(key)), None)
 
 
 def end_of_turn(renderer: Renderer) -> Iterable[int]:

@@ -100,13 +100,16 @@ def _metric_faults(metrics: Sequence[Metric]) -> Iterator[Fault]:
 
 
 def _of_metric(metric: Metric) -> Iterator[Fault]:
-    name, useful, bounds, at, less = metric
+    name, useful, bounds, at, less, more = metric
     if not isinstance(name, str) or not name:
         yield "has no name", 'write Metric("accuracy")'
     elif name in OURS:
         yield "is called as a figure of every run is", "give it another name"
-    if type(useful) is not bool or type(less) is not bool:
-        yield "has a useful or less_is_better that is neither True nor False", "write Metric(..., useful=True)"
+    if not all(type(said) is bool for said in (useful, less, more)):
+        fault = "has a useful, less_is_better or more_is_better that is neither True nor False"
+        yield fault, "write Metric(..., useful=True)"
+    elif less and more:
+        yield "has less_is_better and more_is_better", "choose one"
     if not isinstance(at, tuple | list) or not all(type(k) is int and 1 <= k <= MOST for k in at):
         yield f"has at={at!r}, which are no counts", "write at=(1, 5): the comma makes it a tuple"
     if bounds is not None and (fault := _of_bounds(bounds)):

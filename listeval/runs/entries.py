@@ -46,11 +46,13 @@ class MetricEntry(Entry):
     at: list[Annotated[int, Field(ge=1, le=MOST)]] = []
     less_is_better: bool = False
     """Whether less of it is better; absent where that is not said."""
+    more_is_better: bool = False
+    """Whether more of it is better; absent where that is not said."""
 
     @property
     def metric(self) -> Metric:
         """The metric itself."""
-        return Metric(self.name, self.useful, self.bounds, self.at, self.less_is_better)
+        return Metric(self.name, self.useful, self.bounds, self.at, self.less_is_better, self.more_is_better)
 
 
 class TaskEntry(Entry):

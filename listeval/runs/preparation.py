@@ -129,8 +129,9 @@ def _metric_entry(metric: Metric) -> MetricEntry:
     values = metric._asdict()
     if metric.bounds is not None:
         values["bounds"] = tuple(None if end is None or math.isinf(end) else end for end in metric.bounds)
-    if not metric.less_is_better:
-        del values["less_is_better"]
+    for direction in ("less_is_better", "more_is_better"):
+        if not values[direction]:
+            del values[direction]
     return MetricEntry(**values)
 
 

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from listeval import Contract, Kind, Row
+from listeval import Kind, Row, Schema
 
 from .broken import KINDS, broken_paths
 from .leaves import Path, Rule, compare_leaves, path_text
@@ -16,7 +16,7 @@ from .leaves import Path, Rule, compare_leaves, path_text
 COLUMNS = ("expected", "present", "right", "wrong", "omitted", "invented", *(kind.value for kind in KINDS))
 
 
-def field_table(rows: Sequence[Row], rule: Rule, bind: Callable[[Any], Contract[Any]]) -> str:
+def field_table(rows: Sequence[Row], rule: Rule, bind: Callable[[Any], Schema]) -> str:
     """CSV by field path, sorted; elements of a list are one field. `bind` gives a target's contract.
 
     The first six columns are over the labelled answers that kept their contract: `expected` is `right` + `wrong` +

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr
 
 from listeval import (
     Appendix,
@@ -38,6 +38,7 @@ from listeval import (
 )
 
 from .bad import bad_answers
+from .doubts import Doubts
 from .fields import field_table
 from .leaves import TOLERANCE, Leaves, Rule, compare_leaves, path_text, same_json
 from .readers import Asked, read
@@ -72,6 +73,7 @@ class JsonOptions(TaskOptions):
     show_schema: bool = Field(False, description="the schema after the prompt")
     tolerance: float = Field(TOLERANCE, ge=0, le=1, description="relative distance at which numbers are the same")
     text: Literal["normal", "exact"] = Field("normal", description="how texts are compared")
+    _said: set[str] = PrivateAttr(default_factory=set)
 
 
 class Json(Task[Right, Any]):
@@ -83,8 +85,8 @@ class Json(Task[Right, Any]):
     metrics = (
         Metric("exact", useful=True, bounds=(0.0, 1.0)),
         Metric("leaf_accuracy", useful=True, bounds=(0.0, 1.0)),
-        Metric("path_precision", bounds=(0.0, 1.0)),
-        Metric("path_recall", bounds=(0.0, 1.0)),
+        Metric("path_precision", bounds=(0.0, 1.0), more_is_better=True),
+        Metric("path_recall", bounds=(0.0, 1.0), more_is_better=True),
         Metric("omitted_fields", bounds=(0.0, None), less_is_better=True),
         Metric("invented_fields", bounds=(0.0, None), less_is_better=True),
     )
@@ -103,13 +105,15 @@ class Json(Task[Right, Any]):
             fix = "fetch the rows and give --data FILE"
             raise UserError("rows of your own are in no data set of the hub", place="--data", fix=fix)
         file = local_file(_HERE / "sample.jsonl" if data is None else Path(data), (".jsonl", ".json", ".parquet"))
-        common, files = self._common(file)
+        doubts = Doubts(self.options._said)
+        common, files = self._common(file, doubts)
         counts: Counter[str] = Counter()
         examples = []
         for number, (place, row) in enumerate(rows(file), 1):
             counts["rows"] += 1
-            example = self._example(read(row, number, place), common, place, counts)
+            example = self._example(read(row, number, place), common, place, counts, doubts)
             examples += [] if example is None else [example]
+        doubts.tell()
         if not examples:
             raise UserError("no row whose schema can be used", place=file.name, fix="give other data")
         source, name = (file.name, Path(file.name).name) if data is not None else ("json sample", "generated sample")
@@ -118,7 +122,7 @@ class Json(Task[Right, Any]):
     def labelled(self, target: Right) -> bool:
         return target["labelled"]
 
-    def contract(self, target: Right) -> Contract[Any]:
+    def contract(self, target: Right) -> Schema:
         if target["schema"] is not None:
             return Schema(target["schema"])
         return ModelSchema(_model(target["model"]))
@@ -145,7 +149,7 @@ class Json(Task[Right, Any]):
     def _rule(self) -> Rule:
         return Rule(self.options.tolerance, self.options.text)
 
-    def _common(self, file: DataFile) -> tuple[dict[str, Any] | None, list[DataFile]]:
+    def _common(self, file: DataFile, doubts: Doubts) -> tuple[dict[str, Any] | None, list[DataFile]]:
         """The schema for rows without their own, and the files that decide what is asked."""
         if self.options.schema_ is None:
             return None, [file]
@@ -159,20 +163,27 @@ class Json(Task[Right, Any]):
                 raise UserError(f"not JSON: {error}", place=described.name, fix="give a JSON Schema") from None
         if fault := why_no_schema(schema):
             raise UserError(fault, place=described.name, fix="correct the schema")
+        doubts.note(schema, described.name)
         return schema, [file, described]
 
-    def _example(self, asked: Asked, common: dict[str, Any] | None, place: str, counts: Counter[str]) -> Example | None:
+    def _example(
+        self, asked: Asked, common: dict[str, Any] | None, place: str, counts: Counter[str], doubts: Doubts
+    ) -> Example | None:
         """The example of a row; None, counted, for one of a benchmark that cannot be used."""
         model = self.options.contract or ""
         schema = None if model else asked.schema if asked.schema is not None else common
         if not model:
             fix = 'give the row its "schema", or all rows one: --set schema=FILE or --set contract=module:Class'
-            fault = "the row has no schema" if schema is None else why_no_schema(schema)
+            fault = "the row has no schema"
+            if schema is not None:
+                fault, fix = why_no_schema(schema) or "", "correct the schema"
             if fault and asked.lenient:
                 counts["unusable_schema"] += 1
                 return None
             if fault:
                 raise UserError(fault, place=place, fix=fix)
+            if schema is not None and schema is not common and not asked.lenient:
+                doubts.note(schema, place)
         target: Right = {"schema": schema, "model": model, "labelled": False, "expected": None}
         contract = self.contract(target)
         if asked.expected is not None:

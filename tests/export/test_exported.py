@@ -56,6 +56,16 @@ def test_only_known_directions_are_claimed(mixed):
     }  # fmt: skip
 
 
+def test_every_figure_of_a_json_run_has_its_direction(tmp_path):
+    done = run(RunConfig(task="json", model="gold", backend="null", limit=3, out=str(tmp_path / "r")))
+    known = lower_is_better(done)
+    assert known.keys() >= {name for name in done.summary.metrics if name != "fmc"}  # of lists alone
+    assert {name for name, lower in known.items() if lower} == {"omitted_fields", "invented_fields"}
+    assert results_json(done)["higher_is_better"]["json"]["path_precision"] is True
+    told = {one["metric_config"]["metric_id"] for one in record(done, now=1)["evaluation_results"]}
+    assert {"listeval.path_precision", "listeval.path_recall"} <= told
+
+
 def test_lm_eval_has_the_keys_of_a_real_output(mixed, tmp_path):
     file, samples = export(mixed, "lm-eval", tmp_path / "lm")
     found = json.loads(file.read_text())

@@ -152,8 +152,55 @@ def test_parquet_with_values_that_python_does_not_have(tmp_path, what):
         "timestamp": big.cast(arrow.timestamp("us")),
     }[what]
     files.write_table(arrow.table({"a": column}), tmp_path / "a.parquet")
-    with pytest.raises(UserError, match="not Parquet: "):
+    with pytest.raises(UserError, match=r"Parquet that holds what cannot be read: .*Fix: write that column as text"):
         list(rows(local_file(tmp_path / "a.parquet")))
+
+
+TEXT_MAP = {"flat": [[("a", 1), ("b", None)], [], None], "nested": [[("a", 1)], None, []]}
+"""Columns of three rows; the second becomes a map of maps, and stands in a list and in a struct, too."""
+
+
+def maps(arrow):
+    flat = arrow.map_(arrow.string(), arrow.int64())
+    deep = [None if one is None else [("k", one)] for one in TEXT_MAP["nested"]]
+    return arrow.table({
+        "n": [1, 2, 3], "flat": arrow.array(TEXT_MAP["flat"], flat),
+        "deep": arrow.array(deep, arrow.map_(arrow.string(), flat)),
+        "list": arrow.array([[[("a", 1)], None], [], None], arrow.list_(flat)),
+        "struct": arrow.array([{"m": one} for one in TEXT_MAP["nested"]], arrow.struct([("m", flat)])),
+    })  # fmt: skip
+
+
+def test_a_map_is_an_object_wherever_it_stands(tmp_path):
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    from pyarrow import parquet as files
+
+    files.write_table(maps(arrow), tmp_path / "a.parquet", row_group_size=2)
+    found = dict(rows(local_file(tmp_path / "a.parquet")))
+    assert list(found) == [f"{tmp_path}/a.parquet[{n}]" for n in range(3)]
+    assert list(found.values()) == [
+        {"n": 1, "flat": {"a": 1, "b": None}, "deep": {"k": {"a": 1}}, "list": [{"a": 1}, None],
+         "struct": {"m": {"a": 1}}},
+        {"n": 2, "flat": {}, "deep": None, "list": [], "struct": {"m": None}},
+        {"n": 3, "flat": None, "deep": {"k": {}}, "list": None, "struct": {"m": {}}},
+    ]  # fmt: skip
+    first, *_ = found.values()
+    assert json_field(first, "flat", "p", "f") == {"a": 1, "b": None}, "a null in a map was written there"
+
+
+@pytest.mark.parametrize(
+    ("pairs", "said"), [([(1, "x")], "the key 1, which is no text"), ([(0, "x"), (0, "y")], "the key 0 stands twice")]
+)
+def test_a_map_that_is_no_json_object_is_refused_where_it_goes_on(tmp_path, pairs, said):
+    arrow = pytest.importorskip("pyarrow", reason="Parquet needs pyarrow")
+    from pyarrow import parquet as files
+
+    column = arrow.array([pairs], arrow.map_(arrow.int64(), arrow.string()))
+    files.write_table(arrow.table({"a": column, "b": ["x"]}), tmp_path / "a.parquet")
+    [(place, row)] = rows(local_file(tmp_path / "a.parquet"))
+    assert json_field(row, "b", place, "f") == "x"
+    with pytest.raises(UserError, match=said):
+        json_field(row, "a", place, "f")
 
 
 def test_parquet_is_read_group_by_group_and_leaves_nothing_behind(tmp_path, monkeypatch):

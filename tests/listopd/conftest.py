@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,15 @@ from listopd.recipe import Recipe
 from tests.listopd.tiny import CHAT, save, tiny_tokenizer
 
 TASKS = Path(__file__).parent / "tasks"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    """Networks this small are slower on several, and far slower on a machine that does something else as well."""
+    if find_spec("torch") is not None:
+        import torch
+
+        torch.set_num_threads(1)
 
 
 @pytest.fixture

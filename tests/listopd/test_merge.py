@@ -19,14 +19,13 @@ HUB = "owner/name"
 
 @pytest.fixture
 def run(pairs, train, checkpoint):
-    """`run(save=..., lora=...)`: a training with adapters."""
+    """`run(save=..., out=..., rank=...)`: a training with adapters."""
 
-    def go(save="bfloat16", **lora):
+    def go(save="bfloat16", out=None, **lora):
         lora = {"rank": 2} | lora
         section = {"model": checkpoint(0), "steps": 2, "batch": 4, "optimiser": {"lr": 1e-1}, "lora": lora}
-        return train(
-            Recipe.model_validate({"task": "pairs", "sft": section, "precision": {"save": save}}), stage="sft"
-        ).out
+        recipe = Recipe.model_validate({"task": "pairs", "sft": section, "precision": {"save": save}})
+        return train(recipe, stage="sft", out=out).out
 
     return go
 
@@ -65,6 +64,20 @@ def test_the_adapter_of_an_earlier_end_still_belongs_to_its_training(run, tmp_pa
         capsys, out / "adapters" / "step-000001", "--base", checkpoint(1), "--out", tmp_path / "other"
     )
     assert code == 2 and "was trained on other weights" in said
+
+
+@pytest.mark.parametrize("name", ["adapters", "adapter", "checkpoints"])
+@pytest.mark.parametrize("earlier", [False, True], ids=["last end", "earlier end"])
+def test_a_training_may_be_called_as_its_own_folders_are(run, tmp_path, capsys, checkpoint, name, earlier):
+    out = run("bfloat16", out=tmp_path / name)
+    adapter = out / "adapter"
+    if earlier:
+        (out / "adapters").mkdir()
+        adapter = adapter.rename(out / "adapters" / "step-000001")
+    code, _, said = merge(capsys, adapter, "--base", checkpoint(1), "--out", tmp_path / "other")
+    assert code == 2 and "was trained on other weights" in said
+    assert merge(capsys, adapter, "--out", tmp_path / "m")[0] == 0
+    assert {t.dtype for t in weights_in(tmp_path / "m").values()} == {torch.bfloat16}
 
 
 def test_an_adapter_from_elsewhere_takes_the_type_of_its_base(run, tmp_path, capsys, checkpoint):

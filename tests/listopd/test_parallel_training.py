@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from types import SimpleNamespace
 
 import pytest
@@ -10,6 +11,7 @@ torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("accelerate", reason="needs accelerate")
 
 from listeval.errors import UserError  # noqa: E402
+from listopd import on_policy, sft, stages  # noqa: E402
 from listopd.parallel import check_shares, check_version, keep_float32, share  # noqa: E402
 from listopd.recipe import Recipe  # noqa: E402
 from tests.listopd.conftest import weights_in  # noqa: E402
@@ -32,6 +34,27 @@ def test_shares_that_do_not_come_out_even_are_refused(items, minibatches, said):
     with pytest.raises(UserError, match=said):
         check_shares(items, minibatches, process(0, 2))
     check_shares(8, 2, process(0, 2))
+
+
+@pytest.mark.parametrize("ended", [None, UserError("no"), KeyboardInterrupt(), RuntimeError("bug")], ids=repr)
+@pytest.mark.parametrize("stage", ["sft", "opd"])
+def test_however_a_training_ends_its_processes_leave_each_other(tmp_path, monkeypatch, stage, ended):
+    """gloo's threads abort a Python that ends before they do."""
+    group = torch.distributed
+    group.init_process_group("gloo", init_method=f"file://{tmp_path / 'store'}", rank=0, world_size=1)
+
+    def end(*args, **more):
+        assert group.is_initialized()
+        if ended is not None:
+            raise ended
+
+    monkeypatch.setattr({"sft": sft, "opd": on_policy}[stage], f"train_{stage}", end)
+    section = {"steps": 1, "optimiser": {"lr": 1e-2}}
+    models = {"sft": {"model": "m"}, "opd": {"student": "s", "teacher": "t"}}
+    recipe = Recipe.model_validate({stage: section | models[stage]})
+    with nullcontext() if ended is None else pytest.raises(type(ended)):
+        stages.train(recipe, stage, tmp_path / "out", lambda *_: None)
+    assert not group.is_initialized()
 
 
 SAMPLED = {"kind": "ppo", "minibatches": 2, "clips": {"epsilon_low": 0.2, "epsilon_high": 0.2}}

@@ -26,12 +26,18 @@ BFLOAT16 = {"compute": "bfloat16", "save": "float32"}
 
 
 @pytest.fixture
-def traced(monkeypatch):
-    """Compiled code is traced and differentiated, but no kernels are made: inductor's first costs half a minute."""
+def compiled_by(monkeypatch):
+    """`compiled_by(backend)`: code is traced, with "aot_eager" its way back, too, which takes five times as long.
+
+    No kernels are made: inductor's first costs half a minute.
+    """
     compiled = nn.Module.compile
-    monkeypatch.setattr(nn.Module, "compile", lambda self, **more: compiled(self, **more | {"backend": "aot_eager"}))
+
+    def choose(backend):
+        monkeypatch.setattr(nn.Module, "compile", lambda self, **more: compiled(self, **more | {"backend": backend}))
+
     torch._dynamo.reset()
-    yield
+    yield choose
     torch._dynamo.reset()
 
 
@@ -64,9 +70,18 @@ def test_frozen_networks_are_rounded_where_products_are(opd_recipe, train, monke
         assert scorer.network.model.layers[0].mlp.up_proj.weight.dtype == getattr(torch, compute)
 
 
-@pytest.mark.parametrize("compute", ["float32", "bfloat16"])
-@pytest.mark.parametrize("recomputed", [False, True], ids=["kept", "recomputed"])
-def test_compiled_layers_train_as_others_do(opd_recipe, train, traced, compute, recomputed):
+@pytest.mark.parametrize(
+    ("compute", "recomputed", "backend"),
+    [
+        ("bfloat16", True, "aot_eager"),
+        ("float32", False, "eager"),
+        pytest.param("bfloat16", False, "aot_eager", marks=pytest.mark.slow),
+        pytest.param("float32", True, "aot_eager", marks=pytest.mark.slow),
+        pytest.param("float32", False, "aot_eager", marks=pytest.mark.slow),
+    ],
+)
+def test_compiled_layers_train_as_others_do(opd_recipe, train, compiled_by, compute, recomputed, backend):
+    compiled_by(backend)
     precision = {"compute": compute, "save": "float32", "gradient_checkpointing": recomputed}
     several = {"minibatches": 2, "kind": "ppo"}
     logs = []
@@ -79,11 +94,12 @@ def test_compiled_layers_train_as_others_do(opd_recipe, train, traced, compute, 
                 assert other[name] == pytest.approx(plain[name], rel=1e-4, abs=1e-6), name
 
 
-def test_layers_are_really_compiled_the_base_s_too(opd_recipe, train, traced, monkeypatch):
+def test_layers_are_really_compiled_the_base_s_too(opd_recipe, train, compiled_by, monkeypatch):
+    compiled_by("eager")
     seen = []
     kept = distil.prepare
     monkeypatch.setattr("listopd.on_policy.prepare", lambda *a: seen.append(a[1]) or kept(*a))
-    train(opd_recipe(extrapolation=BEYOND, shared={"precision": BFLOAT16 | {"compile": True}}))
+    train(opd_recipe(steps=1, extrapolation=BEYOND, shared={"precision": BFLOAT16 | {"compile": True}}))
     for scorer in seen[0]:
         assert all(layer._compiled_call_impl is not None for layer in scorer.network.model.layers)
     # The base's code is the student's: types of weights and their need of gradients are what it is compiled for.
@@ -91,7 +107,8 @@ def test_layers_are_really_compiled_the_base_s_too(opd_recipe, train, traced, mo
     assert all(weight.dtype == torch.float32 and weight.requires_grad for weight in weights)
 
 
-def test_a_start_that_compiled_code_tells_from_its_base_is_refused(opd_recipe, train, traced, monkeypatch):
+def test_a_start_that_compiled_code_tells_from_its_base_is_refused(opd_recipe, train, compiled_by, monkeypatch):
+    compiled_by("eager")
     kept = three_models.as_base
 
     def nudged(network, *args):

@@ -11,6 +11,7 @@ import yaml
 pytest.importorskip("transformers", reason="needs transformers")
 pytest.importorskip("accelerate", reason="needs accelerate")
 
+from listeval.cli.main import main
 from listeval.errors import UserError
 from listopd.cliff.arms import ArmSpec, StudyPair
 from listopd.cliff.recipe_forecast import foretell
@@ -79,10 +80,40 @@ def test_a_probe_of_a_recipe_is_told_what_its_training_is(opd_recipe, checkpoint
     assert probe(ProbeConfig(**asked)).manifest["config"]["enable_thinking"] is told
 
 
-def test_a_flag_asks_for_what_it_says(pairs, checkpoint):
-    asked = ProbeConfig(base=checkpoint(0), teacher=checkpoint(1), task="pairs", on="gold", enable_thinking=False)
-    with pytest.raises(UserError, match="does not mention enable_thinking"):
-        probe(asked)
+def probe_words(capsys, *words):
+    """(exit code, stdout, stderr) of the command on two right answers."""
+    few = ["--on", "gold", "--limit", "2", "--bootstrap", "100", "--trust", "--json", "--quiet"]
+    with pytest.raises(SystemExit) as stopped:
+        main(["probe", *words, *few])
+    said = capsys.readouterr()
+    return stopped.value.code, said.out, said.err
+
+
+@pytest.mark.parametrize("thinking", [None, False, True])
+@pytest.mark.parametrize("flag", ["--thinking", "--no-thinking"])
+@pytest.mark.parametrize("chat", [CHAT, SWITCH], ids=["no switch", "a switch"])
+def test_a_flag_asks_for_what_it_says_beside_a_recipe_too(
+    opd_recipe, checkpoint, tmp_path, capsys, thinking, flag, chat
+):
+    models = {"student": checkpoint(0, chat=chat), "teacher": checkpoint(1, chat=chat)}
+    file = tmp_path / "recipe.yaml"
+    file.write_text(yaml.safe_dump(opd_recipe(shared={"thinking": thinking}, **models).model_dump(mode="json")))
+    alone = ["--base", models["student"], "--teacher", models["teacher"], "--task", "pairs"]
+    for words in (["--recipe", str(file)], alone):
+        code, out, error = probe_words(capsys, *words, flag)
+        if chat == SWITCH:
+            assert code == 0 and json.loads(out)["manifest"]["config"]["enable_thinking"] is (flag == "--thinking")
+        else:
+            assert code == 2 and "does not mention enable_thinking" in error and "thinking=null" not in error
+
+
+def test_a_recipe_s_thinking_is_told_to_the_base_that_a_flag_names(opd_recipe, checkpoint, tmp_path, capsys):
+    file = tmp_path / "recipe.yaml"
+    file.write_text(yaml.safe_dump(opd_recipe(shared={"thinking": False}).model_dump(mode="json")))
+    named = ["--base", checkpoint(0, chat=SWITCH), "--teacher", checkpoint(1, chat=SWITCH)]
+    code, out, error = probe_words(capsys, "--recipe", str(file), *named)
+    assert code == 0, error
+    assert json.loads(out)["manifest"]["config"]["enable_thinking"] is False
 
 
 @ASKED

@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs torch")
 pytest.importorskip("accelerate", reason="needs accelerate")
 
-from listeval.models import renderer as renderers  # noqa: E402
 from listopd import clock as clocks  # noqa: E402
 from listopd import state as states  # noqa: E402
 from listopd.clock import keep_clock  # noqa: E402
 from listopd.journal import recorded_clock  # noqa: E402
 from listopd.recipe import Recipe  # noqa: E402
 from tests.listopd.conftest import Trained  # noqa: E402
-
-DATED = "{{ strftime_now('%d %B %Y') }}\n{% for m in messages %}{{ m['content'] }}\n{% endfor %}"
-FIRST = datetime(2026, 3, 1, 9, 30).astimezone()
+from tests.listopd.dated import DATED, FIRST, set_day  # noqa: E402
 
 
 @pytest.fixture
 def on(monkeypatch):
     """`on(days)`: it is so many days after the first."""
 
-    def go(days):
-        class Then(datetime):
-            @classmethod
-            def now(cls, tz=None):
-                return FIRST + timedelta(days=days)
-
-        monkeypatch.setattr(renderers, "datetime", Then)
-
-    return go
+    return lambda days: set_day(monkeypatch, days)
 
 
 @pytest.fixture

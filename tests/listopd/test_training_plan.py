@@ -18,6 +18,7 @@ from listopd.batch import AnsweredPrompt, default_tokens, pad, passes  # noqa: E
 from listopd.cli.train import command  # noqa: E402
 from listopd.floor import Machine, Size, Work, cards, known  # noqa: E402
 from listopd.networks import checkpoint_activations, round_products  # noqa: E402
+from listopd.plan import outline  # noqa: E402
 from listopd.plan import training_plan as planning  # noqa: E402
 from listopd.plan.memory import Models, memory  # noqa: E402
 from listopd.plan.outline import KeptBytes, Outline, cut, kept_for_backward  # noqa: E402
@@ -29,12 +30,13 @@ CPU = torch.device("cpu")
 TOKENS = 600
 
 
-def qwen3(hidden, layers, heads, intermediate, groups=8, vocab=151_936):
+def qwen3(hidden, layers, heads, intermediate, groups=8, vocab=151_936, positions=131_072):
     from transformers import Qwen3Config
 
     return Qwen3Config(
         vocab_size=vocab, hidden_size=hidden, intermediate_size=intermediate, num_hidden_layers=layers,
         num_attention_heads=heads, num_key_value_heads=groups, head_dim=128, tie_word_embeddings=True,
+        max_position_embeddings=positions,
     )  # fmt: skip
 
 
@@ -77,6 +79,22 @@ def test_an_outline_counts_what_a_network_has():
     assert outline.size.body == Size.of(network).body and outline.size.attention == Size.of(network).attention
     round_products(network, torch.bfloat16)
     assert outline.rounded_bytes == sum(p.numel() * p.itemsize for p in network.parameters()) < outline.bytes
+
+
+def test_networks_are_built_once_a_configuration_however_many_cards(pair, monkeypatch):
+    built = []
+    network = outline._network
+    monkeypatch.setattr(outline, "_network", lambda config, device: built.append(config) or network(config, device))
+    told = read_recipe("listopd", [f"opd.student={pair[0]}", f"opd.teacher={pair[1]}", "opd.engine=hf"])
+    for counted in (outline._outline, outline._kept_bytes):
+        counted.cache_clear()
+    one = planning.make_plan(told, "opd", "opd", planning.asked_cards("L4"))
+    first = len(built)
+    assert sum(config.num_hidden_layers > 2 for config in built) == 2, "student and teacher; the base is the student"
+    every = planning.make_plan(told, "opd", "opd", cards())
+    assert len(built) == first and one.on[0] in every.on
+    small, deeper = (Outline.of(qwen3(64, layers, 2, 96, groups=1, vocab=99)) for layers in (2, 3))
+    assert small.weights < deeper.weights, "another configuration is counted anew"
 
 
 def recipe(**precision):
@@ -229,6 +247,78 @@ def test_a_sequence_longer_than_a_pass_is_a_pass(pair, per_pass, prompt, answer)
         with pytest.raises(UserError, match="stage opd takes about") as told:
             planning.check_fits(plan, "opd")
         assert "max_prompt" in told.value.fix or "weights" in told.value.fix
+
+
+NARROW, WIDE = 1024, 40_960
+SFT = {"batch": 4, "steps": 1, "optimiser": {"lr": 1e-5}}
+
+
+def of_length(positions):
+    return qwen3(64, 2, 2, 96, groups=1, vocab=500, positions=positions)
+
+
+@pytest.mark.parametrize("shortest", ["student", "teacher", "base"])
+@pytest.mark.parametrize("prompt", [100, NARROW, 131_072])
+def test_no_sequence_is_longer_than_every_model_takes(configured, shortest, prompt):
+    """A training leaves longer prompts out, so no pass and no floor is of one."""
+    roles = {role: configured(role, of_length(NARROW if role == shortest else WIDE)) for role in ("student", "teacher")}
+    base = configured("base", of_length(NARROW if shortest == "base" else WIDE))
+    opd = SFT | roles | {"base": base, "objective": {"base": "path"}, "max_tokens": 200, "engine": "hf",
+                         "extrapolation": {"kind": "constant", "value": 1.2}}  # fmt: skip
+
+    def plan(prompt):
+        told = Recipe.model_validate({"max_prompt": prompt, "opd": opd, "precision": {"tokens_per_pass": 64}})
+        return planning.make_plan(told, "opd", "opd", planning.asked_cards("L4"))
+
+    found, kept = plan(prompt), min(prompt, NARROW - 200)
+    assert (found.prompt, found.answer) == (kept, 200)
+    assert found.on == plan(kept).on and found.on[0].memory.tokens == kept + 200
+
+
+@pytest.mark.parametrize("positions", [2, 300, NARROW, WIDE])
+def test_what_is_assumed_is_no_longer_than_the_model_either(configured, positions):
+    told = Recipe.model_validate({"max_prompt": 131_072, "sft": SFT | {"model": configured("m", of_length(positions))}})
+    found = planning.make_plan(told, "sft", "sft", planning.asked_cards("L4"))
+    assert found.prompt + found.answer == positions and found.assumed == ("answer",)
+
+
+def test_answers_that_leave_no_room_for_a_prompt_are_refused_as_the_training_does(configured):
+    name = configured("m", of_length(NARROW))
+    opd = SFT | {"student": name, "teacher": name, "max_tokens": NARROW, "engine": "hf"}
+    with pytest.raises(UserError, match="1,024 tokens leave no room for a prompt") as told:
+        planning.make_plan(Recipe.model_validate({"opd": opd}), "opd", "r.yaml", planning.asked_cards("L4"))
+    assert told.value.place == "r.yaml" and "opd.max_tokens" in told.value.fix
+
+
+SETTINGS = ("lora", "gradient_checkpointing=true", "gpu_share", "max_prompt", "opd.max_tokens", "tokens_per_pass")
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "named"),
+    [
+        ("sft", {}, ("gradient_checkpointing=true", "max_prompt")),
+        ("sft", {"gradient_checkpointing": True}, ("max_prompt",)),
+        ("sft", {"tokens_per_pass": 1 << 21}, ("gradient_checkpointing=true", "tokens_per_pass")),
+        ("opd", {"engine": "hf"}, ("gradient_checkpointing=true", "max_prompt", "opd.max_tokens")),
+        ("opd", {"engine": "vllm"}, ("gradient_checkpointing=true", "gpu_share", "max_prompt", "opd.max_tokens")),
+        ("sft", {"hidden": 8192}, ("lora",)),
+        ("sft", {"hidden": 8192, "lora": {"rank": 4}, "layers": 60}, ()),
+        ("opd", {"hidden": 8192, "engine": "hf"}, ("lora",)),
+        ("opd", {"hidden": 8192, "engine": "vllm"}, ("lora", "gpu_share")),
+    ],
+)
+def test_advice_names_what_the_stage_has_and_has_not_done(configured, stage, changes, named):
+    numerics = {key: changes[key] for key in ("gradient_checkpointing", "tokens_per_pass") if key in changes}
+    own = {key: changes[key] for key in ("engine", "lora") if key in changes}
+    heavy, layers = changes.get("hidden", 1024), changes.get("layers", 12)
+    name = configured("m", qwen3(heavy, layers, 16, 4 * heavy, groups=8, vocab=5000, positions=10**6))
+    models = {"model": name} if stage == "sft" else {"student": name, "teacher": name, "max_tokens": 500}
+    whole = {"max_prompt": 900_000, "precision": numerics, stage: SFT | models | own}
+    plan = planning.make_plan(Recipe.model_validate(whole), stage, "", planning.asked_cards("L4"))
+    with pytest.raises(UserError) as told:
+        planning.check_fits(plan, "r.yaml")
+    assert {key for key in SETTINGS if key in told.value.fix} == set(named), told.value.fix
+    assert ("lora" in named) == (f"{stage}.lora=" in told.value.fix)
 
 
 @pytest.mark.parametrize(

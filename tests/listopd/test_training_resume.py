@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
@@ -19,6 +21,7 @@ from accelerate.state import AcceleratorState, GradientState  # noqa: E402
 
 from listeval.cli.main import main  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
+from listopd import stages  # noqa: E402
 from listopd.journal import Journal  # noqa: E402
 from listopd.recipe import Recipe  # noqa: E402
 from tests.listopd.conftest import TASKS, Trained  # noqa: E402
@@ -106,13 +109,24 @@ def test_sft_goes_on_to_the_bit(train, pairs, checkpoint, tmp_path):
     assert_same(train(recipe, stage="sft", out=tmp_path / "cut", resume=True), whole)
 
 
-@pytest.fixture
-def stopped(opd_recipe, train, tmp_path):
-    """A recipe, and the directory of a run by it that was stopped after its first step."""
-    recipe, out = opd_recipe(), tmp_path / "stopped"
-    with pytest.raises(KeyboardInterrupt):
-        train(recipe, out=out, report=stop_at(1))
+@pytest.fixture(scope="module")
+def stopped_once(checkpoint, tmp_path_factory):
+    """The directory of a run by the fixture's plain recipe that was stopped after its first step."""
+    out = tmp_path_factory.mktemp("stopped") / "run"
+    models = {"student": checkpoint(0), "teacher": checkpoint(1)}
+    section = {"batch": 4, "max_tokens": 6, "optimiser": {"lr": 1e-2}, "steps": 2}
+    recipe = Recipe.model_validate({"task": "pairs", "opd": models | section})
+    with patch.dict(os.environ, {"LISTEVAL_PATH": str(TASKS)}), pytest.raises(KeyboardInterrupt):
+        stages.train(recipe, "opd", out, stop_at(1))
+    forget()
     return recipe, out
+
+
+@pytest.fixture
+def stopped(pairs, stopped_once, tmp_path):
+    """That recipe, and a copy of the directory."""
+    recipe, out = stopped_once
+    return recipe, Path(shutil.copytree(out, tmp_path / "stopped"))
 
 
 def test_a_used_directory_is_not_begun_anew(stopped, train):
@@ -197,9 +211,11 @@ def test_a_finished_run_resumed_from_its_last_state_trains_no_more(opd_recipe, t
     assert_same(again, first)
 
 
-@pytest.mark.parametrize("steps", [4, 1])
-@pytest.mark.parametrize("lora", [None, {"rank": 2}])
-@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize(
+    ("steps", "lora", "lost"),
+    [(4, None, False), (4, {"rank": 2}, True), (1, {"rank": 2}, False), (1, None, True)],
+    ids=["more", "more, adapters, no manifest", "fewer, adapters", "fewer, no manifest"],
+)
 def test_what_lies_there_is_of_as_many_steps_as_the_manifest_says(opd_recipe, train, tmp_path, steps, lora, lost):
     """A finished run of two steps is given more, or fewer, and stopped on the way."""
     if lora:
@@ -250,8 +266,7 @@ def press_while_writing(monkeypatch, way, times=1):
     monkeypatch.setattr(Journal, "write_checkpoint", interrupted)
 
 
-@pytest.mark.parametrize("way", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("lora", [None, {"rank": 2}])
+@pytest.mark.parametrize(("way", "lora"), [(signal.SIGINT, None), (signal.SIGTERM, {"rank": 2})])
 def test_who_is_stopped_while_the_checkpoint_is_written_has_ended(opd_recipe, train, tmp_path, monkeypatch, way, lora):
     """No state is saved by default: all steps would be lost."""
     whole = train(opd_recipe(lora=lora), out=tmp_path / "whole")

@@ -76,6 +76,10 @@ SLIPS = {
     "at of none": ({"metrics": '(Metric("hit", at=(0,)),)'}, "no counts"),
     "at beyond all": ({"metrics": '(Metric("hit", at=(2**60,)),)'}, "no counts"),
     "useful as a text": ({"metrics": '(Metric("hit", "useful"),)'}, "neither True nor False"),
+    "a direction as a text": ({"metrics": '(Metric("hit", more_is_better="yes"),)'}, "neither True nor False"),
+    "both directions": (
+        {"metrics": '(Metric("hit", less_is_better=True, more_is_better=True),)'}, "less_is_better and more_is_better"
+    ),
     "a verdict without a comma": ({"verdicts": '("right")'}, "its verdicts are one str, not a tuple"),
     "verdicts in numbers": ({"verdicts": "(1, 2)"}, "its verdicts[0] is an int (1), not a str"),
     "verdicts of one name": ({"verdicts": '("a", "a")'}, "two of its verdicts are called 'a'"),

@@ -97,6 +97,7 @@ WRITTEN = {
     "open above": (OPEN, OPEN, [0.0, None]),
     "open below": (Metric("a", bounds=(None, 1.0)), Metric("a", bounds=(None, 1.0)), [None, 1.0]),
     "infinite": (Metric("a", bounds=(-math.inf, math.inf)), Metric("a", bounds=(None, None)), [None, None]),
+    "more is better": (Metric("a", more_is_better=True), Metric("a", more_is_better=True), None),
     "not known": (Metric("a"), Metric("a"), None),
 }
 
@@ -112,6 +113,7 @@ def test_bounds_of_a_metric_come_back_and_an_open_side_is_null(case, start, tmp_
     told = json.loads((tmp_path / "manifest.json").read_text())["task"]["metrics"][0]
     assert told["bounds"] == bounds
     assert ("less_is_better" in told) == metric.less_is_better
+    assert ("more_is_better" in told) == metric.more_is_better
     [found] = read_manifest(tmp_path).task.metrics
     assert found.metric == read._replace(at=[])
 
@@ -121,6 +123,7 @@ def test_a_manifest_from_before_metrics_had_directions_is_read(start, tmp_path):
     told = json.loads((done.path / "manifest.json").read_text())
     for metric in told["task"]["metrics"]:
         metric.pop("less_is_better", None)
+        metric.pop("more_is_better", None)
     (tmp_path / "manifest.json").write_text(json.dumps(told))
     assert not any(entry.metric.less_is_better for entry in read_manifest(tmp_path).task.metrics)
     told["task"]["metrics"][0]["bounds"] = [0, "much"]

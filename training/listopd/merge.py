@@ -99,7 +99,9 @@ class _Training(NamedTuple):
 
 def _training(folder: Path) -> _Training:
     above = folder.resolve().parent
-    above = above.parent if above.name == "adapters" else above
+    # Earlier ends lie one folder deeper, but a training's own directory may be called so as well.
+    if above.name == "adapters" and not (above / "manifest.json").exists():
+        above = above.parent
     manifest, recipe = _read(above / "manifest.json"), _read(above / "recipe.yaml")
     models = _mapping(manifest.get("models"))
     started = _mapping(models.get("student") or models.get("start"))

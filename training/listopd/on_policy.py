@@ -106,14 +106,14 @@ def train_opd(
 
 
 def _recorded_curve(spec: Opd, models: ThreeModels) -> tuple[RecordedCurve | None, ExtrapolationSpec]:
-    """What the recipe's target curve says, and the policy kept to it; warns of a λ beyond the curve's midpoint."""
+    """What the recipe's target curve says, and the policy kept to it; warns of that, and of a λ beyond its midpoint."""
     if spec.curve is None:
         return None, spec.extrapolation
     curve = read_curve(spec.curve)
     scoring = {"teacher": models.teacher} | ({} if models.base is None else {"base": models.base})
     curve.check_pair({role: model.info.fingerprint for role, model in scoring.items()})
     guarded = curve.guard(spec.extrapolation)
-    warning = curve.warning(guarded.most)
+    warning = curve.lowered(spec.extrapolation) or curve.warning(guarded.most)
     if warning is not None and is_main():
         _LOG.warning("%s", warning)
     return curve, guarded

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -88,6 +89,20 @@ def check_version(accelerator: Accelerator) -> None:
     if plugin is not None and plugin.fsdp_version != 2:
         cause = "FSDP 1 hides a network's weights, of which a training keeps, saves and compares each by its name"
         raise UserError(cause, place="accelerate launch", fix="--fsdp_version 2")
+
+
+def leave_group() -> None:
+    """Leave a gloo group that a training left open because it failed or was stopped; `end_training` leaves any other.
+
+    gloo's threads abort a Python that ends before they do. Of other backends nobody leaves a group alone: NCCL waits
+    for what the others still compute.
+    """
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return
+    group = torch.distributed
+    if group.is_available() and group.is_initialized() and group.get_backend() == "gloo":
+        group.destroy_process_group()
 
 
 def is_main() -> bool:

@@ -31,15 +31,25 @@ def train(recipe: Recipe, stage: str, out: Path, report: StepReport, *, place: s
     wait_passively()
     keep_memory()
     earlier = user_path(place) if place and user_path(place).is_dir() else None
-    if stage == "sft":
-        from listopd.sft import train_sft
+    with _repeatable(recipe), _in_group():
+        if stage == "sft":
+            from listopd.sft import train_sft
 
-        with _repeatable(recipe):
             return train_sft(recipe, cast("Sft", section), out, report, resume=resume, earlier=earlier)
-    from listopd.on_policy import train_opd
+        from listopd.on_policy import train_opd
 
-    with _repeatable(recipe):
         return train_opd(recipe, cast("Opd", section), out, report, resume=resume, earlier=earlier)
+
+
+@contextmanager
+def _in_group() -> Iterator[None]:
+    """Whatever ends a training, its processes leave each other before Python ends."""
+    from listopd.parallel import leave_group
+
+    try:
+        yield
+    finally:
+        leave_group()
 
 
 @contextmanager

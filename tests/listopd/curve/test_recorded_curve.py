@@ -77,6 +77,35 @@ def test_only_auto_chooses_lambda_so_only_auto_is_held(curve, spec, most):
 
 
 @pytest.mark.parametrize(
+    ("ceiling", "limit", "midpoint", "said"),
+    [
+        (1.5, 1.0, None, ("shows no λ above 1", "λ stays 1", "more prompts, or leave opd.curve out", "so far")),
+        (1.5, 0.9, None, ("shows no λ above 1", "λ stays 1")),
+        (1.5, 1.0, 1.2, ("allows no λ above 1", "λ stays 1", "leave opd.curve out")),
+        (1.5, 1.2, 1.3, ("allows λ up to 1.2", "1.5 was its ceiling")),
+        (1.2, 1.2, 1.3, None),
+        (1.0, 0.5, None, None),
+    ],
+)
+def test_a_ceiling_that_is_lowered_is_told(curve, ceiling, limit, midpoint, said):
+    place = curve(limit=limit, midpoint=midpoint)
+    found = read_curve(place).lowered(AutoSpec(ceiling=ceiling))
+    if said is None:
+        assert found is None
+    else:
+        assert found is not None and place in found and "\n" not in found and all(words in found for words in said)
+    assert read_curve(place).lowered(ConstantSpec(value=ceiling)) is None
+
+
+@given(st.floats(1, 3), st.floats(0.5, 3))
+def test_it_is_told_exactly_where_auto_is_held(tmp_path_factory, ceiling, limit):
+    file = tmp_path_factory.mktemp("curve") / "curve.json"
+    file.write_text(json.dumps(result(limit=limit)))
+    spec, found = AutoSpec(ceiling=ceiling), read_curve(str(file))
+    assert (found.lowered(spec) is None) == (found.guard(spec) == spec)
+
+
+@pytest.mark.parametrize(
     ("text", "cause"),
     [
         (None, "no such curve"),
@@ -113,6 +142,22 @@ def test_the_record_says_which_policy_was_in_force(opd_recipe, train, curve):
     assert free.manifest["objective"]["extrapolation"]["ceiling"] == 1.5
 
 
+MEASURED = ("lambda_star", "lambda_flip", "scaffold_p", "scaffold_b", "lambda_remembered")
+
+
+@pytest.mark.parametrize("limit", [1.0, 1.01])
+def test_what_a_held_policy_measures_is_what_a_free_one_does(opd_recipe, train, taught, curve, limit):
+    asked = {"extrapolation": {"kind": "auto", "ceiling": 1.5, "scaffold_filter": 0.0}, "max_tokens": 20}
+    asked |= {"student": taught(12), "teacher": taught(40), "steps": 1}
+    free = train(opd_recipe(**asked))
+    place = curve(models=free.manifest["models"], limit=limit, midpoint=None)
+    held = train(opd_recipe(curve=place, **asked))
+    (line,), (own,) = held.log, free.log
+    assert line["lambda"] <= limit
+    found = {name: own[name] for name in MEASURED if name in own}
+    assert {"lambda_star", "scaffold_p", "scaffold_b"} <= set(found) and {name: line[name] for name in found} == found
+
+
 CHANGES = {
     "lower limit": ({"limit": 1.02}, True),
     "higher limit": ({"limit": 1.4}, True),
@@ -121,14 +166,26 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize(("changes", "other"), CHANGES.values(), ids=CHANGES)
-@pytest.mark.parametrize("older", [False, True])
-@pytest.mark.parametrize("policy", [{"kind": "auto", "ceiling": 1.5}, BEYOND])
+AUTO = {"kind": "auto", "ceiling": 1.5}
+
+
+@pytest.mark.parametrize(
+    ("change", "older", "policy"),
+    [
+        ("lower limit", False, AUTO),
+        ("lower limit", True, BEYOND),
+        ("higher limit", True, AUTO),
+        ("another midpoint", False, BEYOND),
+        ("the same, made again", True, AUTO),
+        ("the same, made again", False, BEYOND),
+    ],
+)
 def test_a_training_goes_on_with_its_own_curve_only(
-    opd_recipe, train, curve, tmp_path, monkeypatch, changes, other, older, policy
+    opd_recipe, train, curve, tmp_path, monkeypatch, change, older, policy
 ):
     from listopd import state as states
 
+    changes, other = CHANGES[change]
     models = fingerprints(opd_recipe, train)
     if older:  # a version that did not write the curve into its states
         seal = states.seal
@@ -163,6 +220,7 @@ def test_a_training_warns_keeps_auto_and_refuses_another_pair(opd_recipe, train,
     caplog.clear()
     kept = train(opd_recipe(extrapolation={"kind": "auto", "ceiling": 1.5}, curve=curve(models=models, limit=1.0)))
     assert [line["lambda"] for line in kept.log] == [1.0, 1.0] and "beyond" not in caplog.text
+    assert len([told for told in caplog.messages if "allows no λ above 1, so λ stays 1" in told]) == 1
     models["base"]["fingerprint"] = "0"
     with pytest.raises(UserError, match="of another base"):
         train(opd_recipe(extrapolation=BEYOND, curve=curve(models=models)))

@@ -26,9 +26,10 @@ def plan(tmp_path, *, shared=None, **opd):
 
 
 def test_models_data_and_budget_are_the_recipe_s(tmp_path):
-    found = plan(tmp_path, max_tokens=64, shared={"data_seed": 3, "seed": 9, "data": "D", "thinking": False})
-    names = ("teacher", "base", "task", "options", "seeds", "data", "max_tokens", "steps", "enable_thinking")
-    assert tuple(found[name] for name in names) == ("T", "S", "fashion", {"k": 2}, (3,), "D", 64, 40.0, False)
+    found = plan(tmp_path, max_tokens=64, shared={"data_seed": 3, "seed": 9, "data": "D"})
+    names = ("teacher", "base", "task", "options", "seeds", "data", "max_tokens", "steps")
+    assert tuple(found[name] for name in names) == ("T", "S", "fashion", {"k": 2}, (3,), "D", 64, 40.0)
+    assert "enable_thinking" not in found
     assert "student" not in found, "the rollouts are the base's own, and evidence of its headroom"
     assert ProbeConfig(**found).steps == 40
 

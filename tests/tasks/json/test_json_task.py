@@ -312,6 +312,43 @@ def test_what_an_answer_broke_of_a_model_is_counted_by_path(tmp_path, model):
     }  # fmt: skip
 
 
+UNION = """
+from typing import Literal
+from pydantic import BaseModel
+
+class A(BaseModel):
+    kind: Literal["a"]
+    x: int
+
+class B(BaseModel):
+    kind: Literal["b"]
+    y: int
+
+class Ticket(BaseModel):
+    a: str | int | None = None
+    u: A | B
+"""
+
+
+def test_an_answer_counts_once_at_a_path_of_its_own_whatever_unions_and_lists_there_are(tmp_path, model):
+    (tmp_path / "own_contracts.py").write_text(UNION)
+    naming.allow_import(model)
+    texts = ['{"a": {"n": 1}, "u": {"kind": "a", "x": 1}}', '{"a": [], "u": {"kind": "a"}}']
+    found, _ = broken(tmp_path, texts, labelled=False, contract=model)
+    assert found == {"$.a": {"bad_value": 2}, "$.u.x": {"missing_key": 1}}
+
+
+def test_every_refusal_of_an_answer_is_in_the_table():
+    schema = {"properties": {"a": {"items": {"type": "integer"}}}, "required": ["z"]}
+    text = json.dumps({"a": ["x"] * 100})
+    row = {"outcome": "scored", "kind": "missing_key", "text": text, "span": (0, len(text)), "value": None,
+           "target": {"schema": schema, "model": "", "labelled": False, "expected": None}}  # fmt: skip
+    table = list(csv.DictReader(io.StringIO(make_task("json", {}).appendix([row]).files["fields.csv"])))
+    assert [(line["path"], line["missing_key"], line["bad_value"]) for line in table] == [
+        ("$.a[]", "0", "100"), ("$.z", "1", "0"),
+    ]  # fmt: skip
+
+
 def test_a_plain_model_is_read_strictly_at_every_depth(model):
     naming.allow_import(model)
     contract = ModelSchema(listeval.named_class(model, "--set contract"))
@@ -364,3 +401,34 @@ def test_a_file_that_names_a_model_needs_the_user_s_word(tmp_path, model):
     entry = TaskEntry(name="json", version=1, options=options, code="", metrics=[], verdicts=[])
     assert [ask.what for ask in of_run(entry)] == [f"import '{model}'"]
     assert load_task("json").Options.imports == ("contract",)
+
+
+def test_what_a_schema_says_in_vain_is_said_once_with_its_place(tmp_path, capsys):
+    common = tmp_path / "schema.json"
+    common.write_text(json.dumps({**SCHEMA, "requierd": ["a"]}))
+    slip = {"prompt": "p", "schema": {"type": "object", "tpye": 1}}
+    benchmark = {"unique_id": "u", "json_schema": slip["schema"]}
+    task = make_task("json", {"schema": str(common)})
+    data = write(tmp_path / "d.jsonl", {"prompt": "p"}, {"prompt": "p"}, slip, slip, benchmark)
+    task.load(data, 0)
+    again = type(task)(task.options).load(data, 0)
+    assert len(again.examples) == 5
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        f"listeval: 'requierd' is no keyword of JSON Schema (did you mean 'required'?), and is not checked ({common})",
+        "listeval: 'tpye' is no keyword of JSON Schema (did you mean 'type'?), and is not checked"
+        f" ({data}:3 and 1 more)",
+    ]
+
+
+@pytest.mark.parametrize("schema", [{"name": "t", "schema": SCHEMA}, {"a": 1}, {"requierd": ["a"]}])
+def test_a_schema_that_is_none_is_refused_at_its_place(tmp_path, schema):
+    data = write(tmp_path / "d.jsonl", {"prompt": "p", "schema": schema})
+    with pytest.raises(UserError) as caught:
+        load(data)
+    assert (caught.value.place, caught.value.fix) == (f"{data}:1", "correct the schema")
+    common = tmp_path / "schema.json"
+    common.write_text(json.dumps(schema))
+    with pytest.raises(UserError) as caught:
+        load(write(tmp_path / "e.jsonl", {"prompt": "p"}), schema=str(common))
+    assert (caught.value.place, caught.value.fix) == (str(common), "correct the schema")

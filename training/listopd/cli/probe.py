@@ -81,7 +81,7 @@ def command(
     --teacher, --base and --task are needed unless a recipe names them; a flag given beside it counts more.
 
     With --curve the untrained target is decoded greedily at every λ, and its answers are judged by the contract:
-    where training would break. With --out a curve that was stopped goes on.
+    where training would break. With --out a curve that was stopped goes on, with the date that its prompts had.
     """
     from listeval.cli.run import parse_setting
     from listopd.curve.locked import LIMIT
@@ -92,7 +92,7 @@ def command(
     values = {name: value for name, value in flags.items() if value is not None}
     if "recipe" in values:
         _permit(values, trusted=trust)
-        values = {**read_plan(values["recipe"]), **values}
+        values = read_plan(values["recipe"], values)
     elif missing := [f"--{name}" for name in ("teacher", "base", "task") if name not in values]:
         raise UserError(f"missing {', '.join(missing)}", fix="give them, or --recipe with the recipe of a training")
     values["options"] = {**values.get("options", {}), **dict(map(parse_setting, settings))}

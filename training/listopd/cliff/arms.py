@@ -107,6 +107,7 @@ class PairForecast(NamedTuple):
     `lams` is (L,) and `outcomes` (L,) of the same prompts in the same order: the answers decoded greedily from
     λ log p - (λ-1) log b, judged by the task's contract. `positions` has p and b of the modal token by the name of
     what they are the aggregate of: "A" and "B" for the closed forms, and one a token class and item, such as "sep 4".
+    It is empty where no right answer could be read.
     """
 
     lams: tuple[float, ...]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,6 +14,9 @@ from listopd.cliff.records import ENGINE_ERROR, OK, AnswerOutcome
 from listopd.cliff.study import RecipeRunnerSpec
 from listopd.networks import told_thinking
 
+if TYPE_CHECKING:
+    from listopd.probe.summary import ProbePart
+
 BROKEN = "broken"
 """A target curve keeps whether an answer kept its contract, prompt by prompt, not how it failed."""
 
@@ -20,10 +24,12 @@ BROKEN = "broken"
 def foretell(spec: RecipeRunnerSpec, pair: StudyPair, lams: Sequence[float], device: str | None) -> PairForecast:
     """The curve at the λ of 1 and above over the held-out prompts, and p and b of right answers to them.
 
-    Raises UserError as `listeval probe` does, and for a curve that does not give back the two models' own answers.
+    Without p and b, so that what is told by them abstains, where a template opens a thought in the prompt: no right
+    answer stands behind it. Raises UserError as `listeval probe` does, and for a curve that does not give back the two
+    models' own answers.
     """
     from listopd.probe.probe_config import build_config
-    from listopd.probe.run_probe import probe
+    from listopd.probe.run_probe import GoldIsThought, probe
 
     recipe, asked = study_recipe(spec), spec.evaluation
     values = {
@@ -40,7 +46,11 @@ def foretell(spec: RecipeRunnerSpec, pair: StudyPair, lams: Sequence[float], dev
     }
     # No limit means all examples, as `listeval run` takes it, and not the probe's own default.
     curve = {"curve": True, "lambdas": tuple(lam for lam in lams if lam >= 1), "on": "gold", "limit": asked.limit}
-    found = probe(build_config({name: value for name, value in values.items() if value is not None} | curve))
+    config = build_config({name: value for name, value in values.items() if value is not None} | curve)
+    try:
+        found = probe(config)
+    except GoldIsThought:
+        found = probe(config.model_copy(update={"on": "none"}))
     assert found.curve is not None, "a probe with a curve has one"
     if not found.curve.self_test.held:
         raise UserError(found.curve.advice, place=f"pair {pair.name}", fix="lock in float32, or on another device")
@@ -61,14 +71,12 @@ def _kind(good: float) -> str:
     return ENGINE_ERROR if np.isnan(good) else OK if good else BROKEN
 
 
-def _positions(parts: Sequence[object]) -> Iterator[tuple[str, tuple[float, float]]]:
-    from listopd.probe.summary import ProbePart
-
-    part = parts[0]
-    assert isinstance(part, ProbePart), "a probe of right answers has their part"
-    for bound in part.bounds:
-        if bound.form:
-            yield bound.form, (bound.p, bound.b)
-    for row in part.items:
-        if row.kind.is_scaffold:
-            yield f"{row.kind.value} {row.item}", (row.p.logit_mean, row.b.logit_mean)
+def _positions(parts: Sequence[ProbePart]) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Of the right answers' part; none where they were not read."""
+    for part in parts[:1]:
+        for bound in part.bounds:
+            if bound.form:
+                yield bound.form, (bound.p, bound.b)
+        for row in part.items:
+            if row.kind.is_scaffold:
+                yield f"{row.kind.value} {row.item}", (row.p.logit_mean, row.b.logit_mean)

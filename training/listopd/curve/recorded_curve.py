@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from listeval.disk import read_regular
 from listeval.errors import UserError
 from listopd.extrapolation import AutoSpec, ExtrapolationSpec
+from listopd.extrapolation.lambda_policy import PLAIN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -102,7 +103,20 @@ class RecordedCurve:
         """The policy, kept to the curve's limit where it chooses λ itself; never below 1."""
         if not isinstance(spec, AutoSpec) or spec.ceiling <= self.limit:
             return spec
-        return spec.model_copy(update={"ceiling": max(1.0, self.limit)})
+        return spec.model_copy(update={"ceiling": max(PLAIN, self.limit)})
+
+    def lowered(self, spec: ExtrapolationSpec) -> str | None:
+        """What to say where the policy's ceiling is not what was asked for; None where `guard` leaves it."""
+        if self.guard(spec) == spec:
+            return None
+        if self.limit > PLAIN:
+            return (
+                f"{self.place} allows λ up to {self.limit:.3g}, so auto goes no further ({spec.most:g} was its ceiling)"
+            )
+        nothing = self._curve.cliff.midpoint is None
+        way = "a curve of more prompts" if nothing else "a curve of another pair"
+        said = f"{self.place} {'shows no λ above 1 to be safe' if nothing else 'allows no λ above 1'}"
+        return f"{said}, so λ stays 1: {way}, or leave opd.curve out ({self._curve.advice})"
 
     def to_dict(self) -> dict[str, Any]:
         """For a training's manifest."""

@@ -67,7 +67,7 @@ def measure_curve(
         cause = f"task '{task.name}' runs the code that a model writes, at every λ"
         raise UserError(cause, place="--curve", fix="use a task that runs none")
     arms = arms_of(config)
-    with closing(StoredAnswers(path, _identity(config, task, pair, asked, arms))) as answers:
+    with closing(StoredAnswers(path, _identity(config, task, pair, asked, arms), pair.base.renderer.clock)) as answers:
         _decode_all(config, task, pair, asked, arms, answers, say)
         written = [answers.known[question.name] for question in asked.kept]
     judged = [judge_point(arm.lam, [own[at] for own in written], asked, task, pair.base) for at, arm in enumerate(arms)]
@@ -107,7 +107,7 @@ def arms_of(config: ProbeConfig) -> list[TargetArm]:
 def _identity(
     config: ProbeConfig, task: Task, pair: ModelPair, asked: ProbeQuestions, arms: Sequence[TargetArm]
 ) -> dict[str, Any]:
-    """All that the answers are a function of."""
+    """All that the answers are a function of but the time that the prompts print."""
     return {
         "models": {role: pair.opened[role].info.fingerprint for role in ("teacher", "base")},
         "template": pair.base.info.template_hash,

@@ -60,11 +60,12 @@ class Auto:
         return self._value
 
     def step(self, stats: RolloutStats) -> None:
-        """Measure the threshold anew; under a ceiling of 1 there is nothing to measure.
+        """Measure the threshold anew, also under a ceiling of 1, which λ then keeps to.
 
-        Raises ValueError where the stats were gathered without positions.
+        Raises ValueError where the stats were gathered without positions; under a recipe's own ceiling of 1 there is
+        no base to gather them of.
         """
-        if self._ceiling == PLAIN:
+        if stats.positions is None and self._ceiling == PLAIN:
             return
         if stats.positions is None:
             raise ValueError("the policy 'auto' needs the probabilities at scaffold positions")

@@ -65,6 +65,11 @@ class Models:
     base: Any = None
     own_base: bool = False
 
+    @property
+    def loaded(self) -> list[Any]:
+        """The configurations that there are."""
+        return [config for config in (self.student, self.teacher, self.base) if config is not None]
+
 
 def memory(
     recipe: Recipe,

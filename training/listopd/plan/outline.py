@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import torch
@@ -48,20 +49,40 @@ class Outline:
 
     @classmethod
     def of(cls, config: Any) -> Outline:
-        """Counted from a transformers configuration."""
-        network = _network(config, torch.device("meta"))
-        own = list(network.parameters())
-        rounded = round_products(_network(config, torch.device("meta")), torch.bfloat16)
-        text = config.get_text_config(decoder=True)
-        head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        groups = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-        return cls(
-            Size.of(network),
-            sum(p.numel() for p in own),
-            sum(p.numel() * p.itemsize for p in rounded.parameters()),
-            text.num_hidden_layers,
-            2 * 2 * text.num_hidden_layers * groups * head,
-        )
+        """Counted from a transformers configuration; of each once in a process."""
+        return _outline(_Configuration.of(config))
+
+
+@dataclass(frozen=True)
+class _Configuration:
+    """A transformers configuration by its content: networks of the same one are alike, and slow to build."""
+
+    kind: type
+    text: str
+    values: Any = field(compare=False)
+
+    @classmethod
+    def of(cls, config: Any) -> _Configuration:
+        """Of a copy, which nobody changes."""
+        return cls(type(config), config.to_json_string(use_diff=False), copy.deepcopy(config))
+
+
+@lru_cache(maxsize=32)
+def _outline(known: _Configuration) -> Outline:
+    config = known.values
+    network = _network(config, torch.device("meta"))
+    size, weights = Size.of(network), sum(p.numel() for p in network.parameters())
+    rounded = round_products(network, torch.bfloat16)
+    text = config.get_text_config(decoder=True)
+    head = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    groups = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    return Outline(
+        size,
+        weights,
+        sum(p.numel() * p.itemsize for p in rounded.parameters()),
+        text.num_hidden_layers,
+        2 * 2 * text.num_hidden_layers * groups * head,
+    )
 
 
 def kept_for_backward(config: Any, *, bfloat16: bool, recomputed: bool) -> KeptBytes:
@@ -69,6 +90,12 @@ def kept_for_backward(config: Any, *, bfloat16: bool, recomputed: bool) -> KeptB
 
     Where activations are recomputed, the inputs of all layers, and once all that one layer keeps.
     """
+    return _kept_bytes(_Configuration.of(config), bfloat16=bfloat16, recomputed=recomputed)
+
+
+@lru_cache(maxsize=32)
+def _kept_bytes(known: _Configuration, *, bfloat16: bool, recomputed: bool) -> KeptBytes:
+    config = known.values
     plain = _per_layer(config, bfloat16=bfloat16, recomputed=False)
     layers = config.get_text_config(decoder=True).num_hidden_layers
     if not recomputed:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.errors import UserError, first_line
 from listopd.floor import Machine, Size, Work, cards
+from listopd.plan.lengths import find_lengths
 from listopd.plan.memory import Memory, Models, adapter_weights, memory
 from listopd.plan.outline import Outline
 from listopd.recipe import Opd, Recipe, Scratch, Sft
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     import torch
 
     from listopd.recipe import Lora, Stage
-
-_PROMPT, _ANSWER = 2048, 512
-"""Tokens that are assumed of a prompt and an answer where the recipe does not bound them: those of the paper."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +40,14 @@ class CardPlan:
         return self.left >= 0
 
 
+class Savings(NamedTuple):
+    """What could take less memory: training `adapters`, to `recompute` activations, a smaller share of the `engine`."""
+
+    adapters: bool
+    recompute: bool
+    engine: bool
+
+
 @dataclass(frozen=True)
 class Plan:
     """Of one stage, on each of some cards."""
@@ -53,6 +59,7 @@ class Plan:
     answer: int
     """Tokens, at most; but no bound where they are `assumed`."""
     on: tuple[CardPlan, ...]
+    savings: Savings
     shards: int = 1
     """Processes, each with a card, that hold one copy of the networks and share a step's answers."""
     assumed: tuple[str, ...] = ()
@@ -94,13 +101,13 @@ def make_plans(recipe: Recipe, place: str, card: str | None, shards: int = 1) ->
 def make_plan(recipe: Recipe, stage: Stage, place: str, on: Sequence[Machine], shards: int = 1) -> Plan:
     """Of each of `shards` processes.
 
-    Raises UserError for a stage that the recipe lacks, a model without a configuration, and uneven shares of a batch.
+    Raises UserError for a stage that the recipe lacks, a model without a configuration, answers without room for a
+    prompt, and uneven shares of a batch.
     """
     spec = recipe.section(stage, place)
     models = find_models(spec)
     answers = spec.batch * spec.rollouts_per_prompt if isinstance(spec, Opd) else spec.batch
-    bounds = {"prompt": recipe.max_prompt, "answer": spec.max_tokens if isinstance(spec, Opd) else None}
-    prompt, answer = bounds["prompt"] or _PROMPT, bounds["answer"] or _ANSWER
+    prompt, answer, assumed = find_lengths(recipe, spec, models, place)
     if shards > 1:
         check_shardable(recipe)
     if answers % shards:
@@ -111,8 +118,14 @@ def make_plan(recipe: Recipe, stage: Stage, place: str, on: Sequence[Machine], s
     needs = partial(memory, recipe, spec, models, bfloat16=_narrow(recipe), shards=shards, longest=prompt + answer)
     share = _engine_share(spec)
     found = tuple(CardPlan(card, needs(engine_share=share * card.memory), floor.seconds(card)) for card in on)
-    return Plan(
-        stage, answers, prompt, answer, found, shards, tuple(what for what, bound in bounds.items() if not bound)
+    return Plan(stage, answers, prompt, answer, found, _savings(recipe, spec, share), shards, assumed)
+
+
+def _savings(recipe: Recipe, spec: Sft | Opd, engine_share: float) -> Savings:
+    return Savings(
+        adapters=spec.lora is None,
+        recompute=not recipe.precision.gradient_checkpointing,
+        engine=engine_share > 0,
     )
 
 
@@ -124,17 +137,28 @@ def check_fits(plan: Plan, place: str) -> None:
         need, has = one.memory.peak / 1e9, one.card.memory / 1e9
         each = " in each process" if plan.shards > 1 else ""
         cause = f"stage {plan.stage} takes about {need:.0f} GB{each}, and {one.card.name} has {has:.0f}"
-        if one.memory.fixed > one.card.memory:
-            weights = f"{one.memory.fixed / 1e9:.0f} GB are weights"
-            fix = f"lora: {{rank: 16}}, smaller models, or more GPUs (FSDP2): {weights}"
-        else:
-            less = (
-                "max_prompt, opd.max_tokens"
-                if one.memory.tokens == plan.prompt + plan.answer
-                else "precision.tokens_per_pass"
-            )
-            fix = f"precision.gradient_checkpointing=true, or a smaller {less} or opd.gpu_share"
-        raise UserError(cause, place=place, fix=fix)
+        whole = one.memory.fixed > one.card.memory
+        raise UserError(cause, place=place, fix=_smaller_weights(plan, one) if whole else _smaller_passes(plan, one))
+
+
+def _smaller_weights(plan: Plan, one: CardPlan) -> str:
+    """What helps where no pass would fit."""
+    ways = [f"{plan.stage}.lora={{rank: 16}}"] if plan.savings.adapters else []
+    ways += ["a smaller opd.gpu_share"] if plan.savings.engine else []
+    ways += ["smaller models"]
+    stays = f"weights, gradients, AdamW{', vLLM' if plan.savings.engine else ''}"
+    fixed = f"{one.memory.fixed / 1e9:.0f} GB stay, however small a pass ({stays})"
+    return f"{', '.join(ways)}, or more GPUs (FSDP2): {fixed}"
+
+
+def _smaller_passes(plan: Plan, one: CardPlan) -> str:
+    """What makes the largest pass smaller, or leaves it more room."""
+    longest = one.memory.tokens == plan.prompt + plan.answer
+    bounds = ["max_prompt", *(["opd.max_tokens"] if plan.stage == "opd" else [])]
+    smaller = bounds if longest else ["precision.tokens_per_pass"]
+    smaller += ["opd.gpu_share"] if plan.savings.engine else []
+    recompute = ["precision.gradient_checkpointing=true"] if plan.savings.recompute else []
+    return ", or ".join([*recompute, f"a smaller {' or '.join(smaller)}"])
 
 
 def check_device(recipe: Recipe, stage: Stage, device: torch.device, shards: int = 1) -> None:

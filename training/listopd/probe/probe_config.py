@@ -11,7 +11,8 @@ from listopd.recipe import Seed
 from listopd.threshold.positions import SCAFFOLD_FILTER
 from listopd.threshold.preconditions import Cap
 
-On = Literal["gold", "rollouts", "both"]
+On = Literal["gold", "rollouts", "both", "none"]
+"""Whose answers are read: right ones, a student's, both; none leaves the target curve alone."""
 
 
 class ProbeConfig(BaseModel):
@@ -72,6 +73,22 @@ class ProbeConfig(BaseModel):
         if self.recipe is None and (self.steps is None) != (self.kappa is None):
             raise ValueError("steps and kappa go together: give both, or neither")
         return self
+
+    @model_validator(mode="after")
+    def _something(self) -> ProbeConfig:
+        if self.on == "none" and not self.curve:
+            raise ValueError("on 'none' there is nothing but the curve to measure, and it is not asked for")
+        return self
+
+    @property
+    def reads_gold(self) -> bool:
+        """Whether right answers are read."""
+        return self.on in ("gold", "both")
+
+    @property
+    def reads_rollouts(self) -> bool:
+        """Whether a student answers."""
+        return self.on in ("rollouts", "both")
 
 
 def build_config(values: dict[str, Any]) -> ProbeConfig:

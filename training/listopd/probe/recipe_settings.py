@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError
@@ -13,17 +14,23 @@ if TYPE_CHECKING:
     from listopd.recipe import Opd, Recipe
 
 
-def read_plan(name: str) -> dict[str, Any]:
+def read_plan(name: str, said: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Values of a `ProbeConfig` by name, from the section `opd` of a recipe: file, bundled name or run directory.
 
-    Steps are left out where the recipe counts epochs: `count_steps` does. Raises UserError where there is no recipe.
+    Those in `said` count more. The recipe's `thinking` becomes what it tells the base's template, which may be nothing.
+    Steps are left out where the recipe counts epochs: `count_steps` does. Raises UserError where there is no recipe,
+    and as `told_thinking`.
     """
+    from listopd.networks import told_thinking
     from listopd.recipe import read_recipe
 
-    recipe = read_recipe(name)
+    recipe, said = read_recipe(name), said or {}
     spec = recipe.section("opd", name)
     budget = {} if spec.steps is None else {"steps": float(spec.steps)}
-    return {**_models(recipe, spec), **_objective(spec), **budget, "recipe": name}  # type: ignore[arg-type]
+    found = {**_models(recipe, spec), **_objective(spec), **budget, "recipe": name, **said}  # type: ignore[arg-type]
+    if recipe.thinking is None or "enable_thinking" in said:
+        return found
+    return found | {"enable_thinking": told_thinking(found["base"], recipe.thinking)}
 
 
 def count_steps(config: ProbeConfig, checkpoint: Checkpoint, max_length: int | None) -> int:
@@ -73,7 +80,6 @@ def _models(recipe: Recipe, spec: Opd) -> dict[str, Any]:
         "data": recipe.data,
         "max_prompt": recipe.max_prompt,
         "max_tokens": spec.max_tokens,
-        "enable_thinking": recipe.thinking,
     }
     return found | {name: value for name, value in optional.items() if value is not None}
 

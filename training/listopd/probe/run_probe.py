@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 
 
+class GoldIsThought(UserError):
+    """The chat template makes thoughts of right answers, so nothing can be read off them."""
+
+
 def probe(config: ProbeConfig, say: Say = lambda line: None, answers: Path | None = None) -> ProbeResult:
     """Measure p and b of every structural step, and the λ* that follows; `say` is told what is being done.
 
@@ -41,8 +45,8 @@ def probe(config: ProbeConfig, say: Say = lambda line: None, answers: Path | Non
     from listopd.probe.answers import questions
 
     task = make_task(config.task, config.options)
-    config = _with_thinking(config)
     models = _open(config)
+    _keep_clock(config, models, answers)
     limits = [model.info.max_length for model in models.values() if model.info.max_length is not None]
     most = min(limits, default=None)
     found = questions(task, config, models["base"], most)
@@ -51,20 +55,20 @@ def probe(config: ProbeConfig, say: Say = lambda line: None, answers: Path | Non
     if found.too_long:
         say(f"{found.too_long} prompts are too long for the models and left out")
     networks = _load(config, models, say)
-    rollouts = _roll_out(config, task, models, networks, found, say) if config.on != "gold" else None
+    rollouts = _roll_out(config, task, models, networks, found, say) if config.reads_rollouts else None
     parts = tuple(_parts(config, models["base"], networks, found, rollouts, say))
     curve = _curve(config, task, models, networks, found, parts, answers, say) if config.curve else None
     return ProbeResult(_manifest(config, task, models, networks, found), _counts(config, rollouts), parts, curve)
 
 
 def _check_gold(config: ProbeConfig, base: Checkpoint, found: ProbeQuestions) -> None:
-    """Raises UserError where right answers are to be read and the template makes them thoughts."""
+    """Raises GoldIsThought where right answers are to be read and the template makes them thoughts."""
     from listeval.models.marks import opened_by
 
-    if config.on != "rollouts" and opened_by(found.kept[0].prompt.text, base.renderer.own_marks) is not None:
+    if config.reads_gold and opened_by(found.kept[0].prompt.text, base.renderer.own_marks) is not None:
         cause = "its chat template opens a reasoning block in the prompt, so a right answer behind it is a thought"
         fix = "--on rollouts, or --no-thinking where the template knows that"
-        raise UserError(cause, place=base.info.name, fix=fix)
+        raise GoldIsThought(cause, place=base.info.name, fix=fix)
 
 
 def _open(config: ProbeConfig) -> dict[str, Checkpoint]:
@@ -75,7 +79,7 @@ def _open(config: ProbeConfig) -> dict[str, Checkpoint]:
 
     options = BackendOptions(dtype=config.dtype, enable_thinking=config.enable_thinking)
     names = {"base": config.base, "teacher": config.teacher}
-    if config.on != "gold":
+    if config.reads_rollouts:
         names["student"] = config.student or config.base
     found = {role: open_checkpoint(name, options) for role, name in names.items()}
     for role in ("teacher", "student"):
@@ -84,13 +88,21 @@ def _open(config: ProbeConfig) -> dict[str, Checkpoint]:
     return found
 
 
-def _with_thinking(config: ProbeConfig) -> ProbeConfig:
-    """With what the recipe's `thinking` tells the template; a flag says what it says."""
-    from listopd.networks import told_thinking
+def _keep_clock(config: ProbeConfig, models: dict[str, Checkpoint], answers: Path | None) -> None:
+    """One time in all prompts: that of the training whose directory is the recipe, else of the curve that goes on."""
+    from listeval.disk import user_path
+    from listopd.curve.stored_answers import stored_clock
+    from listopd.journal import recorded_clock
 
-    if config.recipe is None:
-        return config
-    return config.model_copy(update={"enable_thinking": told_thinking(config.base, config.enable_thinking)})
+    told = models["base"].renderer.clock
+    if told is None:
+        return
+    if answers is not None:
+        told = stored_clock(answers) or told
+    if config.recipe is not None and user_path(config.recipe).is_dir():
+        told = recorded_clock(user_path(config.recipe)) or told
+    for model in models.values():
+        model.renderer.set_clock(told)
 
 
 def _with_steps(config: ProbeConfig, base: Checkpoint, most: int | None) -> ProbeConfig:
@@ -156,7 +168,7 @@ def _sources(
 ) -> Iterator[tuple[str, list[ProbeAnswer]]]:
     from listopd.probe.answers import ProbeAnswer
 
-    if config.on != "rollouts":
+    if config.reads_gold:
         yield "gold", [ProbeAnswer(question, question.gold, True) for question in found.kept]
     if rollouts is not None:
         yield "rollouts", rollouts.answers
@@ -219,6 +231,7 @@ def _manifest(
     from listeval.runs.environment import environment
     from listeval.runs.preparation import task_entry
 
+    clock = models["base"].renderer.clock
     return {
         "listeval": __version__,
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -228,6 +241,7 @@ def _manifest(
             str(seed): {"name": d.name, "source": d.source, "fingerprint": d.fingerprint, "counts": dict(d.counts)}
             for seed, d in found.data.items()
         },
+        "clock": clock and clock.isoformat(),
         "prompts": {"measured": len(found.kept), "too_long": found.too_long},
         "models": {
             role: {name: getattr(model.info, name) for name in model.info.__slots__ if name != "path"}
