@@ -1,4 +1,4 @@
-"""A line for whoever runs a task, on what stops nothing and yet should be known."""
+"""A line on what stops nothing and yet should be known, from below the verbs."""
 
 from __future__ import annotations
 

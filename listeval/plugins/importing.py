@@ -26,9 +26,9 @@ from pathlib import Path
 from types import CodeType, ModuleType
 
 from listeval.errors import UserError
+from listeval.kit.notice import notice
 from listeval.plugins.code import PACKAGE
 from listeval.plugins.known_folders import is_known, note
-from listeval.visible import inline
 
 Locate = Callable[[str], Path | None]
 """The folder (or file) that stands for a name beside tasks; None where there is none. May raise UserError."""
@@ -86,7 +86,7 @@ class _Finder(MetaPathFinder):
     def _say(self, place: Path) -> None:
         if place.parent == self.here != self.bundled and not is_known(place):
             note(place)
-            sys.stderr.write(f"listeval: importing the task code in {inline(place)}\n")
+            notice(f"importing the task code in {place}")
 
 
 _finder = _Finder()

@@ -221,4 +221,4 @@ def test_smollm2_unpacks_once_and_speaks_chatml(tmp_path: Path) -> None:
     assert text.endswith("<|im_start|>user\\nid=101\\n\\n7<|im_end|>\\n<|im_start|>assistant\\n'")
     assert (eos, digits) == ("<|im_end|> 49152", "['1', '0', '1']")
     assert [p.name for p in (tmp_path / "models").iterdir() if p.is_dir()] == [Path(path).name]
-    assert sum("Unpacking smollm2" in err for _, err in results) == 1
+    assert sum("unpacking smollm2" in err for _, err in results) == 1
