@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import Annotated, Any
 
 from msgspec import Meta
+from pydantic import AfterValidator
 
 from listeval.task import MOST as MOST
 
@@ -18,7 +20,23 @@ Count = Annotated[int, Meta(ge=0, le=MOST)]
 Seed = Annotated[int, Meta(ge=-MOST, le=MOST)]
 Number = Annotated[float, Meta(ge=-MOST, le=MOST)]
 Span = Annotated[Sequence[Count], Meta(min_length=2, max_length=2)]
+LONGEST_S = 10**9
+"""Seconds that a process works on a run: 31 years."""
 _BEYOND = "{} is beyond ±2^53, the largest number of a run"
+
+
+def _iso_moment(value: str) -> str:
+    try:
+        year = datetime.fromisoformat(value).year
+    except ValueError:
+        year = 0
+    if not 1970 <= year < 3000:
+        raise ValueError(f"'{value[:40]}' is no moment in ISO 8601")
+    return value
+
+
+Moment = Annotated[str, AfterValidator(_iso_moment)]
+"""When something was, as ISO 8601 has it."""
 
 
 def recorded(value: float) -> float | None:

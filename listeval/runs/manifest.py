@@ -26,7 +26,7 @@ from listeval.runs.entries import (
     ModelEntry,
     TaskEntry,
 )
-from listeval.runs.fields import MOST
+from listeval.runs.fields import LONGEST_S, MOST, Moment
 from listeval.runs.file_contents import like
 
 SCHEMA = 1
@@ -37,8 +37,8 @@ class Attempt(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    started: str
-    seconds: float = Field(ge=0, le=MOST, allow_inf_nan=False)
+    started: Moment
+    seconds: float = Field(ge=0, le=LONGEST_S, allow_inf_nan=False)
     """From the first request to the last row."""
     rows: int = Field(ge=0, le=MOST)
     tokens: int = Field(ge=0, le=MOST)
@@ -58,7 +58,7 @@ class Manifest(BaseModel):
 
     schema_version: int = SCHEMA
     listeval: str
-    created: str
+    created: Moment
     config: RunConfig
     identity: dict[str, Any]
     task: TaskEntry

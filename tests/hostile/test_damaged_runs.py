@@ -17,6 +17,7 @@ VERBS = (
     "compare other r+truncation+permutation --format markdown", "compare r other --format latex",
     "compare other r --html page.html",
     "run --task fashion --backend replay --model r --limit 6 --out replayed --quiet",
+    "export r --to lm-eval --out lm", "export r --to eee --out eee.json", "export r --to csv --out rows.csv",
 )  # fmt: skip
 GOOD_ATTEMPT = {
     "attempt": 1, "seed": 0, "kind": "no_json", "detail": "", "missing": 0, "text": "x", "reasoning": None,
@@ -40,7 +41,8 @@ def check(said, place):
     assert not _RAW.search(out + err), (out, err)
     if code == 2:
         # On a machine that is busy with other things a command says every few seconds that it still works.
-        (line,) = (one for one in err.splitlines() if not _STILL_WORKING.fullmatch(one))
+        *told, line = (one for one in err.splitlines() if not _STILL_WORKING.fullmatch(one))
+        assert all("no row" in one for one in told), told  # what an export says before it looks whether there is any
         assert line.startswith("listeval: ")
         assert ". Fix: " in line
         assert place in line, line
@@ -83,6 +85,22 @@ def read_back(runs, rng, times):
             assert error.place
             assert error.fix
             assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("place", [("created",), ("attempts", 0, "started"), ("attempts", 0, "seconds")])
+@pytest.mark.parametrize("value", ["é", "", "soon", "0001-01-01", "9999-12-31T23:59:59", 1e12])
+def test_what_is_no_moment_is_a_damaged_manifest(cli, runs, place, value):
+    runs.restore()
+    file = runs.folder / "manifest.json"
+    told = json.loads(file.read_text())
+    part = told
+    for step in place[:-1]:
+        part = part[step]
+    part[place[-1]] = value
+    file.write_text(json.dumps(told))
+    for verb in ("score r", "export r --to lm-eval --out lm"):
+        code, _, err = cli(verb)
+        assert code == 2 and "manifest.json" in err and err.count("\n") == 1, err
 
 
 @pytest.mark.slow
