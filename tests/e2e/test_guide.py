@@ -62,6 +62,7 @@ def shell(tmp_path):
     return call
 
 
+@pytest.mark.slow
 def test_the_guide_makes_the_task_that_it_promises(shell, tmp_path):
     first = [line for line in blocks("")[0].splitlines() if line]
     assert [shell(line)[0] for line in first] == [0, 0, 0]

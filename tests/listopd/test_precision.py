@@ -73,7 +73,7 @@ def test_frozen_networks_are_rounded_where_products_are(opd_recipe, train, monke
 @pytest.mark.parametrize(
     ("compute", "recomputed", "backend"),
     [
-        ("bfloat16", True, "aot_eager"),
+        pytest.param("bfloat16", True, "aot_eager", marks=pytest.mark.slow),
         ("float32", False, "eager"),
         pytest.param("bfloat16", False, "aot_eager", marks=pytest.mark.slow),
         pytest.param("float32", True, "aot_eager", marks=pytest.mark.slow),
