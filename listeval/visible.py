@@ -21,6 +21,11 @@ def inline(text: object) -> str:
     return visible(str(text)).replace("\n", "\\n")
 
 
+def shortened(text: str, most: int) -> str:
+    """Its first characters, at most so many with the mark for those that are left out."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 def counted(n: int, one: str) -> str:
     """`1 run`, `2,000 runs`: of a noun whose plural has an s."""
     return f"{n:,} {one}" if n == 1 else f"{n:,} {one}s"

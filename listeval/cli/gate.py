@@ -122,12 +122,15 @@ def judge_runs(runs: Sequence[Run], asked: GateOptions, failed: Sequence[tuple[s
     ]
     code = _concluded([*made, *(Suite(name, [], 0, error=str(error)) for name, error in failed)], asked)
     # What is not there is in no figure, so a gate that holds is no pass of the whole run.
-    for suite in made if code == ExitCode.OK else ():
-        if suite.errored:
-            code = ExitCode.SAMPLES_ERRORED
-            n = f"{suite.errored:,} {'sample has' if suite.errored == 1 else 'samples have'} no answer"
-            say(f"listeval: {n}, and no gate counts what is not there. Fix: listeval run @{suite.name}", err=True)
-    return code
+    unanswered = [(run, suite.errored) for run, suite in zip(runs, made, strict=True) if suite.errored]
+    if code != ExitCode.OK or not unanswered:
+        return code
+    from listeval.runs.completing import completing
+
+    for run, n in unanswered:
+        cause = f"{n:,} {'sample has' if n == 1 else 'samples have'} no answer, and no gate counts what is not there"
+        say(f"listeval: {cause} ({run.path}). Fix: {completing(run.path, run.manifest.config)}", err=True)
+    return ExitCode.SAMPLES_ERRORED
 
 
 def judge_comparison(found: Comparison, asked: GateOptions) -> ExitCode:

@@ -50,9 +50,10 @@ def command(
 def _say_newer_files(run: Run) -> None:
     """Name on stderr each file of the task's options, such as a schema, that was written after the run was made."""
     made = datetime.fromisoformat(run.manifest.created).timestamp()
-    for name, value in run.manifest.config.options.items():
+    for name in run.manifest.task.files:
+        value = str(run.manifest.task.options.get(name))
         try:
-            newer = isinstance(value, str) and Path(value).is_absolute() and Path(value).stat().st_mtime > made
+            newer = Path(value).stat().st_mtime > made
         except (OSError, ValueError):
             continue
         if newer:

@@ -25,7 +25,7 @@ from listeval.contract.extract import Extraction
 from listeval.contract.schema_nodes import followed
 from listeval.contract.schema_refusals import Broken, broken_by
 from listeval.contract.schema_validator import schema_validator
-from listeval.contract.shape import broken_places
+from listeval.contract.shape import broken_places, kind_of_type
 from listeval.contract.taxonomy import Kind
 
 _TYPES = ("object", "array", "string", "number", "boolean", "null")
@@ -65,9 +65,7 @@ class Schema(Contract[Any]):
             value = _READER.validate_json(block)
         except ValidationError as error:  # a number that no float or int holds
             return broken_places(self, block, error)
-        kinds = {"missing": Kind.MISSING_KEY, "extra_forbidden": Kind.EXTRA_KEY}
-        found = ((each.path, kinds.get(each.type, Kind.BAD_VALUE)) for each in self._errors(value))
-        return list(dict.fromkeys(found))
+        return list(dict.fromkeys((each.path, kind_of_type(each.type)) for each in self._errors(value)))
 
     def _errors(self, value: Any) -> Iterator[Broken]:
         endless = next(_not_finite(value, ()), None)

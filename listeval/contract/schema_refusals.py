@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from listeval.contract.closest import Misfit, Path, Sort, closest
 from listeval.contract.schema_nodes import followed
+from listeval.visible import shortened
 
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError as Refusal
@@ -75,11 +76,6 @@ def sentence(refusal: Refusal) -> str:
 def shown(value: Any) -> str:
     """A value as Python writes it, cut."""
     return shortened(repr(value), _VALUE)
-
-
-def shortened(text: str, most: int) -> str:
-    """A text, cut where it is longer."""
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _keys(refusal: Refusal) -> Iterator[Broken]:

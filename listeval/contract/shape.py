@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails, ValidationError, from_json
 
 from listeval.contract.closest import Misfit, Path, Sort, closest
 from listeval.contract.taxonomy import Kind
+from listeval.visible import shortened
 
 if TYPE_CHECKING:
     from listeval.contract.base import Contract
@@ -53,7 +54,12 @@ def _broken(error: _Error) -> tuple[Path, Kind]:
     if error.type.startswith("union_tag"):
         kind = Kind.MISSING_KEY if error.type == "union_tag_not_found" else Kind.BAD_VALUE
         return (*error.path, _discriminator(error)), kind
-    return error.path, {"missing": Kind.MISSING_KEY, "extra_forbidden": Kind.EXTRA_KEY}.get(error.type, Kind.BAD_VALUE)
+    return error.path, kind_of_type(error.type)
+
+
+def kind_of_type(name: str) -> Kind:
+    """What an error of that type says of its own place: that a key is missing, that one is unknown, or of a value."""
+    return {"missing": Kind.MISSING_KEY, "extra_forbidden": Kind.EXTRA_KEY}.get(name, Kind.BAD_VALUE)
 
 
 def _told(contract: Contract[Any], block: str, found: Sequence[ErrorDetails]) -> list[_Error]:
@@ -68,7 +74,7 @@ def _told(contract: Contract[Any], block: str, found: Sequence[ErrorDetails]) ->
 
 def quote(word: str, limit: int = 40) -> str:
     """A word of the answer, shortened and quoted for a message."""
-    return repr(word if len(word) <= limit else word[: limit - 1] + "…")
+    return repr(shortened(word, limit))
 
 
 def _of_json(message: str) -> tuple[Kind, str]:
@@ -188,8 +194,7 @@ def _of_tag(where: str, path: str, error: _Error) -> str:
     if error.type == "union_tag_not_found":
         return f"{where} lacks {named}"
     known, tag = str(error.about.get("expected_tags", "")), str(error.about.get("tag", ""))
-    shown = known if len(known) <= 120 else known[:119] + "…"
-    return f"{where}: {named} should be one of {shown}, not {quote(tag)}"
+    return f"{where}: {named} should be one of {shortened(known, 120)}, not {quote(tag)}"
 
 
 def _discriminator(error: _Error) -> str:

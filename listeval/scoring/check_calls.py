@@ -17,6 +17,7 @@ from listeval.contract import Call
 from listeval.contract.diagnose import quote
 from listeval.contract.documents import Document
 from listeval.scoring.arguments import Accepted, argument_fault
+from listeval.visible import shortened
 
 Expected = Mapping[str, Mapping[str, Accepted]]
 """One expected call, `{function: {parameter: [accepted values]}}`, with exactly one function."""
@@ -103,8 +104,7 @@ def _missing(name: str, parameter: str) -> CallFinding:
 
 
 def _shown(value: Any) -> str:
-    text = to_json(value, inf_nan_mode="constants").decode()
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return shortened(to_json(value, inf_nan_mode="constants").decode(), _LONGEST)
 
 
 def _all_shown(options: Accepted) -> str:

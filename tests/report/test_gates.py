@@ -184,7 +184,7 @@ def test_samples_without_an_answer_are_an_error_not_a_missed_gate(runs, capsys):
     (runs / "good" / "samples.jsonl").write_text("\n".join([json.dumps(first, separators=(",", ":")), *rows[1:], ""]))
     assert load_run("good").summary.errors == 1
     assert code("report", "good", "--fail-under", "parse_rate=1", "--junit", "j.xml") == 1
-    assert "1 sample has no answer, and no gate counts what is not there. Fix: listeval run @good" in err(capsys)
+    assert "1 sample has no answer, and no gate counts what is not there (good). Fix: listeval run @good" in err(capsys)
     root = ET.parse("j.xml").getroot()
     assert (root.get("tests"), root.get("failures"), root.get("errors")) == ("2", "0", "1")
     assert code("report", "good", "mixed", "--fail-under", "parse_rate=1") == 4, "a missed gate says more"
