@@ -6,13 +6,19 @@ from listeval.cli import signals
 def main() -> None:
     """Run the command line and exit with its code."""
     signals.leave_at_once()
+    from listeval.cli import launched
+
+    at_exit = launched.AtExit() if launched.beside_others() else None
     from listeval.cli.main import main as run
 
     try:
         run()
     except SystemExit as done:
+        code = done.code if isinstance(done.code, int) else 0
         # Leaving takes a while where torch was imported, and there is nothing left to interrupt.
-        signals.leave_at_once(done.code if isinstance(done.code, int) else 0)
+        signals.leave_at_once(code)
+        if at_exit is not None:
+            at_exit.code = code
         raise
 
 

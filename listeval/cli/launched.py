@@ -1,0 +1,31 @@
+"""The end of a process that a launcher (torchrun, accelerate) started beside others."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+
+
+class AtExit:
+    """Ends this process with `code` after whatever registers from now on to run at exit.
+
+    Python does not take itself apart first, for gloo's threads give a gathered tensor back under its lock. torch's
+    caches keep them alive beyond their group, and one that asks for the lock while Python ends aborts the process: a
+    finished training would count as failed.
+    """
+
+    def __init__(self) -> None:
+        self.code = 1  # Unless somebody says otherwise, an exception ended it.
+        # What is registered first is called last.
+        atexit.register(self._end)
+
+    def _end(self) -> None:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+        os._exit(self.code)
+
+
+def beside_others() -> bool:
+    """Whether a launcher started several processes, this one among them."""
+    return os.environ.get("WORLD_SIZE", "1") != "1"
