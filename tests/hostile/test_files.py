@@ -193,7 +193,9 @@ def test_a_full_stdout_is_said_to_be_that(null_run, tmp_path):
         command = [sys.executable, "-m", "listeval", "report", "r"]
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         done = subprocess.run(command, cwd=tmp_path, env=environment, stdout=full, stderr=subprocess.PIPE, text=True)
-    assert (done.returncode, done.stderr) == (2, "listeval: cannot write to stdout: No space left on device\n")
+    # On a busy machine the pulse says before it that the verb is at work.
+    last = done.stderr.splitlines()[-1]
+    assert (done.returncode, last) == (2, "listeval: cannot write to stdout: No space left on device")
 
 
 @pytest.mark.parametrize("mib", [400, 600])
