@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from listeval.contract.schema_class import draft_of, named_class, own_class
 from listeval.contract.schema_references import References
-from listeval.contract.schema_refusals import UNREADABLE, broken_by, sentence, unreadable
+from listeval.contract.schema_refusals import UNREADABLE, broken_by, sentence, shown, unreadable
 from listeval.contract.schema_words import doubts, why_says_nothing, words_of_draft
 from listeval.errors import first_line
 
@@ -79,8 +79,23 @@ def _why_no_schema(text: str) -> str | None:
 
 
 def schema_doubts(schema: Mapping[str, Any]) -> list[str]:
-    """What a schema that can be used says in vain: keys that are no keywords of its draft, a line each."""
-    return list(doubts(schema, words_of_draft(schema_validator(schema))))
+    """What a schema that can be used says in vain: an unknown draft, keys that are no keywords, a line each."""
+    validator = schema_validator(schema)
+    found = list(doubts(schema, words_of_draft(validator), lambda word, value: _may_have(validator, word, value)))
+    if "$schema" in schema and named_class(schema) is None:
+        found.insert(0, f"'$schema' names no known draft ({shown(schema['$schema'])}): read as draft 2020-12")
+    return found
+
+
+def _may_have(validator: Any, word: str, value: Any) -> bool:
+    """Whether the draft lets the keyword have the value."""
+    from jsonschema.exceptions import SchemaError
+
+    try:
+        type(validator).check_schema({word: value})
+    except SchemaError:
+        return False
+    return True
 
 
 def _unsound(error: SchemaError, validator: Any) -> str:
