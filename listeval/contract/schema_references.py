@@ -37,7 +37,10 @@ class References:
         base = specification_with(draft)
         resource = base.create_resource(root)
         uri = resource.id() or ""
-        self._walk(root, REGISTRY.with_resource(uri, resource).crawl().resolver(uri), base)
+        registry = REGISTRY.with_resource(uri, resource)
+        # Else each search for an anchor crawls anew. Of draft 3 `referencing` takes an object at `extends` for a list.
+        registry = registry if base.name == "draft-03" else registry.crawl()
+        self._walk(root, registry.resolver(uri), base)
 
     def _walk(self, root: Any, resolver: Any, specification: Any) -> None:
         stack, met = [(root, resolver, specification)], set()
@@ -54,7 +57,9 @@ class References:
                 self._replaced.add(id(node))
                 continue
             parts = own.create_resource(node).subresources()
-            stack += [(part.contents, at.in_subresource(part), own) for part in parts]
+            stack += [
+                (part.contents, at.in_subresource(part), own) for part in parts if isinstance(part.contents, dict)
+            ]
 
     def _resolved(self, node: Node, resolver: Any, draft: str) -> Iterator[Any]:
         from referencing.exceptions import Unresolvable
@@ -64,7 +69,7 @@ class References:
                 continue
             try:
                 found = resolver.lookup(reference)
-            except (Unresolvable, ValueError, TypeError):  # the last two of a pointer into a list or a text
+            except (Unresolvable, ValueError, TypeError, AttributeError):  # not the first: a pointer into no schema
                 self.lost.append(reference)
                 continue
             self._named.setdefault(id(node), {})[reference] = found.contents

@@ -39,6 +39,10 @@ BASES = {
         "properties": {"a": {"$ref": "item.json"}, "b": {"$ref": "root.json#/definitions/a"}},
         "definitions": {"a": {"id": "item.json", "type": "integer"}},
     },
+    "draft 3's extends": {
+        "$schema": D4.replace("4", "3"), "extends": {"$ref": "#/definitions/x"},
+        "definitions": {"x": {"type": "object"}},
+    },
     "an anchor": {"$ref": "#x", "$defs": {"x": {"$anchor": "x", "type": "object"}}},
     "a dynamic anchor": {
         "$dynamicAnchor": "n", "type": "object",
