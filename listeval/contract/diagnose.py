@@ -18,7 +18,7 @@ from listeval.contract.outcome import Failure, Fault, Parsed
 from listeval.contract.refusal import refusal
 from listeval.contract.shape import quote, shape_fault
 from listeval.contract.taxonomy import Flag, Kind
-from listeval.contract.writing import BLANK, find_json, is_citation, value_at
+from listeval.contract.writing import BLANK, enclosing, find_json, is_citation, value_at
 
 if TYPE_CHECKING:
     from listeval.contract.base import Contract
@@ -108,12 +108,10 @@ def _of_other_type(contract: Contract[Any], text: str, start: int, keys: Collect
 def within_other(contract: Contract[Any], text: str, span: Span) -> Failure | None:
     """Why an answer is no right one whose own JSON is only a part of it; None for a block that is in no other JSON."""
     keys = contract.keys()
-    outer = _other_whole(text, span, keys)
-    if outer is None and Flag.JSON_WRAPPED in surroundings(text, span, keys):
-        outer = find_json(text, keys, stop=span[0])  # what holds the block is not whole
-    if outer is None:
-        return None
-    return _of_other_type(contract, text, outer, keys) if outer >= 0 else _other_json(contract, text)
+    if _is_part_of_whole(text, span):
+        return _other_json(contract, text)
+    outer = enclosing(text, keys, span[0])
+    return _of_other_type(contract, text, outer, keys) if outer >= 0 else None
 
 
 def invalid(contract: Contract[Any], text: str, span: Span, error: ValidationError, reasoning: str | None) -> Failure:
@@ -131,9 +129,12 @@ def _malformed(contract: Contract[Any], text: str, span: Span, said: str, reason
     """The block does not parse: it is nearly JSON, or the whole is JSON of another type, or its bracket opens words."""
     keys = contract.keys()
     if span != (0, len(text)):
-        outer = _other_whole(text, span, keys)
-        if outer is not None:
-            return _of_other_type(contract, text, outer, keys) if outer >= 0 else _other_json(contract, text)
+        if _is_part_of_whole(text, span):
+            return _other_json(contract, text)
+        outer = enclosing(text, keys, span[0])
+        read = value_at(text, outer) if outer >= 0 else None
+        if read is not None and read[1] >= span[1]:
+            return _of_other_type(contract, text, outer, keys)
     if text[span[0]] not in "[{":
         return _other_json(contract, text) if text.strip(BLANK) else no_block(contract, text, reasoning)
     start = find_json(text, keys, contract.bracket, start=span[0], stop=span[1])
@@ -146,14 +147,10 @@ def _malformed(contract: Contract[Any], text: str, span: Span, said: str, reason
     return _failure(Kind.MALFORMED_JSON, said, text, _json_span(text, span, said), flags=flags)
 
 
-def _other_whole(text: str, span: Span, keys: Collection[str]) -> int | None:
-    """Where JSON begins that holds the block and more, -1 for the whole text; None where the block is in no other."""
+def _is_part_of_whole(text: str, span: Span) -> bool:
+    """Whether the whole text is JSON, of which the block is not all."""
     body = unfenced(text)
-    if span[1] - span[0] != len(body) and _is_json(body):
-        return -1
-    outer = find_json(text, keys, stop=span[0])
-    read = value_at(text, outer) if outer >= 0 else None
-    return outer if read is not None and read[1] >= span[1] else None
+    return span[1] - span[0] != len(body) and _is_json(body)
 
 
 def _several(text: str, span: Span, said: str, keys: Collection[str]) -> tuple[Flag, ...]:

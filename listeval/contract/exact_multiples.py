@@ -9,11 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
-from functools import lru_cache
 from typing import Any
-
-_NAMES = ("multipleOf", "divisibleBy")
-"""What the keyword is called; the second in draft 3."""
 
 
 def is_multiple(value: float, step: float) -> bool:
@@ -28,31 +24,8 @@ def is_multiple(value: float, step: float) -> bool:
     return not math.isfinite(_size(value)) or _decimal(value) % _decimal(step) == 0
 
 
-@lru_cache(maxsize=16)
-def exact(kind: Any) -> Any:
-    """The validator class `kind` of `jsonschema` with the exact keyword, also below nodes that name their own draft."""
-    from jsonschema.validators import extend
-
-    made = extend(kind, {name: _multiple_of for name in _NAMES if name in kind.VALIDATORS})
-    made.evolve = _evolving(made.evolve)
-    return made
-
-
-def _evolving(evolve: Any) -> Any:
-    """`evolve`, which `jsonschema` calls for every node, with the exact class for nodes that have a `$schema`."""
-
-    def exactly(self: Any, **changes: Any) -> Any:
-        found = evolve(self, **changes)
-        if isinstance(found, type(self)):
-            return found
-        kind: Any = type(found)
-        given = {field.alias: getattr(found, field.name) for field in kind.__attrs_attrs__ if field.init}
-        return exact(kind)(**given)
-
-    return exactly
-
-
-def _multiple_of(validator: Any, step: Any, value: Any, _schema: Mapping[str, Any]) -> Iterator[Any]:
+def multiple_of(validator: Any, step: Any, value: Any, _schema: Mapping[str, Any]) -> Iterator[Any]:
+    """The keyword for a validator of `jsonschema`."""
     from jsonschema.exceptions import ValidationError
 
     if validator.is_type(value, "number") and not is_multiple(value, step):

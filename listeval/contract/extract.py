@@ -9,7 +9,7 @@ from collections.abc import Collection
 from enum import StrEnum
 
 from listeval.contract.taxonomy import Flag
-from listeval.contract.writing import BLANK, find_json, is_scalar
+from listeval.contract.writing import BLANK, enclosing, is_scalar
 
 Span = tuple[int, int]
 
@@ -78,7 +78,7 @@ def surroundings(text: str, span: Span, keys: Collection[str] = ()) -> tuple[Fla
     if not before and not after:
         return ()
     echo = (Flag.SCHEMA_ECHO,) if echoes_schema(before) or echoes_schema(after) else ()
-    around = _unwrapped(text, span, keys) if before[-1:] in _HOLDS and after[:1] in _GOES_ON else None
+    around = _unwrapped(text, span, keys)
     if around is not None:
         before, after = around
     before, after, fence = _unfenced(before, after)
@@ -88,13 +88,9 @@ def surroundings(text: str, span: Span, keys: Collection[str] = ()) -> tuple[Fla
     return fenced + prose + wrapped + echo
 
 
-_HOLDS, _GOES_ON = tuple(":,[{"), tuple("}],")
-"""What stands right before a value inside other JSON, and what right after it."""
-
-
 def _unwrapped(text: str, span: Span, keys: Collection[str]) -> tuple[str, str] | None:
     """What stands before and after the JSON value that holds the block; None where there is no such value."""
-    start = find_json(text, keys, stop=span[0])
+    start = enclosing(text, keys, span[0])
     if start < 0:
         return None
     end = max(text.rfind("}"), text.rfind("]")) + 1

@@ -22,14 +22,16 @@ from pydantic_core import InitErrorDetails, PydanticCustomError, SchemaValidator
 from listeval.contract.base import Contract
 from listeval.contract.closest import Path
 from listeval.contract.extract import Extraction
-from listeval.contract.schema_nodes import followed
+from listeval.contract.schema_references import APPLIED, JOINED, References
 from listeval.contract.schema_refusals import Broken, broken_by
-from listeval.contract.schema_validator import schema_validator
+from listeval.contract.schema_validator import compiled
 from listeval.contract.shape import broken_places, kind_of_type
 from listeval.contract.taxonomy import Kind
 
 _TYPES = ("object", "array", "string", "number", "boolean", "null")
 _OPTIONS = ("anyOf", "oneOf")
+_DEEPEST = 16
+"""So deep in options the types of a root are looked for."""
 _MOST = 64
 """So many refusals of one answer are looked at; the first kind among them names it."""
 _LATEST = "https://json-schema.org/draft/2020-12/schema"
@@ -72,8 +74,8 @@ class Schema(Contract[Any]):
         if endless is not None:
             yield Broken(endless, "schema_value", "should be a finite number", value)
             return
-        for refusal in schema_validator(self._schema).iter_errors(value):
-            yield from broken_by(refusal, self._schema)
+        schema = compiled(self._text)
+        yield from broken_by(schema.validator.iter_errors(value), schema.references)
 
     def keys(self) -> Collection[str]:
         return property_names(self._text)
@@ -96,53 +98,36 @@ _NOUN = {frozenset({"object"}): "JSON object", frozenset({"array"}): "JSON list"
 @lru_cache(maxsize=512)
 def root_types(text: str) -> frozenset[str]:
     """The JSON types that an answer's root may have by the schema of this text; all where it does not say."""
-    schema = json.loads(text)
-    return _types(schema, schema, 0)
+    schema = compiled(text)
+    return _types(schema.validator.schema, schema.references, 0)
 
 
-def _types(node: Any, root: Any, depth: int) -> frozenset[str]:
-    every = frozenset(_TYPES)
-    node = _referred(node, root)
-    if not isinstance(node, dict) or depth > 16:
-        return every
-    found = every
-    if "type" in node:
-        named = node["type"] if isinstance(node["type"], list) else [node["type"]]
-        found &= {"number" if name == "integer" else name for name in named}
-    for word in _OPTIONS:
-        if isinstance(node.get(word), list):
-            found &= frozenset().union(*(_types(option, root, depth + 1) for option in node[word]))
-    for option in node.get("allOf") or ():
-        found &= _types(option, root, depth + 1)
+def _types(schema: Any, references: References, depth: int) -> frozenset[str]:
+    found = frozenset(_TYPES)
+    for node in references.within(schema, JOINED) if depth <= _DEEPEST else ():
+        if "type" in node:
+            named = node["type"] if isinstance(node["type"], list) else [node["type"]]
+            # Draft 3 also has schemas here, and a type for all.
+            told = all(name in (*_TYPES, "integer") for name in named)
+            found &= {"number" if name == "integer" else name for name in named} if told else found
+        for word in _OPTIONS:
+            if isinstance(node.get(word), list):
+                found &= frozenset().union(*(_types(option, references, depth + 1) for option in node[word]))
     return found
-
-
-def _referred(node: Any, root: Any) -> Any:
-    """The node that a chain of references ends at; None, which says nothing, where there is none."""
-    try:
-        return followed(node, root)
-    except LookupError:
-        return None
 
 
 @lru_cache(maxsize=512)
 def property_names(text: str) -> tuple[str, ...]:
     """The keys that the schema of this text names for objects at the root, or right within the root's list."""
-    schema = json.loads(text)
-    names: dict[str, None] = {}
-    stack = [(schema, 0)]
-    while stack:
-        node, depth = stack.pop()
-        node = _referred(node, schema)
-        if not isinstance(node, dict) or depth > 4:
-            continue
-        names |= dict.fromkeys(node.get("properties") or ())
-        inner = [
-            node.get("items"),
-            *(option for word in ("anyOf", "oneOf", "allOf") for option in node.get(word) or ()),
-        ]
-        stack += [(part, depth + 1) for part in inner]
-    return tuple(names)
+    schema = compiled(text)
+    roots = [schema.validator.schema, *schema.references.below(schema.validator.schema, (0,))]
+    names = [
+        node["properties"]
+        for root in roots
+        for node in schema.references.within(root, APPLIED)
+        if isinstance(node.get("properties"), dict)
+    ]
+    return tuple(dict.fromkeys(name for each in names for name in each))
 
 
 def _not_finite(value: Any, path: Path) -> Iterator[Path]:

@@ -6,7 +6,7 @@ example in a schema's place, admits every answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -21,8 +21,10 @@ _WRAPPERS = (
 """Keys under which APIs of models take a schema."""
 _NO_TYPES = ("json_schema", "function")
 """What those APIs write as `type` beside it."""
-_HARMLESS = frozenset({
-    "id", "definitions", "then", "else", "minContains", "maxContains", "nullable", "example", "discriminator", "xml",
+_HOLDERS = frozenset({"$defs", "definitions"})
+"""Where schemas stand that references name, in any draft: a pointer may lead there."""
+_HARMLESS = _HOLDERS | frozenset({
+    "id", "then", "else", "minContains", "maxContains", "nullable", "example", "discriminator", "xml",
     "externalDocs", "deprecated", "readOnly", "writeOnly", "contentEncoding", "contentMediaType", "contentSchema",
     "$comment", "examples", "propertyOrder", "enumNames", "markdownDescription", "errorMessage",
 })  # fmt: skip
@@ -51,29 +53,32 @@ def why_says_nothing(schema: Mapping[str, Any], words: Words) -> str | None:
     return f"no JSON Schema: no key of it is a keyword, '{next(iter(schema))[:40]}' neither{hint}"
 
 
-def doubts(schema: Mapping[str, Any], words: Words) -> Iterator[str]:
-    """What a sound schema says in vain, a line each: unknown keys of the root, likely slips and other drafts' below."""
+def doubts(schema: Mapping[str, Any], words: Words, takes: Callable[[str, Any], bool]) -> Iterator[str]:
+    """What a sound schema says in vain, a line each: unknown keys of the root, likely slips and other drafts' below.
+
+    `takes` says whether a keyword may have a value: below the root a key like it that has another is no slip.
+    """
     if schema and not schema.keys() & words.checked:
         yield "the schema checks nothing: every JSON value keeps it"
-    said = set()
+    found: dict[str, list[str]] = {}
     for place, node in _placed(schema, words):
         for key in node:
-            if key in said or key in words.known or key.startswith("x-"):
+            if key in words.known or key.startswith("x-"):
                 continue
-            if fault := _why_unknown(key, words, root=not place):
-                said.add(key)
+            near = _meant(key, words.known)
+            near = near if near is not None and (not place or takes(near, node[key])) else None
+            if fault := _why_unknown(key, near, words, root=not place):
                 where = f" at {'/'.join(map(str, place))[:120]}" if place else ""
-                yield f"'{key[:40]}'{where} {fault}, and is not checked"
+                found.setdefault(key, []).append(f"'{key[:40]}'{where} {fault}, and is not checked")
+    for first, *others in found.values():
+        yield first + (f"; so at {len(others)} more place{'s' * (len(others) > 1)}" if others else "")
 
 
-def _why_unknown(key: str, words: Words, *, root: bool) -> str:
+def _why_unknown(key: str, near: str | None, words: Words, *, root: bool) -> str:
     """What is said of a key that the draft does not know; empty for what people write on purpose."""
     if key in _elsewhere() - words.checked:
         return "is a keyword of another draft than the schema's"
-    if key in _HARMLESS:
-        return ""
-    near = _meant(key, words.known)
-    if not root and near not in words.checked | {"$defs", "definitions"}:
+    if key in _HARMLESS or (not root and near not in words.checked | _HOLDERS):
         return ""
     return "is no keyword of JSON Schema" + (f" (did you mean '{near}'?)" if near else "")
 
@@ -92,18 +97,22 @@ def _wrapped(node: Mapping[str, Any], words: Words) -> tuple[str, ...]:
 
 
 def _placed(schema: Mapping[str, Any], words: Words) -> Iterator[tuple[tuple[str | int, ...], Mapping[str, Any]]]:
-    """Every schema within a schema, with where it stands; what an unknown key holds is none."""
+    """Every schema within a schema, with where it stands, in order; what an unknown key holds is none."""
     stack: list[tuple[tuple[str | int, ...], Any]] = [((), schema)]
     while stack:
         place, node = stack.pop()
         if isinstance(node, list):
-            stack += [((*place, at), part) for at, part in enumerate(node)]
+            stack += reversed([((*place, at), part) for at, part in enumerate(node)])
         elif isinstance(node, dict):
             yield place, node
-            for key in node.keys() & words.known - LITERAL - _UNCHECKED:
-                inner = node[key].items() if key in NAMING and isinstance(node[key], dict) else ()
-                stack += [((*place, key, name), part) for name, part in inner]
-                stack += [] if key in NAMING else [((*place, key), node[key])]
+            inner: list[tuple[tuple[str | int, ...], Any]] = []
+            for key in [key for key in node if key in (words.known | _HOLDERS) - LITERAL - _UNCHECKED]:
+                if key in NAMING:
+                    named = node[key].items() if isinstance(node[key], dict) else ()
+                    inner += [((*place, key, name), part) for name, part in named]
+                else:
+                    inner.append(((*place, key), node[key]))
+            stack += reversed(inner)
 
 
 @lru_cache(maxsize=1024)

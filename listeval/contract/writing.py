@@ -50,6 +50,27 @@ def openings(
             yield at
 
 
+def enclosing(text: str, keys: Collection[str], place: int) -> int:
+    """Where the outermost JSON begins that is still open at `place`; -1 where whatever was opened is closed by then.
+
+    Whole JSON or not. Any closing bracket closes the last one that is open: words have `[0, 1)`, too.
+    """
+    still_open: list[int] = []
+    for found in _STRING_OR_BRACKET.finditer(text, 0, place):
+        if found[0] in "[{(":
+            still_open.append(found.start())
+        elif found[0] in "]})" and still_open:
+            still_open.pop()
+    if not still_open:
+        return -1
+    around = set(still_open)
+    return next((at for at in openings(text, keys, start=still_open[0], stop=place) if at in around), -1)
+
+
+_STRING_OR_BRACKET = re.compile(r'(?<![^\s\[{,:])"(?:[^"\\\n]|\\.)*+"|[\[\](){}]')
+"""A text stands where JSON has a value or a key: a lone mark of inches opens none."""
+
+
 def is_citation(text: str, start: int) -> bool:
     """Whether the bracket at `start` holds nothing or one or two numbers, amid words: `[1]`, `[3] > [1]`, `[ ] do`."""
     found = _CITED.match(text, start)

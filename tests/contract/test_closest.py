@@ -99,6 +99,46 @@ def test_a_right_tag_speaks_for_its_option_however_much_is_wrong(order, word, ta
     assert {path for path, _ in Schema({word: options}).broken(json.dumps(answer))} == expected
 
 
+@pytest.mark.parametrize("depth", range(4))
+@pytest.mark.parametrize("word", ["anyOf", "oneOf"])
+def test_a_constant_speaks_for_its_option_at_any_depth(depth, word):
+    """As in a tool call, whose name and arguments stand below `function`."""
+    weather = closed(city={"type": "string"}, days={"type": "integer"})
+    options = [
+        closed(name={"const": each}, arguments=inner)
+        for each, inner in (("time", {"type": "object"}), ("weather", weather))
+    ]
+    answer: Any = {"name": "weather", "arguments": {"city": 5, "days": "3"}}
+    place: tuple[str | int, ...] = ()
+    for step in range(depth, 0, -1):
+        answer, place = ({"part": answer}, ("part", *place)) if step % 2 == 0 else ([answer], (0, *place))
+    contract = Schema(closed(u={word: [_turned(option, depth) for option in options]}))
+    found = {path for path, _ in contract.broken(json.dumps({"u": answer}))}
+    assert found == {("u", *place, "arguments", key) for key in ("city", "days")}
+
+
+def _turned(inner: dict[str, Any], depth: int) -> dict[str, Any]:
+    """The schema in lists and objects by turns, as the answer is."""
+    for step in range(depth, 0, -1):
+        inner = closed(part=inner) if step % 2 == 0 else {"type": "array", "items": inner}
+    return inner
+
+
+@pytest.mark.parametrize(("due", "absent", "said"), [(3, 4, "x0"), (4, 3, "p0"), (2, 9, "x0")])
+def test_keys_that_depend_on_another_count_once_each(due, absent, said):
+    options = [{"type": "object", "dependentRequired": {"t": [f"x{at}" for at in range(due)]}},
+               {"type": "object", "required": [f"p{at}" for at in range(absent)]}]  # fmt: skip
+    found = Schema({"oneOf": options}).broken('{"t": 1}')
+    assert found[0] == ((said,), Kind.MISSING_KEY) and len(found) == min(due, absent)
+
+
+@pytest.mark.parametrize("forbidden", [False, {"type": "null"}, {"not": {}}])
+def test_a_key_that_an_option_forbids_is_wrong_in_it(forbidden):
+    card = {"properties": {"kind": {"const": "card"}, "iban": forbidden}}
+    contract = Schema({"type": "object", "oneOf": [{"properties": {"kind": {"const": "cash"}}}, card]})
+    assert contract.broken('{"kind": "card", "iban": "x"}') == [(("iban",), Kind.BAD_VALUE)]
+
+
 @pytest.mark.parametrize(
     ("options", "value", "said"),
     [

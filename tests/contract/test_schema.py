@@ -117,6 +117,41 @@ def test_the_root_is_the_answer_s_own(schema, text, kind):
     assert (found.kind if isinstance(found, Failure) else Kind.OK) is kind, found
 
 
+CLOSED = ("[1, 2, 3]", '["x"]', "[0, 1)", "(0, 1]", "[[3], 4]", '["]"]', '[1, 5" wide]', "it's the list", ":", ",")
+TURNED = str.maketrans("[]", "{}")
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.lists(st.sampled_from(CLOSED), max_size=6).map(" ".join), st.sampled_from(["", ".", ", as asked.", "]", ",]"])
+)
+def test_prose_that_closes_its_brackets_holds_no_answer(before, after):
+    """Whatever stands right before the answer and right after it; for a list the same with braces."""
+    for found in (
+        Schema(OBJECT).parse(f'{before} {{"a": 1}}{after}'),
+        Schema(NUMBERS).parse(f"{before.translate(TURNED)} [1]{after.translate(TURNED)}"),
+    ):
+        assert isinstance(found, Parsed), found
+        assert Flag.JSON_WRAPPED not in found.flags
+
+
+OPENED = [(OBJECT, '{"a": 1}', "]", ("[", '[1, "]", ', "[[3], ")),
+          (NUMBERS, "[1]", "}", ('{"x": ', '{"y": "}", "x": ', '{"z": {}, "x": '))]  # fmt: skip
+
+
+@pytest.mark.parametrize(("schema", "block", "end", "opened"), OPENED)
+@given(st.data())
+def test_json_that_holds_the_answer_does_so_closed_or_not(schema, block, end, opened, data):
+    """Whole it is of another type; cut short, or with a comma too many, it is no JSON."""
+    parts = data.draw(st.lists(st.sampled_from(opened), min_size=1, max_size=4))
+    before, ends = "So: " + "".join(parts), end * len(parts)
+    whole = Schema(schema).parse(before + block + ends)
+    assert isinstance(whole, Failure) and whole.kind is Kind.WRONG_TYPE, whole
+    for after in (ends[1:], "," + ends, ends[1:] + " is it."):
+        broken = Schema(schema).parse(before + block + after)
+        assert isinstance(broken, Failure) and broken.kind is Kind.MALFORMED_JSON, (after, broken)
+
+
 @pytest.mark.parametrize(("text", "bare"), [("5", True), ('"a"', True), ("[1]", True), ("It is 5", False), ("", False)])
 def test_json_itself_is_bare_whatever_its_type(text, bare):
     assert Schema({}).is_bare(text) is bare

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from jsonschema import validators
 
+from listeval import Parsed, Schema
 from listeval.contract.schema_validator import schema_doubts, why_no_schema
 
 TICKET = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
@@ -48,6 +49,11 @@ def test_what_is_no_schema_is_refused_and_a_wrapper_is_named(schema, said):
         ({"$schema": D7, **TICKET, "dependentRequired": {}}, "'dependentRequired' is a keyword of another draft"),
         ({"$schema": D4, "properties": {"a": {"const": 1}}}, "'const' at properties/a is a keyword of another draft"),
         ({"title": "t"}, "the schema checks nothing"),
+        ({"$schema": D7, "type": "object", "$defs": {"x": {"requierd": ["z"]}}}, "'requierd' at $defs/x is no keyword"),
+        ({"properties": {"a": {"note": {"type": "null"}}}}, "(did you mean 'not'?)"),
+        ({"$schema": "https://example.com/own", "type": "object"}, "'$schema' names no known draft"),
+        ({"$schema": "http://json-schema.org/draft-05/schema#", "type": "object"}, "'$schema' names no known draft"),
+        ({"$schema": "nonsense", "type": "object"}, "('nonsense'): read as draft 2020-12"),
         ({"$schema": D7, "definitions": {"a": TICKET}}, "the schema checks nothing"),
     ],
 )
@@ -68,7 +74,8 @@ def test_what_a_sound_schema_says_in_vain_is_told(schema, said):
         {"$id": "urn:x", "id": "x", "$comment": "c", "definitions": {"tpye": {}}, "type": "object"},
         {"$schema": D7, "type": "object", "dependencies": {"minlenght": ["b"]}, "if": {}, "then": {}, "else": {}},
         {"properties": {"a": {"type": "string", "label": "l", "widget": "w"}}},
-        {"$schema": "https://example.com/own", "type": "object"},
+        {"properties": {"a": {"type": "string", "note": "x", "tsType": "Foo", "iff": 1, "titles": ["t"]}}},
+        {"$schema": D7, "type": "object", "properties": {"a": {"$ref": "#/$defs/x"}}, "$defs": {"x": {}}},
     ],
 )
 def test_what_people_write_on_purpose_is_let_be(schema):
@@ -84,3 +91,25 @@ def test_the_schemas_of_the_drafts_say_nothing_in_vain(draft):
     meta = getattr(validators, f"{draft}Validator").META_SCHEMA
     assert why_no_schema(meta) is None
     assert schema_doubts(meta) == []
+
+
+@pytest.mark.parametrize("draft", DRAFTS)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("end", ["", "#"])
+def test_a_draft_is_known_however_its_address_is_written(draft, scheme, end):
+    kind = getattr(validators, f"{draft}Validator")
+    address = kind.META_SCHEMA.get("$id") or kind.META_SCHEMA["id"]
+    word = f"{scheme}://{address.rstrip('#').partition('://')[2]}{end}"
+    schema = {"$schema": word, "type": "object", "properties": {"a": {"$ref": "#/definitions/a", "minLength": 3}},
+              "definitions": {"a": {"type": "string"}}}  # fmt: skip
+    assert why_no_schema(schema) is None
+    assert schema_doubts(schema) == []
+    taken = kind(schema).is_valid({"a": "x"})
+    assert isinstance(Schema(schema).parse('{"a": "x"}'), Parsed) is taken is (draft not in DRAFTS[-2:])
+
+
+def test_the_first_place_of_a_slip_is_said_and_how_many_there_are():
+    slip = {"requierd": ["z"]}
+    schema = {"type": "object", "properties": {"b": {"items": slip}, "a": slip}, "anyOf": [slip], "$defs": {"z": slip}}
+    (found,) = schema_doubts(schema)
+    assert found.startswith("'requierd' at properties/b/items is no keyword") and found.endswith("so at 3 more places")
