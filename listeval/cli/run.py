@@ -182,7 +182,7 @@ def command(
     from_file = dict(values)
     if config is not None and Path(config[1:]).is_dir():
         del from_file["out"]  # a run's directory is where the user says that it is
-    values |= {name: value for name, value in flags.items() if value is not None}
+    values = _overridden(values, {name: value for name, value in flags.items() if value is not None})
     own: dict[str, Any] = dict(flags)
     given = {"chat_template_arg": TEMPLATE.read(template_args), "engine_arg": ENGINE.read(engine_args)}
     _take(values, own, {"options": dict(map(parse_setting, settings)), **given})
@@ -205,6 +205,12 @@ def command(
     _print(finished, as_json)
     errored = ExitCode.SAMPLES_ERRORED if any(one.summary.unanswered for one in finished) else ExitCode.OK
     return max(say_strays(finished), errored, judge_runs(finished, asked))
+
+
+def _overridden(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Values of a file under flags: what these say of all seeds wins over the places of each."""
+    said = {"places"} if given.keys() & {"limit", "samples"} else set()
+    return {name: value for name, value in values.items() if name not in said} | given
 
 
 def _take(values: dict[str, Any], own: dict[str, Any], given: Mapping[str, Mapping[str, Any]]) -> None:

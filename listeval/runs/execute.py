@@ -29,7 +29,7 @@ from listeval.runs.observer import Observer, SilentObserver
 from listeval.runs.prompts import keep_clock
 from listeval.runs.prove import prove
 from listeval.runs.run_loop import RunLoop
-from listeval.runs.scope import counted, scope_of, widest
+from listeval.runs.scope import counted, joined, scope_of
 from listeval.runs.seed_data import SeedData
 from listeval.runs.store import Run
 from listeval.runs.tracking.tracked import Tracked, tracked
@@ -149,9 +149,10 @@ def _adopt(new: Manifest, directory: Path, task: Task, data: SeedData, backend: 
         # Settings and versions stay those behind the rows until this process makes one; keys of rows hold the identity.
         same = ("created", "identity", "attempts", "backend", "control_text")
         kept: dict[str, Any] = {name: getattr(old, name) for name in same}
-        config = widest(old.config, new.config, examples)
-        data_of_both = counted((old.config, old.data), (new.config, new.data), examples)
-        new = new.model_copy(update=kept | {"config": config, "data": data_of_both})
+        config = joined(old.config, new.config, examples)
+        if scope_of(config) != scope_of(new.config):
+            kept["data"] = counted(config, old.data, new.data, examples)
+        new = new.model_copy(update=kept | {"config": config})
     keep_clock(backend, new, old)
     live = LiveManifest(new, directory, old)
     live.write()

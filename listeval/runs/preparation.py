@@ -171,15 +171,15 @@ def samples(task: Task, data: Mapping[int, Dataset], config: RunConfig, identity
     prefix = bytes.fromhex(identity_hash)
     for seed in data:
         # No name holds a seed's data: they can go before the next are read.
-        for place, example in chosen(data[seed].examples, config):
+        for place, example in chosen(data[seed].examples, seed, config):
             contract = _bind(task, example, config)
             yield Sample(row_key(prefix, example, seed, contract), example, place, seed, contract)
 
 
 def first_contract(task: Task, data: Mapping[int, Dataset], config: RunConfig) -> Contract[Any]:
     """The contract of the first example. Raises UserError where there is none, or the task cannot bind it."""
-    for dataset in data.values():
-        for _, example in chosen(dataset.examples, config):
+    for seed, dataset in data.items():
+        for _, example in chosen(dataset.examples, seed, config):
             return _bind(task, example, config)
     raise UserError("no example is left to constrain", place="--limit, --samples", fix="give other data")
 

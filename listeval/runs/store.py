@@ -28,6 +28,7 @@ from listeval.runs.ledger import lost
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
+from listeval.runs.places import ranges_of
 from listeval.runs.row_decoder import Shape
 from listeval.runs.rows import Row
 from listeval.runs.scope import planned
@@ -368,6 +369,9 @@ def _asked_for(config: RunConfig, found: Iterable[Shape]) -> list[Shape]:
     # By place and then, in a stable sort, by seed: tuples of both would be as many objects for the collector.
     rows = sorted(sorted(found, key=attrgetter("index")), key=attrgetter("seed"))
     rows = [row for row in rows if row.seed in config.seeds and (not wanted or row.example in wanted)]
+    if config.places is not None:
+        asked = {seed: ranges_of(places) for seed, places in config.places.items()}
+        rows = [row for row in rows if row.seed not in asked or any(row.index in one for one in asked[row.seed])]
     if config.limit is None:
         return rows
     if not wanted:
