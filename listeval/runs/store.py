@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, starmap
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -29,12 +29,13 @@ from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
 from listeval.runs.places import ranges_of
+from listeval.runs.reask import written
 from listeval.runs.row_decoder import Shape
 from listeval.runs.rows import Row
 from listeval.runs.scope import planned
 from listeval.runs.stored_row import JudgedRow, StoredRow, digest
 from listeval.runs.stored_rows import StoredRows, StrayRow, read_stored
-from listeval.runs.token_counts import written_tokens
+from listeval.runs.token_counts import total, written_tokens
 from listeval.stats.intervals import Interval
 from listeval.task import Appendix, Metric, Task
 
@@ -276,10 +277,8 @@ class Run:
     def _tells_tokens(self) -> bool:
         """Whether the generated tokens of every answer are known."""
         answers = ((one.kind, one.n_tokens, one.n_prompt_tokens) for one in self.judged)
-        tried = (
-            (one["kind"], one["n_tokens"], one["n_prompt_tokens"]) for row in self.judged for one in row.attempts or ()
-        )
-        return not any(written_tokens(*one) is None for one in chain(answers, tried))
+        tried = (written(one) for row in self.judged for one in row.attempts or ())
+        return total(chain(starmap(written_tokens, answers), tried)) is not None
 
     def to_json(self) -> dict[str, Any]:
         """What `--json` prints: one object, metric names as in the task."""
