@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from listeval.backends import choose
 from listeval.backends.protocol import Backend, Logging, Recorded
 from listeval.decoding.bind import bind
-from listeval.disk import absolute_path, make_directory
+from listeval.disk import make_directory
 from listeval.plugins import open as opening
 from listeval.runs import preparation
 from listeval.runs.config import RunConfig
@@ -19,8 +18,8 @@ from listeval.runs.live_manifest import LiveManifest
 from listeval.runs.lock import exclusive
 from listeval.runs.manifest import (
     Manifest,
-    check_same_identity,
     check_same_run,
+    check_unopened,
     has_rows,
     no_manifest,
     read_manifest,
@@ -54,7 +53,7 @@ def run(config: RunConfig, observer: Observer | None = None, engines: Engines | 
 
 def run_task(task: Task, config: RunConfig, watch: Observer, engines: Engines | None = None) -> Run:
     """`run` with a task that is at hand, whatever `config` calls it."""
-    config = _as_kept(config, task).resolved(opening.token_budget(task), choose(config.backend))
+    config = preparation.settled(config, task)
     watch.stage("reading the data")
     data = preparation.load_data(task, config)
     if config.decoding is not None:
@@ -68,14 +67,6 @@ def run_task(task: Task, config: RunConfig, watch: Observer, engines: Engines | 
         finished.conclude(task)
         watched.finish(finished)
     return finished
-
-
-def _as_kept(config: RunConfig, task: Task) -> RunConfig:
-    """The configuration with the files that options name absolute, where the task keeps them so."""
-    kept = task.options.model_dump(mode="json")
-    paths = {name: absolute_path(value) for name, value in config.options.items() if isinstance(value, str)}
-    same = {name: path for name, path in paths.items() if kept.get(name) == path}
-    return config.model_copy(update={"options": {**config.options, **same}})
 
 
 def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: SeedData, watch: Tracked) -> Run:
@@ -127,9 +118,7 @@ def check_before_opening(config: RunConfig, identity: dict[str, Any]) -> None:
         if has_rows(directory):
             raise no_manifest(directory)
         return
-    old = read_manifest(directory)
-    known = {name: value for name, value in old.identity.items() if name not in ("model", "dtype")}
-    check_same_identity(known, identity, directory)
+    check_unopened(read_manifest(directory), identity, directory)
 
 
 def _adopt(new: Manifest, directory: Path, task: Task, data: SeedData, backend: Backend) -> LiveManifest:
