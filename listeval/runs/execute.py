@@ -28,7 +28,7 @@ from listeval.runs.observer import Observer, SilentObserver
 from listeval.runs.prompts import keep_clock
 from listeval.runs.prove import prove
 from listeval.runs.run_loop import RunLoop
-from listeval.runs.scope import counted, joined, scope_of
+from listeval.runs.scope import Examples, counted, joined, scope_of
 from listeval.runs.seed_data import SeedData
 from listeval.runs.store import Run
 from listeval.runs.tracking.tracked import Tracked, tracked
@@ -85,8 +85,7 @@ def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: SeedDa
 def _work(task: Task, config: RunConfig, data: SeedData, watch: Tracked, engines: Engines) -> Run:
     """Open the model and make every row that is owed."""
     backend = engines.open(config, watch)
-    if isinstance(backend, Recorded):
-        backend.meet({seed: [example.id for example in data[seed].examples] for seed in data}, config.limit)
+    _meet(backend, config, lambda seed: data[seed].examples)
     manifest = preparation.make_manifest(config, task, data, backend)
     directory = Path(config.out) if config.out else preparation.default_out(manifest)
     make_directory(directory)
@@ -106,6 +105,12 @@ def _work(task: Task, config: RunConfig, data: SeedData, watch: Tracked, engines
         with engines.generating():
             RunLoop(task, backend, live, watch).work(owed)
     return Run(directory, live.standing)
+
+
+def _meet(backend: Backend, config: RunConfig, examples: Examples) -> None:
+    """Let recorded answers look at all examples that may be theirs. Raises UserError where none is."""
+    if isinstance(backend, Recorded):
+        backend.meet({seed: [example.id for example in examples(seed)] for seed in config.seeds}, config.limit)
 
 
 def check_before_opening(config: RunConfig, identity: dict[str, Any]) -> None:
@@ -140,7 +145,9 @@ def _adopt(new: Manifest, directory: Path, task: Task, data: SeedData, backend: 
         kept: dict[str, Any] = {name: getattr(old, name) for name in same}
         config = joined(old.config, new.config, examples)
         if scope_of(config) != scope_of(new.config):
+            _meet(backend, config, examples)
             kept["data"] = counted(config, old.data, new.data, examples)
+        kept["backend"] = old.backend.meeting(backend.settings())
         new = new.model_copy(update=kept | {"config": config})
     keep_clock(backend, new, old)
     live = LiveManifest(new, directory, old)
