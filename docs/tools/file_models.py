@@ -34,10 +34,10 @@ class Further(_Closed):
     """Those whose last answer keeps its contract."""
     answers: int
     """Further answers in all."""
-    tokens: int
-    """Generated tokens of further answers."""
-    prompt_tokens: int
-    """Prompt tokens of further answers."""
+    tokens: int | None
+    """Generated tokens of further answers; null where those of one are unknown."""
+    prompt_tokens: int | None
+    """Prompt tokens of further answers; null where those of one are unknown."""
 
 
 class Order(_Closed):

@@ -78,9 +78,10 @@ def command(
 
 def _permit_repairs(specs: tuple[str, ...], *, trusted: bool) -> None:
     """Raises UserError where a repair would import code that the user has not allowed."""
-    from listeval.cli.consent import of_run, permit
+    from listeval.cli.consent import permit
     from listeval.comparison.arms import split
     from listeval.runs import load_run
+    from listeval.runs.consent_requests import of_run
 
     for path, policies in map(split, specs):
         if policies:

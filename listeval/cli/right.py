@@ -18,9 +18,10 @@ def right_answers(run: Run, *, trusted: bool) -> RightAnswer | None:
 
     None, and a line on stderr, where the code is not to be had.
     """
-    from listeval.cli.consent import of_run, of_task, permit
+    from listeval.cli.consent import permit
     from listeval.labelling.grading import Grading
     from listeval.plugins.open import make_task
+    from listeval.runs.consent_requests import of_run, of_task
 
     entry = run.manifest.task
     if entry.name == Grading.name:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from listeval.cli.completion import configs, options_of
-from listeval.cli.consent import allow_options, of_config, permit
+from listeval.cli.consent import allow_options, permit
 from listeval.cli.gate import foresee, judge_runs, run_gates, wanted
 from listeval.cli.named_values import ENGINE, TEMPLATE
 from listeval.cli.say import say, say_json, say_strays
@@ -182,7 +182,7 @@ def command(
     from_file = dict(values)
     if config is not None and Path(config[1:]).is_dir():
         del from_file["out"]  # a run's directory is where the user says that it is
-    values |= {name: value for name, value in flags.items() if value is not None}
+    values = _overridden(values, {name: value for name, value in flags.items() if value is not None})
     own: dict[str, Any] = dict(flags)
     given = {"chat_template_arg": TEMPLATE.read(template_args), "engine_arg": ENGINE.read(engine_args)}
     _take(values, own, {"options": dict(map(parse_setting, settings)), **given})
@@ -191,8 +191,7 @@ def command(
     typed = [f"--{name.replace('_', '-')}" for name, value in own.items() if value is not None]
     with placed((config or "").removeprefix("@"), typed):
         resolved = build_config(_as_meant(values))
-        if config is not None:
-            permit(of_config(from_file, own), config, trusted=trust)
+        _permit(config, from_file, own, trusted=trust)
         allow_options(resolved.task, resolved.options)
         configs = with_adapters(resolved, [str(absolute(name, bare=True)) for name in adapters])
         several = axes(resolved)
@@ -205,6 +204,20 @@ def command(
     _print(finished, as_json)
     errored = ExitCode.SAMPLES_ERRORED if any(one.summary.unanswered for one in finished) else ExitCode.OK
     return max(say_strays(finished), errored, judge_runs(finished, asked))
+
+
+def _permit(config: str | None, from_file: Mapping[str, Any], own: Mapping[str, Any], *, trusted: bool) -> None:
+    """Raises UserError where a file asks for what the user's `own` flags do not allow."""
+    from listeval.runs.consent_requests import of_config
+
+    if config is not None:
+        permit(of_config(from_file, own), config, trusted=trusted)
+
+
+def _overridden(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Values of a file under flags: what these say of all seeds wins over the places of each."""
+    said = {"places"} if given.keys() & {"limit", "samples"} else set()
+    return {name: value for name, value in values.items() if name not in said} | given
 
 
 def _take(values: dict[str, Any], own: dict[str, Any], given: Mapping[str, Mapping[str, Any]]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listeval.cli.consent import of_run, permit
+from listeval.cli.consent import permit
 from listeval.cli.gate import judge_runs, run_gates, wanted
 from listeval.cli.say import say, say_json, say_strays, say_unfinished
 from listeval.errors import ExitCode
@@ -30,6 +30,7 @@ def command(
     """Parse and score RUN again with today's task code; needs neither model nor data."""
     from listeval.cli.progress import Progress
     from listeval.runs import load_run, rescore
+    from listeval.runs.consent_requests import of_run
 
     asked = wanted(**gates)
     permit(of_run(load_run(run_path).manifest.task), run_path, trusted=trust)

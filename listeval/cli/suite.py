@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from listeval.cli.completion import files
-from listeval.cli.consent import allow_options, of_config, permit
+from listeval.cli.consent import allow_options, permit
 from listeval.cli.gate import foresee, run_gates, wanted
 from listeval.cli.say import say, say_json
 from listeval.errors import ExitCode, UserError, placed
@@ -16,8 +16,8 @@ from listeval.errors import ExitCode, UserError, placed
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from listeval.cli.consent import ConsentRequest
     from listeval.runs.config import RunConfig
+    from listeval.runs.consent_requests import ConsentRequest
     from listeval.suites.execute_suite import Prospect
     from listeval.suites.expand import PlannedRun
     from listeval.suites.file import OpenedSuite
@@ -107,6 +107,8 @@ def _check_names(suite: OpenedSuite, runs: Sequence[PlannedRun]) -> None:
 
 
 def _asks_to_import(config: RunConfig) -> bool:
+    from listeval.runs.consent_requests import of_config
+
     try:
         return bool(of_config({"task": config.task, "options": config.options}, {}))
     except UserError:
@@ -117,6 +119,8 @@ def _permitted(
     runs: Sequence[PlannedRun], flags: dict[str, Any], file: str, out: Path, *, trusted: bool
 ) -> list[PlannedRun]:
     """The runs, once the user has allowed what the file asks for. Raises UserError where that is not so."""
+    from listeval.runs.consent_requests import of_config
+
     given = {**flags, "out": str(out) if flags["out"] else None, "options": {}}
     asks: list[ConsentRequest] = []
     for run in runs:

@@ -61,7 +61,7 @@ def evaluated(run: Run, model: str) -> str:
 def limits(run: Run) -> Iterator[str]:
     """What the figures of `run` leave out, a sentence each."""
     config, found = run.manifest.config, run.summary
-    if config.limit is not None or config.samples or run.hidden:
+    if config.limit is not None or config.samples or config.places or run.hidden:
         yield "Only a part of the data was asked for, so the figures are of that part."
     if run.without_row:
         n = run.without_row

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from glob import escape
 from pathlib import Path
 
 from listeval.errors import UserError
 from listeval.runs.config import RunConfig
-from listeval.runs.manifest import Manifest, read_manifest
-from listeval.runs.preparation import task_entry
+from listeval.runs.manifest import Manifest, check_unopened, read_manifest
+from listeval.runs.preparation import load_data, settled, unopened_identity
 from listeval.task import Task
 
 
@@ -26,12 +27,17 @@ def _found(config: RunConfig, task: Task) -> Iterator[Manifest]:
     if config.out is not None:
         yield from _read(Path(config.out))
         return
-    options = task_entry(task).behind_rows()["options"]
-    for directory in Path("runs").glob(f"{escape(task.name)}-*"):
-        for found in _read(directory):
-            same = (found.config.model, found.config.adapter) == (config.model, config.adapter)
-            if same and found.task.behind_rows()["options"] == options:
-                yield found
+    begun = [(path, one) for path in Path("runs").glob(f"{escape(task.name)}-*") for one in _read(path)]
+    alike = [(path, one) for path, one in begun if one.config.model == config.model]
+    try:
+        own = settled(config, task)
+        identity = unopened_identity(own, task, load_data(task, own)) if alike else {}
+    except UserError:
+        return  # running it will say
+    for path, one in alike:
+        with suppress(UserError):
+            check_unopened(one, identity, path)
+            yield one
 
 
 def _read(directory: Path) -> Iterator[Manifest]:

@@ -19,6 +19,7 @@ from listeval.models.adapter import open_adapter
 from listeval.models.renderer import RESERVED
 from listeval.runs import reask
 from listeval.runs.fields import MOST, each_number, spelled
+from listeval.runs.places import Places, ranges_of, spell
 from listeval.runs.reask import ReaskWay
 from listeval.runs.tracking.tracker import TrackerName
 
@@ -45,6 +46,8 @@ class RunConfig(BaseModel):
     """Only these example ids."""
     seeds: tuple[Annotated[int, Field(ge=-MOST, le=MOST)], ...] = Field(default=(0,), min_length=1)
     """Each seed groups and orders the data anew and seeds the sampler."""
+    places: dict[Annotated[int, Field(ge=-MOST, le=MOST)], Places] | None = None
+    """By seed, the places of the examples that are asked for (`0-4,9`); all of a seed that is not named."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Budget of one answer; None until `resolved`."""
     attempts: int = Field(default=1, ge=1, le=9)
@@ -108,6 +111,12 @@ class RunConfig(BaseModel):
         return values
 
     @model_validator(mode="after")
+    def _by_places(self) -> RunConfig:
+        if self.places is not None and (self.samples or self.limit is not None):
+            raise ValueError("places say which samples, so neither samples nor a limit stand beside them")
+        return self
+
+    @model_validator(mode="after")
     def _served_by_us(self) -> RunConfig:
         if not self.serve:
             return self
@@ -167,6 +176,11 @@ class RunConfig(BaseModel):
     def _spelled(cls, given: dict[str, Any]) -> dict[str, Any]:
         """Infinities and NaN, which JSON lacks, as the texts that pydantic reads as such."""
         return {name: each_number(value, spelled) for name, value in given.items()}
+
+    @field_validator("places")
+    @classmethod
+    def _once_each(cls, given: dict[int, str] | None) -> dict[int, str] | None:
+        return None if given is None else {seed: spell(ranges_of(text)) for seed, text in given.items()}
 
     @field_validator("chat_template_arg", "engine_arg")
     @classmethod

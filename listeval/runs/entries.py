@@ -156,6 +156,12 @@ class BackendEntry(Entry):
         """
         return _mapping(self.settings.get("unmet"))
 
+    def meeting(self, settings: Mapping[str, Any]) -> BackendEntry:
+        """The same, with what other `settings` say of `unmet`: that is of the run's data, whoever made its answers."""
+        own = {name: value for name, value in self.settings.items() if name != "unmet"}
+        met = {name: value for name, value in settings.items() if name == "unmet"}
+        return self.model_copy(update={"settings": own | met})
+
     @property
     def constraint(self) -> dict[str, Any]:
         """What the engine recorded of its constraint; empty where there is none."""

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from listeval.backends import choose
 from listeval.backends.protocol import Backend, Logging, Recorded
 from listeval.decoding.bind import bind
-from listeval.disk import absolute_path, make_directory
+from listeval.disk import make_directory
 from listeval.plugins import open as opening
 from listeval.runs import preparation
 from listeval.runs.config import RunConfig
@@ -19,8 +18,8 @@ from listeval.runs.live_manifest import LiveManifest
 from listeval.runs.lock import exclusive
 from listeval.runs.manifest import (
     Manifest,
-    check_same_identity,
     check_same_run,
+    check_unopened,
     has_rows,
     no_manifest,
     read_manifest,
@@ -29,7 +28,7 @@ from listeval.runs.observer import Observer, SilentObserver
 from listeval.runs.prompts import keep_clock
 from listeval.runs.prove import prove
 from listeval.runs.run_loop import RunLoop
-from listeval.runs.scope import counted, scope_of, widest
+from listeval.runs.scope import Examples, counted, joined, scope_of
 from listeval.runs.seed_data import SeedData
 from listeval.runs.store import Run
 from listeval.runs.tracking.tracked import Tracked, tracked
@@ -54,7 +53,7 @@ def run(config: RunConfig, observer: Observer | None = None, engines: Engines | 
 
 def run_task(task: Task, config: RunConfig, watch: Observer, engines: Engines | None = None) -> Run:
     """`run` with a task that is at hand, whatever `config` calls it."""
-    config = _as_kept(config, task).resolved(opening.token_budget(task), choose(config.backend))
+    config = preparation.settled(config, task)
     watch.stage("reading the data")
     data = preparation.load_data(task, config)
     if config.decoding is not None:
@@ -68,14 +67,6 @@ def run_task(task: Task, config: RunConfig, watch: Observer, engines: Engines | 
         finished.conclude(task)
         watched.finish(finished)
     return finished
-
-
-def _as_kept(config: RunConfig, task: Task) -> RunConfig:
-    """The configuration with the files that options name absolute, where the task keeps them so."""
-    kept = task.options.model_dump(mode="json")
-    paths = {name: absolute_path(value) for name, value in config.options.items() if isinstance(value, str)}
-    same = {name: path for name, path in paths.items() if kept.get(name) == path}
-    return config.model_copy(update={"options": {**config.options, **same}})
 
 
 def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: SeedData, watch: Tracked) -> Run:
@@ -94,8 +85,7 @@ def _run_on(engines: Engines | None, task: Task, config: RunConfig, data: SeedDa
 def _work(task: Task, config: RunConfig, data: SeedData, watch: Tracked, engines: Engines) -> Run:
     """Open the model and make every row that is owed."""
     backend = engines.open(config, watch)
-    if isinstance(backend, Recorded):
-        backend.meet({seed: [example.id for example in data[seed].examples] for seed in data}, config.limit)
+    _meet(backend, config, lambda seed: data[seed].examples)
     manifest = preparation.make_manifest(config, task, data, backend)
     directory = Path(config.out) if config.out else preparation.default_out(manifest)
     make_directory(directory)
@@ -117,6 +107,12 @@ def _work(task: Task, config: RunConfig, data: SeedData, watch: Tracked, engines
     return Run(directory, live.standing)
 
 
+def _meet(backend: Backend, config: RunConfig, examples: Examples) -> None:
+    """Let recorded answers look at all examples that may be theirs. Raises UserError where none is."""
+    if isinstance(backend, Recorded):
+        backend.meet({seed: [example.id for example in examples(seed)] for seed in config.seeds}, config.limit)
+
+
 def check_before_opening(config: RunConfig, identity: dict[str, Any]) -> None:
     """Refuse another run's directory, before anything is sent to a server; what only the model tells is checked later.
 
@@ -127,9 +123,7 @@ def check_before_opening(config: RunConfig, identity: dict[str, Any]) -> None:
         if has_rows(directory):
             raise no_manifest(directory)
         return
-    old = read_manifest(directory)
-    known = {name: value for name, value in old.identity.items() if name not in ("model", "dtype")}
-    check_same_identity(known, identity, directory)
+    check_unopened(read_manifest(directory), identity, directory)
 
 
 def _adopt(new: Manifest, directory: Path, task: Task, data: SeedData, backend: Backend) -> LiveManifest:
@@ -149,9 +143,12 @@ def _adopt(new: Manifest, directory: Path, task: Task, data: SeedData, backend: 
         # Settings and versions stay those behind the rows until this process makes one; keys of rows hold the identity.
         same = ("created", "identity", "attempts", "backend", "control_text")
         kept: dict[str, Any] = {name: getattr(old, name) for name in same}
-        config = widest(old.config, new.config, examples)
-        data_of_both = counted((old.config, old.data), (new.config, new.data), examples)
-        new = new.model_copy(update=kept | {"config": config, "data": data_of_both})
+        config = joined(old.config, new.config, examples)
+        if scope_of(config) != scope_of(new.config):
+            _meet(backend, config, examples)
+            kept["data"] = counted(config, old.data, new.data, examples)
+        kept["backend"] = old.backend.meeting(backend.settings())
+        new = new.model_copy(update=kept | {"config": config})
     keep_clock(backend, new, old)
     live = LiveManifest(new, directory, old)
     live.write()

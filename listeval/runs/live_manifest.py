@@ -22,7 +22,7 @@ class LiveManifest:
     def __init__(self, manifest: Manifest, directory: Path, old: Manifest | None) -> None:
         """`old` is that of the earlier attempts at the run in `directory`."""
         self.manifest, self.directory = manifest, directory
-        self._earlier = BackendEntry(name="", settings={}) if old is None else old.backend
+        self._earlier = BackendEntry(name="", settings={}) if old is None else manifest.backend
         self._kept: dict[str, Any] = {}
         if old is not None and has_rows(directory):
             self._kept = {"listeval": old.listeval, "environment": old.environment}

@@ -176,6 +176,12 @@ def check_same_run(old: Manifest, new: Manifest, directory: Path) -> None:
     check_same_identity(old.identity, new.identity, directory)
 
 
+def check_unopened(old: Manifest, identity: Mapping[str, Any], directory: Path) -> None:
+    """`check_same_run` of the part of an identity that is known before a model is opened."""
+    known = {name: value for name, value in old.identity.items() if name not in ("model", "dtype")}
+    check_same_identity(known, identity, directory)
+
+
 def check_same_identity(old: Mapping[str, Any], new: Mapping[str, Any], directory: Path) -> None:
     """`check_same_run` of identities, or of the same part of both."""
     before = _flat({**old, "task": like(old.get("task", {}), new.get("task", {}))})

@@ -14,13 +14,16 @@ from typing import Any, NamedTuple
 from pydantic_core import to_json
 
 from listeval import __version__
+from listeval.backends import choose
 from listeval.backends.engine_arg import numerics
 from listeval.backends.protocol import Backend, Prompt, Request, Sampling
 from listeval.contract import Contract
 from listeval.contract.separators import Separators
+from listeval.disk import absolute_path
 from listeval.errors import UserError, first_line
 from listeval.kit.file_option import files_named
 from listeval.models.adapter import open_adapter
+from listeval.plugins.open import token_budget
 from listeval.runs.config import RunConfig
 from listeval.runs.entries import BackendEntry, EnvironmentEntry, MetricEntry, ModelEntry, TaskEntry
 from listeval.runs.environment import environment
@@ -46,6 +49,19 @@ class SampleRequest(NamedTuple):
 
     sample: Sample
     request: Request
+
+
+def settled(config: RunConfig, task: Task) -> RunConfig:
+    """The configuration with all that follows from the task and the backend. Raises as `RunConfig.resolved`."""
+    return _as_kept(config, task).resolved(token_budget(task), choose(config.backend))
+
+
+def _as_kept(config: RunConfig, task: Task) -> RunConfig:
+    """The configuration with the files that options name absolute, where the task keeps them so."""
+    kept = task.options.model_dump(mode="json")
+    paths = {name: absolute_path(value) for name, value in config.options.items() if isinstance(value, str)}
+    same = {name: path for name, path in paths.items() if kept.get(name) == path}
+    return config.model_copy(update={"options": {**config.options, **same}})
 
 
 def load_data(task: Task, config: RunConfig) -> SeedData:
@@ -171,15 +187,15 @@ def samples(task: Task, data: Mapping[int, Dataset], config: RunConfig, identity
     prefix = bytes.fromhex(identity_hash)
     for seed in data:
         # No name holds a seed's data: they can go before the next are read.
-        for place, example in chosen(data[seed].examples, config):
+        for place, example in chosen(data[seed].examples, seed, config):
             contract = _bind(task, example, config)
             yield Sample(row_key(prefix, example, seed, contract), example, place, seed, contract)
 
 
 def first_contract(task: Task, data: Mapping[int, Dataset], config: RunConfig) -> Contract[Any]:
     """The contract of the first example. Raises UserError where there is none, or the task cannot bind it."""
-    for dataset in data.values():
-        for _, example in chosen(dataset.examples, config):
+    for seed, dataset in data.items():
+        for _, example in chosen(dataset.examples, seed, config):
             return _bind(task, example, config)
     raise UserError("no example is left to constrain", place="--limit, --samples", fix="give other data")
 

@@ -19,6 +19,7 @@ from listeval.backends.protocol import Completion, FinishReason, Message, Prompt
 from listeval.contract import Kind
 from listeval.errors import UserError
 from listeval.runs.fields import Count, Number, Seed
+from listeval.runs.token_counts import read_tokens, total, written_tokens
 
 if TYPE_CHECKING:
     from listeval.runs.rows import Row
@@ -60,8 +61,9 @@ class ReaskCounts(NamedTuple):
     samples: int
     mended: int
     answers: int
-    tokens: int
-    prompt_tokens: int
+    tokens: int | None
+    """None where those of one answer are unknown, as `prompt_tokens`."""
+    prompt_tokens: int | None
 
 
 def check(attempts: int, way: ReaskWay | None, *, temperature: float, backend: str) -> ReaskWay | None:
@@ -162,6 +164,16 @@ def further(attempts: Iterable[tuple[Sequence[SampleAttempt], bool]]) -> ReaskCo
         samples=len(again),
         mended=sum(kept for _, kept in again),
         answers=len(later),
-        tokens=sum(one["n_tokens"] for one in later),
-        prompt_tokens=sum(one["n_prompt_tokens"] for one in later),
+        tokens=total(map(written, later)),
+        prompt_tokens=total(map(read, later)),
     )
+
+
+def written(one: SampleAttempt) -> int | None:
+    """Generated tokens of an attempt, None where they are unknown."""
+    return written_tokens(one["kind"], one["n_tokens"], one["n_prompt_tokens"])
+
+
+def read(one: SampleAttempt) -> int | None:
+    """Tokens of an attempt's prompt, None where they are unknown."""
+    return read_tokens(one["kind"], one["n_prompt_tokens"])

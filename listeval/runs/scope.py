@@ -1,7 +1,7 @@
 """How much of its data a run covers, and what becomes of that when a later command asks for less or for other parts.
 
-A run's scope only grows: its manifest keeps the widest that was ever asked for, so that `run @RUN` completes all of
-it, and rows that are there stay counted. A command that asks for less works on less, and changes nothing else.
+A run's scope only grows: its manifest keeps what all commands asked for, and no more, so that `run @RUN` completes all
+of it and rows that are there stay counted. A command that asks for less works on less, and changes nothing else.
 """
 
 from __future__ import annotations
@@ -11,92 +11,79 @@ from typing import Any
 
 from listeval.runs.config import RunConfig
 from listeval.runs.entries import DataEntry
+from listeval.runs.places import EVERY, ranges_of, spell
 from listeval.task import Example
 
 Examples = Callable[[int], Sequence[Example]]
 """The examples of a seed, in their order."""
-Asked = tuple[RunConfig, Mapping[str, DataEntry]]
-"""A configuration, and what the manifest says of its data by seed."""
+Scope = tuple[tuple[int, ...], tuple[str, ...], int | None, dict[int, str] | None]
+"""Seeds, named samples and limit, or the places of each seed in their stead."""
 
 
-def chosen(examples: Sequence[Example], config: RunConfig) -> list[tuple[int, Example]]:
-    """The examples that `samples` and `limit` leave, each with its place in the whole data set."""
+def chosen(examples: Sequence[Example], seed: int, config: RunConfig) -> list[tuple[int, Example]]:
+    """The examples of a seed that are asked for, each with its place in the whole data set."""
+    if config.places is not None:
+        whole, ranges = range(len(examples)), ranges_of(config.places.get(seed, EVERY))
+        return [(place, examples[place]) for one in ranges for place in whole[one.start : one.stop]]
     wanted = set(config.samples)
     places = [(place, example) for place, example in enumerate(examples) if not wanted or example.id in wanted]
     return places[: config.limit]
 
 
-def scope_of(config: RunConfig) -> tuple[tuple[int, ...], tuple[str, ...], int | None]:
-    """Seeds, named samples and limit of a configuration."""
-    return config.seeds, config.samples, config.limit
+def scope_of(config: RunConfig) -> Scope:
+    """What a configuration says of how much it covers."""
+    return config.seeds, config.samples, config.limit, config.places
 
 
-def widest(old: RunConfig, new: RunConfig, examples: Examples) -> RunConfig:
-    """`new` with the seeds, samples and limit that cover what either asks for: one of the two where it covers both.
+def joined(old: RunConfig, new: RunConfig, examples: Examples) -> RunConfig:
+    """`new` with a scope of all that either asks for and nothing else, in the simplest words that say so.
 
-    Where neither does, seeds are joined, and so are the named samples; a limit becomes the larger one, or the names
-    of the examples that it leaves where the other side names samples.
+    These are the words of one of the two, those with the seeds of both, or the places of each seed.
     """
-    if _covers(old, new, examples):
-        return _scoped(new, old.seeds, old.samples, old.limit)
-    if _covers(new, old, examples):
+    if scope_of(old) == scope_of(new):
         return new
     seeds = tuple(dict.fromkeys((*old.seeds, *new.seeds)))
-    if not old.samples and not new.samples:
-        limit = None if old.limit is None or new.limit is None else max(old.limit, new.limit)
-        return _scoped(new, seeds, (), limit)
-    left = [found for config in (old, new) for seed in config.seeds for found in chosen(examples(seed), config)]
-    return _scoped(new, seeds, tuple(dict.fromkeys(example.id for _, example in left)), None)
+    alike = _scoped(new, (seeds, new.samples, new.limit, None))
+    if old.places is None and scope_of(old)[1:] == scope_of(new)[1:]:
+        return alike
+    wanted = {seed: spell([*_places(old, seed, examples), *_places(new, seed, examples)]) for seed in seeds}
+    for config in (old, new, alike):
+        if set(config.seeds) == set(seeds) and all(
+            spell(_places(config, seed, examples)) == places for seed, places in wanted.items()
+        ):
+            return _scoped(new, scope_of(config))
+    return _scoped(new, (seeds, (), None, {seed: places for seed, places in wanted.items() if places != EVERY}))
 
 
-def counted(old: Asked, new: Asked, examples: Examples) -> dict[str, DataEntry]:
-    """The entries of the data of both, with as many samples as commands asked for of each seed.
-
-    `widest` may cover more: seed 0 whole and five samples of seed 1 make a scope of two seeds, of whose second no more
-    than five are asked for until a command names both. Of a seed that both have the new entry is taken.
-    """
-    entries = {**old[1], **new[1]}
-    both = old[1].keys() & new[1].keys()
-    return {name: _counted(int(name), old, new, examples) if name in both else entries[name] for name in entries}
-
-
-def _counted(seed: int, old: Asked, new: Asked, examples: Examples) -> DataEntry:
-    """A seed that both ask for."""
-    (one, known), (other, asked) = old, new
-    entry, before = asked[str(seed)], known[str(seed)].asked
-    if entry.asked is None or scope_of(one)[1:] == scope_of(other)[1:]:
-        return entry
-    if before is not None and not (one.samples or other.samples):
-        # Limits ask for the first ones.
-        return _asking(entry, max(before, entry.asked))
-    there, wanted = ({place for place, _ in chosen(examples(seed), config)} for config in (one, other))
-    # Of a scope that covers more than was asked for, nobody knows what was: what lies beyond it is further for certain.
-    certain = len(there) if before is None else before
-    return _asking(entry, max(len(wanted), certain + len(wanted - there)))
+def _places(config: RunConfig, seed: int, examples: Examples) -> list[range]:
+    """The places of a seed; its examples are looked at only where samples are named."""
+    if seed not in config.seeds:
+        return []
+    if config.places is not None:
+        return ranges_of(config.places.get(seed, EVERY))
+    if config.samples:
+        return [range(place, place + 1) for place, _ in chosen(examples(seed), seed, config)]
+    return ranges_of(EVERY) if config.limit is None else [range(config.limit)]
 
 
-def _asking(entry: DataEntry, asked: int) -> DataEntry:
-    return entry if asked == entry.asked else entry.model_copy(update={"asked": asked})
+def _scoped(config: RunConfig, scope: Scope) -> RunConfig:
+    changes: dict[str, Any] = dict(zip(("seeds", "samples", "limit", "places"), scope, strict=True))
+    return config.model_copy(update=changes)
+
+
+def counted(
+    config: RunConfig, old: Mapping[str, DataEntry], new: Mapping[str, DataEntry], examples: Examples
+) -> dict[str, DataEntry]:
+    """The entries of the data of both, where `config` is the scope of both: seeds that both have are counted again."""
+    again = {
+        name: entry.model_copy(update={"asked": len(chosen(examples(int(name)), int(name), config))})
+        for name, entry in new.items()
+        if name in old
+    }
+    return {**old, **new, **again}
 
 
 def planned(config: RunConfig, data: Mapping[str, DataEntry]) -> int | None:
     """How many samples a run of `config` has when it is complete; None where its entries do not say."""
     found = [data[str(seed)].asked if str(seed) in data else None for seed in dict.fromkeys(config.seeds)]
     return None if None in found else sum(n for n in found if n is not None)
-
-
-def _covers(one: RunConfig, other: RunConfig, examples: Examples) -> bool:
-    """Whether every sample of `other` is one of `one`."""
-    if not set(other.seeds) <= set(one.seeds):
-        return False
-    if (one.samples, one.limit) in (((), None), (other.samples, other.limit)):
-        return True
-    return all(
-        {place for place, _ in chosen(examples(seed), other)} <= {place for place, _ in chosen(examples(seed), one)}
-        for seed in other.seeds
-    )
-
-
-def _scoped(config: RunConfig, seeds: tuple[int, ...], samples: tuple[str, ...], limit: int | None) -> RunConfig:
-    changes: dict[str, Any] = {"seeds": seeds, "samples": samples, "limit": limit}
-    return config.model_copy(update=changes)

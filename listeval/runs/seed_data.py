@@ -46,7 +46,7 @@ class SeedData(Mapping[int, Dataset]):
         absent = dict.fromkeys(config.samples)
         for seed in config.seeds:
             own = self._own(seed)
-            self.heads[seed] = self.heads[own] if own in self.heads else self._looked_at(own, absent)
+            self.heads[seed] = self._of(seed, self[own]) if own in self.heads else self._looked_at(own, absent)
         if absent:
             first = self[config.seeds[0]]
             like = first.examples[0].id if first.examples else ""
@@ -92,8 +92,11 @@ class SeedData(Mapping[int, Dataset]):
             self._held[seed] = found
         else:
             self._let_go()
-        asked = len(chosen(found.examples, self._config))
-        return SeedHead(_entry(found, asked), size, asked)
+        return self._of(seed, found)
+
+    def _of(self, seed: int, found: Dataset) -> SeedHead:
+        asked = len(chosen(found.examples, seed, self._config))
+        return SeedHead(_entry(found, asked), len(found.examples), asked)
 
     def _read(self, seed: int) -> Dataset:
         return with_system(load(self._task, self._config.data, seed), self._config.system)

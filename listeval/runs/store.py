@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain, groupby, islice
+from itertools import chain, groupby, islice, starmap
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -28,12 +28,14 @@ from listeval.runs.ledger import lost
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
+from listeval.runs.places import ranges_of
+from listeval.runs.reask import written
 from listeval.runs.row_decoder import Shape
 from listeval.runs.rows import Row
 from listeval.runs.scope import planned
 from listeval.runs.stored_row import JudgedRow, StoredRow, digest
 from listeval.runs.stored_rows import StoredRows, StrayRow, read_stored
-from listeval.runs.token_counts import written_tokens
+from listeval.runs.token_counts import total, written_tokens
 from listeval.stats.intervals import Interval
 from listeval.task import Appendix, Metric, Task
 
@@ -275,10 +277,8 @@ class Run:
     def _tells_tokens(self) -> bool:
         """Whether the generated tokens of every answer are known."""
         answers = ((one.kind, one.n_tokens, one.n_prompt_tokens) for one in self.judged)
-        tried = (
-            (one["kind"], one["n_tokens"], one["n_prompt_tokens"]) for row in self.judged for one in row.attempts or ()
-        )
-        return not any(written_tokens(*one) is None for one in chain(answers, tried))
+        tried = (written(one) for row in self.judged for one in row.attempts or ())
+        return total(chain(starmap(written_tokens, answers), tried)) is not None
 
     def to_json(self) -> dict[str, Any]:
         """What `--json` prints: one object, metric names as in the task."""
@@ -368,6 +368,9 @@ def _asked_for(config: RunConfig, found: Iterable[Shape]) -> list[Shape]:
     # By place and then, in a stable sort, by seed: tuples of both would be as many objects for the collector.
     rows = sorted(sorted(found, key=attrgetter("index")), key=attrgetter("seed"))
     rows = [row for row in rows if row.seed in config.seeds and (not wanted or row.example in wanted)]
+    if config.places is not None:
+        asked = {seed: ranges_of(places) for seed, places in config.places.items()}
+        rows = [row for row in rows if row.seed not in asked or any(row.index in one for one in asked[row.seed])]
     if config.limit is None:
         return rows
     if not wanted:

@@ -6,6 +6,8 @@ answers from a file, and means that the count is unknown.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from listeval.contract import Kind
 
 _WORDLESS = (Kind.EMPTY, Kind.REFUSAL)
@@ -23,3 +25,9 @@ def written_tokens(kind: str, written: int, read: int) -> int | None:
 def read_tokens(kind: str, read: int) -> int | None:
     """Tokens of the prompt of an answer of that kind, None where they are unknown."""
     return read if read or kind == Kind.ENGINE_ERROR else None
+
+
+def total(counts: Iterable[int | None]) -> int | None:
+    """The sum, None where one is unknown."""
+    known = list(counts)
+    return None if None in known else sum(n for n in known if n is not None)

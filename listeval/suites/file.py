@@ -19,7 +19,7 @@ Settings = dict[str, Annotated[list[Any], Field(min_length=1)]]
 """Task options, each with the values that it takes in turn."""
 
 _AXES = ("task", "model", "adapter", "constraint")
-_NOT_FOR_SUITES = ("out", "clock")
+_NOT_FOR_SUITES = ("out", "clock", "places")
 
 
 def _fields(*, without: tuple[str, ...] = (), required: tuple[str, ...] = ()) -> dict[str, Any]:

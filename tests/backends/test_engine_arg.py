@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shlex
 from importlib.util import find_spec
 from typing import Any, Literal
 
@@ -13,10 +14,10 @@ from hypothesis import strategies as st
 
 from listeval.backends import engine_arg
 from listeval.backends.engine_arg import HF, VLLM, needs_word, numerics, typed
-from listeval.cli.consent import of_config
 from listeval.cli.named_values import ENGINE
 from listeval.errors import UserError
 from listeval.runs.config import build_config
+from listeval.runs.consent_requests import of_config
 
 TYPES: dict[str, Any] = {
     "size": int,
@@ -134,7 +135,7 @@ CODE = (
 def test_a_file_does_not_name_code_without_the_users_word(name: str, value: Any, backend: str) -> None:
     assert needs_word(backend, name, value)
     asks = of_config({"backend": backend, "engine_arg": {name: value}}, {})
-    assert [ask.flag for ask in asks] == [f"--engine-arg '{name}={_written(value)}'"]
+    assert [ask.flag for ask in asks] == [shlex.join(["--engine-arg", f"{name}={_written(value)}"])]
     said = {"engine_arg": {name.replace("_", "-"): value}}
     assert not of_config({"backend": backend, "engine_arg": {name: value}}, said)
 

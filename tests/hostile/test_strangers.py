@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from listeval.cli.consent import of_config
 from listeval.errors import UserError
+from listeval.runs.consent_requests import of_config
 from tests.backends.fake_server import FakeServer
 
 pytest.importorskip("httpx", reason="servers are asked over HTTP")

@@ -4,6 +4,7 @@ import json
 import math
 import xml.etree.ElementTree as ET
 from functools import partial
+from pathlib import Path
 from shutil import rmtree
 
 import pytest
@@ -308,8 +309,12 @@ def test_a_figure_of_all_seeds_is_foreseen_where_a_run_of_some_goes_on(runs, cap
     more = [*FOUR[:-1], "--seeds=4", *out, "--fail-under"]
     assert code(*more, "accuracy@6=0.1") == 2 and "no figure 'accuracy@6'" in err(capsys)
     assert code(*more, "accuracy@5=2") == 2 and "at most 1" in err(capsys)
-    other = ("--model", "m", "--fail-under", "accuracy@5=0.1")
-    assert out or (code(*more[:-1], *other) == 2 and "no figure 'accuracy@5'" in err(capsys))
+    sample = Path(__file__).parents[2] / "tasks" / "gsm8k" / "sample.jsonl"
+    (runs / "less.jsonl").write_text("".join(sample.read_text().splitlines(keepends=True)[:-1]))
+    for other in (("--model", "m"), ("--temperature", "0.7"), ("--max-tokens", "9"), ("--data", "less.jsonl")):
+        assert out or code(*more[:-1], *other, "--fail-under", "accuracy@5=0.1") == 2
+        assert out or "no figure 'accuracy@5'" in err(capsys)
+        assert out or len(list((runs / "runs").iterdir())) == 1, "and no run is begun"
     assert code(*more, "accuracy@5=0.1") == 0
     less = [*FOUR[:-1], "--seeds=0", *out, "--fail-under"]
     assert code(*less, "accuracy@5=0.1") == 0

@@ -138,3 +138,37 @@ def test_answers_in_order_are_counted_against_the_examples(start, pair, tmp_path
     path.write_text("".join(json.dumps(text) + "\n" for text in [*texts, "[]"][: len(texts) - less]))
     done = start(backend="replay", model=str(path), limit=8, out=str(tmp_path / "ordered"))
     assert [line for line in done.notices if "in order" in line] == done.notices and bool(done.notices) is told
+
+
+def told_of(start, path, out, *commands):
+    """What is told of a run of recorded answers after each of these commands, and once more of the last."""
+    for changes in (*commands, commands[-1]):
+        done = start(backend="replay", model=str(path), out=str(out), **changes)
+    assert load_run(done.path).notices == done.notices
+    return done.notices
+
+
+SEEDS = [{"seeds": (seed,), "limit": 3} for seed in (0, 1, 2)]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)], ids=str)
+@pytest.mark.parametrize("with_seed", [True, False])
+def test_answers_that_meet_no_example_are_told_of_whatever_the_order_of_commands(start, tmp_path, order, with_seed):
+    """An answer without a seed may meet an example of a later one."""
+    rows = [row for changes in SEEDS for row in start(out=str(tmp_path / "made"), **changes).rows]
+    named = [("nowhere", 0), *dict.fromkeys((row["example"], row["seed"] if with_seed else None) for row in rows)]
+    path = tmp_path / "answers.jsonl"
+    keyed = [{"example": name, "text": "[]", **({"seed": seed} if with_seed else {})} for name, seed in named]
+    path.write_text("".join(json.dumps(row) + "\n" for row in keyed))
+    at_once = told_of(start, path, tmp_path / "at_once", {"seeds": (0, 1, 2), "limit": 3})
+    assert "1 recorded answer names no example" in at_once[0]
+    assert told_of(start, path, tmp_path / "parts", *[SEEDS[seed] for seed in order]) == at_once
+
+
+def test_answers_in_order_are_counted_against_examples_that_are_asked_for_later(start, tmp_path):
+    path = tmp_path / "ordered.jsonl"
+    path.write_text('"[]"\n' * 5)
+    assert told_of(start, path, tmp_path / "few", {"limit": 5}) == []
+    at_once = told_of(start, path, tmp_path / "at_once", {"limit": None})
+    assert "5 recorded answers in order, but 56 examples" in at_once[0]
+    assert told_of(start, path, tmp_path / "few", {"limit": 5}, {"limit": None}) == at_once

@@ -1,6 +1,7 @@
 """A run's scope only grows, whatever a later command asks for, and no row that is there goes uncounted."""
 
 import json
+from functools import reduce
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from listeval.cli.main import main
 from listeval.runs import RunConfig, load_run
-from listeval.runs.scope import chosen, scope_of, widest
+from listeval.runs.scope import chosen, joined, scope_of
 from listeval.task import Example
 
 SIZE = 12
@@ -30,22 +31,34 @@ scopes = st.builds(
 
 
 def cells(config):
-    return {(seed, place) for seed in config.seeds for place, _ in chosen(examples(seed), config)}
+    return {(seed, place) for seed in config.seeds for place, _ in chosen(examples(seed), seed, config)}
+
+
+def after(asked):
+    """The configuration after these commands."""
+    return reduce(lambda old, new: joined(old, new, examples), asked)
+
+
+@given(st.lists(scopes, min_size=1, max_size=5))
+def test_a_scope_is_what_its_commands_asked_for_and_no_more(asked):
+    found = after(asked)
+    assert cells(found) == set().union(*map(cells, asked))
+    assert RunConfig.model_validate_json(found.model_dump_json()) == found
+    for one in (found, *asked):
+        assert scope_of(joined(found, one, examples)) == scope_of(found), "asking again asks for nothing more"
 
 
 @given(scopes, scopes)
-def test_the_widest_scope_covers_both_and_is_one_of_them_where_that_covers_both(old, new):
-    found = widest(old, new, examples)
-    assert cells(found) >= cells(old) | cells(new)
-    if cells(new) <= cells(old) and set(new.seeds) <= set(old.seeds):
-        assert scope_of(found) == scope_of(old)
-    elif cells(old) <= cells(new) and set(old.seeds) <= set(new.seeds):
-        assert scope_of(found) == scope_of(new)
+def test_a_scope_keeps_the_words_of_a_command_that_asked_for_all(old, new):
+    found = joined(old, new, examples)
+    if set(old.seeds) == set(new.seeds) and not old.samples and not new.samples:
+        most = max((old, new), key=lambda config: config.limit or SIZE + 3)
+        assert (found.limit, found.places) == (most.limit, None)
 
 
 @given(scopes, scopes)
 def test_only_the_scope_is_merged(old, new):
-    found = widest(old, new.model_copy(update={"temperature": 0.5, "out": "there"}), examples)
+    found = joined(old, new.model_copy(update={"temperature": 0.5, "out": "there"}), examples)
     assert (found.temperature, found.out) == (0.5, "there")
 
 
@@ -54,7 +67,7 @@ def test_the_same_scope_stays_and_asks_for_no_data(config):
     def none(seed):
         raise AssertionError
 
-    assert scope_of(widest(config, config, none)) == scope_of(config)
+    assert scope_of(joined(config, config, none)) == scope_of(config)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +85,7 @@ def test_a_finished_run_is_not_shrunk_by_asking_for_less(start, capsys, less):
         assert json.loads(capsys.readouterr().out)["n"] == 24
         assert (done.path / "samples.jsonl").read_bytes() == rows
         assert (done.path / "metrics.json").read_bytes() == before
-        assert scope_of(load_run(done.path).manifest.config) == ((0, 1), (), 12)
+        assert scope_of(load_run(done.path).manifest.config) == ((0, 1), (), 12, None)
 
 
 def test_asking_for_less_of_an_unfinished_run_makes_that_and_the_rest_stays_owed(start):

@@ -13,7 +13,7 @@ from listeval.runs import RunConfig, run
 from listeval.runs.data_frames import data_frame
 from listeval.runs.figures.row_table import RowTable
 from listeval.runs.figures.words import asked_again
-from listeval.runs.reask import ReaskCounts
+from listeval.runs.reask import ReaskCounts, further, read, written
 from listeval.runs.row_columns import table
 from listeval.runs.token_counts import read_tokens, written_tokens
 from tests.row_shapes import judged
@@ -84,6 +84,21 @@ def test_a_run_whose_tokens_are_unknown_has_no_speed(made):
 
 
 def test_further_answers_of_unknown_tokens_do_not_cost_nothing():
-    assert "(tokens unknown)" in asked_again(ReaskCounts(2, 1, 2, 0, 0))
-    assert "(tokens unknown)" in asked_again(ReaskCounts(2, 1, 2, 0, 9))
+    assert "(tokens unknown)" in asked_again(ReaskCounts(2, 1, 2, None, None))
+    assert "(unknown tokens written, 9 read)" in asked_again(ReaskCounts(2, 1, 2, None, 9))
     assert "(5 tokens written, 9 read)" in asked_again(ReaskCounts(2, 1, 2, 5, 9))
+
+
+ATTEMPTS = st.builds(
+    lambda kind, written, read: {"kind": kind.value, "n_tokens": written, "n_prompt_tokens": read},
+    st.sampled_from(list(Kind)), COUNTS, COUNTS,
+)  # fmt: skip
+
+
+@given(st.lists(st.lists(ATTEMPTS, max_size=3), max_size=3))
+def test_what_further_answers_took_is_unknown_where_that_of_one_is(samples):
+    found = further((tried, True) for tried in samples)
+    later = [one for tried in samples for one in tried[1:]]
+    for counts, summed in ((map(written, later), found.tokens), (map(read, later), found.prompt_tokens)):
+        known = list(counts)
+        assert summed == (None if None in known else sum(known))

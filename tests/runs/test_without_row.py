@@ -1,17 +1,19 @@
 """How many samples of a run have no row, whatever ended it and however often its scope was changed."""
 
 import json
+import shlex
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from listeval.cli.main import main
+from listeval.cli.say import say_unfinished
 from listeval.plugins.open import make_task
 from listeval.runs import RunConfig, load_run
 from listeval.runs.entries import DataEntry
 from listeval.runs.ledger import FILE
-from listeval.runs.scope import counted, planned, widest
+from listeval.runs.scope import counted, joined, planned
 from tests.runs.test_scope import cells, examples, scopes
 
 
@@ -21,42 +23,15 @@ def entries(config):
     return {str(seed): DataEntry(source="s", fingerprint="f", asked=n) for seed, n in own.items()}
 
 
-def after(asked):
-    """What a manifest says after these commands, and every sample that one of them asked for."""
-    config, data, cells_of_all = asked[0], entries(asked[0]), cells(asked[0])
-    for new in asked[1:]:
-        config, data = widest(config, new, examples), counted((config, data), (new, entries(new)), examples)
-        cells_of_all |= cells(new)
-    return config, data, cells_of_all
-
-
-@given(scopes, scopes)
-def test_a_run_owes_what_two_commands_asked_for(old, new):
-    config, data, wanted = after([old, new])
-    assert planned(config, data) == len(wanted)
-
-
-@given(st.lists(scopes.map(lambda config: config.model_copy(update={"samples": ()})), min_size=1, max_size=5))
-def test_a_run_owes_what_seeds_and_limits_asked_for_whatever_their_order(asked):
-    config, data, wanted = after(asked)
-    assert planned(config, data) == len(wanted)
-
-
 @given(st.lists(scopes, min_size=1, max_size=5))
-def test_a_run_never_owes_what_no_command_asked_for(asked):
-    config, data, wanted = after(asked)
-    assert max(len(cells(one)) for one in asked) <= planned(config, data) <= len(wanted)
-    again = counted((config, data), (asked[-1], entries(asked[-1])), examples)
-    assert again == data, "nor more for asking twice"
-
-
-@given(scopes)
-def test_the_same_scope_again_counts_no_data(config):
-    def none(seed):
-        raise AssertionError
-
-    data = entries(config)
-    assert counted((config, data), (config, data), none) == data
+def test_a_run_owes_what_its_commands_asked_for(asked):
+    config, data, wanted = asked[0], entries(asked[0]), cells(asked[0])
+    for new in asked[1:]:
+        config = joined(config, new, examples)
+        data, wanted = counted(config, data, entries(new), examples), wanted | cells(new)
+    assert planned(config, data) == len(wanted)
+    for seed in config.seeds:
+        assert data[str(seed)].asked == len([at for at, _ in wanted if at == seed])
 
 
 SEVERAL = {
@@ -79,6 +54,38 @@ def test_a_run_is_whole_when_every_command_was(start, capsys, name):
     with pytest.raises(SystemExit) as stopped:
         main(["report", str(done.path), "--fail-under", "parse_rate=0"])
     assert stopped.value.code == 0 and "no row" not in capsys.readouterr().err
+
+
+@given(cut=st.lists(st.integers(0, 60), max_size=61, unique=True))
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_what_is_missing_of_parts_of_seeds_is_counted_and_completed_alone(start, capsys, cut):
+    start(limit=None)
+    start(seeds=(1,), limit=2)
+    named = tuple(example.id for example in make_task("fashion", {}).load(None, 1).examples[9:12])
+    done = start(seeds=(1,), limit=None, samples=named)
+    file = done.path / "samples.jsonl"
+    rows = file.read_bytes().splitlines(keepends=True)
+    assert len(rows) == 61
+    file.write_bytes(b"".join(row for at, row in enumerate(rows) if at not in cut))
+    assert load_run(done.path).without_row == len(cut)
+    say_unfinished([load_run(done.path)])
+    words = shlex.split(capsys.readouterr().err.partition("complete it: listeval ")[2])
+    with pytest.raises(SystemExit) as stopped:
+        main([*(words or ["run", f"@{done.path}"]), "--json", "--quiet"])
+    assert (stopped.value.code, json.loads(capsys.readouterr().out)["n"]) == (0, 61)
+    made = [(row["seed"], row["index"]) for row in map(json.loads, file.read_bytes().splitlines())]
+    assert sorted(made) == [*((0, at) for at in range(56)), *((1, at) for at in (0, 1, 9, 10, 11))]
+    assert load_run(done.path).manifest.config.places == {1: "0-1,9-11"}
+
+
+def test_a_limit_says_anew_what_a_run_asks_for(start, capsys):
+    start(limit=3)
+    done = start(seeds=(1,), limit=2)
+    assert done.manifest.config.places == {0: "0-2", 1: "0-1"}
+    for flags, n in ((["--seeds", "1"], 5), (["--limit", "4"], 8)):
+        with pytest.raises(SystemExit):
+            main(["run", f"@{done.path}", *flags, "--json", "--quiet"])
+        assert json.loads(capsys.readouterr().out)["n"] == n
 
 
 def test_one_seed_that_is_not_counted_leaves_the_whole_unknown():

@@ -21,6 +21,7 @@ JOINED = [
     name
     for name, field in RunConfig.model_fields.items()
     if any(getattr(part, "__origin__", part) is dict for part in (field.annotation, *get_args(field.annotation)))
+    and name != "places"
 ]
 
 

@@ -58,6 +58,8 @@ def _sayable(name: str, value: Any) -> bool:
     """Whether the flag of a field can say this value of it."""
     if name == "system":
         return not value.startswith("@")
+    if name == "places":
+        return False
     if name == "adapter":
         return bool(value != "none")
     if isinstance(value, dict):

@@ -118,6 +118,7 @@ def _traits(run: Run) -> dict[str, float | str]:
     found |= {name.replace("_", " "): short(value) for name, value in told.items() if value is not None}
     # How much of the data was asked for is no setting: as a word, it parts lines and is no axis.
     found |= {"limit": str(config.limit or "none"), "samples": short(",".join(config.samples) or "all")}
+    found |= {} if config.places is None else {"places": short(config.places)}
     seeds = config.seeds
     return found | ({SEED: float(seeds[0])} if len(seeds) == 1 else {"seeds": ",".join(map(str, seeds))})
 

@@ -5,7 +5,7 @@ Rows lie scattered in memory: to look at each again for every figure takes far l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import attrgetter
@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from listeval.contract import Kind
-from listeval.runs.reask import SampleAttempt
+from listeval.runs.reask import SampleAttempt, read, written
 from listeval.runs.stored_row import JudgedRow
-from listeval.runs.token_counts import read_tokens, written_tokens
+from listeval.runs.token_counts import read_tokens, total, written_tokens
 from listeval.stats.intervals import Floats
 
 KINDS = tuple(kind.value for kind in Kind)
@@ -62,8 +62,8 @@ class RowTable:
         found = [_NOTHING if row is None else _FIELDS(row) for row in rows]
         columns = zip(*found, strict=True) if found else [()] * len(_NOTHING)
         kinds, missing, bare, given, tokens, asked, masked, flags, attempts = columns
-        written = list(map(written_tokens, kinds, tokens, asked))
-        read = list(map(read_tokens, kinds, asked))
+        last_written = list(map(written_tokens, kinds, tokens, asked))
+        last_read = list(map(read_tokens, kinds, asked))
         # None becomes NaN.
         return cls(
             kinds=np.array([_CODES.get(kind, ABSENT) for kind in kinds], dtype=np.uint8),
@@ -71,9 +71,9 @@ class RowTable:
             bare=np.array(bare, dtype=np.float64),
             judged=np.array(list(map(bool, given)), dtype=bool),
             scores=_scores(given),
-            tokens=np.array(written, dtype=np.float64),
-            spent=_of_all_attempts(written, attempts, _written),
-            prompt_spent=_of_all_attempts(read, attempts, _read),
+            tokens=np.array(last_written, dtype=np.float64),
+            spent=_of_all_attempts(last_written, attempts, written),
+            prompt_spent=_of_all_attempts(last_read, attempts, read),
             masked=np.array(masked, dtype=np.float64),
             flags=flags,
         )
@@ -98,14 +98,6 @@ class RowTable:
         return dict(zip(KINDS, np.bincount(self.kinds, minlength=ABSENT + 1).tolist(), strict=False))
 
 
-def _written(one: SampleAttempt) -> int | None:
-    return written_tokens(one["kind"], one["n_tokens"], one["n_prompt_tokens"])
-
-
-def _read(one: SampleAttempt) -> int | None:
-    return read_tokens(one["kind"], one["n_prompt_tokens"])
-
-
 def _of_all_attempts(
     last: Sequence[int | None],
     attempts: Sequence[Sequence[SampleAttempt] | None],
@@ -115,12 +107,7 @@ def _of_all_attempts(
     if not any(attempts):
         return np.array(last, dtype=np.float64)
     tried = zip(last, attempts, strict=True)
-    return np.array([_sum(map(took, own)) if own else n for n, own in tried], dtype=np.float64)
-
-
-def _sum(counts: Iterable[int | None]) -> int | None:
-    known = list(counts)
-    return None if None in known else sum(n for n in known if n is not None)
+    return np.array([total(map(took, own)) if own else n for n, own in tried], dtype=np.float64)
 
 
 def _scores(given: Sequence[Mapping[str, float | None]]) -> dict[str, Floats]:

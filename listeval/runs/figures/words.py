@@ -40,9 +40,8 @@ def counts(summary: Summary) -> str:
 
 def asked_again(further: ReaskCounts) -> str:
     """What asking again came to, and what it cost."""
-    told = f"{further.tokens:,} tokens written, {further.prompt_tokens:,} read"
-    if further.answers and not (further.tokens and further.prompt_tokens):
-        told = "tokens unknown"
+    written, read = ("unknown" if n is None else f"{n:,}" for n in (further.tokens, further.prompt_tokens))
+    told = f"tokens {written}" if written == read == "unknown" else f"{written} tokens written, {read} read"
     return (
         f"{further.samples} asked again, {further.mended} of them mended, by {further.answers} further answers ({told})"
     )

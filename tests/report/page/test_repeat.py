@@ -51,7 +51,12 @@ def of(annotation):
     return st.sampled_from(annotation) if isinstance(annotation, EnumType) else PLAIN[annotation]
 
 
-OWN = {"task": st.just("fashion"), "backend": st.sampled_from(["auto", "hf", "null", "openai", "vllm"])}
+RANGES = st.lists(st.integers(0, 99), max_size=4).map(lambda places: ",".join(map(str, places)))
+OWN = {
+    "task": st.just("fashion"),
+    "places": st.dictionaries(st.integers(-9, 9), RANGES, max_size=3),
+    "backend": st.sampled_from(["auto", "hf", "null", "openai", "vllm"]),
+}
 FIELDS = {name: OWN[name] if name in OWN else of(field.annotation) for name, field in RunConfig.model_fields.items()}
 NEEDED = {name: FIELDS[name] for name, field in RunConfig.model_fields.items() if field.is_required()}
 CONFIGS = st.fixed_dictionaries(NEEDED, optional={name: one for name, one in FIELDS.items() if name not in NEEDED})

@@ -390,7 +390,7 @@ def test_true_is_not_one_in_a_literal_or_an_enum():
 
 
 def test_a_file_that_names_a_model_needs_the_user_s_word(tmp_path, model):
-    from listeval.cli.consent import of_config, of_run
+    from listeval.runs.consent_requests import of_config, of_run
     from listeval.runs.entries import TaskEntry
 
     options = {"contract": model}

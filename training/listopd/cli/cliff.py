@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from listeval.cli.completion import studies
-from listeval.cli.consent import ConsentRequest, of_recipe, permit
+from listeval.cli.consent import permit
 from listeval.cli.pulse import current
 from listeval.cli.say import say, say_block, say_json
 from listeval.errors import ExitCode
 
 if TYPE_CHECKING:
+    from listeval.runs.consent_requests import ConsentRequest
     from listopd.cliff.arms import Runner
     from listopd.cliff.lock import Lock
     from listopd.cliff.study import StudyFile
@@ -170,6 +171,7 @@ def _runner(file: StudyFile, device: str | None, keep: Path | None = None, *, jo
 
 
 def _questions_of_consent(file: StudyFile) -> list[ConsentRequest]:
+    from listeval.runs.consent_requests import ConsentRequest, of_recipe
     from listopd.cliff.study import RecipeRunnerSpec
     from listopd.recipe import asked, read_recipe
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from listeval.cli.consent import of_recipe, permit
+from listeval.cli.consent import permit
 from listeval.cli.say import say, say_json
 from listeval.cli.writable import writable
 from listeval.errors import UserError
@@ -123,6 +123,7 @@ def command(
 
 def _permit(flags: dict[str, Any], *, trusted: bool) -> None:
     """Ask for the user's word for what a recipe names and no flag does, before anything of it is opened."""
+    from listeval.runs.consent_requests import of_recipe
     from listopd.recipe import asked, read_recipe
 
     place = flags["recipe"]

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 import click
 
 from listeval.cli.completion import recipes
-from listeval.cli.consent import of_recipe, permit
+from listeval.cli.consent import permit
 from listeval.cli.say import say, say_json
 from listeval.errors import ExitCode, UserError
 from listeval.visible import inline
@@ -76,6 +76,7 @@ def command(
     memory and time the recipe's stages take on which card. `listeval train merge --help` tells of merging adapters,
     `listeval train push --help` of uploads to the hub.
     """
+    from listeval.runs.consent_requests import of_recipe
     from listopd.parallel import is_main
     from listopd.recipe import asked, read_recipe
     from listopd.stages import train

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from listeval.cli.consent import of_model, permit
+from listeval.cli.consent import permit
 from listeval.cli.say import say
 from listeval.errors import ExitCode, UserError
 
@@ -27,6 +27,7 @@ def command(adapter: str, out: str, base: str | None, dtype: str | None, trust: 
     Sums are float32. From an adapter of listeval's trainer it makes the very checkpoint that the training wrote.
     """
     from listeval.models.adapter import open_adapter
+    from listeval.runs.consent_requests import of_model
     from listopd.merge import merge
 
     found = open_adapter(adapter)
