@@ -187,8 +187,8 @@ class Run:
     @cached_property
     def summary(self) -> Summary:
         """Rates, metrics with intervals, the failure table and the verdicts."""
-        asks_again = self.manifest.config.attempts > 1
-        return summarise(self.judged, self.metrics, self.manifest.task.verdicts, asks_again=asks_again)
+        task, asks_again = self.manifest.task, self.manifest.config.attempts > 1
+        return summarise(self.judged, self.metrics, task.verdicts, asks_again=asks_again, has_ids=task.has_ids)
 
     @property
     def metrics(self) -> list[Metric]:
