@@ -74,14 +74,41 @@ def test_the_script_of_the_action_runs_listeval_and_gives_its_exit_code(tmp_path
     assert (tmp_path / "a b").is_dir() == (code == 0)
 
 
-def test_the_install_script_passes_extras_and_arguments(tmp_path):
-    (tmp_path / "python").write_text('#!/bin/bash\nprintf "%s\\n" "$@" > called\n')
+@pytest.mark.parametrize(
+    ("extras", "options", "wanted"),
+    [
+        ("cpu,hub", "--pre -U", ["--pre", "-U", "/a b[cpu,hub]"]),
+        ("", "", ["/a b"]),
+        ("", "--index-url https://a.example\n--pre\n", ["--index-url", "https://a.example", "--pre", "/a b"]),
+        (
+            "",
+            "--find-links 'my wheels' \"$(touch pwned)\" ;",
+            ["--find-links", "my wheels", "$(touch pwned)", ";", "/a b"],
+        ),
+    ],
+)
+def test_the_install_script_reads_arguments_as_a_shell_does(tmp_path, extras, options, wanted):
+    """pip is one that writes down what it is called with."""
+    (tmp_path / "pip.py").write_text("import sys\nopen('called', 'w').write('\\0'.join(sys.argv[1:]))\n")
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
+        "PYTHONPATH": str(tmp_path),
+        "GITHUB_ACTION_PATH": "/a b",
+        "EXTRAS": extras,
+        "PIP_ARGS": options,
+    }
+    script = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step("Install listeval")["run"]]
+    subprocess.run(script, cwd=tmp_path, env=environment, check=True)
+    assert (tmp_path / "called").read_text().split("\0") == ["install", "--quiet", *wanted]
+    assert not (tmp_path / "pwned").exists()
+
+
+@pytest.mark.parametrize("script", [step["run"] for step in ACTION["runs"]["steps"] if "run" in step])
+def test_the_scripts_fail_where_what_they_run_fails(tmp_path, script):
+    (tmp_path / "python").write_text("#!/bin/bash\nexit 3\n")
     (tmp_path / "python").chmod(0o755)
-    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "GITHUB_ACTION_PATH": "/a b"}
-    script = ["bash", "--noprofile", "--norc", "-euo", "pipefail", "-c", step("Install listeval")["run"]]
-    for extras, options, wanted in (("cpu,hub", "--pre -U", ["--pre", "-U", "/a b[cpu,hub]"]), ("", "", ["/a b"])):
-        subprocess.run(script, cwd=tmp_path, env=environment | {"EXTRAS": extras, "PIP_ARGS": options}, check=True)
-        assert (tmp_path / "called").read_text().splitlines()[4:] == wanted
+    environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "GITHUB_OUTPUT": "/dev/null"}
+    assert subprocess.run(["bash", "-eo", "pipefail", "-c", script], env=environment, check=False).returncode == 3
 
 
 def test_the_image_s_instructions_are_known_and_its_entry_point_is_the_command():

@@ -35,7 +35,7 @@ _ORDER = "Cheapest first, of repair,change,constrain,re-ask,train (the default).
 @click.option("--trust", is_flag=True, help="Import task code from ./tasks, to repair and for right answers.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the resamples.")
 @click.option("--margin", type=float, default=0.1, show_default=True, help=_MARGIN)
-@click.option("--alpha", type=float, default=0.05, show_default=True, help="Chance of a false claim over all arms.")
+@click.option("--alpha", type=float, default=0.05, show_default=True, help="Chance of a false gain over all arms.")
 @click.option("--cost-order", "order", metavar="WAYS", default="", help=_ORDER)
 @comparison_gates
 def command(

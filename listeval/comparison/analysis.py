@@ -63,7 +63,7 @@ def compare_arms(
     """`compare` of arms that are open already."""
     pairing = pair(arms, across_prompts=across_prompts)
     metrics = _shared_metrics(arms)
-    table = columns(pairing.tables, metrics)
+    table = columns(pairing.tables, metrics, has_ids=any(arm.run.manifest.task.has_ids for arm in arms))
     names = headline(metrics, table)
     table, pairing = with_order(arms, table, pairing)
     draws = ResamplingSettings(resamples or int(min(10_000, max(2_000, _DRAWS / pairing.n_clusters))), seed)
@@ -198,7 +198,8 @@ def _values(
     level: float,
 ) -> list[dict[str, Interval]]:
     """Each arm's figures; all means of all arms come from the same resamples."""
-    rates = [{name: rate_interval(own[name], clusters, level=level) for name in COMPARED} for own in table]
+    compared = [name for name in COMPARED if name in table[0]]
+    rates = [{name: rate_interval(own[name], clusters, level=level) for name in compared} for own in table]
     columns = {f"{at} {n}": c for at, own in enumerate(table) for n, c in own.items() if n not in COMPARED}
     known = {**BOUNDS, **bounds(metrics)}
     limits = {f"{at} {name}": pair for at in range(len(table)) for name, pair in known.items()}

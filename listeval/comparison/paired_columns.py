@@ -22,10 +22,11 @@ COMPARED = (PARSE_RATE, FMC)
 """The rates of a comparison. Whether an answer is bare is of one run's texts: a repaired arm has none of its own."""
 
 
-def columns(tables: Sequence[RowTable], metrics: Sequence[Metric]) -> list[Columns]:
-    """Each arm's columns over the same samples."""
+def columns(tables: Sequence[RowTable], metrics: Sequence[Metric], *, has_ids: bool = True) -> list[Columns]:
+    """Each arm's columns over the same samples; there is no FMC of answers that have no ids."""
     common = common_parsed([table.parsed for table in tables])
-    return [_of_arm(table, common, metrics) for table in tables]
+    rates = [name for name in COMPARED if has_ids or name != FMC]
+    return [_of_arm(table, common, metrics, rates) for table in tables]
 
 
 def common_parsed(parsed: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
@@ -34,10 +35,10 @@ def common_parsed(parsed: Sequence[NDArray[np.bool_]]) -> NDArray[np.bool_]:
     return np.logical_and.reduce(able) if able else np.zeros(len(parsed[0]), dtype=bool)
 
 
-def _of_arm(table: RowTable, common: NDArray[np.bool_], metrics: Sequence[Metric]) -> Columns:
+def _of_arm(table: RowTable, common: NDArray[np.bool_], metrics: Sequence[Metric], rates: Sequence[str]) -> Columns:
     own = figures.scores(table, metrics)
     return {
-        **figures.rates(table, COMPARED),
+        **figures.rates(table, rates),
         **figures.useful(table, metrics),
         **{COMMON + name: np.where(common, column, np.nan) for name, column in own.items()},
         **own,

@@ -188,7 +188,7 @@ def _nothing_shared(arms: Sequence[Arm], tables: Sequence[Mapping[tuple[str, int
 
 def _notes(arms: Sequence[Arm], rows: Sequence[Sequence[StoredRow]], views: Sequence[_View]) -> list[str]:
     """What a reader must know of the pairs that were made."""
-    notes = []
+    notes = [f"{arm.name}: {arm.run.lost_ledger}" for arm in arms if arm.run.lost_ledger]
     for arm, own, view in zip(arms[1:], rows[1:], views[1:], strict=True):
         differ = sum(not a.same_prompt(b) for a, b in zip(rows[0], own, strict=True))
         if differ:

@@ -4,7 +4,7 @@ Each arm is held against the baseline by the rule of `decision`. Of those that m
 highest U leads; those that cannot be told apart from it (the paired interval of U holds zero, or lies within the
 margin) are tied with it, and the cheapest of the tied is named, by what it changes (`thresholds.order`), then by
 generated tokens (unknown ones after all others), then by U. Where none may be recommended the choice is `keep` if an
-arm is shown to be worse, to trade quality away or not to beat chance, else `none`. The sentence is made in
+arm is worse, trades quality away or is not shown to beat chance, else `none`. The sentence is made in
 `report.comparison.sentence`.
 """
 

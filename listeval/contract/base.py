@@ -72,7 +72,8 @@ class Contract(ABC, Generic[V]):
 
     def output_type(self) -> type[BaseModel]:
         """The answer as a pydantic type, for a program of your own: `model(prompt, contract.output_type())` of
-        Outlines, `response_model=` of instructor. Where the contract is a user's model, that model itself.
+        Outlines, `response_model=` of instructor. Where the contract is a user's model, a subclass of it that
+        reads as strictly as the contract does.
         """
         return answer_type(self)
 

@@ -18,6 +18,7 @@ from pydantic_core import CoreSchema, SchemaValidator, ValidationError
 
 from listeval.contract.choices import as_json_tells
 from listeval.contract.closest import Path as Place
+from listeval.contract.output_type import model_type
 from listeval.contract.schema import Schema
 from listeval.contract.schema_nodes import closed
 from listeval.contract.shape import broken_places
@@ -34,10 +35,13 @@ class ModelSchema(Schema):
         self.model = model
 
     def output_type(self) -> type[BaseModel]:
-        return self.model
+        return model_type(self, self.model, self._read_model)
+
+    def _read_model(self, block: str) -> BaseModel:
+        return cast("BaseModel", _reader(self.model).validate_json(block, strict=True, extra="forbid"))
 
     def _validated(self, block: str) -> Any:
-        _reader(self.model).validate_json(block, strict=True, extra="forbid")
+        self._read_model(block)
         return json.loads(block)
 
     def broken(self, block: str) -> list[tuple[Place, Kind]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar, cast
 
 from pydantic import BaseModel, TypeAdapter
 
 from listeval.contract.base import Contract, model_hash, model_keys, validator
 from listeval.contract.extract import Extraction
+from listeval.contract.output_type import model_type
 from listeval.contract.strictness import laxity
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
@@ -31,7 +32,7 @@ class Record(Contract[ModelT]):
         return laxity(self._model)
 
     def output_type(self) -> type[ModelT]:
-        return self._model
+        return cast("type[ModelT]", model_type(self, self._model, self.validate))
 
     def json_schema(self) -> dict[str, Any]:
         return TypeAdapter(self._model).json_schema()

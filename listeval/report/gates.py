@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from listeval.errors import UserError, did_you_mean
+from listeval.report.shown import metrics_to_show
 from listeval.runs.figures import columns as figures
 from listeval.runs.figures.as_text import change, interval, points
 from listeval.runs.figures.order_figures import BOUNDS, SLOPE, is_shuffled
@@ -123,7 +124,7 @@ def check_run(run: Run, gates: Sequence[Gate]) -> list[CheckedGate]:
 
     Raises UserError for a figure that the run does not have, and for a limit beyond all that it can be.
     """
-    known = run.summary.metrics | run.estimates
+    known = {name: run.summary.metrics[name] for name in metrics_to_show([run])} | run.estimates
     ranges = {**BOUNDS, **figures.bounds(run.metrics)} if run.order else figures.bounds(run.metrics)
     for gate in gates:
         if gate.figure not in known:

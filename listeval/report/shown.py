@@ -11,20 +11,12 @@ from listeval.runs.figures.columns import FMC, RAW
 if TYPE_CHECKING:
     from listeval.runs import Run
 
-_LIST = "KeyedList"
-"""The contract whose answers can fall short of one id."""
-
-
-def are_lists(runs: Sequence[Run]) -> bool:
-    """Whether a run's answers are lists by id, or that is not known: only those can fall short of one id."""
-    return any(run.manifest.task.contract in ("", _LIST) for run in runs)
-
 
 def metrics_to_show(runs: Sequence[Run]) -> list[str]:
-    """Names of the figures of all runs; FMC only where a run's answers are lists by id, or that is not known."""
-    listed = are_lists(runs)
+    """Names of the figures of all runs; FMC only where a run's answers may have ids."""
+    has_ids = any(run.manifest.task.has_ids for run in runs)
     names = dict.fromkeys(name for run in runs for name in run.summary.metrics)
-    return [name for name in names if listed or name.removeprefix(RAW) != FMC]
+    return [name for name in names if has_ids or name.removeprefix(RAW) != FMC]
 
 
 def kinds_to_show(runs: Sequence[Run], *, all_kinds: bool = False) -> list[Kind]:

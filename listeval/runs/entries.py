@@ -70,6 +70,11 @@ class TaskEntry(Entry):
     files: list[str] = []
     """Options that name a file whose content is in the data's fingerprint; none in runs from before it was noted."""
 
+    @property
+    def has_ids(self) -> bool:
+        """Whether an answer is a list by id, or that is not known: only those can fall short of one id."""
+        return self.contract in ("", "KeyedList")
+
     def behind_rows(self) -> dict[str, Any]:
         """The part that determines prompts and scores, for a run's identity; files are told by their content."""
         kept = self.model_dump(mode="json", exclude={"metrics", "verdicts", "contract", "files"})

@@ -14,6 +14,7 @@ from listeval.plugins import open as opening
 from listeval.runs import preparation
 from listeval.runs.config import RunConfig
 from listeval.runs.engines import Engines
+from listeval.runs.ledger import is_lost, mark, restore
 from listeval.runs.live_manifest import LiveManifest
 from listeval.runs.lock import exclusive
 from listeval.runs.manifest import (
@@ -149,6 +150,10 @@ def _adopt(new: Manifest, directory: Path, task: Task, data: SeedData, backend: 
             kept["data"] = counted(config, old.data, new.data, examples)
         kept["backend"] = old.backend.meeting(backend.settings())
         new = new.model_copy(update=kept | {"config": config})
+        if is_lost(directory, old):
+            whole = data if scope_of(config) == scope_of(data.config) else preparation.load_data(task, config)
+            own = preparation.samples(task, whole, config, new.identity_hash)
+            restore(directory, new.created, (mark(new.created, one.key, one.example.id, one.seed) for one in own))
     keep_clock(backend, new, old)
     live = LiveManifest(new, directory, old)
     live.write()

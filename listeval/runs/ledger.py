@@ -1,12 +1,14 @@
 """The ledger of a run: which samples its rows answer, so that a row from elsewhere is known as one.
 
-`.owed` holds a mark, a line each, of every sample that this run asked for, written before the sample's row is. A row
-whose mark is not there was not made by this run: it was copied in, or its key, example or seed was altered. Runs from
-before there was a ledger have none; their rows are taken as they are when they go on.
+`ledger` (`.owed` in earlier runs) holds a mark, a line each, of every sample that this run asked for, written before
+the sample's row is. A row whose mark is not there was not made by this run: it was copied in, or its key, example or
+seed was altered. That there is a ledger stands in the manifest, so that a lost one is missed. Runs from before there
+was one have none; their rows are taken as they are when they go on.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from hashlib import sha256
 from pathlib import Path
@@ -14,14 +16,17 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import to_json
 
-from listeval.disk import read_regular
+from listeval.disk import read_regular, write_atomic
 from listeval.errors import UserError
+from listeval.runs.manifest import Manifest, has_rows
 from listeval.runs.rows import LineWriter, RowHead, row_heads
 
 if TYPE_CHECKING:
     from listeval.runs.stored_row import JudgedRow
 
-FILE = ".owed"
+FILE = "ledger"
+_BEFORE = ".owed"
+"""What it was called; a hidden file stays behind when a folder is copied by `*` or kept by a CI."""
 
 
 def mark(created: str, key: str, example: str, seed: int) -> bytes:
@@ -31,13 +36,33 @@ def mark(created: str, key: str, example: str, seed: int) -> bytes:
 
 def read_ledger(directory: Path) -> frozenset[bytes] | None:
     """The marks of a run's samples; None where it keeps no ledger. Raises UserError where it cannot be read."""
-    path = directory / FILE
+    path = _path(directory)
     try:
         return frozenset(read_regular(path).split())
     except FileNotFoundError:
         return None
     except OSError as error:
         raise UserError(f"cannot be read: {error.strerror}", place=str(path), fix="check the file") from None
+
+
+def is_lost(directory: Path, manifest: Manifest) -> bool:
+    """Whether the run's rows were noted in a ledger that is not there any more."""
+    return manifest.ledger and has_rows(directory) and not os.path.lexists(_path(directory))
+
+
+def restore(directory: Path, created: str, own: Iterable[bytes]) -> None:
+    """Make a lost ledger anew: of the run's `own` samples by their marks, those that have a row.
+
+    Raises UserError where the disk refuses.
+    """
+    there = {mark(created, found.key, found.example, found.seed) for _, found in row_heads(directory / "samples.jsonl")}
+    write_atomic(directory / FILE, b"".join(one + b"\n" for one in own if one in there))
+
+
+def _path(directory: Path) -> Path:
+    """Where the run's ledger is, or is to be."""
+    before = directory / _BEFORE
+    return before if os.path.lexists(before) else directory / FILE
 
 
 def lost(directory: Path, created: str, rows: Iterable[JudgedRow]) -> int:
@@ -57,7 +82,7 @@ class Ledger:
         known = read_ledger(directory)
         self.created = created
         self._known = known or frozenset()
-        self._lines = LineWriter(directory / FILE)
+        self._lines = LineWriter(_path(directory))
         if known is None:
             made = [self._of(found) for _, found in row_heads(directory / "samples.jsonl")]
             self.note(made)

@@ -72,6 +72,8 @@ class Manifest(BaseModel):
     """How many prompts hold data that spells control tokens, by what becomes of them."""
     environment: EnvironmentEntry
     attempts: list[Attempt] = []
+    ledger: bool = False
+    """Whether the samples that were asked for are noted in a ledger; false in runs from before there was one."""
 
     @field_validator("identity")
     @classmethod

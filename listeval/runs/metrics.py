@@ -104,15 +104,23 @@ class Summary:
 
 
 def summarise(
-    rows: Sequence[JudgedRow], metrics: Sequence[Metric], verdicts: Sequence[str] = (), *, asks_again: bool = False
+    rows: Sequence[JudgedRow],
+    metrics: Sequence[Metric],
+    verdicts: Sequence[str] = (),
+    *,
+    asks_again: bool = False,
+    has_ids: bool = True,
 ) -> Summary:
-    """Summary of rows in their canonical order (by seed and place); `verdicts` are all that the task has."""
+    """Summary of rows in their canonical order (by seed and place); `verdicts` are all that the task has.
+
+    Where answers have no ids, FMC is not measured.
+    """
     outcomes = Counter(row.outcome for row in rows)
     flags = Counter(flag for row in rows for flag in row.flags)
     given = Counter(row.verdict for row in rows)
     first = [_first_answer(row) for row in rows] if asks_again else []
-    found = _intervals(rows, metrics)
-    found |= {RAW + name: own for name, own in _intervals(first, metrics).items()} if asks_again else {}
+    found = _intervals(rows, metrics, has_ids)
+    found |= {RAW + name: own for name, own in _intervals(first, metrics, has_ids).items()} if asks_again else {}
     return Summary(
         n=len(rows),
         scored=outcomes["scored"],
@@ -124,19 +132,21 @@ def summarise(
         kinds=_kinds(rows),
         flags={flag.value: flags[flag.value] for flag in Flag},
         verdicts={name: given[name] for name in verdicts},
-        by_seed=seed_values(rows, metrics),
+        by_seed=seed_values(rows, metrics, has_ids=has_ids),
         masked=_mean([row.masked for row in rows if row.masked is not None]),
         raw_kinds=_kinds(first) if asks_again else None,
         further=further((row.attempts or (), row.kind == Kind.OK) for row in rows) if asks_again else None,
     )
 
 
-def seed_values(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> dict[str, dict[str, float]]:
+def seed_values(
+    rows: Sequence[JudgedRow], metrics: Sequence[Metric], *, has_ids: bool = True
+) -> dict[str, dict[str, float]]:
     """Every figure of each seed's rows alone, by seed; empty where there is only one seed."""
     seeds = {row.seed for row in rows}
     if len(seeds) < 2:
         return {}
-    return {str(seed): _values([row for row in rows if row.seed == seed], metrics) for seed in sorted(seeds)}
+    return {str(seed): _values([row for row in rows if row.seed == seed], metrics, has_ids) for seed in sorted(seeds)}
 
 
 def _kinds(rows: Sequence[JudgedRow]) -> dict[str, int]:
@@ -166,10 +176,10 @@ class _Mean(NamedTuple):
     values: int
 
 
-def _intervals(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> dict[str, _Mean]:
+def _intervals(rows: Sequence[JudgedRow], metrics: Sequence[Metric], has_ids: bool) -> dict[str, _Mean]:
     answered, scored = _answered(rows), _scored(rows)
     clusters = [row.unit for row in answered]
-    rates, means = figures.rates(RowTable.of(answered)), _means(scored, metrics)
+    rates, means = figures.rates(RowTable.of(answered), has_ids=has_ids), _means(scored, metrics)
     found = {name: _rate(hits, clusters) for name, hits in rates.items()}
     found |= mean_intervals(means, [row.unit for row in scored], bounds=figures.bounds(metrics))
     columns = rates | means
@@ -182,9 +192,10 @@ def _rate(hits: Floats, clusters: Sequence[str]) -> Interval:
     return rate_interval(hits[known], [cluster for cluster, there in zip(clusters, known, strict=True) if there])
 
 
-def _values(rows: Sequence[JudgedRow], metrics: Sequence[Metric]) -> dict[str, float]:
+def _values(rows: Sequence[JudgedRow], metrics: Sequence[Metric], has_ids: bool) -> dict[str, float]:
     """The estimates of `_intervals` without their intervals."""
-    columns = figures.rates(RowTable.of(_answered(rows))) | _means(_scored(rows), metrics)
+    rates = figures.rates(RowTable.of(_answered(rows)), has_ids=has_ids)
+    columns = rates | _means(_scored(rows), metrics)
     return {name: _mean(column[~np.isnan(column)]) for name, column in columns.items()}
 
 

@@ -121,6 +121,7 @@ def make_manifest(config: RunConfig, task: Task, data: SeedData, backend: Backen
         backend=BackendEntry(name=backend.name, settings=dict(backend.settings()), versions=dict(backend.versions())),
         constraint=config.asked_of_decoder,
         environment=EnvironmentEntry(**environment()),
+        ledger=True,
     )
 
 

@@ -58,7 +58,7 @@ class RunLoop:
     def work(self, samples: Iterator[Sample]) -> None:
         """Make every row of `samples` that is not there. On Ctrl-C what the engine had finished is kept."""
         path = self.directory / "samples.jsonl"
-        before = tried_before(self.directory, self.manifest.created) if self._most > 1 else {}
+        before = tried_before(self.directory, self.manifest) if self._most > 1 else {}
         started, clock = datetime.now(UTC), time.perf_counter()
         try:
             with closing(RowWriter(path)) as journal, closing(Ledger(self.directory, self.manifest.created)) as ledger:

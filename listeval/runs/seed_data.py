@@ -40,7 +40,7 @@ class SeedData(Mapping[int, Dataset]):
 
     def __init__(self, task: Task, config: RunConfig) -> None:
         """Raises UserError for data that cannot be read, an id that repeats and a wanted one that no seed has."""
-        self._task, self._config = task, config
+        self._task, self.config = task, config
         self._held: dict[int, Dataset] = {}
         self.heads: dict[int, SeedHead] = {}
         absent = dict.fromkeys(config.samples)
@@ -80,7 +80,7 @@ class SeedData(Mapping[int, Dataset]):
 
     def _own(self, seed: int) -> int:
         """The seed whose data this one's are."""
-        return seed if self._task.seeded else self._config.seeds[0]
+        return seed if self._task.seeded else self.config.seeds[0]
 
     def _looked_at(self, seed: int, absent: dict[str, None]) -> SeedHead:
         """What stays of a seed's data, which are held if there is room; takes the ids that they have from `absent`."""
@@ -95,14 +95,14 @@ class SeedData(Mapping[int, Dataset]):
         return self._of(seed, found)
 
     def _of(self, seed: int, found: Dataset) -> SeedHead:
-        asked = len(chosen(found.examples, seed, self._config))
+        asked = len(chosen(found.examples, seed, self.config))
         return SeedHead(_entry(found, asked), len(found.examples), asked)
 
     def _read(self, seed: int) -> Dataset:
-        return with_system(load(self._task, self._config.data, seed), self._config.system)
+        return with_system(load(self._task, self.config.data, seed), self.config.system)
 
     def _let_go(self) -> None:
-        self._held = {seed: held for seed, held in self._held.items() if seed == self._config.seeds[0]}
+        self._held = {seed: held for seed, held in self._held.items() if seed == self.config.seeds[0]}
 
 
 def with_system(dataset: Dataset, text: str | None) -> Dataset:

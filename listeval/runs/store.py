@@ -20,11 +20,12 @@ from listeval.disk import read_regular, write_atomic
 from listeval.errors import UserError, first_line
 from listeval.plugins.blame import blame
 from listeval.runs.collector import collector_paused
+from listeval.runs.completing import completing
 from listeval.runs.config import WITHOUT_MODEL, RunConfig
 from listeval.runs.damage import located
 from listeval.runs.fields import MOST, recorded
 from listeval.runs.figures.order_figures import OrderEffect, is_shuffled, order_effect
-from listeval.runs.ledger import lost
+from listeval.runs.ledger import FILE, is_lost, lost
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     import pandas
     from datasets import Dataset
 
-_OURS = ("manifest.json", "samples.jsonl", "metrics.json")
+_OURS = ("manifest.json", "samples.jsonl", "metrics.json", FILE)
 
 _MANY_TEXTS = 256 * 2**20
 """Bytes of `samples.jsonl` above which figures are made without its texts in memory: rows take twice that there."""
@@ -153,6 +154,14 @@ class Run:
         return self._light.strays
 
     @property
+    def lost_ledger(self) -> str:
+        """What to say of a run whose ledger is gone; empty where it is there, or never was."""
+        if not is_lost(self.path, self.manifest):
+            return ""
+        fix = completing(self.path, self.manifest.config)
+        return f"its ledger is lost, so a row of another run may count: `{fix}` makes it anew"
+
+    @property
     def every(self) -> list[Row]:
         """The latest row of every sample, whatever the configuration asks for now, in the order of the file."""
         stored = self._whole.rows.values()
@@ -161,14 +170,14 @@ class Run:
 
     @cached_property
     def _whole(self) -> StoredRows[StoredRow]:
-        return read_stored(self.path, self.manifest.created, StoredRow)
+        return read_stored(self.path, self.manifest, StoredRow)
 
     @cached_property
     def _light(self) -> StoredRows[StoredRow] | StoredRows[JudgedRow]:
         """The rows, without their texts where these are many: no figure of the run needs them."""
         if "_whole" in vars(self) or _size(self.path / "samples.jsonl") < _MANY_TEXTS:
             return self._whole
-        return read_stored(self.path, self.manifest.created, JudgedRow)
+        return read_stored(self.path, self.manifest, JudgedRow)
 
     @cached_property
     def judged(self) -> Sequence[JudgedRow]:
@@ -180,8 +189,8 @@ class Run:
     @cached_property
     def summary(self) -> Summary:
         """Rates, metrics with intervals, the failure table and the verdicts."""
-        asks_again = self.manifest.config.attempts > 1
-        return summarise(self.judged, self.metrics, self.manifest.task.verdicts, asks_again=asks_again)
+        task, asks_again = self.manifest.task, self.manifest.config.attempts > 1
+        return summarise(self.judged, self.metrics, task.verdicts, asks_again=asks_again, has_ids=task.has_ids)
 
     @property
     def metrics(self) -> list[Metric]:
@@ -192,6 +201,8 @@ class Run:
     def notices(self) -> list[str]:
         """Where the answers contradict what the run asked for, and figures that are not shown."""
         found = notices(self.manifest, self.judged)
+        if self.lost_ledger:
+            found.append(self.lost_ledger)
         if self.is_outdated:
             found.append(f"figures over the whole run are of earlier rows, so not shown: listeval score {self.path}")
         return found

@@ -17,7 +17,6 @@ from listeval.runs.store import Run
 from listeval.stats.intervals import Interval
 from listeval.suites.curve_names import name_curves
 
-_LIST = "KeyedList"
 _BY_POINT = ("options", "max_tokens", "clock", "out")
 """Fields of a configuration that differ along a curve."""
 
@@ -116,7 +115,7 @@ def _budget(run: Run) -> int | None:
 
 def _curve(option: str, name: str, points: Mapping[float, Run]) -> Curve:
     runs = list(points.values())
-    wanted = [PARSE_RATE, *([FMC] if runs[0].manifest.task.contract in ("", _LIST) else [])]
+    wanted = [PARSE_RATE, *([FMC] if runs[0].manifest.task.has_ids else [])]
     first = first_useful(runs[0].metrics, lambda metric: any(run.summary.measures(metric) for run in runs))
     wanted += [] if first is None else [USEFUL + first]
     wanted += [STABILITY] if all(run.order for run in runs) else []

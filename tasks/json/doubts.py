@@ -1,22 +1,29 @@
-"""What the schemas of the rows say in vain, such as a mistyped keyword: gathered while rows are read, and said once."""
+"""What rows and their schemas say in vain, such as a mistyped keyword: gathered while rows are read, and said once."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from listeval import notice, schema_doubts
+from listeval import JsonRow, notice, schema_doubts
+
+from .readers import slips
 
 _MOST = 5
 """So many lines are said."""
 
 
 class Doubts:
-    """Each doubt with the place of the first schema that it is about; `said` holds those that were told before."""
+    """Each doubt with the place of what it is first about; `said` holds those that were told before."""
 
     def __init__(self, said: set[str]) -> None:
         self._said = said
         self._places: dict[str, list[str]] = {}
+
+    def note_row(self, row: JsonRow, place: str) -> None:
+        """Whatever is doubtful in a row that was read."""
+        for doubt in slips(row):
+            self._places.setdefault(doubt, []).append(place)
 
     def note(self, schema: Mapping[str, Any], place: str) -> None:
         """Whatever is doubtful in a schema that can be used."""
@@ -31,7 +38,7 @@ class Doubts:
         for doubt in new[:_MOST]:
             notice(doubt, place=places[doubt])
         if len(new) > _MOST:
-            notice(f"{len(new) - _MOST} more such keys in the schemas of the rows")
+            notice(f"{len(new) - _MOST} more such keys in the rows and their schemas")
 
 
 def _first(places: Sequence[str]) -> str:

@@ -8,11 +8,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from listeval import JsonRow, Message, UserError, is_missing, is_missing_id, json_field
 
+_OWN = ("schema", "expected", "id", "cluster")
+_BENCHMARKS = ("unique_id", "context", "question", "ground_truth", "record_id")
+"""Fields that a row of that shape may lack."""
+_LIKE = 0.8
+"""How alike two names are of which one is taken for a slip of the other."""
 _ROLES = ("system", "user", "assistant")
 _FORM = 'a row is {"prompt": "...", "schema": {...}, "expected": ...}'
 
@@ -44,6 +51,19 @@ def read(row: JsonRow, number: int, place: str) -> Asked:
     ask = (Message("user", _text(row, "question", place)),)
     context = "" if is_missing(row.get("context")) else _text(row, "context", place)
     return Asked(_id(row, "record_id", number), ask, context, schema, expected, shown=True, lenient=True)
+
+
+def slips(row: JsonRow) -> Iterator[str]:
+    """What a row that was read has in vain, in words: fields that likely stand for one which it lacks."""
+    absent = tuple(name for name in (_BENCHMARKS if "json_schema" in row else _OWN) if name not in row)
+    for name in row:
+        if meant := _meant(name, absent):
+            yield f"'{name[:40]}' is no field of a row (did you mean '{meant}'?), and is not read"
+
+
+@lru_cache(maxsize=1024)
+def _meant(name: str, absent: tuple[str, ...]) -> str:
+    return next(iter(get_close_matches(name.casefold(), absent, n=1, cutoff=_LIKE)), "")
 
 
 def _own(row: JsonRow, number: int, place: str) -> Asked:

@@ -112,6 +112,7 @@ class Json(Task[Right, Any]):
         for number, (place, row) in enumerate(rows(file), 1):
             counts["rows"] += 1
             example = self._example(read(row, number, place), common, place, counts, doubts)
+            doubts.note_row(row, place)
             examples += [] if example is None else [example]
         doubts.tell()
         if not examples:

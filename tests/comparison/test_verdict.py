@@ -158,3 +158,25 @@ def test_the_common_subset_is_not_said_to_be_of_an_arm_that_parses_nothing(make_
     assert panels(found)[-1].note == "the 20 samples that parse in every arm that parses any"
     alive = compare([make_run("c", half), make_run("d", ranked, model="d")])
     assert facts(alive)[0].endswith("20 of them parse in every arm")
+
+
+@pytest.mark.parametrize("broken", range(3, 9))
+def test_no_loss_is_said_to_be_more_than_it_is(make_run, broken):
+    """An interval alone makes an arm worse; that Holm's correction does not carry the loss is said."""
+    base = make_run("base", ranked, limit=12)
+    arms = [make_run(name, lambda row: "" if row["index"] < broken else ranked(row), limit=12) for name in "ab"]
+    found = compare([base, *arms])
+    text, adjusted = sentence(found.verdict), found.contrasts[0].adjusted
+    assert found.verdict.choice == ("keep" if "lowers" in text else "none")
+    shown = [name for name in found.headline[:2] if found.contrasts[0].differences[name].difference.high < 0]
+    assert ("lowers" in text) == bool(shown)
+    assert ("not after correction" in text) == (bool(shown) and adjusted[shown[0]] > 0.05)
+
+
+def test_a_trade_is_said_to_be_no_more_than_it_is(make_run):
+    worse = lambda row: reversed_order(row) if row["index"] % 8 == 0 else ranked(row)  # noqa: E731
+    runs = [make_run(name, worse, model=name) for name in ("a", "b", "c")]
+    found = compare([make_run("base", half), *runs])
+    text, common = sentence(found.verdict), found.headline[2]
+    assert found.verdict.findings[0].standing is Standing.TRADES and "it lowers ndcg@1" in text
+    assert ("not after correction" in text) == (found.contrasts[0].adjusted[common] > 0.05)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import date
+from enum import Enum
+from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import BaseModel, Field, PrivateAttr, RootModel, TypeAdapter, ValidationError, field_validator
 
 from listeval.contract import Id, Item, KeyedList, Parsed, Record
 from listeval.contract.model_schema import ModelSchema
@@ -25,9 +27,54 @@ class Ticket(BaseModel):
     urgent: bool
 
 
+class Colour(Enum):
+    RED = "red"
+    NAVY = "navy"
+
+
+class Part(BaseModel):
+    size: int
+    colour: Colour | None = None
+
+
+class Order(BaseModel):
+    """An order, read as pydantic would: lax, and not closed."""
+
+    parts: list[Part]
+    paid: Literal[1, 2] = 1
+    on: date | None = Field(None, alias="when")
+    words: list[str] = []
+    _seen: int = PrivateAttr(0)
+
+    @field_validator("words", mode="before")
+    @classmethod
+    def _split(cls, given: Any) -> Any:
+        return given.split(",")  # a second time it would raise
+
+    def model_post_init(self, context: Any) -> None:
+        self._seen += 1
+
+
+class Tags(RootModel[list[Colour]]):
+    pass
+
+
+class Tree(BaseModel):
+    size: int
+    kids: list[Tree] = []
+
+
+class Dated(Item):
+    on: date
+    colour: Colour
+
+
 IDS = ["a", "b", "c"]
 LIST = KeyedList(Rating, ids=IDS, key="review_id")
 SCHEMA = Schema({"$ref": "#/$defs/n", "$defs": {"n": {"type": "object", "properties": {"x": {"type": "integer"}}}}})
+
+
+OF_MODELS = [Record(Rating), Record(Dated), *map(ModelSchema, (Ticket, Order, Tags, Tree))]
 
 
 def ratings(*names: str) -> list[dict[str, Any]]:
@@ -35,12 +82,12 @@ def ratings(*names: str) -> list[dict[str, Any]]:
 
 
 def test_the_schema_is_the_contracts() -> None:
-    for contract in (LIST, SCHEMA):
+    for contract in (LIST, SCHEMA, *OF_MODELS):
         assert contract.output_type().model_json_schema() == contract.json_schema()
     assert TypeAdapter(LIST.output_type()).json_schema() == LIST.json_schema()
     assert TypeAdapter(SCHEMA.output_type()).json_schema() == SCHEMA.json_schema()["$defs"]["n"]
-    assert Record(Rating).output_type() is Rating
-    assert ModelSchema(Ticket).output_type() is Ticket
+    assert issubclass(Record(Rating).output_type(), Rating)
+    assert issubclass(ModelSchema(Ticket).output_type(), Ticket)
 
 
 def test_a_schema_that_refers_to_itself_is_given_as_it_is() -> None:
@@ -74,6 +121,75 @@ def test_the_type_takes_what_the_contract_parses(names: list[str]) -> None:
     except ValidationError:
         taken = False
     assert taken == isinstance(LIST.parse(text), Parsed)
+
+
+LEAVES = st.sampled_from([1, 2, 3.0, "1", True, None, "red", "2020-01-02", "a,b", "é", 1e400, 2**70])
+KEYS = st.sampled_from(["parts", "paid", "when", "on", "words", "size", "colour", "kids", "team", "urgent", "more",
+                        "review_id", "score"])  # fmt: skip
+VALUES = st.recursive(
+    LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4), max_leaves=12
+)
+RIGHT = [
+    {"parts": [{"size": 1, "colour": "red"}, {"size": 2}], "paid": 2, "when": "2020-01-02", "words": "a,b"},
+    {"parts": [], "words": ""},
+    {"parts": [{"size": "1"}]},
+    {"parts": [{"size": 1, "more": 1}]},
+    {"parts": [], "paid": True},
+    {"on": "2020-01-02", "colour": "navy"},
+    ["red", "navy"],
+    {"size": 1, "kids": [{"size": 2, "kids": []}]},
+    {"team": "a", "urgent": True},
+    {"review_id": "a", "score": 3},
+]
+ANSWERS = VALUES | st.sampled_from(RIGHT) | st.sampled_from(RIGHT).map(lambda one: [one])
+
+
+@settings(max_examples=300)
+@given(st.sampled_from([*OF_MODELS, LIST, SCHEMA]), ANSWERS, st.sampled_from(["json", "python", "adapter"]))
+def test_a_type_takes_the_json_that_its_contract_parses_and_no_other(contract: Any, answer: Any, way: str) -> None:
+    """Whatever a model of the user's says of other types and further keys, at any depth; and as the same value."""
+    kind, text = TYPES[contract], json.dumps(answer)
+    parsed = contract.parse(text)
+    try:
+        if way == "json":
+            taken = kind.model_validate_json(text)
+        elif way == "python":
+            taken = kind.model_validate(json.loads(text))
+        else:
+            taken = TypeAdapter(list[kind]).validate_json(f"[{text}]")[0]
+    except ValidationError as error:
+        assert not isinstance(parsed, Parsed) and parsed.kind.value in str(error)
+        return
+    assert isinstance(parsed, Parsed) and type(taken) is kind
+    if isinstance(contract, ModelSchema):
+        assert isinstance(taken, contract.model)
+    elif isinstance(contract, Record):
+        assert vars(taken) == vars(parsed.value)
+    else:
+        assert vars(taken)["root"] == parsed.value
+
+
+TYPES = {contract: contract.output_type() for contract in (*OF_MODELS, LIST, SCHEMA)}
+
+
+def test_a_value_of_a_users_model_is_made_once_and_has_all_that_a_model_has() -> None:
+    kind: Any = ModelSchema(Order).output_type()
+    read = kind.model_validate_json(json.dumps(RIGHT[0]))
+    assert (read.parts[0].colour, read.on, read.words, read.paid) == (Colour.RED, date(2020, 1, 2), ["a", "b"], 2)
+    assert read._seen == 1 and "paid" in read.model_fields_set
+    built = kind(**RIGHT[0])
+    assert built == read and built._seen == 1 and kind.model_validate(read) is read
+    assert built.model_dump(mode="json", by_alias=True)["when"] == "2020-01-02"
+    assert (kind.__name__, kind.__doc__) == ("Order", Order.__doc__)
+    assert ModelSchema(Tags).output_type()(["red"]).model_dump(mode="json") == ["red"]  # type: ignore[call-arg]
+    with pytest.raises(ValidationError, match="unknown key 'more'"):
+        kind(**RIGHT[0], more=1)
+
+
+def test_a_key_that_stands_twice_is_seen_by_parse_alone() -> None:
+    text = '{"review_id": "a", "score": 3, "score": 4}'
+    assert not isinstance(Record(Rating).parse(text), Parsed)
+    assert Record(Rating).output_type().model_validate_json(text).score == 4
 
 
 def test_outlines_takes_it() -> None:

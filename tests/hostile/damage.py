@@ -7,7 +7,7 @@ import shutil
 from copy import deepcopy
 from pathlib import Path
 
-FILES = ("manifest.json", "samples.jsonl", "metrics.json", ".owed", ".lock")
+FILES = ("manifest.json", "samples.jsonl", "metrics.json", "ledger", ".lock")
 _WEIGHTS = (40, 40, 10, 8, 2)
 
 NASTY = [

@@ -57,7 +57,7 @@ def test_damage_in_the_labels(cli, label, tmp_path, line):
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     for _ in range(40):
-        for name in ("manifest.json", "samples.jsonl", "metrics.json", ".owed", ".lock"):
+        for name in ("manifest.json", "samples.jsonl", "metrics.json", "ledger", ".lock"):
             (scratch / name).unlink(missing_ok=True)
             (scratch / name).write_bytes(whole)
         name = damage(scratch, rng)

@@ -79,7 +79,7 @@ def read_back(runs, rng, times):
             run = load_run(runs.folder)
             found = run.to_json()
             json.dumps(found, allow_nan=False)
-            if name != ".owed":
+            if name != "ledger":
                 assert {(row["key"], row["example"], row["seed"]) for row in run.rows} <= own
             assert len({(row["example"], row["seed"]) for row in run.rows}) == found["n"] <= len(own)
         except UserError as error:
@@ -198,11 +198,13 @@ def test_scoring_again_keeps_strays_as_they_are(cli, runs):
 
 def test_a_lost_ledger_is_made_anew_and_a_damaged_one_mends(cli, runs):
     before = (runs.folder / "metrics.json").read_bytes()
-    (runs.folder / ".owed").unlink()
-    assert cli("report r")[0] == 0
+    (runs.folder / "ledger").unlink()
+    code, out, _ = cli("report r --json")
+    assert code == 0 and "its ledger is lost" in json.loads(out)["notices"][0]
+    assert "r: its ledger is lost" in " ".join(cli("compare other r")[1].split())
     assert cli("run @r --quiet")[0] == 0
-    assert (runs.folder / ".owed").read_bytes().count(b"\n") == 8
-    (runs.folder / ".owed").write_bytes(b"0123456789abcdef\n\xff\xff\n")
+    assert (runs.folder / "ledger").read_bytes().count(b"\n") == 8
+    (runs.folder / "ledger").write_bytes(b"0123456789abcdef\n\xff\xff\n")
     assert cli("report r")[0] == 1
     assert cli("run @r --quiet")[0] == cli("report r")[0] == 0
     assert (runs.folder / "metrics.json").read_bytes() == before

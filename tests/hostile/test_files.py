@@ -15,7 +15,7 @@ from listeval.runs.lock import exclusive
 from tests.hostile.damage import Original
 
 ROOT = Path(__file__).resolve().parents[2]
-FILES = ("manifest.json", "samples.jsonl", "metrics.json", ".owed", ".lock")
+FILES = ("manifest.json", "samples.jsonl", "metrics.json", "ledger", ".lock")
 PRECIOUS = b"the user's own words\n"
 VERBS = ("run @r --quiet --limit 9", "score r", "report r", "show r", "compare other r",
          "run --task fashion --model m --backend null --out r --quiet")  # fmt: skip

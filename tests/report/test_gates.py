@@ -355,6 +355,9 @@ def test_every_figure_of_a_run_was_foreseen(runs, task, settings):
         pytest.skip("no list, no order")
     made = make_task(task, config.options)
     found = run(config)
-    gates = [Gate(name, "<", 0.0, name) for name in found.summary.metrics | found.estimates]
+    # Whether answers have ids, and so an FMC, is known of the first one's contract only.
+    listed, known = task in ("fashion", "msmarco"), found.summary.metrics | found.estimates
+    names = [name for name in known if listed or "fmc" not in name]
+    gates = [Gate(name, "<", 0.0, name) for name in names]
     assert len(check_run(found, gates)) == len(gates)
     check_task(made, gates, seeds=len(config.seeds), asks_again=config.attempts > 1)

@@ -184,7 +184,7 @@ def test_each_task_of_several_has_tables_of_its_own_rows(start, width):
             assert "other kinds" not in "".join(block)
 
 
-@pytest.mark.parametrize(("model", "task"), [("faults", "fashion"), ("m", "fashion"), ("faults", "json")])
+@pytest.mark.parametrize(("model", "task"), [("faults", "fashion"), ("m", "fashion"), ("faults:extra_key=0.9", "json")])
 @pytest.mark.parametrize("plain", [{}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}])
 def test_the_faulty_span_is_marked_without_colours_too(start, capsys, monkeypatch, model, task, plain):
     for name in ("NO_COLOR", "FORCE_COLOR"):

@@ -30,7 +30,7 @@ def scored(row):
 
 def write(run, rows):
     (run.path / "samples.jsonl").write_bytes(b"".join(map(encode, rows)))
-    (run.path / ".owed").unlink(missing_ok=True)
+    (run.path / "ledger").unlink(missing_ok=True)
 
 
 def without_digest(run):

@@ -13,7 +13,7 @@ from listeval.runs.manifest import Attempt, Manifest
 def test_schema_is_frozen():
     assert list(Manifest.model_fields) == [
         "schema_version", "listeval", "created", "config", "identity", "task", "data", "model", "backend",
-        "constraint", "canary", "audit", "control_text", "environment", "attempts",
+        "constraint", "canary", "audit", "control_text", "environment", "attempts", "ledger",
     ]  # fmt: skip
     assert list(Attempt.model_fields) == ["started", "seconds", "rows", "tokens", "versions"]
     assert Manifest.model_fields["schema_version"].default == 1

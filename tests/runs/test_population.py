@@ -69,6 +69,12 @@ def test_a_figure_is_over_as_many_values_as_its_mean_has(found):
         assert (summary.over[name] == 0) == math.isnan(interval.value), name
         assert population(name, summary, METRICS).startswith(f"{summary.over[name]} "), name
     answered = [row for row in found if row["kind"] != Kind.ENGINE_ERROR]
+    parsed = sum(row["kind"] == Kind.OK for row in found)
+    scores = sum(row["outcome"] == "scored" for row in found)
+    for name, noun, whole in (("bare_rate", "answers", len(answered)), ("b", "parsed", parsed)):
+        n = summary.over[name]
+        assert population(name, summary, METRICS) == f"{n if n == whole else f'{n} of {whole}'} {noun}"
+    assert (population("useful_b", summary, METRICS).split()[1] == "of") == (summary.over["useful_b"] < scores)
     scored = [value(row["kind"], row["scores"]) for row in found if row["outcome"] == "scored"]
     over = {name: summary.over[name] for name in ("parse_rate", "fmc", "raw_parse_rate", "raw_fmc", "bare_rate")}
     known = sum(row["bare"] is not None for row in answered)
@@ -146,19 +152,26 @@ def on_terminal(done):
 def test_wherever_a_mean_stands_its_own_count_stands_beside_it(labelled):
     done = labelled(6)
     shown = on_terminal(done)
-    assert shown["exact"].endswith(" 6 parsed") and shown["leaf_accuracy"].endswith(" 6 parsed")
-    assert shown["useful_exact"].endswith(" 6 scored, each failure as 0")
+    assert shown["exact"].endswith(" 6 of 30 parsed") and shown["leaf_accuracy"].endswith(" 6 of 30 parsed")
+    assert shown["useful_exact"].endswith(" 6 of 30 scored, each failure as 0")
     assert shown["parse_rate"].endswith(" 30 answers")
-    assert [head.over for head in heads(done)] == ["30 answers", "6 scored, each failure as 0", "6 parsed"]
-    assert any("exact (6 parsed)" in row.name for panel in panels([done], [""], ["r"]) for row in panel.rows)
-    assert "| exact | 1.000" in evaluated(done, "m") and "| 6 parsed |" in evaluated(done, "m")
-    assert "<td>6 parsed</td>" in done._repr_html_()
+    assert [head.over for head in heads(done)] == ["30 answers", "6 of 30 scored, each failure as 0", "6 of 30 parsed"]
+    assert any("exact (6 of 30 parsed)" in row.name for panel in panels([done], [""], ["r"]) for row in panel.rows)
+    assert "| exact | 1.000" in evaluated(done, "m") and "| 6 of 30 parsed |" in evaluated(done, "m")
+    assert "<td>6 of 30 parsed</td>" in done._repr_html_()
     told = {
         one["metric_config"]["metric_id"]: one["score_details"]["uncertainty"]["num_samples"]
         for one in record(done, 0)["evaluation_results"]
     }
     assert (told["listeval.exact"], told["listeval.useful_exact"], told["listeval.parse_rate"]) == (6, 6, 30)
     assert "useful_exact 1.000" in in_words(done) and " over 6, parse_rate 100.0 %" in in_words(done)
+
+
+def test_what_was_parsed_and_scored_is_not_said_to_be_none_where_nothing_is_labelled(labelled):
+    done = labelled(0, "faults:no_json=0.4")
+    shown, parsed = on_terminal(done), done.summary.kinds["ok"]
+    assert 0 < parsed < 30 and shown["exact"].endswith(f" 0 of {parsed} parsed")
+    assert shown["useful_exact"].endswith(" 0 of 30 scored, each failure as 0")
 
 
 def test_a_model_card_says_it_too(labelled):

@@ -140,7 +140,8 @@ def edit(path, change):
 
 
 def as_before(values):
-    """A manifest from before an identity left out where a file lies."""
+    """A manifest from before an identity left out where a file lies, and before there was a ledger."""
+    del values["ledger"]
     del values["task"]["files"]
     values["identity"]["task"]["options"] = values["task"]["options"]
 
@@ -191,7 +192,7 @@ def test_the_same_command_goes_on_where_the_file_lies_elsewhere(task, option, ou
         hashed = out or f"{path.name.rpartition('-')[0]}-{before.identity_hash[:8]}"
         path = path.rename(path.with_name(hashed))
         rows = list(map(json.loads, (path / "samples.jsonl").read_text().splitlines()))
-        (path / ".owed").unlink()
+        (path / "ledger").unlink()
         prefix = bytes.fromhex(before.identity_hash)
         data = make_task(task, here).load(None, 0).examples
         for row, example in zip(rows, data, strict=False):

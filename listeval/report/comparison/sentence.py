@@ -41,7 +41,13 @@ def _recommend(v: Recommendation, f: Assessment) -> str:
 
 def _changes(v: Recommendation, f: Assessment, sign: int) -> list[str]:
     """The parse rate and U where they are shown to have moved that way, from what to what."""
-    return [_from_to(f, name) for name in v.headline[:2] if f.shown(name, v.thresholds.alpha) == sign]
+    moved = [name for name in v.headline[:2] if f.shown(name, v.thresholds.alpha) == sign]
+    return [_from_to(f, name) + _unsure(v, f, name) for name in moved]
+
+
+def _unsure(v: Recommendation, f: Assessment, name: str) -> str:
+    """What is said of a change that its interval shows, but Holm's correction does not carry."""
+    return "" if f.adjusted[name] <= v.thresholds.alpha else ", not after correction for the number of tests"
 
 
 def _from_to(f: Assessment, name: str) -> str:
@@ -149,7 +155,8 @@ def _obstacle(v: Recommendation, f: Assessment) -> str:
         shown = "ranks worse than" if g.above.high < 0 else "is not shown to rank better than"
         return f"it {shown} a random order ({metric} {_guarded(v, g.above)} against it)"
     if f.standing is Standing.TRADES:
-        return f"it lowers {metric} {_where(v)} ({_guarded(v, g.quality)}; margin {v.margin:g})"
+        loss = f"({_guarded(v, g.quality)}; margin {v.margin:g}){_unsure(v, f, v.headline[2])}"
+        return f"it lowers {metric} {_where(v)} {loss}"
     shared = "common parsed answers" if len(v.findings) == 1 else "answers that both parse"
     what = f"{g.common} {shared}" if g.common else "without a common parsed answer"
     seen = f" ({_guarded(v, g.quality)})" if g.common else ""
@@ -161,7 +168,8 @@ def _obstacle(v: Recommendation, f: Assessment) -> str:
 def _worse(v: Recommendation, f: Assessment) -> str:
     name = next((n for n in v.headline[:2] if f.shown(n, v.thresholds.alpha) < 0), v.decisive)
     up = _changes(v, f, 1)
-    return f"{f.name} " + (f"raises {' and '.join(up)} but " if up else "") + f"lowers {_from_to(f, name)}"
+    gain = f"raises {' and '.join(up)} but " if up else ""
+    return f"{f.name} {gain}lowers {_from_to(f, name)}{_unsure(v, f, name)}"
 
 
 def _moved(v: Recommendation, f: Assessment) -> str:
@@ -170,9 +178,8 @@ def _moved(v: Recommendation, f: Assessment) -> str:
     for name in v.headline:
         d = f.differences[name].difference
         if d.clear:
-            sure = "" if f.adjusted[name] <= v.thresholds.alpha else ", not after correction for the number of tests"
             up = "raises" if d.low > 0 else "lowers"
-            parts.append(f"{up} {_named(f, name)}{sure}")
+            parts.append(f"{up} {_named(f, name)}{_unsure(v, f, name)}")
     text = f"{f.name} {' and '.join(parts)}"
     if f.differences[v.decisive].difference.clear:
         return text

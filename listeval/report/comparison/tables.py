@@ -12,10 +12,9 @@ from listeval.comparison.speed import ONCE
 from listeval.comparison.ways import ArmSetup
 from listeval.contract import Kind
 from listeval.report.comparison.headline import cost_lines, remarks, rule
-from listeval.report.shown import are_lists
 from listeval.runs.figures import as_text, words
 from listeval.runs.figures.as_text import share
-from listeval.runs.figures.columns import FMC, TOKENS
+from listeval.runs.figures.columns import TOKENS
 
 if TYPE_CHECKING:
     from listeval.comparison import Arm, Comparison
@@ -53,8 +52,8 @@ def tables(comparison: Comparison) -> list[FigureTable]:
 
 
 def untested(comparison: Comparison) -> list[str]:
-    """Names of the figures that are not tested but measured in some arm; FMC only where answers are lists."""
-    left_out = {*comparison.headline, TOKENS, *([] if are_lists([arm.run for arm in comparison.arms]) else [FMC])}
+    """Names of the figures that are not tested but measured in some arm."""
+    left_out = {*comparison.headline, TOKENS}
     measured = {name for own in comparison.values for name, value in own.items() if not math.isnan(value.value)}
     return [name for name in comparison.values[0] if name in measured - left_out]
 

@@ -1,6 +1,6 @@
 """Figures as columns of rows (`RowTable`): one value a row, NaN where a row has none.
 
-- `parse_rate`, `fmc`: 0 or 1 for every answer; `bare_rate` too, where it is known.
+- `parse_rate`: 0 or 1 for every answer; `bare_rate` too, where it is known, and `fmc`, where answers are lists by id.
 - `<metric>`: the task's own, over answers that parse and for which it is defined.
 - `useful_<metric>`: every answer, zero where the contract is broken.
 - `common_<metric>`: only samples that parse in every arm of a comparison.
@@ -37,9 +37,10 @@ _HITS: Mapping[str, Callable[[RowTable], NDArray[Any]]] = {
 RATES = tuple(_HITS)
 
 
-def rates(table: RowTable, names: Sequence[str] = RATES) -> Columns:
-    """(n,) for each named rate: 1 for a hit, 0 for a miss."""
-    return {name: _HITS[name](table).astype(np.float64) for name in names}
+def rates(table: RowTable, names: Sequence[str] = RATES, *, has_ids: bool = True) -> Columns:
+    """(n,) for each named rate: 1 for a hit, 0 for a miss; NaN for the FMC of answers that have no ids."""
+    found = {name: _HITS[name](table).astype(np.float64) for name in names}
+    return found if has_ids else found | {name: np.full(len(table), np.nan) for name in names if name == FMC}
 
 
 def scores(table: RowTable, metrics: Sequence[Metric]) -> Columns:

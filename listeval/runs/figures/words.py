@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from listeval.contract import Kind
 from listeval.runs.figures.columns import COMMON, RATES, RAW, USEFUL, at_name
 
 if TYPE_CHECKING:
@@ -22,13 +23,23 @@ def title(name: str) -> str:
 
 
 def population(name: str, summary: Summary, metrics: Sequence[Metric]) -> str:
-    """What a figure of a run is over: how many values its mean has, and of what. A `raw_` one is of first answers."""
+    """What a figure of a run is over: how many values its mean has, and of what; of how many, where not all have one.
+
+    A `raw_` one is of first answers.
+    """
     n, plain = summary.over[name], name.removeprefix(RAW)
+    kinds = summary.kinds if plain == name else summary.raw_kinds or {}
     if plain in {at_name(metric.name, k) for metric in metrics for k in metric.at}:
         return f"{n} examples"
     if plain in RATES:
-        return f"{n} answers"
-    return f"{n} scored, each failure as 0" if plain.startswith(USEFUL) else f"{n} parsed"
+        return f"{_part(n, summary.n - kinds[Kind.ENGINE_ERROR])} answers"
+    if plain.startswith(USEFUL):
+        return f"{_part(n, summary.scored)} scored, each failure as 0"
+    return f"{_part(n, kinds[Kind.OK])} parsed"
+
+
+def _part(n: int, whole: int) -> str:
+    return str(n) if n == whole else f"{n} of {whole}"
 
 
 def counts(summary: Summary) -> str:

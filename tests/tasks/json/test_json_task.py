@@ -421,6 +421,30 @@ def test_what_a_schema_says_in_vain_is_said_once_with_its_place(tmp_path, capsys
     ]
 
 
+@pytest.mark.parametrize(
+    ("shape", "name", "meant"),
+    [
+        ({"prompt": "p", "schema": SCHEMA}, "expcted", "expected"),
+        ({"prompt": "p", "schema": SCHEMA}, "Expected", "expected"),
+        (
+            {"messages": [{"role": "user", "content": "p"}], "schema": SCHEMA, "expected": {"a": 1}},
+            "clusters",
+            "cluster",
+        ),
+        ({"unique_id": "u", "json_schema": SCHEMA}, "qestion", "question"),
+        ({"record_id": "u", "json_schema": SCHEMA, "question": "q"}, "groundtruth", "ground_truth"),
+        ({"prompt": "p", "schema": SCHEMA, "expected": {"a": 1}, "id": "1"}, "expected_by", ""),
+        ({"prompt": "p", "schema": SCHEMA}, "message", ""),
+        ({"prompt": "p", "schema": SCHEMA}, "source", ""),
+    ],
+)
+def test_a_field_that_is_likely_a_slip_is_said_once_and_a_users_own_is_not(tmp_path, capsys, shape, name, meant):
+    data = write(tmp_path / "d.jsonl", shape, *[{**shape, name: "x"}] * 3)
+    make_task("json", {}).load(data, 0)
+    said = f"listeval: '{name}' is no field of a row (did you mean '{meant}'?), and is not read ({data}:2 and 2 more)\n"
+    assert capsys.readouterr().err == (said if meant else "")
+
+
 @pytest.mark.parametrize("schema", [{"name": "t", "schema": SCHEMA}, {"a": 1}, {"requierd": ["a"]}])
 def test_a_schema_that_is_none_is_refused_at_its_place(tmp_path, schema):
     data = write(tmp_path / "d.jsonl", {"prompt": "p", "schema": schema})
