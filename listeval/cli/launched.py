@@ -1,4 +1,4 @@
-"""The end of a process that a launcher (torchrun, accelerate) started beside others."""
+"""A process that a launcher (torchrun, accelerate) started beside others: which of them speaks, and how it ends."""
 
 from __future__ import annotations
 
@@ -29,3 +29,8 @@ class AtExit:
 def beside_others() -> bool:
     """Whether a launcher started several processes, this one among them."""
     return os.environ.get("WORLD_SIZE", "1") != "1"
+
+
+def speaks() -> bool:
+    """Whether this is the one process of those launched together that says what all of them would."""
+    return not beside_others() or os.environ.get("RANK", "0") == "0"
