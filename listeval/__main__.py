@@ -6,8 +6,9 @@ from listeval.cli import signals
 def main() -> None:
     """Run the command line and exit with its code."""
     signals.leave_at_once()
-    from listeval.cli import launched
+    from listeval.cli import launched, streams
 
+    streams.open_closed()
     at_exit = launched.AtExit() if launched.beside_others() else None
     from listeval.cli.main import main as run
 

@@ -1,10 +1,11 @@
-"""The end of a process that a launcher (torchrun, accelerate) started beside others."""
+"""A process that a launcher (torchrun, accelerate) started beside others: which of them speaks, and how it ends."""
 
 from __future__ import annotations
 
 import atexit
 import os
 import sys
+from contextlib import suppress
 
 
 class AtExit:
@@ -22,10 +23,17 @@ class AtExit:
 
     def _end(self) -> None:
         for stream in (sys.stdout, sys.stderr):
-            stream.flush()
+            # What cannot be written has been said, or nobody is there to hear it.
+            with suppress(OSError, ValueError):
+                stream.flush()
         os._exit(self.code)
 
 
 def beside_others() -> bool:
     """Whether a launcher started several processes, this one among them."""
     return os.environ.get("WORLD_SIZE", "1") != "1"
+
+
+def speaks() -> bool:
+    """Whether this is the one process of those launched together that says what all of them would."""
+    return not beside_others() or os.environ.get("RANK", "0") == "0"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import signal
 import sys
 from contextlib import suppress
 from importlib import import_module
@@ -13,7 +12,7 @@ from io import TextIOWrapper
 import click
 
 from listeval import __version__
-from listeval.cli import completion, signals
+from listeval.cli import completion, launched, signals
 from listeval.cli.pulse import Pulse
 from listeval.errors import ExitCode, UserError, did_you_mean
 from listeval.visible import inline
@@ -114,20 +113,17 @@ def _pulse(args: list[str]) -> Pulse:
 
 def _run(args: list[str]) -> int:
     try:
-        code = _verb(args)
+        with signals.Uncovered():
+            code = _verb(args)
     except (KeyboardInterrupt, click.Abort):
-        return _stopped()
-    except Exception:
-        # Where a signal's exception broke something that hides it, that is no bug of anyone's.
-        if signals.seen() is None:
-            raise
         return _stopped()
     return _stopped() if code == ExitCode.USAGE and signals.seen() is not None else code
 
 
 def _stopped() -> int:
-    click.echo(signals.LINE, err=True)
-    return signals.seen() or signals.CODES[signal.SIGINT]
+    if launched.speaks():
+        click.echo(signals.LINE, err=True)
+    return signals.code()
 
 
 def _verb(args: list[str]) -> int:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 
+from listeval.cli import launched
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import signal
@@ -40,11 +42,16 @@ def seen() -> int | None:
     return CODES[_seen[0]] if _seen else None
 
 
+def code() -> int:
+    """The exit code of a command that was stopped."""
+    return seen() or CODES[signal.SIGINT]
+
+
 def leave_at_once(done: int | None = None) -> None:
     """From here on a signal ends the process on the spot: nothing is open yet, or all is done (exit code `done`)."""
 
     def leave(number: int, frame: FrameType | None) -> None:
-        if done is None:
+        if done is None and launched.speaks():
             os.write(2, f"{LINE}\n".encode())
         os._exit(CODES[number] if done is None else done)
 
@@ -71,6 +78,19 @@ class Raised:
         if _in_main_thread():
             for number, handler in self._before.items():
                 signal.signal(number, handler)
+
+
+class Uncovered:
+    """An error that leaves the block after a signal leaves it as Stopped: what a signal breaks may hide it."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if _seen and isinstance(error, Exception):
+            raise Stopped(_seen[0]) from None
 
 
 def _raise(number: int, frame: FrameType | None) -> None:

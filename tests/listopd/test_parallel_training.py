@@ -15,7 +15,7 @@ from listopd import on_policy, sft, stages  # noqa: E402
 from listopd.parallel import check_shares, check_version, keep_float32, share  # noqa: E402
 from listopd.recipe import Recipe  # noqa: E402
 from tests.listopd.conftest import weights_in  # noqa: E402
-from tests.listopd.launched import ACCELERATE, FSDP, SHARDING, assert_alike, trained  # noqa: E402
+from tests.listopd.launched import ACCELERATE, FSDP, SHARDING, TORCHRUN, assert_alike, launch, trained, written  # noqa: E402
 
 SHARED = {"precision": {"save": "float32", "tokens_per_pass": 128}}
 
@@ -55,6 +55,47 @@ def test_however_a_training_ends_its_processes_leave_each_other(tmp_path, monkey
     with nullcontext() if ended is None else pytest.raises(type(ended)):
         stages.train(recipe, stage, tmp_path / "out", lambda *_: None)
     assert not group.is_initialized()
+
+
+GROUP = torch.distributed
+GLOO = "[/pytorch/third_party/gloo/gloo/transport/tcp/"
+LOST = [
+    RuntimeError(f"{GLOO}pair.cc:553] Connection closed by peer [127.0.0.1]:26030."),
+    RuntimeError(f"{GLOO}pair.cc:537] Read error [127.0.0.1]:41605: Connection reset by peer."),
+    RuntimeError(f"{GLOO}unbound_buffer.cc:78] Timed out waiting 3000ms for recv operation to complete"),
+    GROUP.DistStoreError("Timed out after 4 seconds waiting for clients. 1/2 clients joined."),
+    GROUP.DistNetworkError("The client socket has timed out after 3000ms while trying to connect"),
+    GROUP.DistBackendError("NCCL error in: NCCLUtils.cpp:77, network error\nncclRemoteError: A call failed"),
+    GROUP.DistBackendError("NCCL communicator was aborted on rank 1. Original reason for failure was: timeout"),
+]
+OWN = [
+    RuntimeError("shapes cannot be multiplied"),
+    torch.cuda.OutOfMemoryError("CUDA out of memory"),
+    GROUP.DistBackendError("NCCL error in: NCCLUtils.cpp:77\nncclInvalidUsage: \nLast error:\nDuplicate GPU detected"),
+]
+
+
+@pytest.mark.parametrize(("error", "lost"), [*((one, True) for one in LOST), *((one, False) for one in OWN)], ids=str)
+def test_who_lost_another_process_says_so_in_a_line_and_who_did_not_keeps_its_error(monkeypatch, tmp_path, error, lost):
+    def end(*args, **more):
+        raise error
+
+    monkeypatch.setattr(sft, "train_sft", end)
+    recipe = Recipe.model_validate({"sft": {"model": "m", "steps": 1, "optimiser": {"lr": 1e-2}}})
+    with pytest.raises(UserError if lost else type(error)) as told:
+        stages.train(recipe, "sft", tmp_path / "out", lambda *_: None)
+    assert not lost or "another process of this training ended" in str(told.value)
+
+
+@pytest.mark.slow
+def test_a_fault_of_one_process_is_told_by_it_and_no_other_shows_a_traceback(pairs, checkpoint, tmp_path):
+    section = {"model": checkpoint(0), "steps": 1, "batch": 8, "optimiser": {"lr": 1e-2}}
+    recipe = written(Recipe.model_validate({"task": "pairs", "sft": section} | SHARED), tmp_path / "run")
+    # Only the first process makes the folder.
+    done = launch([*TORCHRUN, "-m", "listeval", "train", "sft", recipe, "--out", "/proc/none/run"])
+    said = [line for line in done.stderr.splitlines() if line.startswith("listeval:")]
+    assert ["cannot create the run" in line for line in said] == [True, False]
+    assert "another process of this training ended" in said[1] and "pair.cc" not in done.stderr.replace(said[1], "")
 
 
 SAMPLED = {"kind": "ppo", "minibatches": 2, "clips": {"epsilon_low": 0.2, "epsilon_high": 0.2}}

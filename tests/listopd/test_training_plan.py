@@ -18,7 +18,7 @@ from listopd.batch import AnsweredPrompt, default_tokens, pad, passes  # noqa: E
 from listopd.cli.train import command  # noqa: E402
 from listopd.floor import Machine, Size, Work, cards, known  # noqa: E402
 from listopd.networks import checkpoint_activations, round_products  # noqa: E402
-from listopd.plan import outline  # noqa: E402
+from listopd.plan import fitting, outline  # noqa: E402
 from listopd.plan import training_plan as planning  # noqa: E402
 from listopd.plan.memory import Models, memory  # noqa: E402
 from listopd.plan.outline import KeptBytes, Outline, cut, kept_for_backward  # noqa: E402
@@ -201,8 +201,9 @@ def test_the_recipe_of_a_card_fits_it(pair, configured, card):
     for teacher in (pair[1], configured("large", large)):
         changes = [f"opd.student={pair[0]}", f"opd.teacher={teacher}", "opd.engine=vllm"]
         (machine,) = planning.asked_cards(f"{card} SXM")
-        plan = planning.make_plan(read_recipe(f"listopd-{card}", changes), "opd", card, [machine])
-        planning.check_fits(plan, card)
+        told = read_recipe(f"listopd-{card}", changes)
+        plan = planning.make_plan(told, "opd", card, [machine])
+        fitting.check_fits(told, plan, card)
         assert plan.on[0].fits and plan.on[0].floor_s > 1
 
 
@@ -216,7 +217,7 @@ def test_a_plan_is_shown_for_every_card_and_refused_for_one_that_is_too_small(pa
     assert told["cards"]["H200 SXM"]["fits"] and not told["cards"]["L4"]["fits"]
     refused = run("listopd", *changes, "--card", "L4")
     assert isinstance(refused.exception, UserError) and "L4 has 23" in str(refused.exception)
-    assert "weights" in refused.exception.fix
+    assert "GPUs (FSDP2)" in refused.exception.fix
     assert isinstance(run("listopd", *changes, "--card", "Voodoo").exception, UserError)
     shared = run("listopd", *changes, "--card", "H100 SXM", "--shards", "8")
     assert shared.exception is None and "each of 8 processes" in shared.output and "gathered" in shared.output
@@ -227,8 +228,8 @@ def test_a_plan_is_shown_for_every_card_and_refused_for_one_that_is_too_small(pa
 
 
 def longest(pair, *changes):
-    told = read_recipe("listopd", [f"opd.student={pair[0]}", f"opd.teacher={pair[1]}", "opd.engine=hf", *changes])
-    return planning.make_plan(told, "opd", "opd", planning.asked_cards("H100 SXM"))
+    given = [f"opd.student={pair[0]}", f"opd.teacher={pair[1]}", "opd.engine=hf", *changes]
+    return planning.make_plan(read_recipe("listopd", given), "opd", "opd", planning.asked_cards("H100 SXM"))
 
 
 @pytest.mark.parametrize("per_pass", [None, 1024, 4096])
@@ -244,9 +245,7 @@ def test_a_sequence_longer_than_a_pass_is_a_pass(pair, per_pass, prompt, answer)
     assert one.memory.tokens >= real and plan.assumed == ()
     if prompt + answer > usual:
         assert one.memory.tokens == prompt + answer
-        with pytest.raises(UserError, match="stage opd takes about") as told:
-            planning.check_fits(plan, "opd")
-        assert "max_prompt" in told.value.fix or "weights" in told.value.fix
+        assert not one.fits
 
 
 NARROW, WIDE = 1024, 40_960
@@ -288,37 +287,6 @@ def test_answers_that_leave_no_room_for_a_prompt_are_refused_as_the_training_doe
     with pytest.raises(UserError, match="1,024 tokens leave no room for a prompt") as told:
         planning.make_plan(Recipe.model_validate({"opd": opd}), "opd", "r.yaml", planning.asked_cards("L4"))
     assert told.value.place == "r.yaml" and "opd.max_tokens" in told.value.fix
-
-
-SETTINGS = ("lora", "gradient_checkpointing=true", "gpu_share", "max_prompt", "opd.max_tokens", "tokens_per_pass")
-
-
-@pytest.mark.parametrize(
-    ("stage", "changes", "named"),
-    [
-        ("sft", {}, ("gradient_checkpointing=true", "max_prompt")),
-        ("sft", {"gradient_checkpointing": True}, ("max_prompt",)),
-        ("sft", {"tokens_per_pass": 1 << 21}, ("gradient_checkpointing=true", "tokens_per_pass")),
-        ("opd", {"engine": "hf"}, ("gradient_checkpointing=true", "max_prompt", "opd.max_tokens")),
-        ("opd", {"engine": "vllm"}, ("gradient_checkpointing=true", "gpu_share", "max_prompt", "opd.max_tokens")),
-        ("sft", {"hidden": 8192}, ("lora",)),
-        ("sft", {"hidden": 8192, "lora": {"rank": 4}, "layers": 60}, ()),
-        ("opd", {"hidden": 8192, "engine": "hf"}, ("lora",)),
-        ("opd", {"hidden": 8192, "engine": "vllm"}, ("lora", "gpu_share")),
-    ],
-)
-def test_advice_names_what_the_stage_has_and_has_not_done(configured, stage, changes, named):
-    numerics = {key: changes[key] for key in ("gradient_checkpointing", "tokens_per_pass") if key in changes}
-    own = {key: changes[key] for key in ("engine", "lora") if key in changes}
-    heavy, layers = changes.get("hidden", 1024), changes.get("layers", 12)
-    name = configured("m", qwen3(heavy, layers, 16, 4 * heavy, groups=8, vocab=5000, positions=10**6))
-    models = {"model": name} if stage == "sft" else {"student": name, "teacher": name, "max_tokens": 500}
-    whole = {"max_prompt": 900_000, "precision": numerics, stage: SFT | models | own}
-    plan = planning.make_plan(Recipe.model_validate(whole), stage, "", planning.asked_cards("L4"))
-    with pytest.raises(UserError) as told:
-        planning.check_fits(plan, "r.yaml")
-    assert {key for key in SETTINGS if key in told.value.fix} == set(named), told.value.fix
-    assert ("lora" in named) == (f"{stage}.lora=" in told.value.fix)
 
 
 @pytest.mark.parametrize(
@@ -401,11 +369,11 @@ def test_a_training_whose_weights_alone_are_too_large_is_refused_before_it_loads
     sizes = iter([24e9, 85e9])
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=next(sizes)))
     with pytest.raises(UserError, match="NVIDIA L4 has 24"):
-        planning.check_device(told, "opd", torch.device("cuda", 0))
-    planning.check_device(told, "opd", torch.device("cuda", 0))
+        fitting.check_device(told, "opd", torch.device("cuda", 0))
+    fitting.check_device(told, "opd", torch.device("cuda", 0))
     monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=24e9))
-    planning.check_device(told, "opd", torch.device("cuda", 0), shards=8)
-    planning.check_device(told, "opd", CPU)
+    fitting.check_device(told, "opd", torch.device("cuda", 0), shards=8)
+    fitting.check_device(told, "opd", CPU)
 
 
 def test_the_table_s_cards_know_their_memory():

@@ -20,8 +20,9 @@ pytest.importorskip("accelerate", reason="needs accelerate")
 from accelerate.state import AcceleratorState, GradientState  # noqa: E402
 
 from listeval.cli.main import main  # noqa: E402
+from listeval.cli.signals import CODES, Raised, Stopped, seen  # noqa: E402
 from listeval.errors import UserError  # noqa: E402
-from listopd import stages  # noqa: E402
+from listopd import stages, training_loop  # noqa: E402
 from listopd.journal import Journal  # noqa: E402
 from listopd.recipe import Recipe  # noqa: E402
 from tests.listopd.conftest import TASKS, Trained  # noqa: E402
@@ -278,16 +279,33 @@ def test_who_is_stopped_while_the_checkpoint_is_written_has_ended(opd_recipe, tr
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
-def test_who_presses_twice_is_told_that_nothing_was_saved(opd_recipe, pairs, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("way", CODES)
+def test_all_processes_of_a_training_end_as_the_one_that_was_told_to(opd_recipe, train, tmp_path, monkeypatch, way):
+    monkeypatch.setattr(training_loop, "gathered", lambda own, accelerator: [own, way])
+    with pytest.raises(Stopped), Raised():
+        train(opd_recipe(), out=tmp_path / "out")
+    assert seen() == CODES[way] and (tmp_path / "out" / "state").is_dir()
+
+
+def test_a_signal_that_is_ignored_stays_so_while_a_step_is_taken(opd_recipe, train, tmp_path):
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert len(train(opd_recipe(steps=2), out=tmp_path / "out", report=stop_at(1)).log) == 2
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("way", CODES)
+def test_who_presses_twice_is_told_that_nothing_was_saved(opd_recipe, pairs, tmp_path, monkeypatch, capsys, way):
     import yaml
 
     file = tmp_path / "recipe.yaml"
     file.write_text(yaml.safe_dump(opd_recipe().model_dump(mode="json")))
-    press_while_writing(monkeypatch, signal.SIGINT, times=2)
+    press_while_writing(monkeypatch, way, times=2)
     with pytest.raises(SystemExit) as ended:
         main(["train", "opd", str(file), "--out", str(tmp_path / "out"), "--trust"])
     said = capsys.readouterr().err
-    assert ended.value.code == 130 and "step 2/2" in said
+    assert ended.value.code == CODES[way] and "step 2/2" in said
     assert "stopped; no state was saved (see save_every), so there is nothing to go on from" in said
     assert not (tmp_path / "out" / "checkpoint").exists()
 
@@ -320,7 +338,7 @@ def test_a_killed_or_interrupted_process_goes_on_to_the_bit(opd_recipe, tmp_path
     killed.send_signal(way)
     code = killed.wait(120)
     if way is not signal.SIGKILL:
-        assert code == 130 and "--resume goes on" in killed.stderr.read()
+        assert code == CODES[way] and "--resume goes on" in killed.stderr.read()
     resumed = cli(file, tmp_path / "killed", "--resume")
     assert resumed.wait(300) == 0, resumed.stderr.read()
     assert_same(Trained(tmp_path / "killed"), Trained(tmp_path / "whole"))

@@ -23,7 +23,7 @@ from listopd.journal import Journal
 from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, gathered, is_main, make_accelerator, share
 from listopd.phase import doing
-from listopd.plan.training_plan import check_device
+from listopd.plan.fitting import check_device
 from listopd.questions import Question, gold_fault, load_questions, step_count, training_task
 from listopd.rollout import make_sampler
 from listopd.rollout.protocol import Rollout, Sampler, seed_of

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from listeval.errors import UserError
+from listeval.errors import UserError, words_of
 from listopd.sharding import check_shardable
 
 if TYPE_CHECKING:
@@ -103,6 +103,18 @@ def leave_group() -> None:
     group = torch.distributed
     if group.is_available() and group.is_initialized() and group.get_backend() == "gloo":
         group.destroy_process_group()
+
+
+def of_lost_process(error: RuntimeError) -> bool:
+    """Whether a group raised this because another process left it, or never came."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        return False
+    group, said = torch.distributed, words_of(error)
+    if isinstance(error, group.DistBackendError):
+        return "ncclRemoteError" in said or "communicator was aborted" in said
+    # gloo has no type of its own: this is where in its source a connection ended.
+    return isinstance(error, (group.DistNetworkError, group.DistStoreError)) or "gloo/transport/" in said
 
 
 def is_main() -> bool:

@@ -218,12 +218,21 @@ def read_recipe(name: str | Path, changes: Sequence[str] = ()) -> Recipe:
         raise UserError(f"the recipe cannot be read: {first_line(error)}", place=str(file), fix="correct it") from None
     if not isinstance(content, dict):
         raise UserError("the recipe is not a mapping of keys to values", place=str(file), fix="see training/recipes")
+    return _read(content, changes, str(file))
+
+
+def changed(recipe: Recipe, changes: Sequence[str]) -> Recipe:
+    """The recipe with `key=value` changes. Raises UserError, naming the key, for what does not fit."""
+    return _read(recipe.model_dump(), changes, "")
+
+
+def _read(content: dict[str, Any], changes: Sequence[str], place: str) -> Recipe:
     for change in changes:
         _set(content, change)
     try:
         return Recipe.model_validate(content)
     except ValidationError as error:
-        raise _refused(error, str(file)) from None
+        raise _refused(error, place) from None
 
 
 def asked(name: str | Path, recipe: Recipe, stage: Stage, changes: Sequence[str] = ()) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from listopd.journal import Journal
 from listopd.optimise import learning_rate
 from listopd.parallel import check_shares, make_accelerator, share
 from listopd.phase import doing
-from listopd.plan.training_plan import check_device
+from listopd.plan.fitting import check_device
 from listopd.questions import Question, load_questions, step_count, training_task
 from listopd.score import Scorer, check_scorer
 from listopd.sharding import shards_of

@@ -43,11 +43,19 @@ def train(recipe: Recipe, stage: str, out: Path, report: StepReport, *, place: s
 
 @contextmanager
 def _in_group() -> Iterator[None]:
-    """Whatever ends a training, its processes leave each other before Python ends."""
-    from listopd.parallel import leave_group
+    """Whatever ends a training, its processes leave each other before Python ends.
+
+    Raises UserError in those that another one left behind, which has said what ended it.
+    """
+    from listopd.parallel import leave_group, of_lost_process
 
     try:
         yield
+    except RuntimeError as error:
+        if not of_lost_process(error):
+            raise
+        cause = "another process of this training ended or cannot be reached"
+        raise UserError(cause, place=first_line(error), fix="put right what that one's own message says") from error
     finally:
         leave_group()
 

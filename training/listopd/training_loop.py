@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Self
 
 from listeval.errors import UserError
 from listopd.adapters import save_adapter
@@ -19,6 +18,8 @@ from listopd.phase import doing
 from listopd.questions import Question, Questions, batches
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from accelerate import Accelerator
 
     from listeval.models.checkpoint import Checkpoint
@@ -49,7 +50,7 @@ class TrainingLoop(NamedTuple):
         Ctrl-C, and SIGTERM alike, let the step end and save the state before they raise KeyboardInterrupt. After
         the last step they let the checkpoint be written, and the training has ended.
         """
-        with _asked_to_stop() as stopped:
+        with _Stopping() as stopping:
             for number, batch in enumerate(batches(questions.kept, size, self.recipe.seed)):
                 if number >= steps:
                     break
@@ -64,7 +65,10 @@ class TrainingLoop(NamedTuple):
                 self.journal.write(number + 1, figures)
                 if self.accelerator.is_main_process:
                     self.report(number + 1, steps, figures)
-                self._after(number + 1, steps, stop=any(gathered(stopped.is_set(), self.accelerator)))
+                asked = [one for one in gathered(stopping.asked, self.accelerator) if one is not None]
+                self._after(number + 1, steps, stop=bool(asked))
+                if asked:
+                    stopping.obey(asked[0])
             # All of a training that saved no state is in what is written here.
             doing("writing the checkpoint")
             self._write(self.journal.checkpoint, self.journal.adapter)
@@ -72,7 +76,7 @@ class TrainingLoop(NamedTuple):
         return self.journal.checkpoint
 
     def _after(self, done: int, steps: int, *, stop: bool) -> None:
-        """What is saved when `done` of `steps` are; raises KeyboardInterrupt where `stop` was asked for."""
+        """What is saved when `done` of `steps` are, or where it will `stop` there."""
         recipe = self.recipe
         doing(f"step {done}/{steps}: saving")
         if recipe.keep_every and done % recipe.keep_every == 0 and done < steps:
@@ -80,8 +84,6 @@ class TrainingLoop(NamedTuple):
         # Also at the end, so that a finished run can be given more steps.
         if stop or (recipe.save_every and (done % recipe.save_every == 0 or done == steps)):
             self.journal.save_state(done)
-        if stop:
-            raise KeyboardInterrupt
 
     def _write(self, folder: Path, adapter: Path | None = None) -> None:
         """The checkpoint; before it, to `adapter`, the adapters alone where there are some and their base is a file."""
@@ -100,26 +102,32 @@ class TrainingLoop(NamedTuple):
         self.accelerator.wait_for_everyone()
 
 
-@contextmanager
-def _asked_to_stop() -> Iterator[threading.Event]:
-    """An event that the first Ctrl-C or SIGTERM sets; the second one acts as usual."""
-    asked = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield asked
-        return
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+class _Stopping:
+    """Inside the block the first Ctrl-C or SIGTERM is kept as `asked`; the second one does what it would outside."""
 
-    def restore() -> None:
-        for number, handler in before.items():
+    def __init__(self) -> None:
+        self.asked: int | None = None
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Self:
+        if threading.current_thread() is threading.main_thread():
+            found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+            # One that this process was started to ignore stays ignored.
+            self._before = {number: handler for number, handler in found.items() if handler is not signal.SIG_IGN}
+            for number in self._before:
+                signal.signal(number, self._keep)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def stop(number: int, frame: Any) -> None:
-        asked.set()
-        restore()
+    def obey(self, number: int) -> NoReturn:
+        """End as this signal does outside the block, whichever process of the training got it: by KeyboardInterrupt."""
+        if callable(handler := self._before.get(number)):
+            handler(number, None)
+        raise KeyboardInterrupt
 
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield asked
-    finally:
-        restore()
+    def _keep(self, number: int, frame: FrameType | None) -> None:
+        self.asked = number
+        self.__exit__()

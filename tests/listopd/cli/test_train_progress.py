@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 
 import pytest
 
+from listeval.cli import signals
+from listeval.cli.main import main
+from listeval.errors import UserError
+from listopd import stages
 from listopd.cli import train
 from listopd.phase import doing
 
@@ -68,9 +73,28 @@ def test_what_can_be_gone_on_from_is_what_resume_would_find(tmp_path, left, said
     assert train._how_to_resume(tmp_path).endswith(said)
 
 
-def test_termination_is_an_interruption_and_what_was_there_before_comes_back():
-    before = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(KeyboardInterrupt), train._terminated_like_interrupted():
-        os.kill(os.getpid(), signal.SIGTERM)
-        threading.Event().wait(5)
-    assert signal.getsignal(signal.SIGTERM) is before
+@pytest.mark.parametrize("first", ["0", "1"], ids=["alone or first", "beside the first"])
+@pytest.mark.parametrize("broken", [None, ImportError("partially initialized"), UserError("x"), RuntimeError("twice")])
+@pytest.mark.parametrize("number", signals.CODES)
+def test_a_stop_is_one_line_and_its_signal_s_code_whatever_it_broke(
+    tmp_path, monkeypatch, capsys, number, broken, first
+):
+    def stopped(*args, **more):
+        try:
+            os.kill(os.getpid(), number)
+        except KeyboardInterrupt:
+            if broken is not None:
+                raise broken from None
+            raise
+
+    monkeypatch.setattr(stages, "train", stopped)
+    # What it broke must not be imported anew to see who speaks.
+    monkeypatch.setitem(sys.modules, "accelerate", None)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("RANK", first)
+    before = signal.getsignal(number)
+    with pytest.raises(SystemExit) as ended:
+        main(["train", "sft", "tiny", "--out", str(tmp_path / "out")])
+    said = capsys.readouterr().err.splitlines()
+    assert ended.value.code == signals.CODES[number] and signal.getsignal(number) is before
+    assert [line[:17] for line in said] == (["listeval: stopped"] if first == "0" else [])

@@ -86,6 +86,9 @@ def test_what_is_shown_before_the_undecided_end_may_be_used():
 def test_a_teacher_that_does_not_parse_leaves_no_room_for_a_cliff():
     text = said(curve(0.2, 0.2, 0.1, 0.05, 0.05, 0.05))
     assert text.startswith("The curve does not decide: the teacher parses 20 %")
+    assert text.endswith("a better teacher leaves one.") and "prompts" not in text
+    few = said(cliff(Outcomes(LAMS, np.ones((1, 6, 1))), draws=300))
+    assert few.endswith("more prompts may show one (--limit)."), "a good teacher, of which little is known"
 
 
 def test_a_self_test_that_fails_is_all_that_is_said():

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self
 
 import click
 
+from listeval.cli import launched, signals
 from listeval.cli.completion import recipes
 from listeval.cli.consent import permit
 from listeval.cli.say import say, say_json
@@ -24,7 +22,6 @@ from listopd.cli.train_plan import plan
 
 _SPEAK_EVERY_S = 1.6
 """Looked after four times as often, so that no two lines are more than two seconds apart."""
-_INTERRUPTED = 130
 _CLEAR = "\r\x1b[K"
 
 
@@ -77,7 +74,6 @@ def command(
     `listeval train push --help` of uploads to the hub.
     """
     from listeval.runs.consent_requests import of_recipe
-    from listopd.parallel import is_main
     from listopd.recipe import asked, read_recipe
     from listopd.stages import train
 
@@ -91,15 +87,15 @@ def command(
     wanted = of_recipe(asked(recipe_path, recipe, stage, changes), lambda key, value: f"{key}={value}")
     permit(wanted, recipe_path, trusted=trust)
     directory = Path(out) if out else Path("runs") / f"{Path(recipe_path).stem}-{stage}"
-    speaker = _ProgressLines(quiet=quiet or os.environ.get("RANK", "0") != "0")
+    speaker = _ProgressLines(quiet=quiet or not launched.speaks())
     try:
-        with speaker, _terminated_like_interrupted():
+        with signals.Uncovered(), speaker:
             checkpoint = train(recipe, stage, directory, speaker, place=recipe_path, resume=resume)
     except KeyboardInterrupt:
-        if is_main():
+        if launched.speaks():
             say(f"listeval: stopped; {_how_to_resume(directory)}", err=True)
-        raise click.exceptions.Exit(_INTERRUPTED) from None
-    if not is_main():
+        raise click.exceptions.Exit(signals.code()) from None
+    if not launched.speaks():
         return ExitCode.OK
     if as_json:
         say_json({"stage": stage, "steps": speaker.steps, "checkpoint": str(checkpoint), **speaker.last})
@@ -117,23 +113,6 @@ def _refuse_words_of_plans(card: str | None, shards: int | None) -> None:
     if shards is not None:
         fix = f"accelerate launch --num_processes {shards} --use_fsdp --fsdp_version 2 -m listeval train ..."
         raise UserError("only a plan is told of shards; training shards as it is launched", place="--shards", fix=fix)
-
-
-@contextmanager
-def _terminated_like_interrupted() -> Iterator[None]:
-    """SIGTERM, from a scheduler or `timeout`, ends as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 class _ProgressLines:

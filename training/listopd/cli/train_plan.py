@@ -13,13 +13,15 @@ if TYPE_CHECKING:
 
 def plan(recipe_path: str, changes: Sequence[str], card: str | None, shards: int, *, as_json: bool) -> None:
     """Show what the stages of a recipe take. Raises UserError for a bad recipe, and where `card` lacks the memory."""
-    from listopd.plan.training_plan import check_fits, make_plans
+    from listopd.plan.fitting import check_fits
+    from listopd.plan.training_plan import make_plans
     from listopd.recipe import read_recipe
 
-    plans = make_plans(read_recipe(recipe_path, changes), recipe_path, card, shards)
+    recipe = read_recipe(recipe_path, changes)
+    plans = make_plans(recipe, recipe_path, card, shards)
     show_plans(plans, as_json=as_json)
     for one in plans if card is not None else ():
-        check_fits(one, recipe_path)
+        check_fits(recipe, one, recipe_path)
 
 
 def show_plans(plans: Sequence[Plan], *, as_json: bool) -> None:

@@ -92,9 +92,11 @@ def _flat(cliff: Cliff, breaks: Break | None) -> str:
 
 def _open(cliff: Cliff) -> str:
     if not cliff.plateau.low > GATE:
+        way = "more prompts may show one (--limit)" if cliff.plateau.value > GATE else "a better teacher leaves one"
         return (
             f"The curve does not decide: the teacher parses {_rate(cliff.plateau.value)}"
-            f"{_within(cliff.plateau.low, cliff.plateau.high, percent=True)}, which leaves no room to see a cliff in."
+            f"{_within(cliff.plateau.low, cliff.plateau.high, percent=True)}, which leaves no room to see a "
+            f"cliff in; {way}."
         )
     return (
         f"The curve does not decide: over {cliff.prompts} prompts the target loses {_rate(cliff.drop.value)}"

@@ -114,9 +114,9 @@ class RecordedCurve:
                 f"{self.place} allows λ up to {self.limit:.3g}, so auto goes no further ({spec.most:g} was its ceiling)"
             )
         nothing = self._curve.cliff.midpoint is None
-        way = "a curve of more prompts" if nothing else "a curve of another pair"
         said = f"{self.place} {'shows no λ above 1 to be safe' if nothing else 'allows no λ above 1'}"
-        return f"{said}, so λ stays 1: {way}, or leave opd.curve out ({self._curve.advice})"
+        # What would decide, if anything would, is the curve's to say.
+        return f"{said}, so λ stays 1 (leave opd.curve out to go further). {self._curve.advice}"
 
     def to_dict(self) -> dict[str, Any]:
         """For a training's manifest."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from listeval.errors import UserError, first_line
 from listopd.floor import Machine, Size, Work, cards
@@ -16,8 +16,6 @@ from listopd.recipe import Opd, Recipe, Scratch, Sft
 from listopd.sharding import check_shardable
 
 if TYPE_CHECKING:
-    import torch
-
     from listopd.recipe import Lora, Stage
 
 
@@ -40,14 +38,6 @@ class CardPlan:
         return self.left >= 0
 
 
-class Savings(NamedTuple):
-    """What could take less memory: training `adapters`, to `recompute` activations, a smaller share of the `engine`."""
-
-    adapters: bool
-    recompute: bool
-    engine: bool
-
-
 @dataclass(frozen=True)
 class Plan:
     """Of one stage, on each of some cards."""
@@ -59,7 +49,6 @@ class Plan:
     answer: int
     """Tokens, at most; but no bound where they are `assumed`."""
     on: tuple[CardPlan, ...]
-    savings: Savings
     shards: int = 1
     """Processes, each with a card, that hold one copy of the networks and share a step's answers."""
     assumed: tuple[str, ...] = ()
@@ -98,14 +87,21 @@ def make_plans(recipe: Recipe, place: str, card: str | None, shards: int = 1) ->
     return [make_plan(recipe, stage, place, on, shards) for stage in stages]
 
 
-def make_plan(recipe: Recipe, stage: Stage, place: str, on: Sequence[Machine], shards: int = 1) -> Plan:
-    """Of each of `shards` processes.
+def make_plan(
+    recipe: Recipe,
+    stage: Stage,
+    place: str,
+    on: Sequence[Machine],
+    shards: int = 1,
+    models_of: Callable[[Sft | Opd], Models] | None = None,
+) -> Plan:
+    """Of each of `shards` processes; `models_of` finds a stage's models in place of `find_models`.
 
     Raises UserError for a stage that the recipe lacks, a model without a configuration, answers without room for a
     prompt, and uneven shares of a batch.
     """
     spec = recipe.section(stage, place)
-    models = find_models(spec)
+    models = (models_of or find_models)(spec)
     answers = spec.batch * spec.rollouts_per_prompt if isinstance(spec, Opd) else spec.batch
     prompt, answer, assumed = find_lengths(recipe, spec, models, place)
     if shards > 1:
@@ -118,67 +114,7 @@ def make_plan(recipe: Recipe, stage: Stage, place: str, on: Sequence[Machine], s
     needs = partial(memory, recipe, spec, models, bfloat16=_narrow(recipe), shards=shards, longest=prompt + answer)
     share = _engine_share(spec)
     found = tuple(CardPlan(card, needs(engine_share=share * card.memory), floor.seconds(card)) for card in on)
-    return Plan(stage, answers, prompt, answer, found, _savings(recipe, spec, share), shards, assumed)
-
-
-def _savings(recipe: Recipe, spec: Sft | Opd, engine_share: float) -> Savings:
-    return Savings(
-        adapters=spec.lora is None,
-        recompute=not recipe.precision.gradient_checkpointing,
-        engine=engine_share > 0,
-    )
-
-
-def check_fits(plan: Plan, place: str) -> None:
-    """Raises UserError, with what would help, where a card of the plan has not the memory."""
-    for one in plan.on:
-        if one.fits:
-            continue
-        need, has = one.memory.peak / 1e9, one.card.memory / 1e9
-        each = " in each process" if plan.shards > 1 else ""
-        cause = f"stage {plan.stage} takes about {need:.0f} GB{each}, and {one.card.name} has {has:.0f}"
-        whole = one.memory.fixed > one.card.memory
-        raise UserError(cause, place=place, fix=_smaller_weights(plan, one) if whole else _smaller_passes(plan, one))
-
-
-def _smaller_weights(plan: Plan, one: CardPlan) -> str:
-    """What helps where no pass would fit."""
-    ways = [f"{plan.stage}.lora={{rank: 16}}"] if plan.savings.adapters else []
-    ways += ["a smaller opd.gpu_share"] if plan.savings.engine else []
-    ways += ["smaller models"]
-    stays = f"weights, gradients, AdamW{', vLLM' if plan.savings.engine else ''}"
-    fixed = f"{one.memory.fixed / 1e9:.0f} GB stay, however small a pass ({stays})"
-    return f"{', '.join(ways)}, or more GPUs (FSDP2): {fixed}"
-
-
-def _smaller_passes(plan: Plan, one: CardPlan) -> str:
-    """What makes the largest pass smaller, or leaves it more room."""
-    longest = one.memory.tokens == plan.prompt + plan.answer
-    bounds = ["max_prompt", *(["opd.max_tokens"] if plan.stage == "opd" else [])]
-    smaller = bounds if longest else ["precision.tokens_per_pass"]
-    smaller += ["opd.gpu_share"] if plan.savings.engine else []
-    recompute = ["precision.gradient_checkpointing=true"] if plan.savings.recompute else []
-    return ", or ".join([*recompute, f"a smaller {' or '.join(smaller)}"])
-
-
-def check_device(recipe: Recipe, stage: Stage, device: torch.device, shards: int = 1) -> None:
-    """Raises UserError for a training whose weights alone are larger than this GPU, before any of them is loaded.
-
-    `shards` processes hold one copy of them.
-    """
-    import torch
-
-    from listopd.floor import known
-
-    if device.type != "cuda":
-        return
-    name = torch.cuda.get_device_name(device)
-    total = float(torch.cuda.get_device_properties(device).total_memory)
-    rates = known(name) or Machine(1.0, 1.0, name)
-    card = Machine(rates.flops, rates.bandwidth, rates.source, name, total)
-    found = make_plan(recipe, stage, "", [card], shards)
-    if found.on[0].memory.fixed > total:
-        check_fits(found, name)
+    return Plan(stage, answers, prompt, answer, found, shards, assumed)
 
 
 def asked_cards(name: str | None) -> list[Machine]:
@@ -194,20 +130,38 @@ def asked_cards(name: str | None) -> list[Machine]:
     return near
 
 
-def find_models(spec: Sft | Opd) -> Models:
-    """Their configurations. Raises UserError where one is missing."""
+def find_config(name: str) -> Any:
+    """A checkpoint's configuration: a folder's, a short name's, or the hub's, of which nothing else is fetched.
+
+    Raises UserError where there is none.
+    """
+    from transformers import AutoConfig
+
+    from listeval.models.resolve import located
+
+    fix = "give a folder with its config.json, such as opd.student=PATH"
+    try:
+        return AutoConfig.from_pretrained(located(name) or name)
+    except UserError as error:
+        raise UserError(error.cause, place=name, fix=f"{error.fix.rstrip('?')}, or {fix}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"no configuration: {first_line(error)}", place=name, fix=fix) from None
+
+
+def find_models(spec: Sft | Opd, read: Callable[[str], Any] = find_config) -> Models:
+    """Their configurations, as `read` gives them. Raises UserError where one is missing."""
     if isinstance(spec, Sft):
-        return Models(_scratch(spec.model) if isinstance(spec.model, Scratch) else _config(spec.model))
-    student = _config(spec.student)
+        return Models(_scratch(spec.model) if isinstance(spec.model, Scratch) else read(spec.model))
+    student = read(spec.student)
     apart = spec.needs_base and spec.objective.base != "none"
     base, own = None, False
     if apart and spec.base is not None:
-        base = _config(spec.base)
+        base = read(spec.base)
     elif apart and spec.lora is None:
         base = student
     else:
         own = apart
-    return Models(student, _config(spec.teacher), base, own)
+    return Models(student, read(spec.teacher), base, own)
 
 
 class _Floor:
@@ -256,18 +210,3 @@ def _scratch(spec: Scratch) -> Any:
 
     with torch.device("meta"):
         return random_model(spec, spec.vocab, 0, 0).config
-
-
-def _config(name: str) -> Any:
-    """A checkpoint's configuration: a folder's, a short name's, or the hub's, of which nothing else is fetched."""
-    from transformers import AutoConfig
-
-    from listeval.models.resolve import located
-
-    fix = "give a folder with its config.json, such as opd.student=PATH"
-    try:
-        return AutoConfig.from_pretrained(located(name) or name)
-    except UserError as error:
-        raise UserError(error.cause, place=name, fix=f"{error.fix.rstrip('?')}, or {fix}") from None
-    except (OSError, ValueError) as error:
-        raise UserError(f"no configuration: {first_line(error)}", place=name, fix=fix) from None
