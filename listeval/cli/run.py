@@ -216,8 +216,16 @@ def _permit(config: str | None, from_file: Mapping[str, Any], own: Mapping[str, 
 
 def _overridden(values: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Values of a file under flags: what these say of all seeds wins over the places of each."""
-    said = {"places"} if given.keys() & {"limit", "samples"} else set()
-    return {name: value for name, value in values.items() if name not in said} | given
+    places = values.get("places")
+    if isinstance(places, dict):
+        from listeval.runs.config import listed
+        from listeval.runs.places import of_seeds
+
+        if given.keys() & {"limit", "samples"}:
+            values = {name: value for name, value in values.items() if name != "places"}
+        elif isinstance(seeds := listed(given.get("seeds")), list | tuple):
+            values = {**values, "places": of_seeds(seeds, places)}
+    return values | given
 
 
 def _take(values: dict[str, Any], own: dict[str, Any], given: Mapping[str, Mapping[str, Any]]) -> None:

@@ -47,7 +47,7 @@ class RunConfig(BaseModel):
     seeds: tuple[Annotated[int, Field(ge=-MOST, le=MOST)], ...] = Field(default=(0,), min_length=1)
     """Each seed groups and orders the data anew and seeds the sampler."""
     places: dict[Annotated[int, Field(ge=-MOST, le=MOST)], Places] | None = None
-    """By seed, the places of the examples that are asked for (`0-4,9`); all of a seed that is not named."""
+    """By seed, the places of the examples that are asked for: `0-4,9`, or `0-` for all."""
     max_tokens: int | None = Field(default=None, ge=1)
     """Budget of one answer; None until `resolved`."""
     attempts: int = Field(default=1, ge=1, le=9)
@@ -114,6 +114,9 @@ class RunConfig(BaseModel):
     def _by_places(self) -> RunConfig:
         if self.places is not None and (self.samples or self.limit is not None):
             raise ValueError("places say which samples, so neither samples nor a limit stand beside them")
+        if self.places is not None and self.places.keys() != set(self.seeds):
+            seeds = ", ".join(map(str, self.seeds))
+            raise ValueError(f"places are told of each seed, of {seeds} and no other")
         return self
 
     @model_validator(mode="after")

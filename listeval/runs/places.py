@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Annotated
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any
 
 from pydantic import Field
 
+from listeval.errors import UserError
 from listeval.task import MOST
 
 Places = Annotated[str, Field(pattern=r"^(\d{1,15}(-(\d{1,15})?)?(,\d{1,15}(-(\d{1,15})?)?)*)?$")]
@@ -21,6 +23,26 @@ def ranges_of(text: str) -> list[range]:
         first, to, last = part.partition("-")
         found.append(range(int(first), 1 + int(last or (MOST if to else first))))
     return found
+
+
+def holds(ranges: Sequence[range], place: int) -> bool:
+    """Whether one of the ranges, as `ranges_of` gives those of a spelt text, has the place; found by halving."""
+    at = bisect_right(ranges, place, key=lambda one: one.start) - 1
+    return at >= 0 and place in ranges[at]
+
+
+def of_seeds(seeds: Sequence[object], places: Mapping[Any, Any]) -> dict[str, Any]:
+    """The places of each of the seeds: its own, and for one that has none those that all others share.
+
+    Raises UserError where these differ.
+    """
+    own = {str(seed): text for seed, text in places.items()}
+    shared = list(dict.fromkeys(own.values()))
+    new = [str(seed) for seed in seeds if str(seed) not in own]
+    if new and len(shared) != 1:
+        cause = f"each seed of this run has samples of its own, so it is not said which those of seed {new[0]} are"
+        raise UserError(cause, place="--seeds", fix="--limit or --samples, too")
+    return {str(seed): own.get(str(seed), shared[0]) for seed in seeds}
 
 
 def spell(ranges: Iterable[range]) -> str:

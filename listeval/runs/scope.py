@@ -23,7 +23,7 @@ Scope = tuple[tuple[int, ...], tuple[str, ...], int | None, dict[int, str] | Non
 def chosen(examples: Sequence[Example], seed: int, config: RunConfig) -> list[tuple[int, Example]]:
     """The examples of a seed that are asked for, each with its place in the whole data set."""
     if config.places is not None:
-        whole, ranges = range(len(examples)), ranges_of(config.places.get(seed, EVERY))
+        whole, ranges = range(len(examples)), ranges_of(config.places[seed])
         return [(place, examples[place]) for one in ranges for place in whole[one.start : one.stop]]
     wanted = set(config.samples)
     places = [(place, example) for place, example in enumerate(examples) if not wanted or example.id in wanted]
@@ -52,7 +52,7 @@ def joined(old: RunConfig, new: RunConfig, examples: Examples) -> RunConfig:
             spell(_places(config, seed, examples)) == places for seed, places in wanted.items()
         ):
             return _scoped(new, scope_of(config))
-    return _scoped(new, (seeds, (), None, {seed: places for seed, places in wanted.items() if places != EVERY}))
+    return _scoped(new, (seeds, (), None, wanted))
 
 
 def _places(config: RunConfig, seed: int, examples: Examples) -> list[range]:
@@ -60,7 +60,7 @@ def _places(config: RunConfig, seed: int, examples: Examples) -> list[range]:
     if seed not in config.seeds:
         return []
     if config.places is not None:
-        return ranges_of(config.places.get(seed, EVERY))
+        return ranges_of(config.places[seed])
     if config.samples:
         return [range(place, place + 1) for place, _ in chosen(examples(seed), seed, config)]
     return ranges_of(EVERY) if config.limit is None else [range(config.limit)]

@@ -29,7 +29,7 @@ from listeval.runs.ledger import FILE, is_lost, lost
 from listeval.runs.manifest import Manifest, read_manifest
 from listeval.runs.metrics import Summary, summarise
 from listeval.runs.notices import notices
-from listeval.runs.places import ranges_of
+from listeval.runs.places import holds, ranges_of
 from listeval.runs.reask import written
 from listeval.runs.row_decoder import Shape
 from listeval.runs.rows import Row
@@ -381,7 +381,7 @@ def _asked_for(config: RunConfig, found: Iterable[Shape]) -> list[Shape]:
     rows = [row for row in rows if row.seed in config.seeds and (not wanted or row.example in wanted)]
     if config.places is not None:
         asked = {seed: ranges_of(places) for seed, places in config.places.items()}
-        rows = [row for row in rows if row.seed not in asked or any(row.index in one for one in asked[row.seed])]
+        rows = [row for row in rows if holds(asked[row.seed], row.index)]
     if config.limit is None:
         return rows
     if not wanted:

@@ -102,3 +102,14 @@ def test_another_seed_is_added_with_its_data(start):
     start(limit=4)
     done = start(limit=4, seeds=(1,))
     assert (done.summary.n, done.manifest.config.seeds, set(done.manifest.data)) == (8, (0, 1), {"0", "1"})
+
+
+def test_a_seed_is_added_to_a_run_of_exact_places_with_those_places_and_not_whole(start, capsys):
+    first = start(limit=3)
+    far = start(limit=9, out=str(first.path.parent / "other")).rows[8]["example"]
+    done = start(limit=None, samples=(far,))
+    assert done.manifest.config.places == {0: "0-2,8"}
+    with pytest.raises(SystemExit):
+        main(["run", f"@{done.path}", "--seeds", "0,1", "--json"])
+    assert json.loads(capsys.readouterr().out)["n"] == 8
+    assert load_run(done.path).manifest.config.places == {0: "0-2,8", 1: "0-2,8"}
