@@ -17,11 +17,26 @@ BLANK = " \t\r\n\f\v\u00a0\u200b\u200c\u200d\u2060\ufeff"
 """What no reader sees: white space, marks of zero width, the byte order mark."""
 
 # Comments have a bound, so that a megabyte of brackets and comment marks stays linear.
-_GAP = r"(?:\s|//[^\n]{0,400}\n|\#[^\n]{0,400}\n|/\*[^*]{0,400}\*/|<!--[^>]{0,400}>)*+"
-_QUOTED = r"[\u201c\u201d\u201e\u00ab\u2018\u2019`][^\n]{0,100}?[\u201c\u201d\u00bb\u2018\u2019`]"
+_COMMENT = r"(?://[^\n]{0,400}+\n|\#[^\n]{0,400}+\n|/\*[^*]{0,400}+\*/|<!--[^>]{0,400}+>)"
+_GAP = rf"(?:\s|{_COMMENT})*+"
+
+
+def _quoted(first: str, last: str) -> str:
+    """A text between two of these marks, the last before no letter. Escaped ones and apostrophes are in the text.
+
+    No other mark may be in it: a text without an end is looked for up to the next mark, so that many stay linear.
+    """
+    return rf"(?:[{first}](?:[^{first}{last}\\]|\\(?s:.)|(?<=\w)[{last}](?=\w))*+[{last}](?!\w))"
+
+
+# The marks that JSON and Python do not quote with.
+_FOREIGN = rf"(?:{_quoted('“„”', '“”')}|{_quoted('«»', '«»')}|{_quoted('‘‚’', '‘’')}|{_quoted('`', '`')})"
+_ENTITY = r"&(?:quot|\#34);"
+_ESCAPED = rf"(?:\\+\"[^\"]*+\"(?!\w)|{_ENTITY}(?:(?!{_ENTITY})(?s:.))*+{_ENTITY})"
+_TEXT = rf"(?:{_quoted(chr(34), chr(34))}|{_quoted(chr(39), chr(39))}|{_FOREIGN}|{_ESCAPED})"
 _NUMBER = r"[+-]?(?:\d++(?:\.\d*+)?|\.\d++)(?:[eE][+-]?\d++)?"
 _WORD = r"(?:true|false|null|undefined|None|True|False|-?(?:NaN|nan|Infinity))"
-_SCALAR = rf"(?:(?:{_NUMBER}|{_WORD}|{_QUOTED}){_GAP}(?:[,\]}}\n]|\.\.\.|\Z))"
+_SCALAR = rf"(?:(?:{_NUMBER}|{_WORD}|{_FOREIGN}){_GAP}(?:[,\]}}\n]|\.\.\.|\Z))"
 _CITED = re.compile(rf"\[\s*+(?:{_NUMBER}\s*+(?:,\s*+{_NUMBER}\s*+)?)?\]|\{{\s*+\}}")
 _INTRODUCED = re.compile(r"[:=(]\s*(?:\n\s*)?$")
 _IN_A_ROW = re.compile(r"\s*(?:[<>=\u2192-]{1,2}|,|\band\b|\bthen\b)\s*\[|\s*>|[ \t]+[^\W\d_]{2}")
@@ -55,20 +70,22 @@ def enclosing(text: str, keys: Collection[str], place: int) -> int:
 
     Whole JSON or not. Any closing bracket closes the last one that is open: words have `[0, 1)`, too.
     """
-    still_open: list[int] = []
-    for found in _STRING_OR_BRACKET.finditer(text, 0, place):
-        if found[0] in "[{(":
-            still_open.append(found.start())
-        elif found[0] in "]})" and still_open:
-            still_open.pop()
-    if not still_open:
-        return -1
-    around = set(still_open)
-    return next((at for at in openings(text, keys, start=still_open[0], stop=place) if at in around), -1)
+    opening = _opening(tuple(keys))
+    outermost, depth, at = -1, 0, 0
+    while found := (_IN_JSON if depth else _IN_WORDS).search(text, at, place):
+        at = found.end()
+        if depth:
+            depth += (found[0] in "[{(") - (found[0] in "]})")
+        elif found[0] in "[{" and opening.match(text, found.start()) and not is_citation(text, found.start()):
+            outermost, depth = found.start(), 1
+    return outermost if depth else -1
 
 
-_STRING_OR_BRACKET = re.compile(r'(?<![^\s\[{,:])"(?:[^"\\\n]|\\.)*+"|[\[\](){}]')
-"""A text stands where JSON has a value or a key: a lone mark of inches opens none."""
+# A text stands where JSON has a key or a value, so that an apostrophe or a mark of inches opens none.
+_PLACED_TEXT = rf"(?:(?<![^\s\[{{(,:=])|(?<=\*/)|(?<=-->)){_TEXT}"
+_IN_WORDS = re.compile(rf"{_PLACED_TEXT}|[\[{{]")
+# The // of an address and the # of an entity begin no comment.
+_IN_JSON = re.compile(rf"{_PLACED_TEXT}|(?!(?<=:)//|(?<=&)\#){_COMMENT}|[\[\](){{}}]")
 
 
 def is_citation(text: str, start: int) -> bool:
@@ -116,8 +133,8 @@ def _opening(keys: tuple[str, ...]) -> re.Pattern[str]:
     any_key = rf"(?:[A-Za-z_$][\w$-]{{0,63}}|\d{{1,9}}){_GAP}:{_GAP}(?:[\"'\[{{]|{_SCALAR})"
     # A quoted word before a comma is in a set, not a key.
     in_a_set = rf"[\"'](?!(?:{own})[\"'])[^\"'\n]{{0,100}}[\"']{_GAP}[,}}]"
-    quoted_key = rf"(?:(?!{in_a_set})[\"'}}]|\\+\"|&(?:quot|\#34);|{_QUOTED}{_GAP}[:=])"
+    quoted_key = rf"(?:(?!{in_a_set})[\"'}}]|\\+\"|{_ENTITY}|{_FOREIGN}{_GAP}[:=])"
     obj = rf"\{{(?:{_GAP}\{{){{0,8}}{_GAP}(?:{quoted_key}|{own_key}|{any_key})"
     # Brackets within brackets are looked through to a bound: a megabyte of them stays linear.
-    array = rf"\[(?:{_GAP}\[){{0,8}}{_GAP}(?:[{{\]\"']|\\+\"|{_SCALAR})"
+    array = rf"\[(?:{_GAP}\[){{0,8}}{_GAP}(?:[{{\]\"']|\\+\"|{_ENTITY}|{_SCALAR})"
     return re.compile(f"(?=(?:{obj}|{array}))[\\[{{]")
