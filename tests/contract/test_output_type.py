@@ -5,12 +5,23 @@ from __future__ import annotations
 import json
 from datetime import date
 from enum import Enum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, PrivateAttr, RootModel, TypeAdapter, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    PrivateAttr,
+    RootModel,
+    TypeAdapter,
+    ValidationError,
+    computed_field,
+    create_model,
+    field_serializer,
+    field_validator,
+)
 
 from listeval.contract import Id, Item, KeyedList, Parsed, Record
 from listeval.contract.model_schema import ModelSchema
@@ -93,8 +104,12 @@ def test_the_schema_is_the_contracts() -> None:
 def test_a_schema_that_refers_to_itself_is_given_as_it_is() -> None:
     tree = Schema({"$ref": "#/$defs/t", "$defs": {"t": {"type": "array", "items": {"$ref": "#/$defs/t"}}}})
     assert tree.output_type().model_json_schema() == tree.json_schema()
-    with pytest.raises(ValueError, match="refers to itself"):
-        TypeAdapter(tree.output_type()).json_schema()
+    answer = {"$ref": "#/$defs/Answer"}
+    held = {"$defs": {"Answer": {"type": "array", "items": answer}}}
+    assert TypeAdapter(tree.output_type()).json_schema() == {**held, **answer}
+    assert TypeAdapter(dict[str, tree.output_type()]).json_schema() == {  # type: ignore[misc]
+        **held, "type": "object", "additionalProperties": answer
+    }  # fmt: skip
 
 
 def test_a_right_answer_is_the_contracts_value() -> None:
@@ -184,6 +199,110 @@ def test_a_value_of_a_users_model_is_made_once_and_has_all_that_a_model_has() ->
     assert ModelSchema(Tags).output_type()(["red"]).model_dump(mode="json") == ["red"]  # type: ignore[call-arg]
     with pytest.raises(ValidationError, match="unknown key 'more'"):
         kind(**RIGHT[0], more=1)
+
+
+class Line(BaseModel):
+    """Nothing of what it writes can be read again."""
+
+    kind: Literal["line"] = "line"
+    price: int = Field(validation_alias="cost", serialization_alias="price")
+    secret: int = Field(0, exclude=True)
+    within: list[Line] = []
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def doubled(self) -> int:
+        return 2 * self.price
+
+    @field_serializer("price")
+    def _shown(self, price: int) -> str:
+        return f"{price} EUR"
+
+
+class Longer(Line):
+    more: int = 1
+
+
+class Words(RootModel[list[str]]):
+    @field_serializer("root")
+    def _joined(self, root: list[str]) -> str:
+        return ",".join(root)
+
+
+TAKEN = [Line(cost=2, secret=3, within=[Line(cost=1)]), Longer(cost=2), Words(["a", "b"]), Part(size=1)]
+OF_TAKEN: dict[type[BaseModel], Any] = {model: ModelSchema(model).output_type() for model in (Line, Words, Part)}
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("given", TAKEN)
+def test_an_instance_of_the_users_model_is_taken_and_written_as_pydantic_does(given: BaseModel) -> None:
+    model = next(each for each in OF_TAKEN if isinstance(given, each))
+    kind = OF_TAKEN[model]
+    assert kind.model_validate(given) is given
+    for form in (lambda one: list[one], lambda one: list[one | int | None], lambda one: dict[str, one] | list[one]):
+        held, own = TypeAdapter(form(kind)), TypeAdapter(form(model))
+        taken = held.validate_python([given])
+        assert taken[0] is given and held.dump_json(taken) == own.dump_json([given])
+
+    holder, other = (
+        create_model("Holder", held=(one, ...), all=(tuple[one, ...], ()))(held=given, all=(given,))  # type: ignore[valid-type]
+        for one in (kind, model)
+    )
+    assert holder.held is given is holder.all[0]  # type: ignore[attr-defined]
+    assert holder.model_dump(by_alias=True) == other.model_dump(by_alias=True)
+
+
+def test_a_union_takes_the_instance_by_its_model() -> None:
+    line, part = OF_TAKEN[Line], OF_TAKEN[Part]
+    for form in (line | part, Annotated[line | part, Field(union_mode="left_to_right")]):
+        for instance in TAKEN:
+            if not isinstance(instance, Words):
+                assert TypeAdapter(form).validate_python(instance) is instance
+        assert type(TypeAdapter(form).validate_python({"size": 1})) is part
+        assert type(TypeAdapter(form).validate_python({"cost": 1})) is line
+
+
+def test_what_stands_within_an_instance_is_no_data_and_data_beside_it_is_judged() -> None:
+    kind = OF_TAKEN[Line]
+    lax = Line.model_validate({"cost": "2", "more": 1})  # pydantic's own laxness, before the type sees it
+    assert TypeAdapter(list[kind]).validate_python([lax]) == [lax]
+    with pytest.raises(ValidationError, match="bad_value"):
+        TypeAdapter(list[kind]).validate_python([lax, {"cost": "2"}])
+    with pytest.raises(ValidationError, match="unknown key 'more'"):
+        kind.model_validate_json('{"cost": 2, "more": 1}')
+
+
+def test_a_type_that_is_no_users_model_takes_only_its_own_instances() -> None:
+    kind = LIST.output_type()
+    right = kind.model_validate(ratings(*IDS))
+    assert kind.model_validate(right) is right
+    with pytest.raises(ValidationError, match="missing_id"):
+        kind.model_validate(RootModel[Any](ratings("a")))
+
+
+class Sized(BaseModel):
+    size: int
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def area(self) -> int:
+        return self.size**2
+
+
+class Box(BaseModel):
+    parts: list[Sized]
+
+
+def test_data_may_hold_instances_with_computed_fields() -> None:
+    box: Any = ModelSchema(Box).output_type()
+    assert box(parts=[Sized(size=3)]).parts[0].area == 9
+
+
+def test_what_is_made_of_an_instance_holds_its_own_values() -> None:
+    words = Words(["a"])
+    made = OF_TAKEN[Words](words)
+    made.root = ["b"]
+    assert words.root == ["a"]
 
 
 def test_a_key_that_stands_twice_is_seen_by_parse_alone() -> None:
