@@ -34,7 +34,10 @@ def _rewritten(node: Any, resolve: Resolve) -> Any:
 
 
 def _enum(node: Any, resolve: Resolve) -> Any:
-    choice: Any = resolve(node)
+    try:
+        choice: Any = resolve(node)
+    except LookupError:
+        return node  # a model that is still being made, as of two that refer to each other; an enum never is
     if choice.get("type") != "enum" or choice.get("sub_type") != "int":
         return node
     # After the type was asked for, only the value is left to be found.

@@ -99,3 +99,24 @@ def test_lists_of_items_are_held_to_it_too():
     contract = KeyedList(Rated, key="id", ids=("a",))
     assert isinstance(contract.parse('[{"id": "a", "stars": 1}]', "stop"), Parsed)
     assert isinstance(contract.parse('[{"id": "a", "stars": true}]', "stop"), Failure)
+
+
+class Fork(Item):
+    tines: list[Tine]
+    grade: Grade = Grade.LOW
+
+
+class Tine(Item):
+    fork: Fork | None = None
+    grade: Grade = Grade.LOW
+
+
+@pytest.mark.parametrize("model", [Fork, Tine])
+@pytest.mark.parametrize(("grade", "kept"), [("1", True), ("true", False)])
+def test_models_that_refer_to_each_other_are_held_to_it_too(model, grade, kept):
+    fork = f'{{"tines": [{{"fork": {{"tines": []}}, "grade": {grade}}}], "grade": {grade}}}'
+    text = fork if model is Fork else f'{{"fork": {fork}, "grade": {grade}}}'
+    assert isinstance(Record(model).parse(text, "stop"), Parsed) == kept
+    # Within a whole that keeps it otherwise, too.
+    deep = f'{{"tines": [{{"fork": {{"tines": [], "grade": {grade}}}}}]}}'
+    assert isinstance(Record(Fork).parse(deep, "stop"), Parsed) == kept
