@@ -75,7 +75,7 @@ def test_what_is_missing_of_parts_of_seeds_is_counted_and_completed_alone(start,
     assert (stopped.value.code, json.loads(capsys.readouterr().out)["n"]) == (0, 61)
     made = [(row["seed"], row["index"]) for row in map(json.loads, file.read_bytes().splitlines())]
     assert sorted(made) == [*((0, at) for at in range(56)), *((1, at) for at in (0, 1, 9, 10, 11))]
-    assert load_run(done.path).manifest.config.places == {1: "0-1,9-11"}
+    assert load_run(done.path).manifest.config.places == {0: "0-", 1: "0-1,9-11"}
 
 
 def test_a_limit_says_anew_what_a_run_asks_for(start, capsys):
