@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from typing import Any, NoReturn
 
 
@@ -26,16 +24,10 @@ def shard_on_cpu() -> None:
     AcceleratorState.__init__ = begin_sharded
 
 
-def end_processes(code: int = 0) -> NoReturn:
-    """Leave the process group, and then the program at once, with this exit code.
+def end_processes() -> NoReturn:
+    """Leave the process group, and then the program at once: see `launched.AtExit` for why."""
+    from listeval.cli.launched import end
+    from listopd.parallel import leave_group
 
-    torch's caches keep the group of a sharded network, and with it gloo's threads. One that gives a tensor back while
-    Python ends finds no interpreter any more and aborts the process.
-    """
-    import torch
-
-    if torch.distributed.is_initialized():
-        torch.distributed.destroy_process_group()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    leave_group()
+    end(0)

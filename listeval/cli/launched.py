@@ -7,6 +7,10 @@ import os
 import sys
 from contextlib import suppress
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
 
 class AtExit:
     """Ends this process with `code` after whatever registers from now on to run at exit.
@@ -22,11 +26,16 @@ class AtExit:
         atexit.register(self._end)
 
     def _end(self) -> None:
-        for stream in (sys.stdout, sys.stderr):
-            # What cannot be written has been said, or nobody is there to hear it.
-            with suppress(OSError, ValueError):
-                stream.flush()
-        os._exit(self.code)
+        end(self.code)
+
+
+def end(code: int) -> NoReturn:
+    """End this process at once with what it has printed, before Python takes itself apart."""
+    for stream in (sys.stdout, sys.stderr):
+        # What cannot be written has been said, or nobody is there to hear it.
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code)
 
 
 def beside_others() -> bool:
